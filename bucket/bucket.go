@@ -1,0 +1,234 @@
+// Package bucket is an exact token bucket: a plain value that reads no clock.
+//
+// # Time
+//
+// Every instant is a [time.Duration] since an origin of the caller's choosing,
+// the same one for all calls on a bucket. A bucket never moves backwards: an
+// instant before the latest one it has seen counts as that latest one.
+//
+// # Exactness
+//
+// A level is a whole number of tokens and a fraction counted in units of 1/Per
+// token, so that one nanosecond adds exactly Refill units. Products have 128
+// bits. Nothing is rounded, nothing drifts and nothing overflows, whatever the
+// limit: over any schedule the tokens granted by t are at most
+//
+//	initial + floor(Refill · t / Per)
+//
+// and the bucket never holds more than its capacity at one instant. What a full
+// bucket can't hold is gone, down to the fraction of a nanosecond by which it
+// became full; so within any window of length w at most capacity +
+// floor(Refill · w / Per) tokens are granted.
+package bucket
+
+import (
+	"math"
+	"math/bits"
+	"time"
+)
+
+// Forever is the instant that never comes. Instants saturate here.
+const Forever = time.Duration(math.MaxInt64)
+
+// maxDebt bounds how far below zero [Bucket.Charge] can take a level, so that
+// no sum of a level and a cost can overflow.
+const maxDebt = math.MaxInt64 / 2
+
+// Bucket is a token bucket. Make one with [New] or [Restore]. It is a value: a
+// copy is an independent bucket. It has no lock; one goroutine may use it at a time.
+type Bucket struct {
+	limit       Limit
+	refill, per uint64 // the limit's Refill and Per, reduced by their common divisor
+
+	level  int64         // whole tokens; negative in debt
+	part   uint64        // units towards the next token, less than per; 0 when full
+	at     time.Duration // the instant up to which refill is counted
+	seen   time.Duration // the latest instant seen; before at only during a hold, which ends at at
+	ledger Ledger
+}
+
+// Ledger accounts for every token that ever came or went. It balances after
+// every step:
+//
+//	Initial + Refilled + Refunded + Adjusted == Spent + available
+type Ledger struct {
+	Initial  int64 `json:"initial"`  // in the bucket at the start
+	Refilled int64 `json:"refilled"` // came with time; what a full bucket could not hold is not counted
+	Refunded int64 `json:"refunded"` // given back, as far as the bucket could hold it
+	Adjusted int64 `json:"adjusted"` // taken off (negative) by a hold or a lower capacity
+	Spent    int64 `json:"spent"`    // taken or charged
+}
+
+// New returns a full bucket at the instant at. It fails if the limit is invalid.
+func New(l Limit, at time.Duration) (Bucket, error) {
+	if err := l.Validate(); err != nil {
+		return Bucket{}, err
+	}
+	l = l.OrDefault()
+	b := Bucket{at: at, seen: at, level: l.Capacity, ledger: Ledger{Initial: l.Capacity}}
+	b.setRate(l)
+	return b, nil
+}
+
+func (b *Bucket) setRate(l Limit) {
+	b.limit = l
+	refill, per := uint64(l.Refill), uint64(l.Per)
+	d := gcd(refill, per)
+	b.refill, b.per = refill/d, per/d
+}
+
+func gcd(a, b uint64) uint64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// Limit returns the limit in force.
+func (b *Bucket) Limit() Limit { return b.limit }
+
+// Available returns the whole tokens held at the latest instant seen, negative
+// in debt. [Bucket.Advance] first to know about now.
+func (b *Bucket) Available() int64 { return b.level }
+
+// Ledger returns the account at the latest instant seen.
+func (b *Bucket) Ledger() Ledger { return b.ledger }
+
+// HeldUntil returns the instant before which no token leaves: the end of the
+// hold that is on, or else the latest instant seen.
+func (b *Bucket) HeldUntil() time.Duration { return b.at }
+
+func (b *Bucket) held() bool { return b.seen < b.at }
+
+// Advance counts the refill up to the instant at.
+func (b *Bucket) Advance(at time.Duration) {
+	b.seen = max(b.seen, at)
+	if at <= b.at {
+		return
+	}
+	elapsed := uint64(at) - uint64(b.at) // exact even where the signed difference would overflow
+	b.at = at
+	missing := b.room()
+	if missing == 0 {
+		return
+	}
+	hi, lo := bits.Mul64(elapsed, b.refill)
+	lo, carry := bits.Add64(lo, b.part, 0)
+	hi += carry
+	tokens, part := uint64(math.MaxUint64), uint64(0)
+	if hi < b.per {
+		tokens, part = bits.Div64(hi, lo, b.per)
+	}
+	if tokens >= missing {
+		tokens, part = missing, 0 // full: what it can't hold is gone
+	}
+	b.level += int64(tokens)
+	b.part = part
+	b.ledger.Refilled += int64(tokens)
+}
+
+// room is how many tokens the bucket could still hold. The difference of two
+// int64 always fits an uint64.
+func (b *Bucket) room() uint64 { return uint64(b.limit.Capacity) - uint64(b.level) }
+
+// Ready returns the first instant, not before the latest one seen, at which n
+// tokens will be there if nothing else happens. It is [Forever] when that is
+// beyond reckoning. The capacity does not limit n, so that it can be the sum of
+// several costs that will be taken one after another as they fall due.
+func (b *Bucket) Ready(n int64) time.Duration {
+	if b.level >= n {
+		return b.at
+	}
+	hi, lo := bits.Mul64(uint64(n)-uint64(b.level), b.per)
+	lo, borrow := bits.Sub64(lo, b.part, 0)
+	hi -= borrow
+	if hi >= b.refill {
+		return Forever
+	}
+	wait, rest := bits.Div64(hi, lo, b.refill)
+	if wait >= uint64(Forever)-uint64(b.at) {
+		return Forever
+	}
+	if rest > 0 {
+		wait++ // the first whole nanosecond at which the last unit is there
+	}
+	return b.at + time.Duration(wait)
+}
+
+// Take takes n tokens at the instant at if they are there and no hold is on,
+// and reports whether it did. A negative n is refused.
+func (b *Bucket) Take(at time.Duration, n int64) bool {
+	b.Advance(at)
+	if n < 0 || n > b.level || b.held() {
+		return false
+	}
+	b.level -= n
+	b.ledger.Spent += n
+	return true
+}
+
+// Refund gives back n tokens that were taken and never used, as though they had
+// not been taken: what the bucket can't hold is gone. n ≤ 0 changes nothing.
+func (b *Bucket) Refund(at time.Duration, n int64) {
+	b.Advance(at)
+	if n <= 0 {
+		return
+	}
+	if room := b.room(); uint64(n) >= room {
+		n = int64(room)
+		b.part = 0
+	}
+	b.level += n
+	b.ledger.Refunded += n
+}
+
+// Charge takes n tokens whether or not they are there: the bucket goes into debt,
+// which refill pays off before anything can be taken again. The debt is bounded
+// at about 4.6·10¹⁸ tokens. n ≤ 0 changes nothing.
+func (b *Bucket) Charge(at time.Duration, n int64) {
+	b.Advance(at)
+	if n <= 0 {
+		return
+	}
+	n = min(n, maxDebt+min(b.level, 0))
+	b.level -= n
+	b.ledger.Spent += n
+}
+
+// Hold lets no token leave before until, empties the bucket and restarts its
+// refill at until, so that whatever waits is afterwards spread out by the refill
+// rate instead of being let go at once. It never shortens an earlier hold.
+func (b *Bucket) Hold(at, until time.Duration) {
+	b.Advance(at)
+	if until <= b.at {
+		return
+	}
+	if b.level > 0 {
+		b.ledger.Adjusted -= b.level
+		b.level = 0
+	}
+	b.part = 0
+	b.at = until
+}
+
+// SetLimit changes the limit at the instant at. The level carries over: refill
+// is counted at the old rate until at, tokens above the new capacity are dropped,
+// and a higher capacity adds none. It fails, and changes nothing, if the limit is
+// invalid.
+func (b *Bucket) SetLimit(at time.Duration, l Limit) error {
+	if err := l.Validate(); err != nil {
+		return err
+	}
+	b.Advance(at)
+	old := b.per
+	b.setRate(l.OrDefault())
+	// The same fraction of a token in the new units, rounded down.
+	hi, lo := bits.Mul64(b.part, b.per)
+	b.part, _ = bits.Div64(hi, lo, old)
+	if capacity := b.limit.Capacity; b.level >= capacity {
+		b.ledger.Adjusted -= b.level - capacity
+		b.level = capacity
+		b.part = 0
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package bucket_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+)
+
+const hour = time.Hour
+
+func newBucket(t testing.TB, l bucket.Limit, at time.Duration) bucket.Bucket {
+	t.Helper()
+	b, err := bucket.New(l, at)
+	require.NoError(t, err)
+	return b
+}
+
+// drained is an empty bucket of 10 tokens, one every 100 ms.
+func drained(t testing.TB, at time.Duration) bucket.Bucket {
+	t.Helper()
+	b := newBucket(t, bucket.PerSecond(10), at)
+	require.True(t, b.Take(at, 10))
+	return b
+}
+
+// TestStartsFull (B1).
+func TestStartsFull(t *testing.T) {
+	b := newBucket(t, bucket.Limit{}, 5*time.Second)
+	require.Equal(t, int64(1000), b.Available())
+	require.Equal(t, bucket.Limit{}.OrDefault(), b.Limit())
+	require.Equal(t, bucket.Ledger{Initial: 1000}, b.Ledger())
+	require.Equal(t, 5*time.Second, b.Ready(1000))
+	require.Equal(t, 5*time.Second, b.HeldUntil())
+
+	require.True(t, b.Take(5*time.Second, 1000))
+	require.False(t, b.Take(5*time.Second, 1))
+	require.Equal(t, bucket.Ledger{Initial: 1000, Spent: 1000}, b.Ledger())
+}
+
+func TestTakeRefuses(t *testing.T) {
+	b := newBucket(t, bucket.PerSecond(10), 0)
+	before := b
+	require.False(t, b.Take(0, -1), "a negative number")
+	require.False(t, b.Take(0, 11), "more than there is")
+	require.False(t, b.Take(0, math.MaxInt64))
+	require.Equal(t, before, b, "a refusal changes nothing")
+	require.True(t, b.Take(0, 0))
+}
+
+// TestReadyToTheNanosecond (B2): the tokens are there at the instant promised and
+// not a nanosecond before.
+func TestReadyToTheNanosecond(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		limit bucket.Limit
+		n     int64
+		want  time.Duration
+	}{
+		{"nothing", bucket.PerSecond(10), 0, 0},
+		{"one of ten a second", bucket.PerSecond(10), 1, 100 * time.Millisecond},
+		{"all of ten a second", bucket.PerSecond(10), 10, time.Second},
+		{"one of three a second, rounded up", bucket.PerSecond(3), 1, 333_333_334},
+		{"two of three a second, rounded up", bucket.PerSecond(3), 2, 666_666_667},
+		{"three of three a second, not rounded twice", bucket.PerSecond(3), 3, time.Second},
+		{"one a day", bucket.Per(1, 24*hour), 1, 24 * hour},
+		{"one a nanosecond", bucket.PerSecond(1_000_000_000), 17, 17},
+		{"many a nanosecond", bucket.Per(1000, 1), 1, 1},
+		{"the last nanosecond that can be told", bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever - 1}, 1, bucket.Forever - 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBucket(t, c.limit, 0)
+			require.True(t, b.Take(0, c.limit.Capacity))
+			require.Equal(t, c.want, b.Ready(c.n))
+			if c.want > 0 {
+				require.False(t, b.Take(c.want-1, c.n))
+				require.Equal(t, c.want, b.Ready(c.n), "asking changes nothing")
+			}
+			require.True(t, b.Take(c.want, c.n))
+		})
+	}
+}
+
+// TestReadyForSeveralCosts: the capacity does not limit the sum of what waits.
+func TestReadyForSeveralCosts(t *testing.T) {
+	b := drained(t, 0)
+	require.Equal(t, 100*time.Second, b.Ready(1000))
+	require.Equal(t, bucket.Forever, b.Ready(math.MaxInt64))
+}
+
+// TestReadyBeyondReckoning (H30, H31): a wait that no duration can hold is Forever,
+// also where its length would overflow 64 bits by being rounded up.
+func TestReadyBeyondReckoning(t *testing.T) {
+	b := newBucket(t, bucket.Limit{Capacity: math.MaxInt64, Refill: math.MaxInt64 / 2, Per: bucket.Forever}, 0)
+	require.True(t, b.Take(0, math.MaxInt64))
+	require.True(t, b.Take(3, 1))
+	require.Equal(t, bucket.Forever, b.Ready(math.MaxInt64))
+
+	b = newBucket(t, bucket.Per(1, bucket.Forever), math.MinInt64)
+	require.True(t, b.Take(math.MinInt64, 1))
+	require.Equal(t, time.Duration(-1), b.Ready(1))
+	require.Equal(t, bucket.Forever-1, b.Ready(2))
+	require.Equal(t, bucket.Forever, b.Ready(3))
+}
+
+// TestDebtIsWaitedOut: nothing leaves until what was charged is paid.
+func TestDebtIsWaitedOut(t *testing.T) {
+	b := drained(t, 0)
+	b.Charge(0, 20)
+	require.Equal(t, int64(-20), b.Available())
+	require.False(t, b.Take(0, 0), "not even nothing")
+	require.Equal(t, 2*time.Second, b.Ready(0))
+	require.Equal(t, 2100*time.Millisecond, b.Ready(1))
+	require.False(t, b.Take(2100*time.Millisecond-1, 1))
+	require.True(t, b.Take(2100*time.Millisecond, 1))
+	require.Equal(t, bucket.Ledger{Initial: 10, Refilled: 21, Spent: 31}, b.Ledger())
+}
+
+// TestDebtIsBounded (H31): no charge overflows a level.
+func TestDebtIsBounded(t *testing.T) {
+	b := drained(t, 0)
+	for range 3 {
+		b.Charge(0, math.MaxInt64)
+		require.Equal(t, int64(-math.MaxInt64/2), b.Available())
+	}
+	require.Equal(t, bucket.Forever, b.Ready(math.MaxInt64))
+	requireBalanced(t, &b)
+}
+
+// TestRefund (B4, B5): as though never taken.
+func TestRefund(t *testing.T) {
+	t.Run("at once", func(t *testing.T) {
+		b, other := drained(t, 0), drained(t, 0)
+		require.True(t, b.Take(510*time.Millisecond, 5))
+		b.Refund(510*time.Millisecond, 5)
+		for n := range int64(10) {
+			other.Advance(510 * time.Millisecond)
+			require.Equal(t, other.Ready(n), b.Ready(n))
+		}
+		require.Equal(t, bucket.Ledger{Initial: 10, Refilled: 5, Refunded: 5, Spent: 15}, b.Ledger())
+	})
+	t.Run("what it can't hold is gone", func(t *testing.T) {
+		b := newBucket(t, bucket.PerSecond(10), 0)
+		require.True(t, b.Take(0, 5))
+		b.Refund(250*time.Millisecond, 5) // 2½ tokens came meanwhile: the half is gone too
+		require.Equal(t, int64(10), b.Available())
+		require.Equal(t, bucket.Ledger{Initial: 10, Refilled: 2, Refunded: 3, Spent: 5}, b.Ledger())
+		require.True(t, b.Take(250*time.Millisecond, 10))
+		require.Equal(t, 350*time.Millisecond, b.Ready(1))
+	})
+	t.Run("more than was ever taken", func(t *testing.T) {
+		b := drained(t, 0)
+		b.Charge(0, 5)
+		b.Refund(0, math.MaxInt64)
+		require.Equal(t, int64(10), b.Available())
+		requireBalanced(t, &b)
+	})
+}
+
+func TestNothingOrLessChangesNothing(t *testing.T) {
+	b := drained(t, 0)
+	before := b
+	for _, n := range []int64{0, -1, math.MinInt64} {
+		b.Refund(0, n)
+		b.Charge(0, n)
+	}
+	require.Equal(t, before, b)
+}
+
+// TestAllocatesNothing: a bucket is on the path of every call.
+func TestAllocatesNothing(t *testing.T) {
+	b, now := drained(t, 0), time.Duration(0)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		now += 150 * time.Millisecond
+		b.Advance(now)
+		if b.Take(now, 1) {
+			b.Refund(now, 1)
+		}
+		b.Charge(now, 1)
+		b.Hold(now, b.Ready(2))
+	}))
+}
+
+func requireBalanced(t require.TestingT, b *bucket.Bucket) {
+	l := b.Ledger()
+	require.Equal(t, l.Initial+l.Refilled+l.Refunded+l.Adjusted, l.Spent+b.Available(), "ledger %+v", l)
+}
+
+func BenchmarkTake(b *testing.B) {
+	bkt, now := newBucket(b, bucket.PerSecond(1009), 0), time.Duration(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		now += 991_081 // a little more than a token's worth
+		bkt.Take(now, 1)
+	}
+}
+
+func BenchmarkReady(b *testing.B) {
+	bkt := newBucket(b, bucket.PerSecond(1009), 0)
+	bkt.Take(0, 1009)
+	bkt.Advance(1)
+	b.ReportAllocs()
+	for b.Loop() {
+		bkt.Ready(1)
+	}
+}

@@ -1,0 +1,178 @@
+package bucket_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+)
+
+// TestHold (H43): a hold empties the bucket, and what waits for its end is spread
+// out by the refill rate.
+func TestHold(t *testing.T) {
+	b := newBucket(t, bucket.PerSecond(10), 0)
+	b.Hold(0, hour)
+	require.Equal(t, bucket.Ledger{Initial: 10, Adjusted: -10}, b.Ledger())
+	require.Equal(t, hour, b.HeldUntil())
+	require.False(t, b.Take(hour-1, 0), "nothing leaves before the end")
+	require.Equal(t, hour, b.Ready(0))
+	for n := range time.Duration(20) {
+		ready := hour + (n+1)*100*time.Millisecond
+		require.Equal(t, ready, b.Ready(1))
+		require.False(t, b.Take(ready-1, 1))
+		require.True(t, b.Take(ready, 1))
+	}
+	requireBalanced(t, &b)
+}
+
+func TestHoldIsNeverShortened(t *testing.T) {
+	b := drained(t, 0)
+	b.Hold(0, 2*hour)
+	before := b
+	b.Hold(0, hour)
+	b.Hold(0, 0)
+	b.Hold(0, -hour)
+	require.Equal(t, before, b)
+	b.Hold(0, 3*hour)
+	require.Equal(t, 3*hour, b.HeldUntil())
+}
+
+func TestHoldInThePastChangesNothing(t *testing.T) {
+	b := newBucket(t, bucket.PerSecond(10), hour)
+	before := b
+	b.Hold(hour, hour)
+	b.Hold(hour, hour-1)
+	require.Equal(t, before, b)
+}
+
+func TestHoldKeepsDebt(t *testing.T) {
+	b := drained(t, 0)
+	b.Charge(0, 5)
+	b.Hold(0, hour)
+	require.Equal(t, int64(-5), b.Available())
+	require.Equal(t, hour+600*time.Millisecond, b.Ready(1))
+	requireBalanced(t, &b)
+}
+
+// TestRefundDuringHold: what comes back can be taken once the hold is over.
+func TestRefundDuringHold(t *testing.T) {
+	b := drained(t, 0)
+	b.Hold(0, hour)
+	b.Refund(time.Minute, 4)
+	require.False(t, b.Take(hour-1, 4))
+	require.Equal(t, hour, b.Ready(4))
+	require.True(t, b.Take(hour, 4))
+}
+
+// TestH42ClockBackwards (B6): an instant before the latest one seen counts as
+// that one, whatever is done, also after a hold.
+func TestH42ClockBackwards(t *testing.T) {
+	full := newBucket(t, bucket.PerSecond(10), hour)
+	inDebt := drained(t, hour)
+	inDebt.Charge(hour, 5)
+	begun := drained(t, hour)
+	begun.Advance(hour + 123_456_789)
+	wasHeld := drained(t, 0)
+	wasHeld.Hold(0, hour)
+	wasHeld.Refund(hour, 5)
+	for name, b := range map[string]bucket.Bucket{"full": full, "in debt": inDebt, "begun": begun, "was held": wasHeld} {
+		latest := b.HeldUntil()
+		for name, do := range map[string]func(b *bucket.Bucket, at time.Duration) any{
+			"advance":   func(b *bucket.Bucket, at time.Duration) any { b.Advance(at); return nil },
+			"take":      func(b *bucket.Bucket, at time.Duration) any { return b.Take(at, 1) },
+			"refund":    func(b *bucket.Bucket, at time.Duration) any { b.Refund(at, 1); return nil },
+			"charge":    func(b *bucket.Bucket, at time.Duration) any { b.Charge(at, 1); return nil },
+			"hold":      func(b *bucket.Bucket, at time.Duration) any { b.Hold(at, 2*hour); return nil },
+			"set limit": func(b *bucket.Bucket, at time.Duration) any { return b.SetLimit(at, bucket.PerMinute(7)) },
+		} {
+			for _, back := range []time.Duration{1, time.Second, 2 * hour} {
+				straight, jumped := b, b
+				require.Equal(t, do(&straight, latest), do(&jumped, latest-back), name)
+				require.Equal(t, straight, jumped, name)
+			}
+		}
+		require.Equal(t, latest, b.Ready(b.Available()), name)
+	}
+}
+
+// TestH43ClockForwards (B6, H30, H32): however far the clock jumps and however
+// long a bucket idles, it holds its capacity and not a unit more.
+func TestH43ClockForwards(t *testing.T) {
+	for _, limit := range []bucket.Limit{
+		bucket.PerSecond(10),
+		bucket.Per(1, 24*hour),
+		bucket.Per(math.MaxInt64, 1),
+		{Capacity: 1, Refill: math.MaxInt64, Per: 1},
+		{Capacity: 97, Refill: 999_999_937, Per: 1_000_000_007},
+	} {
+		for name, jump := range map[string][2]time.Duration{
+			"ten years":  {0, 87600 * hour},
+			"the end":    {0, bucket.Forever},
+			"everything": {math.MinInt64, bucket.Forever - 1},
+		} {
+			t.Run(limit.String()+" "+name, func(t *testing.T) {
+				from, to := jump[0], jump[1]
+				b := newBucket(t, limit, from)
+				require.True(t, b.Take(from, limit.Capacity))
+				require.False(t, b.Take(from, 1))
+				b.Advance(to)
+				require.Equal(t, limit.Capacity, b.Available())
+				require.True(t, b.Take(to, limit.Capacity))
+				fresh := newBucket(t, limit, to)
+				require.True(t, fresh.Take(to, limit.Capacity))
+				require.Equal(t, fresh.Ready(1), b.Ready(1), "no fraction is left over")
+				requireBalanced(t, &b)
+			})
+		}
+	}
+}
+
+// TestSetLimit: refill is counted at the old rate until then, and the level carries over.
+func TestSetLimit(t *testing.T) {
+	const at = 250 * time.Millisecond // 2½ tokens at the old rate
+	for _, c := range []struct {
+		name   string
+		limit  bucket.Limit
+		level  int64
+		next   time.Duration // until another token is there
+		ledger bucket.Ledger
+	}{
+		{"same", bucket.PerSecond(10), 2, 50 * time.Millisecond, bucket.Ledger{}},
+		{"faster", bucket.PerSecond(100), 2, 5 * time.Millisecond, bucket.Ledger{}},
+		{"slower", bucket.PerMinute(10), 2, 3 * time.Second, bucket.Ledger{}},
+		{"higher capacity adds none", bucket.PerSecond(10).Burst(1000), 2, 50 * time.Millisecond, bucket.Ledger{}},
+		{"capacity of what it holds drops the half", bucket.PerSecond(10).Burst(2), 2, 100 * time.Millisecond, bucket.Ledger{}},
+		{"lower capacity drops a token", bucket.PerSecond(10).Burst(1), 1, 100 * time.Millisecond, bucket.Ledger{Adjusted: -1}},
+		{"zero is the default", bucket.Limit{}, 2, 300 * time.Millisecond, bucket.Ledger{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := drained(t, 0)
+			require.NoError(t, b.SetLimit(at, c.limit))
+			require.Equal(t, c.limit.OrDefault(), b.Limit())
+			require.Equal(t, c.level, b.Available())
+			require.Equal(t, at+c.next, b.Ready(c.level+1))
+			c.ledger.Initial, c.ledger.Spent, c.ledger.Refilled = 10, 10, 2
+			require.Equal(t, c.ledger, b.Ledger())
+		})
+	}
+}
+
+func TestSetLimitKeepsDebtAndHold(t *testing.T) {
+	b := drained(t, 0)
+	b.Charge(0, 5)
+	b.Hold(0, hour)
+	require.NoError(t, b.SetLimit(0, bucket.PerSecond(1)))
+	require.Equal(t, int64(-5), b.Available())
+	require.Equal(t, hour+6*time.Second, b.Ready(1))
+	require.False(t, b.Take(hour-1, 0))
+}
+
+func TestSetInvalidLimitChangesNothing(t *testing.T) {
+	b := drained(t, 0)
+	before := b
+	require.EqualError(t, b.SetLimit(hour, bucket.PerSecond(10).Burst(-2)), "bucket: limit's Capacity is -2: it must be at least 1")
+	require.Equal(t, before, b)
+}

@@ -1,0 +1,58 @@
+package bucket_test
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+)
+
+// FuzzRestore: whatever a state says, and whatever a file holds, the bucket that
+// is restored from it is one that could have come about by use.
+func FuzzRestore(f *testing.F) {
+	now := noon.Unix()
+	f.Add(int64(10), int64(10), int64(time.Second), int64(4), now-1, int64(0), int64(0), now, []byte(`{"tokens":4,"at":"2026-03-01T12:00:00.5Z"}`))
+	f.Add(int64(1000), int64(100), int64(time.Minute), int64(-7), now+5, int64(time.Hour), int64(-9), now, []byte(`{"tokens":-7,"held":3600000000000}`))
+	f.Add(int64(math.MaxInt64), int64(math.MaxInt64), int64(1), int64(math.MinInt64), int64(0), int64(math.MaxInt64), int64(math.MaxInt64), now, []byte(`{}`))
+	f.Add(int64(math.MaxInt64), int64(1), int64(math.MaxInt64), int64(math.MaxInt64), int64(math.MinInt64), int64(math.MinInt64), int64(math.MinInt64), int64(math.MaxInt64), []byte(`{"tokens":1e99}`))
+	f.Add(int64(0), int64(0), int64(0), int64(1), int64(0), int64(1), int64(0), int64(0), []byte(`{"at":"0001-01-01T00:00:00Z"}`))
+	f.Add(int64(-1), int64(1), int64(1), int64(1), int64(0), int64(1), int64(0), int64(0), []byte(`null`))
+	f.Fuzz(func(t *testing.T, capacity, refill, per, tokens, saved, held, at, wall int64, text []byte) {
+		limit := bucket.Limit{Capacity: capacity, Refill: refill, Per: time.Duration(per)}
+		state := bucket.State{Tokens: tokens, At: time.Unix(saved, 0), Held: time.Duration(held)}
+		requireSane(t, limit, state, time.Duration(at), time.Unix(wall, 0))
+		if json.Unmarshal(text, &state) == nil {
+			requireSane(t, limit, state, time.Duration(at), time.Unix(wall, 0))
+		}
+	})
+}
+
+func requireSane(t *testing.T, limit bucket.Limit, s bucket.State, at time.Duration, wall time.Time) {
+	b, err := bucket.Restore(limit, s, at, wall)
+	require.Equal(t, limit.Validate(), err)
+	if err != nil {
+		return
+	}
+	capacity := limit.OrDefault().Capacity
+	require.LessOrEqual(t, b.Available(), capacity)
+	require.GreaterOrEqual(t, b.HeldUntil(), at)
+	requireBalanced(t, &b)
+
+	for _, n := range []int64{0, 1, capacity} {
+		b, ready := b, b.Ready(n) // a copy for each
+		require.GreaterOrEqual(t, ready, b.HeldUntil())
+		if ready == bucket.Forever {
+			continue
+		}
+		if ready > at {
+			require.False(t, b.Take(ready-1, n))
+		}
+		require.True(t, b.Take(ready, n))
+		require.LessOrEqual(t, b.Available(), capacity-n)
+		requireBalanced(t, &b)
+	}
+}

@@ -1,0 +1,122 @@
+package bucket
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// The default limit: what the zero [Limit] stands for.
+const (
+	DefaultCapacity = 1000
+	DefaultRefill   = 100
+	DefaultPer      = time.Minute
+)
+
+// Limit says how fast a bucket refills and how much it can hold.
+//
+// The zero Limit is the default: 100 tokens a minute, capacity 1000. In any
+// other Limit every field must be positive. Limits are comparable with ==.
+type Limit struct {
+	// Capacity is the most tokens the bucket ever holds: the largest burst, and
+	// the largest cost that a single call may have.
+	Capacity int64 `json:"capacity"`
+
+	// Refill tokens arrive every Per, evenly: one every Per/Refill.
+	Refill int64         `json:"refill"`
+	Per    time.Duration `json:"per"`
+}
+
+// PerSecond is n tokens a second with a capacity of n.
+func PerSecond(n int64) Limit { return Per(n, time.Second) }
+
+// PerMinute is n tokens a minute with a capacity of n.
+func PerMinute(n int64) Limit { return Per(n, time.Minute) }
+
+// Per is n tokens every per, evenly spread, with a capacity of n.
+//
+// A bucket that starts full lets its capacity go at once and refills meanwhile,
+// so up to 2n tokens can pass within the first per. That is what a token bucket
+// is; for a server that counts requests in windows of time, use [Window].
+func Per(n int64, per time.Duration) Limit {
+	return Limit{Capacity: n, Refill: n, Per: per}
+}
+
+// Burst returns the limit with another capacity and the same rate.
+func (l Limit) Burst(capacity int64) Limit {
+	l.Capacity = capacity
+	return l
+}
+
+// Window is a limit for servers that count windows of time: never more than n
+// tokens in any window of length per, wherever the window starts, of which at
+// most burst (from 1 to n) at one instant. A larger burst starts faster and
+// then refills more slowly.
+//
+// A bucket of capacity c can grant, within any closed window of length w, at
+// most floor(c + rate·w) tokens. With c = burst and n−burst+1 tokens refilled
+// every per+1ns, rate·per is less than n−burst+1, so the floor is at most n.
+func Window(n int64, per time.Duration, burst int64) Limit {
+	refill := n - burst + 1
+	if burst > n {
+		refill = -1 // invalid, and the difference might have overflowed
+	}
+	if 0 < per && per < math.MaxInt64 {
+		per++ // a per that is invalid stays so
+	}
+	return Limit{Capacity: burst, Refill: refill, Per: per}
+}
+
+// OrDefault returns the default limit for the zero Limit, and any other as it is.
+func (l Limit) OrDefault() Limit {
+	if l == (Limit{}) {
+		return Limit{Capacity: DefaultCapacity, Refill: DefaultRefill, Per: DefaultPer}
+	}
+	return l
+}
+
+// Validate returns nil for the zero Limit and for one whose fields are all
+// positive; otherwise it joins one error for each field at fault.
+func (l Limit) Validate() error {
+	l = l.OrDefault()
+	var faults []error
+	if l.Capacity < 1 {
+		faults = append(faults, fmt.Errorf("bucket: limit's Capacity is %d: it must be at least 1", l.Capacity))
+	}
+	if l.Refill < 1 {
+		faults = append(faults, fmt.Errorf("bucket: limit's Refill is %d: it must be at least 1 token every Per (a Window needs a burst from 1 to n)", l.Refill))
+	}
+	if l.Per < 1 {
+		faults = append(faults, fmt.Errorf("bucket: limit's Per is %v: it must be a positive duration", l.Per))
+	}
+	return errors.Join(faults...)
+}
+
+// CheckCost returns a [*CostError] if no bucket with this limit could ever
+// grant n tokens at once: n is negative or above the capacity.
+func (l Limit) CheckCost(n int64) error {
+	if capacity := l.OrDefault().Capacity; n < 0 || n > capacity {
+		return &CostError{Cost: n, Capacity: capacity}
+	}
+	return nil
+}
+
+// String reads like "100 per 1m0s, capacity 1000".
+func (l Limit) String() string {
+	l = l.OrDefault()
+	return fmt.Sprintf("%d per %v, capacity %d", l.Refill, l.Per, l.Capacity)
+}
+
+// CostError says that a cost can never be granted.
+type CostError struct {
+	Cost     int64 // what was asked for, in tokens
+	Capacity int64 // the most that can be had at once
+}
+
+func (e *CostError) Error() string {
+	if e.Cost < 0 {
+		return fmt.Sprintf("cost %d is negative: a call costs 0 tokens or more", e.Cost)
+	}
+	return fmt.Sprintf("cost %d is above the capacity of %d tokens and could never be granted: split the call or raise the limit's Capacity", e.Cost, e.Capacity)
+}

@@ -1,0 +1,145 @@
+package bucket_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"example.com/fairlead/bucket"
+)
+
+type grant struct {
+	at     time.Duration
+	tokens int64
+}
+
+// genGrants runs a full bucket through a random schedule: bursts, waits of any
+// length, and stretches in which every token is taken as soon as it is there.
+func genGrants(t *rapid.T, limit bucket.Limit, span time.Duration) []grant {
+	b, err := bucket.New(limit, 0)
+	require.NoError(t, err)
+	var grants []grant
+	now := time.Duration(0)
+	take := func(n int64) {
+		if n > 0 && b.Take(now, n) {
+			grants = append(grants, grant{now, n})
+		}
+	}
+	wait := rapid.OneOf(
+		rapid.Int64Range(0, int64(span)),
+		rapid.Int64Range(0, 10),
+		rapid.SampledFrom([]int64{int64(span) - 1, int64(span), int64(span) + 1}),
+	)
+	for range rapid.IntRange(1, 20).Draw(t, "stretches") {
+		now += time.Duration(wait.Draw(t, "wait"))
+		if rapid.Bool().Draw(t, "greedy") {
+			grants = append(grants, greedy(&b, now, rapid.IntRange(1, 200).Draw(t, "times"))...)
+			now = max(now, grants[len(grants)-1].at)
+		} else {
+			take(rapid.Int64Range(1, limit.Capacity).Draw(t, "tokens"))
+		}
+	}
+	return grants
+}
+
+// greedy takes, so many times, all there is as soon as there is a token.
+func greedy(b *bucket.Bucket, now time.Duration, times int) []grant {
+	var grants []grant
+	for range times {
+		b.Advance(now)
+		now = b.Ready(1)
+		b.Advance(now)
+		n := b.Available()
+		b.Take(now, n)
+		grants = append(grants, grant{now, n})
+	}
+	return grants
+}
+
+// most is the most tokens granted in any closed window of the given length.
+func most(grants []grant, length time.Duration) int64 {
+	var sum, highest int64
+	first := 0
+	for _, g := range grants {
+		sum += g.tokens
+		for g.at-grants[first].at > length {
+			sum -= grants[first].tokens
+			first++
+		}
+		highest = max(highest, sum)
+	}
+	return highest
+}
+
+func genPer(t *rapid.T) time.Duration {
+	return time.Duration(rapid.OneOf(
+		rapid.Int64Range(1, 300),
+		rapid.Int64Range(1, int64(time.Hour)),
+		rapid.SampledFrom([]int64{int64(time.Second), int64(time.Minute), 1_000_000_007}),
+	).Draw(t, "per"))
+}
+
+// TestWindowNeverExceeded (B2): whoever counts windows, and wherever they start,
+// never counts more than n.
+func TestWindowNeverExceeded(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Int64Range(1, 200).Draw(t, "n")
+		per := genPer(t)
+		burst := rapid.Int64Range(1, n).Draw(t, "burst")
+		grants := genGrants(t, bucket.Window(n, per, burst), per)
+		require.LessOrEqual(t, most(grants, per), n)
+	})
+}
+
+// TestWindowReached: the bound is tight. Whoever takes all there is gets n in the
+// first window, given a nanosecond for each token that has yet to come, and room
+// for the fraction by which a token is there before a whole nanosecond is over.
+func TestWindowReached(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Int64Range(1, 200).Draw(t, "n")
+		per := genPer(t)
+		burst := rapid.Int64Range(max(min(2, n), n-int64(per)), n).Draw(t, "burst")
+		b, err := bucket.New(bucket.Window(n, per, burst), 0)
+		require.NoError(t, err)
+		require.Equal(t, n, most(greedy(&b, 0, int(n)), per))
+	})
+}
+
+// TestAnyWindow (B2): within any window of length w, whatever the limit, at most
+// capacity + floor(refill·w/per) tokens are granted.
+func TestAnyWindow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := bucket.Limit{
+			Capacity: rapid.Int64Range(1, 1000).Draw(t, "capacity"),
+			Refill:   rapid.Int64Range(1, 1000).Draw(t, "refill"),
+			Per:      genPer(t),
+		}
+		grants := genGrants(t, limit, limit.Per)
+		for i, first := range grants {
+			var sum int64
+			for _, last := range grants[i:min(i+100, len(grants))] {
+				sum += last.tokens
+				if w := last.at - first.at; sum > formula(limit, w) {
+					t.Fatalf("%d tokens within %v, from %v: want at most %d", sum, w, first.at, formula(limit, w))
+				}
+			}
+		}
+	})
+}
+
+// TestWindowOneByOne: a burst of one leaves no room for that fraction, which is
+// far too little to matter at any usual rate.
+func TestWindowOneByOne(t *testing.T) {
+	b, err := bucket.New(bucket.Window(10_000, time.Second, 1), 0)
+	require.NoError(t, err)
+	require.Equal(t, int64(10_000), most(greedy(&b, 0, 10_000), time.Second))
+}
+
+// TestPerAllowsTwice: what the doc comment of Per says about its first per.
+func TestPerAllowsTwice(t *testing.T) {
+	b, err := bucket.New(bucket.PerSecond(10), 0)
+	require.NoError(t, err)
+	require.Equal(t, int64(20), most(greedy(&b, 0, 100), time.Second))
+}

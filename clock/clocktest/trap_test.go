@@ -1,0 +1,223 @@
+package clocktest_test
+
+import (
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	benclock "github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/clock/clocktest"
+)
+
+// Each test here is a fault of benbjohnson/clock 1.3.5 that was met in practice.
+// Where it is cheap the test shows the fault first, so that we notice when it
+// goes away, and then that ours does not have it.
+
+func TestTrapResetOnUnreadTick(t *testing.T) {
+	t.Run("raw: the next Add holds the lock for ever", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			raw := benclock.NewMock()
+			timer := raw.Timer(time.Second)
+			raw.Add(time.Second)
+			timer.Reset(time.Second)
+			added := make(chan struct{})
+			go func() { defer close(added); raw.Add(time.Second) }()
+			time.Sleep(time.Hour)
+			select {
+			case <-added:
+				require.Fail(t, "the trap is gone")
+			default:
+				<-timer.C // lets Add end, so that the bubble can
+				<-added
+			}
+		})
+	})
+	synctest.Test(t, func(t *testing.T) {
+		raw := benclock.NewMock()
+		c := clocktest.From(raw)
+		start := c.Now()
+		timer := c.NewTimer(time.Second)
+		raw.Add(time.Second)
+		timer.Reset(time.Second)
+		raw.Add(time.Second)
+		require.Equal(t, start.Add(2*time.Second), c.Now())
+		requireTick(t, timer, start.Add(2*time.Second))
+		requireQuiet(t, timer)
+	})
+}
+
+func TestTrapResetToZeroWaitsForTheNextAdd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		raw := benclock.NewMock()
+		theirs := raw.Timer(time.Hour)
+		theirs.Reset(0)
+		called := false
+		raw.AfterFunc(0, func() { called = true })
+		synctest.Wait()
+		require.Empty(t, theirs.C)
+		require.False(t, called)
+
+		ours := clocktest.From(benclock.NewMock()).NewTimer(time.Hour)
+		for _, d := range []time.Duration{0, -time.Second} {
+			ours.Reset(d)
+			synctest.Wait()
+			require.Len(t, ours.C(), 1)
+		}
+	})
+}
+
+func TestTrapNegativeTimerMovesNowBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		raw := benclock.NewMock()
+		start := raw.Now()
+		raw.Timer(-time.Hour)
+		require.Equal(t, -time.Hour, raw.Now().Sub(start))
+
+		raw = benclock.NewMock()
+		c := clocktest.From(raw)
+		timer := c.NewTimer(-time.Hour)
+		require.Equal(t, start, c.Now())
+		timer.Reset(-time.Hour)
+		require.Equal(t, start, c.Now())
+		raw.Add(time.Second)
+		require.Equal(t, start.Add(time.Second), c.Now())
+	})
+}
+
+// Timers of one instant tick in any order, on the system clock too: no adapter
+// can make up for it, and Timer's comment says so. What counts is that all tick,
+// once, at that instant, and that whoever keeps one timer and a queue has an order.
+func TestTrapEqualDeadlines(t *testing.T) {
+	const timers = 100 // a dozen would be sorted by insertion, which keeps their order
+	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
+		due := mock.Now().Add(time.Second)
+		woken := make(chan time.Time, 2*timers)
+		for range timers {
+			timer := mock.NewTimer(time.Second)
+			go func() {
+				<-timer.C()
+				woken <- mock.Now()
+			}()
+		}
+		queue, handled := []int{0, 1, 2, 3, 4}, []int(nil)
+		one := mock.NewTimer(time.Second)
+		go func() {
+			for <-one.C(); len(queue) > 0; queue = queue[1:] {
+				handled = append(handled, queue[0])
+			}
+		}()
+		mock.Add(time.Minute)
+		require.Len(t, woken, timers)
+		for range timers {
+			require.Equal(t, due, <-woken)
+		}
+		require.Equal(t, []int{0, 1, 2, 3, 4}, handled)
+	})
+}
+
+// Every fire sleeps a millisecond. A bubble makes that millisecond virtual.
+func TestTrapEveryFireSleeps(t *testing.T) {
+	const timers = 1000
+	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
+		start, woken := time.Now(), make(chan time.Time, timers)
+		for i := range timers {
+			go func() {
+				mock.Sleep(time.Duration(i) * time.Second)
+				woken <- mock.Now()
+			}()
+		}
+		mock.Add(timers * time.Second)
+		require.Len(t, woken, timers)
+		require.GreaterOrEqual(t, time.Since(start), (timers-1)*time.Millisecond, "of the bubble, not of the machine")
+	})
+}
+
+// Add returns before a goroutine that it has woken has acted. In a bubble it
+// does not, however many goroutines it takes and however slow they are.
+func TestTrapAddReturnsBeforeTheWokenHaveActed(t *testing.T) {
+	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
+		const hops = 50
+		first := make(chan time.Time)
+		last := first
+		for range hops {
+			in, out := last, make(chan time.Time)
+			go func() {
+				at := <-in
+				for range 100 {
+					runtime.Gosched()
+				}
+				out <- at
+			}()
+			last = out
+		}
+		var acted time.Time
+		go func() { mock.Sleep(time.Second); first <- mock.Now() }()
+		go func() { acted = <-last }()
+		due := mock.Now().Add(time.Second)
+		mock.Add(time.Second)
+		require.Equal(t, due, acted)
+	})
+}
+
+// The other side of the same trap: Add moves on before what was started just
+// before has made its timer.
+func TestTrapAddStartsBeforeTheStartedWait(t *testing.T) {
+	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
+		woken := make(chan time.Time, 10)
+		start := mock.Now()
+		for range cap(woken) {
+			go func() { mock.Sleep(time.Second); woken <- mock.Now() }()
+		}
+		mock.Set(start.Add(time.Second))
+		require.Len(t, woken, cap(woken))
+		for range cap(woken) {
+			require.Equal(t, start.Add(time.Second), <-woken)
+		}
+	})
+}
+
+// A mock picks a timer and ticks it under two separate locks. In between, a
+// Reset is lost, and making another timer ticks twice, which blocks whoever
+// touches the mock. The window is narrow: the test is many clocks at once, of
+// which benbjohnson's own timers would block one or two in a second, for good.
+func TestTrapArmingDuringAdd(t *testing.T) {
+	const (
+		clocks = 100
+		rounds = 200
+	)
+	var wg sync.WaitGroup
+	for range clocks {
+		raw := benclock.NewMock()
+		c := clocktest.From(raw)
+		one, armed := c.NewTimer(1), make(chan struct{})
+		wg.Go(func() {
+			defer close(armed)
+			for range rounds {
+				one.Reset(1)
+				other := c.NewTimer(2)
+				other.Reset(1)
+				runtime.Gosched()
+				other.Stop()
+				require.Empty(t, other.C(), "a stale tick")
+			}
+			one.Reset(1)
+		})
+		wg.Go(func() {
+			for done := false; !done; {
+				raw.Add(3)
+				select {
+				case <-armed:
+					done = true
+				default:
+				}
+			}
+			raw.Add(1)
+			<-one.C() // the last deadline has not been lost
+		})
+	}
+	wg.Wait()
+}

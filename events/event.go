@@ -1,0 +1,93 @@
+// Package events tells what happens to calls, on channels that never hold up
+// the one who tells.
+//
+// A [Hub] publishes; a [Subscription] is a bounded channel of the kinds of events
+// that somebody asked for. Ranging over it is all there is to do:
+//
+//	sub := s.Subscribe(events.Retrying, events.Exhausted)
+//	defer sub.Close()
+//	for ev := range sub.C {
+//		fmt.Println(ev)
+//	}
+//
+// # Properties
+//
+//  1. One order. Every event has a sequence number, and all subscriptions see
+//     events in that order; those of one call come in the order of its life.
+//  2. Never blocked. A subscriber that is a full buffer behind loses the oldest
+//     events in it, and the next one it gets says how many: [Event.Missed].
+//  3. Nothing but news. Outcomes are never only in events: whoever made the call
+//     gets its result, whatever happens to the event.
+//  4. Complete at the ends. A subscription sees all events of its kinds from the
+//     moment it is made until it is closed. Its channel is then closed, and what
+//     was in it can still be read.
+package events
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Event is one thing that happened. Fields that mean nothing for its Kind are zero.
+type Event struct {
+	Seq    uint64    // numbers the events of one hub, from 1, without gaps
+	Missed uint64    // how many events this subscription lost just before this one
+	At     time.Time // when it happened, by the scheduler's clock
+	Kind   Kind
+
+	Call        uint64 // the call's number, in order of arrival; 0 for events about the scheduler
+	Name        string // the name its caller gave it
+	Attempt     int    // the attempt it is about, from 1
+	MaxAttempts int    // the most attempts its policy allows
+	Cost        int64  // tokens an attempt of it pays
+
+	Available int64         // tokens in the budget, after what happened; negative in debt
+	Position  int           // Queued: its place in the queue, from 1
+	Wait      time.Duration // Queued: the estimated wait for its tokens
+	Delay     time.Duration // Retrying: the wait until it queues again; Held: the length of the pause
+	Until     time.Time     // Retrying, Held: At plus Delay
+	Err       error         // what the attempt or the call ended with
+
+	nth uint64 // numbers the events of one subscription
+}
+
+// String is one line without the time, such as
+//
+//	call 7 "ping" retrying: attempt 2 of 6 failed, next in 1.9s, 93 tokens left: 503 Service Unavailable
+func (e Event) String() string {
+	var b strings.Builder
+	if e.Call != 0 {
+		fmt.Fprintf(&b, "call %d ", e.Call)
+		if e.Name != "" {
+			fmt.Fprintf(&b, "%q ", e.Name)
+		}
+	}
+	b.WriteString(e.Kind.String())
+	switch e.Kind {
+	case Queued:
+		fmt.Fprintf(&b, ": position %d, about %v to wait", e.Position, e.Wait)
+	case Granted:
+		fmt.Fprintf(&b, ": attempt %d of %d for %s, %s left", e.Attempt, e.MaxAttempts, tokens(e.Cost), tokens(e.Available))
+	case Started, Succeeded:
+		fmt.Fprintf(&b, ": attempt %d of %d", e.Attempt, e.MaxAttempts)
+	case Retrying:
+		fmt.Fprintf(&b, ": attempt %d of %d failed, next in %v, %s left", e.Attempt, e.MaxAttempts, e.Delay, tokens(e.Available))
+	case Held:
+		fmt.Fprintf(&b, ": no grant for %v", e.Delay)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if e.Missed > 0 {
+		fmt.Fprintf(&b, " (%d events missed before this one)", e.Missed)
+	}
+	return b.String()
+}
+
+func tokens(n int64) string {
+	if n == 1 {
+		return "1 token"
+	}
+	return fmt.Sprintf("%d tokens", n)
+}

@@ -1,0 +1,179 @@
+package events
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// DefaultBuffer is how many events a subscription holds unless told otherwise.
+const DefaultBuffer = 1024
+
+// Hub publishes events to subscriptions. The zero Hub is ready to use. One
+// goroutine publishes; all other methods may be called from anywhere.
+type Hub struct {
+	wanted atomic.Uint32 // the union of what the subscriptions want, to be read without the lock
+
+	mu     sync.Mutex // held for short, never while anybody waits
+	subs   []*Subscription
+	seq    uint64
+	closed bool
+}
+
+// Subscription is a bounded stream of events. Close it when done with it.
+type Subscription struct {
+	// C delivers the events. It is closed by Close, or after the last event of the hub.
+	C <-chan Event
+
+	c      chan Event
+	kinds  Kinds
+	hub    *Hub
+	sent   uint64  // how many events were meant for it
+	missed uint64  // lost, and not yet told
+	kept   []Event // room to sort out a full channel in
+	closed bool
+}
+
+// Subscribe returns a subscription to the kinds in the set, which holds up to
+// buffer events; 0 stands for [DefaultBuffer]. It panics if buffer is negative or
+// the set is empty: both are mistakes in the program.
+func (h *Hub) Subscribe(kinds Kinds, buffer int) *Subscription {
+	if buffer < 0 {
+		panic(fmt.Sprintf("events: subscription buffer of %d: it must be positive, or 0 for %d", buffer, DefaultBuffer))
+	}
+	if kinds&All == 0 {
+		panic("events: subscription to no kind of event: name some, or pass events.All")
+	}
+	if buffer == 0 {
+		buffer = DefaultBuffer
+	}
+	c := make(chan Event, buffer)
+	sub := &Subscription{C: c, c: c, kinds: kinds & All, hub: h}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		sub.end()
+		return sub
+	}
+	h.subs = append(h.subs, sub)
+	h.update()
+	return sub
+}
+
+// Wanted returns the set of kinds that somebody is subscribed to. It costs one
+// atomic load: whoever publishes need not make events that nobody wants.
+func (h *Hub) Wanted() Kinds { return Kinds(h.wanted.Load()) }
+
+// Publish numbers the event and hands it to the subscriptions that want it,
+// without ever waiting for one.
+func (h *Hub) Publish(ev Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
+	h.seq++
+	ev.Seq = h.seq
+	for _, sub := range h.subs {
+		if sub.kinds.Has(ev.Kind) {
+			sub.send(ev)
+		}
+	}
+}
+
+// Close ends all subscriptions. What they hold can still be read. Nothing is
+// published afterwards, and later subscriptions are closed from the start.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for _, sub := range h.subs {
+		sub.end()
+	}
+	h.subs = nil
+	h.update()
+}
+
+// Close ends the subscription and closes its channel. It may be called more than
+// once, at any time, also from the loop that ranges over the channel.
+func (s *Subscription) Close() {
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if i := slices.Index(h.subs, s); i >= 0 {
+		h.subs = slices.Delete(h.subs, i, i+1)
+		s.end()
+		h.update()
+	}
+}
+
+// update works out what is wanted. It expects the lock to be held, like all below.
+func (h *Hub) update() {
+	var all Kinds
+	for _, sub := range h.subs {
+		all |= sub.kinds
+	}
+	h.wanted.Store(uint32(all))
+}
+
+// end closes the channel.
+func (s *Subscription) end() {
+	if !s.closed {
+		s.closed = true
+		close(s.c)
+	}
+}
+
+// send puts an event into the channel, making room if there is none.
+func (s *Subscription) send(ev Event) {
+	s.sent++
+	ev.nth = s.sent
+	if !s.offer(ev) {
+		s.makeRoom()
+		s.offer(ev) // nobody but us sends, so there is room
+	}
+}
+
+func (s *Subscription) offer(ev Event) bool {
+	ev.Missed = s.missed
+	select {
+	case s.c <- ev:
+		s.missed = 0
+		return true
+	default:
+		return false
+	}
+}
+
+// makeRoom drops the older half of a full channel; so its cost is shared by as
+// many later events.
+//
+// The first event that stays must tell how many went before it, and a value in a
+// channel can't be changed: so all are taken out, and the newer half is put back.
+// The reader may take events from between ours meanwhile; what is older than the
+// latest it took can't be put back any more and goes too.
+func (s *Subscription) makeRoom() {
+	s.kept = s.kept[:0]
+	for len(s.c) > 0 {
+		select {
+		case ev := <-s.c:
+			s.missed += ev.Missed
+			s.kept = append(s.kept, ev)
+		default: // the reader was faster
+		}
+	}
+	gone := (len(s.kept) + 1) / 2
+	next := s.sent // the event that is waiting to be sent
+	for i := len(s.kept) - 1; i >= gone; i-- {
+		if s.kept[i].nth != next-1 {
+			gone = i + 1
+			break
+		}
+		next--
+	}
+	s.missed += uint64(gone)
+	for _, ev := range s.kept[gone:] {
+		s.offer(ev)
+	}
+}

@@ -1,0 +1,74 @@
+package events
+
+import "strconv"
+
+// Kind says what happened.
+type Kind uint8
+
+// The kinds of events. A call's life is one or more rounds of
+//
+//	Queued, Granted, Started, Retrying
+//
+// the last of which ends, at any point, in exactly one of Succeeded, Failed,
+// Exhausted, Cancelled or Closed. A call that is turned away at the door is
+// Refused and has no other event. Held and ShutDown are about the scheduler.
+const (
+	_         Kind = iota
+	Queued         // waits for tokens: Position, Wait
+	Granted        // its tokens are paid, at this very instant of the account
+	Started        // its function is about to run
+	Retrying       // the attempt failed and will be made again: Delay, Err
+	Succeeded      // the function returned nil
+	Failed         // an error that is not retried, a panic or a Goexit: Err
+	Exhausted      // no retry is left, or the server's wait was too long: Err
+	Cancelled      // its context was done, its handle cancelled or its deadline out of reach: Err
+	Closed         // the scheduler was closed before it could finish: Err
+	Refused        // not accepted: Err
+	Held           // a server asked for a pause: no grant before Until
+	ShutDown       // the scheduler has ended; the last event of a subscription
+	kinds
+)
+
+var kindNames = [kinds]string{
+	Queued:    "queued",
+	Granted:   "granted",
+	Started:   "started",
+	Retrying:  "retrying",
+	Succeeded: "succeeded",
+	Failed:    "failed",
+	Exhausted: "exhausted",
+	Cancelled: "cancelled",
+	Closed:    "closed",
+	Refused:   "refused",
+	Held:      "held",
+	ShutDown:  "shut down",
+}
+
+// String is the kind in lower case, such as "retrying".
+func (k Kind) String() string {
+	if k == 0 || k >= kinds {
+		return "Kind(" + strconv.Itoa(int(k)) + ")"
+	}
+	return kindNames[k]
+}
+
+// Ends reports whether the kind is the last event of a call.
+func (k Kind) Ends() bool { return k >= Succeeded && k <= Refused }
+
+// Kinds is a set of kinds.
+type Kinds uint32
+
+// All is the set of all kinds.
+const All Kinds = 1<<kinds - 2
+
+// Of returns the set of the kinds given.
+func Of(list ...Kind) Kinds {
+	var set Kinds
+	for _, k := range list {
+		set |= 1 << k & All
+	}
+	return set
+}
+
+// Has reports whether k is in the set.
+func (s Kinds) Has(k Kind) bool { return s>>k&1 != 0 }

@@ -1,0 +1,96 @@
+package scheduler
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+)
+
+// backoff holds the calls that wait for their retry time: a heap in which every
+// entry has four children, so that it is half as deep as a binary one and the
+// children share a cache line. A call knows its index, so it can be taken out.
+type backoff []pending
+
+type pending struct {
+	due  time.Duration
+	call *call
+}
+
+// before orders by due time, and calls that are due together by seniority.
+func (p pending) before(q pending) bool {
+	return p.due < q.due || p.due == q.due && p.call.before(q.call)
+}
+
+// next is when the first call is due: [bucket.Forever] if there is none.
+func (h backoff) next() time.Duration {
+	if len(h) == 0 {
+		return bucket.Forever
+	}
+	return h[0].due
+}
+
+func (h *backoff) push(c *call) {
+	*h = append(*h, pending{})
+	h.up(len(*h)-1, pending{c.due, c})
+}
+
+func (h *backoff) pop() *call {
+	c := (*h)[0].call
+	h.remove(c)
+	return c
+}
+
+func (h *backoff) remove(c *call) {
+	i, last := int(c.index), len(*h)-1
+	p := (*h)[last]
+	(*h)[last] = pending{}
+	*h = (*h)[:last]
+	if i == last {
+		return
+	}
+	if i > 0 && p.before((*h)[(i-1)/4]) {
+		h.up(i, p)
+	} else {
+		h.down(i, p)
+	}
+}
+
+// up puts p at index i or nearer to the top.
+func (h backoff) up(i int, p pending) {
+	for i > 0 {
+		parent := (i - 1) / 4
+		if !p.before(h[parent]) {
+			break
+		}
+		h.set(i, h[parent])
+		i = parent
+	}
+	h.set(i, p)
+}
+
+// down puts p at index i or farther from the top.
+func (h backoff) down(i int, p pending) {
+	for {
+		first := 4*i + 1
+		if first >= len(h) {
+			break
+		}
+		least := first
+		for child := first + 1; child < min(first+4, len(h)); child++ {
+			if h[child].before(h[least]) {
+				least = child
+			}
+		}
+		if !h[least].before(p) {
+			break
+		}
+		h.set(i, h[least])
+		i = least
+	}
+	h.set(i, p)
+}
+
+func (h backoff) set(i int, p pending) {
+	h[i] = p
+	p.call.index = int32(i)
+}

@@ -1,0 +1,69 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"example.com/fairlead/retry"
+)
+
+// state is where a call is in its life.
+type state uint8
+
+const (
+	arriving   state = iota // not yet accepted
+	queued                  // waits for its tokens, in core.queue
+	running                 // paid; its function runs or is about to
+	backingOff              // waits for its retry time, in core.backoff
+	ended
+)
+
+// call is one piece of work. It belongs to one goroutine at a time: to its
+// runner until it is sent to the owner and after it is granted, to the owner in
+// between. What it is handed over by, a channel, orders all access.
+type call struct {
+	// Set before it is sent to the owner, and not changed after.
+	name     string
+	cost     int64
+	policy   *retry.Policy
+	deadline time.Duration // bucket.Forever if there is none
+	watched  bool          // wants updates on its progress
+
+	// The core's.
+	id      uint64 // in order of arrival, from 1
+	state   state
+	index   int32         // in core.backoff
+	leaf    *node         // in core.queue
+	due     time.Duration // when it is or was to be queued again
+	waited  time.Duration // all backoff delays together
+	attempt int           // attempts granted
+	errs    []error       // what they failed with
+	cause   error         // cancelled for this reason while running
+	err     error         // what it ended with
+	left    bool          // its runner knows the outcome and does not wait for it
+	verdict retry.Verdict // on the attempt that was just reported
+	next    *call         // neighbours among the running calls
+	prev    *call
+
+	// The runner's.
+	ctx      context.Context
+	fn       func(context.Context) error
+	classify retry.Classifier
+	progress func(Progress)
+	reply    chan reply // Do's; nil if nobody waits
+	handle   *Handle    // Submit's
+	made     int        // attempts started
+	pooled   bool       // may be used again when it is over
+}
+
+// before reports whether c goes ahead of d: it arrived earlier. A retry keeps the
+// number it got at its first arrival.
+func (c *call) before(d *call) bool { return c.id < d.id }
+
+// lastErr is what the latest attempt failed with; nil if there was none.
+func (c *call) lastErr() error {
+	if len(c.errs) == 0 {
+		return nil
+	}
+	return c.errs[len(c.errs)-1]
+}

@@ -1,0 +1,91 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"reflect"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock"
+	"example.com/fairlead/retry"
+)
+
+// Config says how a scheduler behaves. The zero Config works: 1000 tokens, 100 a
+// minute, 5 retries from 1 s, doubling, to 60 s, with ±10 % jitter.
+type Config struct {
+	// Limit is the budget. Zero means [bucket.Limit]'s default: 100 tokens a
+	// minute, capacity 1000.
+	Limit bucket.Limit
+
+	// Level is what is in the budget at the start, as an earlier
+	// Snapshot().Level: it is refilled for the time that has passed since. Nil
+	// means a full budget; a pointer to the zero State means an empty one.
+	Level *bucket.State
+
+	// Retry is the policy of calls that bring none of their own. Zero means
+	// [retry.Policy]'s default. If its Seed is zero and so is Clock, New draws a
+	// seed at random, so that processes don't retry in step; Snapshot tells it.
+	Retry retry.Policy
+
+	// Classify judges the errors of calls that bring no classifier of their own.
+	// Nil means [retry.Classify]: what is marked is retried, and nothing else.
+	Classify retry.Classifier
+
+	// MaxInFlight is the most calls whose function may run at once. A call that
+	// backs off does not count. Zero means no cap.
+	MaxInFlight int
+
+	// Clock is where time comes from. Nil means [clock.System].
+	Clock clock.Clock
+
+	// Logger gets a line for every retry, hold, exhaustion and for the end of the
+	// scheduler, from a goroutine of its own. Nil means no logging.
+	Logger *slog.Logger
+
+	// EventBuffer is how many events a subscription holds before it loses the
+	// oldest. Zero means [events.DefaultBuffer].
+	EventBuffer int
+}
+
+// normal returns the configuration with its defaults, or every fault in it.
+func (cfg Config) normal() (Config, error) {
+	var faults []error
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System()
+		for cfg.Retry.Seed == 0 {
+			cfg.Retry.Seed = rand.Uint64()
+		}
+	} else if v := reflect.ValueOf(cfg.Clock); v.Kind() == reflect.Pointer && v.IsNil() {
+		faults = append(faults, fmt.Errorf("scheduler: Config.Clock is a nil %T: leave Clock out for the system clock", cfg.Clock))
+	}
+	if err := cfg.Limit.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("scheduler: Config.Limit: %w", err))
+	}
+	if err := cfg.Retry.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("scheduler: Config.Retry: %w", err))
+	}
+	if cfg.MaxInFlight < 0 {
+		faults = append(faults, fmt.Errorf("scheduler: Config.MaxInFlight is %d: it must be positive, or 0 for no cap", cfg.MaxInFlight))
+	}
+	if cfg.EventBuffer < 0 {
+		faults = append(faults, fmt.Errorf("scheduler: Config.EventBuffer is %d: it must be positive, or 0 for the default", cfg.EventBuffer))
+	}
+	if cfg.Classify == nil {
+		cfg.Classify = retry.Classify
+	}
+	cfg.Limit = cfg.Limit.OrDefault()
+	cfg.Retry = cfg.Retry.WithDefaults()
+	return cfg, errors.Join(faults...)
+}
+
+// newCore returns the core of a scheduler with a normal configuration.
+func newCore(cfg Config, origin time.Time) (*core, error) {
+	b, err := bucket.New(cfg.Limit, 0)
+	if cfg.Level != nil {
+		b, err = bucket.Restore(cfg.Limit, *cfg.Level, 0, origin)
+	}
+	return &core{origin: origin, maxInFlight: cfg.MaxInFlight, bucket: b}, err
+}

@@ -1,0 +1,204 @@
+package scheduler
+
+import (
+	"context"
+	"runtime/debug"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// Do runs fn as soon as its tokens are there and all calls that came before have
+// theirs, on this goroutine, and returns what it returns. If the error is judged to
+// be worth it, the same fn runs again after a wait, paying again.
+//
+// Besides fn's own errors it returns
+//   - a [retry.ExhaustedError] or [retry.WaitTooLongError] when retrying is over;
+//   - the context's error, joined with the last attempt's, when ctx is done while the
+//     call waits; at once, as a [DeadlineError], when ctx would be done before its turn;
+//   - a [bucket.CostError] for a cost that can never be granted, and [ErrClosed].
+//
+// A panic in fn passes through Do to its caller, and so does runtime.Goexit.
+func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
+	c := s.calls.Get().(*call)
+	c.pooled = true
+	if err := s.prepare(c, ctx, fn, opts); err != nil {
+		s.recycle(c)
+		return err
+	}
+	if !s.post(message{op: opSubmit, call: c}) {
+		return ErrClosed
+	}
+	return s.run(c)
+}
+
+// Value is [Scheduler.Do] for a function with a result. The result is that of the
+// last attempt, whatever its error.
+func Value[T any](ctx context.Context, s *Scheduler, fn func(context.Context) (T, error), opts ...Option) (T, error) {
+	var v T
+	if fn == nil {
+		return v, errNilFunc
+	}
+	err := s.Do(ctx, func(ctx context.Context) error {
+		var err error
+		v, err = fn(ctx)
+		return err
+	}, opts...)
+	return v, err
+}
+
+// run drives a call that was sent to the owner, on this goroutine, until it has
+// ended. Between a message to the owner and the reply, the call belongs to the owner
+// and is not touched.
+func (s *Scheduler) run(c *call) error {
+	const (
+		waiting = iota
+		attempting
+		over
+	)
+	stage := waiting
+	defer func() { // only a panic or a Goexit in the user's code gets here before it is over
+		switch stage {
+		case waiting:
+			s.withdraw(c, errNoReturn)
+		case attempting:
+			s.post(message{op: opDone, call: c, err: errNoReturn})
+		}
+	}()
+	for {
+		if err, ended := s.await(c); ended {
+			stage = over
+			return err
+		}
+		stage = attempting
+		err, v := s.attempt(c)
+		if !v.Retryable() {
+			stage = over
+			s.post(message{op: opDone, call: c, err: err})
+			return err
+		}
+		stage = waiting
+		if failed := s.failed(c, err, v); failed != nil {
+			stage = over
+			return failed
+		}
+	}
+}
+
+// await waits for a call's grant, or returns how it ended without one.
+func (s *Scheduler) await(c *call) (err error, ended bool) {
+	for {
+		var r reply
+		select {
+		case r = <-c.reply:
+		case <-c.ctx.Done():
+			return s.withdraw(c, causeOf(c.ctx)), true
+		}
+		switch r.kind {
+		case replyEnded:
+			err := c.err
+			s.recycle(c)
+			return err, true
+		case replyUpdate:
+			c.tell(*r.progress)
+		case replyGranted:
+			if cause := c.stopped(); cause != nil { // both were there, and select took this one
+				return s.abandon(c, cause), true
+			}
+			return nil, false
+		}
+	}
+}
+
+// withdraw ends a call that waits. If it has been granted meanwhile, the grant is
+// given back. The call is not used again: the message may still be on its way.
+func (s *Scheduler) withdraw(c *call, cause error) error {
+	s.post(message{op: opCancel, call: c, err: cause})
+	for {
+		switch r := <-c.reply; r.kind {
+		case replyEnded:
+			return c.err
+		case replyGranted:
+			return s.abandon(c, cause)
+		}
+	}
+}
+
+// abandon gives back a grant.
+func (s *Scheduler) abandon(c *call, cause error) error {
+	err := endedBy(cause, c)
+	s.post(message{op: opAbandon, call: c, err: cause})
+	return err
+}
+
+// failed hands a failed call back to the owner, to be retried or ended. If there is
+// no owner any more, it returns how the call ends.
+func (s *Scheduler) failed(c *call, err error, v retry.Verdict) error {
+	c.verdict = v
+	if s.post(message{op: opFailed, call: c, err: err}) {
+		return nil
+	}
+	return &endedError{reason: ErrClosed, attempts: c.made, last: err}
+}
+
+// stopped is why a call that was granted should not be started after all; or nil.
+func (c *call) stopped() error {
+	if c.ctx.Err() != nil {
+		return causeOf(c.ctx)
+	}
+	if c.handle != nil {
+		return c.handle.interrupted()
+	}
+	return nil
+}
+
+// attempt runs the function once and judges its outcome.
+func (s *Scheduler) attempt(c *call) (error, retry.Verdict) {
+	c.made++
+	if s.hub.Wanted().Has(events.Started) {
+		s.post(message{op: opStarted, call: c})
+	}
+	var err error
+	if c.handle != nil {
+		err = c.handle.invoke()
+	} else {
+		err = c.fn(c.ctx)
+	}
+	if err == nil {
+		return nil, retry.Verdict{}
+	}
+	return c.judge(err)
+}
+
+// judge classifies an error. If the classifier panics, the error is final, and
+// returned together with the panic.
+func (c *call) judge(err error) (outcome error, v retry.Verdict) {
+	if p, ok := err.(*PanicError); ok {
+		return p, retry.Verdict{}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			outcome = &endedError{
+				reason:   &PanicError{In: "classifier", Value: p, Stack: debug.Stack()},
+				attempts: c.made, last: err,
+			}
+			v = retry.Verdict{}
+		}
+	}()
+	return err, c.classify(err)
+}
+
+// tell calls the user's progress function.
+func (c *call) tell(p Progress) {
+	defer func() { _ = recover() }() // news that can't be told is no reason to fail
+	c.progress(p)
+}
+
+// recycle makes a call of Do ready for the next.
+func (s *Scheduler) recycle(c *call) {
+	if c.pooled {
+		*c = call{reply: c.reply, deadline: bucket.Forever}
+		s.calls.Put(c)
+	}
+}

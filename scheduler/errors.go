@@ -1,0 +1,102 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+var (
+	// ErrClosed is what a call ends with that the scheduler, once closed or
+	// shutting down, did not accept or could not finish. In the latter case the
+	// error also is, for errors.Is and errors.As, that of the last attempt.
+	ErrClosed = errors.New("scheduler is closed")
+
+	// ErrCancelled is the cause of a call ended by [Handle.Cancel].
+	ErrCancelled = fmt.Errorf("cancelled through its handle: %w", context.Canceled)
+
+	// ErrPending is what [Handle.Err] returns while the call has not ended.
+	ErrPending = errors.New("call has not ended yet: receive from Done first")
+
+	// ErrGoexit ends submitted work whose function called runtime.Goexit, as
+	// t.FailNow does. It is not retried.
+	ErrGoexit = errors.New("function called runtime.Goexit instead of returning")
+
+	// errNoReturn is what events say of a Do whose function unwound its caller.
+	errNoReturn = errors.New("function panicked or called runtime.Goexit")
+)
+
+// DeadlineError ends a call whose context would be done before the call's turn came: waiting
+// would have been in vain. It is [context.DeadlineExceeded] and, if attempts were
+// made, also the last one's error.
+type DeadlineError struct {
+	Wait     time.Duration // how long the call would have had to wait, as estimated
+	Deadline time.Duration // how long it could have waited
+	Err      error         // the last attempt's error; nil if there was none
+}
+
+func (e *DeadlineError) Error() string {
+	s := fmt.Sprintf("would have to wait %v, but the context's deadline is in %v: allow more time or call later", e.Wait, e.Deadline)
+	if e.Err != nil {
+		s += fmt.Sprintf(" (last attempt: %v)", e.Err)
+	}
+	return s
+}
+
+// Is says that e is [context.DeadlineExceeded].
+func (e *DeadlineError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// Unwrap returns the last attempt's error, or nil.
+func (e *DeadlineError) Unwrap() error { return e.Err }
+
+// PanicError is a panic in a function that the scheduler ran on a goroutine of
+// its own. It is not retried.
+type PanicError struct {
+	In    string // what panicked: "function", "classifier"
+	Value any    // what it panicked with
+	Stack []byte // the stack of the panic, as of runtime/debug.Stack
+}
+
+// Error has the value and the stack, as the panic would have printed.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("panic in %s: %v\n\n%s", e.In, e.Value, e.Stack)
+}
+
+// Unwrap returns the value, if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// endedError joins the reason why a call ended early with what its last attempt
+// had failed with, so that errors.Is and errors.As find both.
+type endedError struct {
+	reason   error
+	attempts int
+	last     error
+}
+
+// endedBy returns the reason itself for a call that had no failed attempt.
+func endedBy(reason error, c *call) error {
+	last := c.lastErr()
+	if last == nil {
+		return reason
+	}
+	return &endedError{reason: reason, attempts: len(c.errs), last: last}
+}
+
+func (e *endedError) Error() string {
+	return fmt.Sprintf("%v (attempts made: %d, the last failed with: %v)", e.reason, e.attempts, e.last)
+}
+
+func (e *endedError) Unwrap() []error { return []error{e.reason, e.last} }
+
+// causeOf is why a context is done: its error and, if another was given, the cause.
+func causeOf(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}

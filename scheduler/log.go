@@ -1,0 +1,45 @@
+package scheduler
+
+import (
+	"context"
+	"log/slog"
+
+	"example.com/fairlead/events"
+)
+
+// logged are the events that are worth a line to whoever runs the program.
+var logged = events.Of(events.Retrying, events.Held, events.Exhausted, events.ShutDown)
+
+// logEvents writes a line for each event until there are no more.
+func logEvents(log *slog.Logger, sub *events.Subscription) {
+	for ev := range sub.C {
+		if ev.Missed > 0 {
+			log.Warn("events not logged", "missed", ev.Missed)
+		}
+		attrs := []slog.Attr{slog.Uint64("seq", ev.Seq)}
+		if ev.Call != 0 {
+			attrs = append(attrs, slog.Uint64("call", ev.Call), slog.Int("attempt", ev.Attempt), slog.Int("max_attempts", ev.MaxAttempts))
+		}
+		if ev.Name != "" {
+			attrs = append(attrs, slog.String("name", ev.Name))
+		}
+		if ev.Delay > 0 {
+			attrs = append(attrs, slog.Duration("delay", ev.Delay))
+		}
+		attrs = append(attrs, slog.Int64("available", ev.Available))
+		if ev.Err != nil {
+			attrs = append(attrs, slog.Any("err", ev.Err))
+		}
+		log.LogAttrs(context.Background(), level(ev.Kind), ev.Kind.String(), attrs...)
+	}
+}
+
+func level(k events.Kind) slog.Level {
+	switch k {
+	case events.Held:
+		return slog.LevelWarn
+	case events.Exhausted:
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}

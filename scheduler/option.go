@@ -1,0 +1,123 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"example.com/fairlead/retry"
+)
+
+// Option is a choice for one call: see [Cost], [Name], [Retry], [Classify] and
+// [OnProgress]; and for [Stream] also [Ordered], [LookAhead] and [Each].
+type Option func(*options)
+
+// options are what the options of a call add up to. The zero value is a plain call.
+type options struct {
+	cost     int64
+	costSet  bool
+	name     string
+	policy   *retry.Policy
+	classify retry.Classifier
+	progress func(Progress)
+	stream   *streamOptions // not nil: has options that are only for Stream
+}
+
+// Cost sets how many tokens each attempt of the call pays. Without it a call costs
+// 1. It may be 0. A negative cost, or one above the limit's capacity, is a
+// [bucket.CostError] at the call.
+func Cost(tokens int64) Option {
+	return func(o *options) { o.cost, o.costSet = tokens, true }
+}
+
+// Name names the call in events, progress, logs and reports.
+func Name(name string) Option {
+	return func(o *options) { o.name = name }
+}
+
+// Retry gives the call a policy of its own. A zero Seed stands for the scheduler's.
+func Retry(p retry.Policy) Option {
+	return func(o *options) { o.policy = &p }
+}
+
+// Classify gives the call a classifier of its own; nil stands for the scheduler's.
+// A panic in it ends the call with a [PanicError].
+func Classify(judge retry.Classifier) Option {
+	return func(o *options) { o.classify = judge }
+}
+
+// OnProgress has f called when the call has to wait for tokens and when it is going
+// to be retried: on the goroutine of Do, before the next attempt, so that f may take
+// its time and may call anything. A panic in f is dropped. A submitted call with a
+// progress function keeps a goroutine while it is pending.
+func OnProgress(f func(Progress)) Option {
+	return func(o *options) { o.progress = f }
+}
+
+// errNilContext and errNilFunc are mistakes that would otherwise panic later, far
+// from where they were made.
+var (
+	errNilContext = errors.New("scheduler: nil context: pass context.Background() if there is none")
+	errNilFunc    = errors.New("scheduler: nil function: there is nothing to run")
+)
+
+// errStreamOnly is for options on a call that mean nothing there.
+var errStreamOnly = errors.New("scheduler: Ordered, LookAhead and Each are options of Stream, not of a single call")
+
+// prepare checks all that is asked of a call and fills it in.
+func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Context) error, opts []Option) error {
+	switch {
+	case ctx == nil:
+		return errNilContext
+	case fn == nil:
+		return errNilFunc
+	}
+	c.ctx, c.fn = ctx, fn
+	c.cost, c.policy, c.classify = 1, &s.retry, s.classify
+	if len(opts) > 0 {
+		if err := s.apply(c, opts); err != nil {
+			return err
+		}
+	}
+	if ctx.Done() == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return causeOf(ctx)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		c.deadline = deadline.Sub(s.origin)
+	}
+	return nil
+}
+
+func (s *Scheduler) apply(c *call, opts []Option) error {
+	var o options
+	for i, opt := range opts {
+		if opt == nil {
+			return fmt.Errorf("scheduler: option %d is nil", i+1)
+		}
+		opt(&o)
+	}
+	if o.stream != nil {
+		return errStreamOnly
+	}
+	if o.costSet {
+		c.cost = o.cost
+	}
+	if o.policy != nil {
+		if err := o.policy.Validate(); err != nil {
+			return err
+		}
+		if o.policy.Seed == 0 {
+			o.policy.Seed = s.retry.Seed
+		}
+		*o.policy = o.policy.WithDefaults()
+		c.policy = o.policy
+	}
+	if o.classify != nil {
+		c.classify = o.classify
+	}
+	c.name, c.progress, c.watched = o.name, o.progress, o.progress != nil
+	return s.limit.CheckCost(c.cost)
+}

@@ -1,0 +1,192 @@
+package scheduler
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock"
+)
+
+// owner is the one goroutine to which the core belongs, and all that it has. It
+// takes messages from one inbox, which makes an order of them; tells the core; and
+// does what the core wants done. It never waits for anybody and never runs anybody
+// else's code: each reply channel has room for all that can be sent before its
+// reader must have read.
+type owner struct {
+	s     *Scheduler
+	core  *core
+	timer clock.Timer
+	armed time.Duration // when the timer goes off; bucket.Forever if it does not
+
+	syncs  []chan time.Duration // to be told when the turn is over
+	drains []chan struct{}      // to be told when every call has ended
+}
+
+// message is what the owner is sent.
+type message struct {
+	op   op
+	call *call
+	err  error                       // opDone, opFailed: the outcome; opCancel, opAbandon: the cause
+	do   func(*owner, time.Duration) // opAsk
+}
+
+type op uint8
+
+const (
+	opSubmit  op = iota // here is a call
+	opStarted           // its function is about to run
+	opDone              // its attempt was the last, and its runner knows
+	opFailed            // its attempt failed, in a way that may be retried: see call.verdict
+	opAbandon           // it was granted too late and not started
+	opCancel            // it is not wanted any more
+	opAsk               // let do look at the core or change it
+)
+
+// reply is what the runner of a call is sent.
+type reply struct {
+	kind     replyKind
+	progress *Progress // replyUpdate
+}
+
+type replyKind uint8
+
+const (
+	replyGranted replyKind = iota // run the function
+	replyEnded                    // the call is over: see call.err
+	replyUpdate                   // this is how it is doing
+)
+
+// mostReplies is how many replies can be on their way to one runner: after an
+// attempt that failed, "retrying", "waiting", and "granted" or "ended".
+const mostReplies = 3
+
+// turnLength is how many messages are handled on one reading of the clock.
+const turnLength = 256
+
+func (o *owner) run() {
+	for !o.core.closed {
+		select {
+		case m := <-o.s.inbox:
+			o.turn(m)
+		case <-o.timer.C():
+			o.armed = bucket.Forever
+			o.turn(message{op: opAsk, do: (*owner).tick})
+		}
+	}
+	o.timer.Stop()
+	o.s.hub.Close()
+	close(o.s.done)
+}
+
+// turn handles a message and those that came meanwhile, all at one instant.
+func (o *owner) turn(m message) {
+	now := o.s.clock.Now().Sub(o.s.origin)
+	o.core.wanted = o.s.hub.Wanted()
+	o.handle(now, m)
+	for range min(len(o.s.inbox), turnLength) {
+		o.handle(now, <-o.s.inbox)
+	}
+	o.deliver()
+	o.arm()
+}
+
+func (o *owner) handle(now time.Duration, m message) {
+	switch m.op {
+	case opSubmit:
+		o.core.submit(now, m.call)
+	case opStarted:
+		o.core.started(now, m.call)
+	case opDone:
+		m.call.left = true
+		o.core.finish(now, m.call, m.err, m.call.verdict)
+	case opFailed:
+		o.core.finish(now, m.call, m.err, m.call.verdict)
+	case opAbandon:
+		m.call.left = true
+		o.core.abandon(now, m.call, m.err)
+	case opCancel:
+		o.core.cancel(now, m.call, m.err)
+	case opAsk:
+		m.do(o, now)
+	}
+}
+
+// tick is a turn in which nothing but time has passed.
+func (o *owner) tick(now time.Duration) { o.core.advance(now) }
+
+// deliver does what the core wants done: first the news, so that an event has been
+// published by the time its consequence can be seen.
+func (o *owner) deliver() {
+	fx := &o.core.effects
+	for _, ev := range fx.events {
+		o.s.hub.Publish(ev)
+	}
+	for _, u := range fx.updates {
+		u.call.reply <- reply{kind: replyUpdate, progress: &u.progress}
+	}
+	for _, c := range fx.ended {
+		o.ended(c)
+	}
+	for _, c := range fx.granted {
+		if c.reply != nil {
+			c.reply <- reply{kind: replyGranted}
+		} else {
+			go o.s.work(c)
+		}
+	}
+	fx.clear()
+	o.notify()
+}
+
+// ended tells whoever has to know that a call is over.
+func (o *owner) ended(c *call) {
+	switch {
+	case c.left:
+		o.s.recycle(c)
+	case c.reply != nil:
+		c.reply <- reply{kind: replyEnded}
+	default:
+		c.handle.complete(c.err, c.attempt)
+	}
+}
+
+// notify tells those who wait for the turn to be over, or for all calls to have ended.
+func (o *owner) notify() {
+	for _, sync := range o.syncs {
+		sync <- o.core.wake()
+	}
+	o.syncs = nil
+	if o.drains != nil && o.core.drained() {
+		for _, drained := range o.drains {
+			close(drained)
+		}
+		o.drains = nil
+	}
+}
+
+// arm sets the timer to when the core wants to be woken. What is due has happened,
+// so that is always later than now.
+func (o *owner) arm() {
+	wake := o.core.wake()
+	if wake == o.armed {
+		return
+	}
+	o.armed = wake
+	if wake == bucket.Forever {
+		o.timer.Stop()
+	} else {
+		o.timer.Reset(wake - o.core.now)
+	}
+}
+
+// close ends the owner after this turn. No message comes after the one that asks
+// for it, because the gate was closed before.
+func (o *owner) close(now time.Duration) {
+	o.s.left = o.core.close(now)
+	o.s.final = o.core.snapshot(now)
+	for c := o.core.running.first; c != nil; c = c.next {
+		if c.handle != nil {
+			c.handle.interrupt(ErrClosed)
+		}
+	}
+}

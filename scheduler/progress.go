@@ -1,0 +1,69 @@
+package scheduler
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// ProgressState says what a call does at the moment.
+type ProgressState uint8
+
+// The states of progress.
+const (
+	Waiting  ProgressState = iota + 1 // it waits for tokens or a slot
+	Retrying                          // its attempt failed; it backs off before the next
+)
+
+// String is "waiting" or "retrying".
+func (s ProgressState) String() string {
+	switch s {
+	case Waiting:
+		return "waiting"
+	case Retrying:
+		return "retrying"
+	}
+	return fmt.Sprintf("ProgressState(%d)", uint8(s))
+}
+
+// Progress tells a call's own caller how it is doing; see [OnProgress].
+type Progress struct {
+	State       ProgressState
+	Call        uint64        // the call's number, in order of arrival
+	Name        string        // as given by [Name]
+	Attempt     int           // Waiting: the attempt it waits to make; Retrying: the one that failed
+	MaxAttempts int           // the most attempts its policy allows
+	Position    int           // Waiting: its place in the queue, from 1
+	Wait        time.Duration // Waiting: the estimated wait for its tokens
+	Delay       time.Duration // Retrying: the wait until it queues again
+	Available   int64         // tokens in the budget; negative in debt
+	Err         error         // what the latest attempt failed with; nil before the first
+}
+
+// String is one clear line, such as
+//
+//	attempt 1 of 6 failed: 503 Service Unavailable; next in 1.043s, 12 tokens left
+func (p Progress) String() string {
+	var b strings.Builder
+	if p.Name != "" {
+		fmt.Fprintf(&b, "%s: ", p.Name)
+	}
+	switch p.State {
+	case Waiting:
+		fmt.Fprintf(&b, "attempt %d of %d waits for tokens: number %d in the queue, about %v to go", p.Attempt, p.MaxAttempts, p.Position, readable(p.Wait))
+	case Retrying:
+		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, p.Err, readable(p.Delay))
+	default:
+		b.WriteString(p.State.String())
+	}
+	fmt.Fprintf(&b, ", %d tokens left", p.Available)
+	return b.String()
+}
+
+// readable rounds a duration to what a person reads.
+func readable(d time.Duration) time.Duration {
+	if d >= time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Microsecond)
+}

@@ -1,0 +1,195 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// Scheduler lets calls through as early as a budget of tokens allows, in the order
+// in which they came, and retries those that fail. Make one with [New] and close it
+// when done. All methods may be called from any goroutine at any time, also from
+// inside a call, a callback or a loop over events.
+type Scheduler struct {
+	clock       clock.Clock
+	origin      time.Time // the owner's instants count from here
+	limit       bucket.Limit
+	retry       retry.Policy
+	classify    retry.Classifier
+	eventBuffer int
+
+	hub   events.Hub
+	inbox chan message // never closed
+	calls sync.Pool    // of *call, for Do
+
+	// gate is held for reading while something is sent to the inbox. Whoever has
+	// held it for writing, to set closed, knows that nothing more will be sent: so
+	// every message that was sent is handled, and a reply can be relied upon.
+	gate   sync.RWMutex
+	closed bool
+
+	done  chan struct{} // closed when the owner has ended; guards what follows
+	final Snapshot
+	left  []Unfinished
+}
+
+// inboxSize is how many messages can be on their way to the owner before their
+// senders have to wait for it.
+const inboxSize = 256
+
+// New starts a scheduler. It fails, with every fault joined in one error, if the
+// configuration is invalid.
+func New(cfg Config) (*Scheduler, error) {
+	cfg, err := cfg.normal()
+	if err != nil {
+		return nil, err
+	}
+	s := &Scheduler{
+		clock:       cfg.Clock,
+		origin:      cfg.Clock.Now(),
+		limit:       cfg.Limit,
+		retry:       cfg.Retry,
+		classify:    cfg.Classify,
+		eventBuffer: cfg.EventBuffer,
+		inbox:       make(chan message, inboxSize),
+		done:        make(chan struct{}),
+	}
+	s.calls.New = func() any {
+		return &call{reply: make(chan reply, mostReplies), deadline: bucket.Forever}
+	}
+	core, err := newCore(cfg, s.origin)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Logger != nil {
+		go logEvents(cfg.Logger, s.hub.Subscribe(logged, cfg.EventBuffer))
+	}
+	timer := s.clock.NewTimer(time.Hour)
+	timer.Stop()
+	o := &owner{s: s, core: core, timer: timer, armed: bucket.Forever}
+	go o.run()
+	return s, nil
+}
+
+// post sends a message to the owner. It reports false, and the message is not sent,
+// if the scheduler is closed. It waits only for the owner, which waits for nobody.
+func (s *Scheduler) post(m message) bool {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return false
+	}
+	s.inbox <- m
+	return true
+}
+
+// ask has the owner answer a question, or reports false if the scheduler is closed.
+func ask[T any](s *Scheduler, question func(*owner, time.Duration) T) (T, bool) {
+	answer := make(chan T, 1)
+	ok := s.post(message{op: opAsk, do: func(o *owner, now time.Duration) {
+		answer <- question(o, now)
+	}})
+	if !ok {
+		<-s.done
+		var zero T
+		return zero, false
+	}
+	return <-answer, true
+}
+
+// Snapshot returns the state at this instant, after everything that this goroutine
+// has done so far. After Close it is the final state.
+func (s *Scheduler) Snapshot() Snapshot {
+	snap, ok := ask(s, func(o *owner, now time.Duration) Snapshot { return o.core.snapshot(now) })
+	if !ok {
+		snap = s.final
+	}
+	snap.Seed = s.retry.Seed
+	return snap
+}
+
+// Sync returns when the owner has handled all that was sent to it, and says when it
+// wants to be woken next; ok is false if it waits for nothing but new calls and
+// outcomes, or is closed. It is for tests on a mock clock: see clocktest.Advance.
+func (s *Scheduler) Sync() (next time.Time, ok bool) {
+	answer := make(chan time.Duration, 1)
+	if !s.post(message{op: opAsk, do: func(o *owner, now time.Duration) {
+		o.core.advance(now)
+		o.syncs = append(o.syncs, answer)
+	}}) {
+		<-s.done
+		return time.Time{}, false
+	}
+	wake := <-answer
+	if wake == bucket.Forever {
+		return time.Time{}, false
+	}
+	return s.origin.Add(wake), true
+}
+
+// Subscribe returns a stream of the events of the kinds given; without any, of all.
+// It is complete from now on, unless its reader falls far behind: see package events.
+func (s *Scheduler) Subscribe(kinds ...events.Kind) *events.Subscription {
+	set := events.Of(kinds...)
+	if len(kinds) == 0 {
+		set = events.All
+	}
+	sub := s.hub.Subscribe(set, s.eventBuffer)
+	s.Sync() // the turn that is under way does not know of it yet
+	return sub
+}
+
+// Close stops taking calls, ends those that wait with [ErrClosed], cancels the
+// contexts of submitted work that runs, and returns when the owner has ended. It
+// does not wait for functions that run. It may be called more than once, also at
+// the same time and from inside a call.
+func (s *Scheduler) Close() {
+	s.gate.Lock()
+	first := !s.closed
+	s.closed = true
+	s.gate.Unlock()
+	if first {
+		s.inbox <- message{op: opAsk, do: (*owner).close}
+	}
+	<-s.done
+}
+
+// Shutdown stops taking calls, waits until all that were accepted have ended or ctx
+// is done, and closes the scheduler. It returns what had not ended by then, most
+// senior first within running, queued and backing off, and an error if that is
+// anything at all. Called from inside a call it waits for that call too: so give it
+// a context that ends.
+func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
+	if ctx == nil {
+		return nil, errNilContext
+	}
+	drained := make(chan struct{})
+	if s.post(message{op: opAsk, do: func(o *owner, now time.Duration) {
+		o.core.drain(now)
+		o.drains = append(o.drains, drained)
+	}}) {
+		select {
+		case <-drained:
+		case <-ctx.Done():
+		case <-s.done:
+		}
+	}
+	s.Close()
+	left := slices.Clone(s.left)
+	for i := range left {
+		if last := left[i].last; last != nil {
+			left[i].Err = last.Error()
+		}
+	}
+	if len(left) > 0 {
+		return left, fmt.Errorf("%w with %d calls not finished", ErrClosed, len(left))
+	}
+	return nil, nil
+}

@@ -1,0 +1,101 @@
+package scheduler
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+)
+
+// Snapshot is the state of a scheduler at one instant: plain values, fit for JSON.
+type Snapshot struct {
+	At     time.Time `json:"at"`
+	Closed bool      `json:"closed,omitzero"`
+
+	// Available is the whole tokens in the budget, negative in debt. The ledger
+	// balances: Initial + Refilled + Refunded + Adjusted == Spent + Available.
+	Available int64         `json:"available"`
+	Ledger    bucket.Ledger `json:"ledger"`
+	Limit     bucket.Limit  `json:"limit"`
+
+	// Level is the budget's state in a form that survives a restart: [Config.Level].
+	Level bucket.State `json:"level"`
+
+	Queued     int `json:"queued"`      // calls that wait for tokens or a slot
+	Running    int `json:"running"`     // calls whose function runs
+	BackingOff int `json:"backing_off"` // calls that wait for their retry time
+
+	HeldUntil time.Time `json:"held_until,omitzero"` // nobody is granted before then; zero if there is no hold
+	NextGrant time.Time `json:"next_grant,omitzero"` // when the head of the queue has its tokens; zero if nobody waits for time
+
+	Totals Totals `json:"totals"`
+	Seed   uint64 `json:"seed"` // of the jitter: with it, and the same calls, a run can be replayed
+}
+
+// Totals count calls and attempts since the scheduler was made.
+//
+//	Accepted == Succeeded + Failed + Exhausted + Cancelled + Closed + those that have not ended
+type Totals struct {
+	Accepted  uint64 `json:"accepted"`  // calls that were taken in
+	Succeeded uint64 `json:"succeeded"` // ended with nil
+	Failed    uint64 `json:"failed"`    // ended with an error that is not retried
+	Exhausted uint64 `json:"exhausted"` // ended for want of retries, or by too long a server wait
+	Cancelled uint64 `json:"cancelled"` // ended by their context, handle or deadline
+	Closed    uint64 `json:"closed"`    // ended by Close or Shutdown while they waited
+	Refused   uint64 `json:"refused"`   // not taken in
+
+	Attempts    uint64 `json:"attempts"`     // grants whose function was started
+	Retries     uint64 `json:"retries"`      // those of them that were not a call's first
+	RateLimited uint64 `json:"rate_limited"` // attempts that failed with a rate-limit error
+}
+
+// Unfinished describes a call that had not ended when the scheduler was shut down,
+// so that an application can take it up again.
+type Unfinished struct {
+	Call     uint64    `json:"call"` // its number: lower is senior
+	Name     string    `json:"name,omitzero"`
+	State    string    `json:"state"`        // "running", "queued" or "backing off"
+	Attempts int       `json:"attempts"`     // how many were made
+	Paid     int64     `json:"paid"`         // tokens they cost
+	Due      time.Time `json:"due,omitzero"` // when it would have tried again, if it was backing off
+	Err      string    `json:"err,omitzero"` // what its last attempt failed with
+
+	last error // becomes Err away from the owner: an Error method is a user's code
+}
+
+func (k *core) unfinished(c *call) Unfinished {
+	u := Unfinished{Call: c.id, Name: c.name, Attempts: c.attempt, Paid: int64(c.attempt) * c.cost, last: c.lastErr()}
+	switch c.state {
+	case running:
+		u.State = "running"
+	case queued:
+		u.State = "queued"
+	case backingOff:
+		u.State = "backing off"
+		u.Due = k.time(c.due)
+	}
+	return u
+}
+
+func (k *core) snapshot(now time.Duration) Snapshot {
+	k.advance(now)
+	at := k.time(k.now)
+	s := Snapshot{
+		At:         at,
+		Closed:     k.closed,
+		Available:  k.bucket.Available(),
+		Ledger:     k.bucket.Ledger(),
+		Limit:      k.bucket.Limit(),
+		Level:      k.bucket.State(k.now, at),
+		Queued:     k.queue.len(),
+		Running:    k.running.count,
+		BackingOff: len(k.backoff),
+		Totals:     k.totals,
+	}
+	if held := k.bucket.HeldUntil(); held > k.now {
+		s.HeldUntil = k.time(held)
+	}
+	if next := k.nextGrant(); next != bucket.Forever {
+		s.NextGrant = k.time(next)
+	}
+	return s
+}

@@ -1,0 +1,251 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"runtime/debug"
+	"slices"
+	"sync"
+)
+
+// DefaultLookAhead is how many inputs [Stream] has in hand at most unless told
+// otherwise: read, but their results not yet taken.
+const DefaultLookAhead = 1024
+
+// Result is the outcome for one input of [Stream].
+type Result[In, Out any] struct {
+	Index    int // of the input, from 0
+	Input    In
+	Value    Out // what the last attempt returned
+	Err      error
+	Attempts int // how many were made
+}
+
+// streamOptions are the options that only Stream has.
+type streamOptions struct {
+	ordered   bool
+	lookAhead int
+	each      any // func(In) []Option
+}
+
+func (o *options) forStream() *streamOptions {
+	if o.stream == nil {
+		o.stream = &streamOptions{}
+	}
+	return o.stream
+}
+
+// Ordered makes [Stream] yield results in the order of their inputs. A result then
+// waits for those before it, and takes up look-ahead meanwhile.
+func Ordered() Option {
+	return func(o *options) { o.forStream().ordered = true }
+}
+
+// LookAhead bounds how many inputs [Stream] has in hand: read, but their results not
+// yet taken. It must be positive.
+func LookAhead(n int) Option {
+	return func(o *options) { o.forStream().lookAhead = n }
+}
+
+// Each gives every input of [Stream] options of its own, such as its cost, besides
+// those of all. In must be the type of Stream's inputs.
+func Each[In any](f func(In) []Option) Option {
+	return func(o *options) { o.forStream().each = f }
+}
+
+// Stream runs call for every input, each as a call of its own, and yields the
+// results as they come, or with [Ordered] in the order of the inputs. Every input
+// that was read yields exactly one result, whatever happens to it. It holds no more
+// than a bounded number of inputs at a time ([LookAhead]), so that a file of any
+// length runs in constant memory.
+//
+// Inputs are read on a goroutine of their own, so that results don't wait for the
+// next input. When ctx is done, no more are read, and what waits ends with the
+// context's error. When the loop over the results is left early, what waits or runs
+// is cancelled, and Stream returns when the functions have; input that blocks
+// is not waited for. A panic of the input comes out of the loop.
+//
+// It panics if an option is wrong: LookAhead is not positive, or Each has another In.
+func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In], call func(context.Context, In) (Out, error), opts ...Option) iter.Seq[Result[In, Out]] {
+	st := &stream[In, Out]{s: s, inputs: inputs, call: call, lookAhead: DefaultLookAhead}
+	st.configure(opts)
+	return func(yield func(Result[In, Out]) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		r := &streamRun[In, Out]{
+			stream:   st,
+			slots:    make(chan struct{}, st.lookAhead),
+			finished: make(chan *Result[In, Out], st.lookAhead),
+			read:     make(chan struct{}),
+		}
+		defer r.stop(cancel)
+		go r.feed(ctx)
+		r.yieldAll(yield)
+	}
+}
+
+// stream is what the runs of one Stream have in common.
+type stream[In, Out any] struct {
+	s         *Scheduler
+	inputs    iter.Seq[In]
+	call      func(context.Context, In) (Out, error)
+	opts      []Option
+	ordered   bool
+	lookAhead int
+	each      func(In) []Option
+}
+
+func (st *stream[In, Out]) configure(opts []Option) {
+	var all options
+	for _, opt := range opts {
+		opt(&all)
+		var alone options
+		if opt(&alone); alone.stream == nil {
+			st.opts = append(st.opts, opt)
+		}
+	}
+	o := all.stream
+	if o == nil {
+		return
+	}
+	st.ordered = o.ordered
+	if o.lookAhead != 0 {
+		st.lookAhead = o.lookAhead
+	}
+	if st.lookAhead < 1 {
+		panic(fmt.Sprintf("scheduler: LookAhead(%d): it must be positive", st.lookAhead))
+	}
+	if o.each != nil {
+		each, ok := o.each.(func(In) []Option)
+		if !ok {
+			panic(fmt.Sprintf("scheduler: Each has a %T, but the inputs of this Stream want a %T", o.each, st.each))
+		}
+		st.each = each
+	}
+}
+
+// streamRun is one loop over the results.
+type streamRun[In, Out any] struct {
+	*stream[In, Out]
+	slots    chan struct{}         // one entry for each input in hand
+	finished chan *Result[In, Out] // has room for all of them
+	taken    int                   // how many were received from finished
+
+	mu      sync.Mutex // held while an input is submitted
+	started int        // how many were
+	stopped bool       // no more may be
+
+	read   chan struct{} // closed when there is no more input; guards what follows
+	failed *PanicError   // the input panicked
+}
+
+// feed reads the input and submits it. It takes a slot before it reads.
+func (r *streamRun[In, Out]) feed(ctx context.Context) {
+	defer close(r.read)
+	returned := false
+	defer func() {
+		if p := recover(); p != nil {
+			r.failed = &PanicError{In: "input", Value: p, Stack: debug.Stack()}
+		} else if !returned {
+			r.failed = &PanicError{In: "input", Value: ErrGoexit}
+		}
+	}()
+	slot := func() bool {
+		select {
+		case r.slots <- struct{}{}:
+			return ctx.Err() == nil
+		case <-ctx.Done():
+			return false
+		}
+	}
+	if slot() {
+		for in := range r.inputs {
+			if !r.start(ctx, in) || !slot() {
+				break
+			}
+		}
+	}
+	returned = true
+}
+
+// start submits one input, or reports that no more may be.
+func (r *streamRun[In, Out]) start(ctx context.Context, in In) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return false
+	}
+	result := &Result[In, Out]{Index: r.started, Input: in}
+	r.started++
+	opts := r.opts
+	if r.each != nil {
+		opts = append(slices.Clip(opts), r.each(in)...)
+	}
+	_, err := r.s.submit(ctx, func(ctx context.Context) error {
+		var err error
+		result.Value, err = r.call(ctx, in)
+		return err
+	}, func(err error, attempts int) {
+		result.Err, result.Attempts = err, attempts
+		r.finished <- result
+	}, opts)
+	if err != nil {
+		result.Err = err
+		r.finished <- result
+	}
+	return true
+}
+
+// yieldAll yields all results, until the loop is left.
+func (r *streamRun[In, Out]) yieldAll(yield func(Result[In, Out]) bool) {
+	read, total := r.read, -1 // the total is not known before all is read
+	deliver := func(result *Result[In, Out]) bool {
+		<-r.slots
+		return yield(*result)
+	}
+	if r.ordered {
+		deliver = inOrder(deliver)
+	}
+	for r.taken != total {
+		select {
+		case <-read:
+			read, total = nil, r.started
+		case result := <-r.finished:
+			r.taken++
+			if !deliver(result) {
+				return
+			}
+		}
+	}
+	if r.failed != nil {
+		panic(r.failed)
+	}
+}
+
+// inOrder keeps results back until those before them have been delivered.
+func inOrder[In, Out any](deliver func(*Result[In, Out]) bool) func(*Result[In, Out]) bool {
+	next, early := 0, map[int]*Result[In, Out]{}
+	return func(result *Result[In, Out]) bool {
+		early[result.Index] = result
+		for early[next] != nil {
+			result := early[next]
+			delete(early, next)
+			next++
+			if !deliver(result) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// stop cancels what is left when the loop is left early, and waits for it.
+func (r *streamRun[In, Out]) stop(cancel context.CancelFunc) {
+	r.mu.Lock()
+	r.stopped = true
+	r.mu.Unlock()
+	cancel()
+	for ; r.taken < r.started; r.taken++ {
+		<-r.finished
+	}
+}
