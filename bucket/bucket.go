@@ -15,10 +15,12 @@
 //
 //	initial + floor(Refill · t / Per)
 //
-// and the bucket never holds more than its capacity at one instant. What a full
-// bucket can't hold is gone, down to the fraction of a nanosecond by which it
-// became full; so within any window of length w at most capacity +
-// floor(Refill · w / Per) tokens are granted.
+// and the bucket never holds more than its capacity in whole tokens. What a full
+// bucket can't hold is gone, except for the fraction of a token that came within the
+// last nanosecond: instants are whole nanoseconds, and a token that was due between
+// two of them must not cost the next one its head start. So a taker who is there all
+// the time gets the full rate, at any capacity, and within any window of length w
+// fewer than capacity + Refill · (w + 1ns) / Per tokens are granted.
 package bucket
 
 import (
@@ -39,9 +41,10 @@ const maxDebt = math.MaxInt64 / 2
 type Bucket struct {
 	limit       Limit
 	refill, per uint64 // the limit's Refill and Per, reduced by their common divisor
+	slack       uint64 // the most units beyond a full bucket: less than a nanosecond's, and than a token
 
 	level  int64         // whole tokens; negative in debt
-	part   uint64        // units towards the next token, less than per; 0 when full
+	part   uint64        // units towards the next token, less than per; at most slack when full
 	at     time.Duration // the instant up to which refill is counted
 	seen   time.Duration // the latest instant seen; before at only during a hold, which ends at at
 	ledger Ledger
@@ -75,6 +78,7 @@ func (b *Bucket) setRate(l Limit) {
 	refill, per := uint64(l.Refill), uint64(l.Per)
 	d := gcd(refill, per)
 	b.refill, b.per = refill/d, per/d
+	b.slack = min(b.refill, b.per) - 1
 }
 
 func gcd(a, b uint64) uint64 {
@@ -108,23 +112,31 @@ func (b *Bucket) Advance(at time.Duration) {
 	}
 	elapsed := uint64(at) - uint64(b.at) // exact even where the signed difference would overflow
 	b.at = at
-	missing := b.room()
-	if missing == 0 {
+	if b.room() == 0 {
+		b.part = b.slack
 		return
 	}
 	hi, lo := bits.Mul64(elapsed, b.refill)
 	lo, carry := bits.Add64(lo, b.part, 0)
 	hi += carry
-	tokens, part := uint64(math.MaxUint64), uint64(0)
+	tokens := uint64(math.MaxUint64)
 	if hi < b.per {
-		tokens, part = bits.Div64(hi, lo, b.per)
+		tokens, b.part = bits.Div64(hi, lo, b.per)
 	}
-	if tokens >= missing {
-		tokens, part = missing, 0 // full: what it can't hold is gone
+	b.ledger.Refilled += b.add(tokens)
+}
+
+// add puts tokens in and returns how many the bucket could hold.
+func (b *Bucket) add(tokens uint64) int64 {
+	room := b.room()
+	switch {
+	case tokens > room:
+		tokens, b.part = room, b.slack
+	case tokens == room:
+		b.part = min(b.part, b.slack)
 	}
 	b.level += int64(tokens)
-	b.part = part
-	b.ledger.Refilled += int64(tokens)
+	return int64(tokens)
 }
 
 // room is how many tokens the bucket could still hold. The difference of two
@@ -171,15 +183,9 @@ func (b *Bucket) Take(at time.Duration, n int64) bool {
 // not been taken: what the bucket can't hold is gone. n ≤ 0 changes nothing.
 func (b *Bucket) Refund(at time.Duration, n int64) {
 	b.Advance(at)
-	if n <= 0 {
-		return
+	if n > 0 {
+		b.ledger.Refunded += b.add(uint64(n))
 	}
-	if room := b.room(); uint64(n) >= room {
-		n = int64(room)
-		b.part = 0
-	}
-	b.level += n
-	b.ledger.Refunded += n
 }
 
 // Charge takes n tokens whether or not they are there: the bucket goes into debt,
@@ -225,10 +231,9 @@ func (b *Bucket) SetLimit(at time.Duration, l Limit) error {
 	// The same fraction of a token in the new units, rounded down.
 	hi, lo := bits.Mul64(b.part, b.per)
 	b.part, _ = bits.Div64(hi, lo, old)
-	if capacity := b.limit.Capacity; b.level >= capacity {
-		b.ledger.Adjusted -= b.level - capacity
-		b.level = capacity
-		b.part = 0
+	if over := b.level; over >= b.limit.Capacity {
+		b.level = 0
+		b.ledger.Adjusted += b.add(uint64(over)) - over
 	}
 	return nil
 }

@@ -54,9 +54,9 @@ func (l Limit) Burst(capacity int64) Limit {
 // most burst (from 1 to n) at one instant. A larger burst starts faster and
 // then refills more slowly.
 //
-// A bucket of capacity c can grant, within any closed window of length w, at
-// most floor(c + rate·w) tokens. With c = burst and n−burst+1 tokens refilled
-// every per+1ns, rate·per is less than n−burst+1, so the floor is at most n.
+// A bucket of capacity c grants, within any closed window of length w, fewer than
+// c + rate·(w + 1ns) tokens. With c = burst and a rate of n−burst+1 every per + 1ns,
+// that is fewer than n + 1.
 func Window(n int64, per time.Duration, burst int64) Limit {
 	refill := n - burst + 1
 	if burst > n {

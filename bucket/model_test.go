@@ -42,8 +42,15 @@ func (m *model) advance(at time.Duration) {
 	m.clamp()
 }
 
+// clamp takes off what the bucket can't hold: all that is beyond its capacity but
+// what came within the last nanosecond, and that only short of a token.
 func (m *model) clamp() {
-	if full := whole(m.limit.Capacity); m.level.Cmp(full) > 0 {
+	slack := whole(1)
+	if rate := m.rate(); rate.Cmp(slack) < 0 {
+		slack = rate
+	}
+	slack.Sub(slack, new(big.Rat).Inv(reducedPer(m.limit)))
+	if full := slack.Add(slack, whole(m.limit.Capacity)); m.level.Cmp(full) > 0 {
 		m.level = full
 	}
 }
@@ -236,6 +243,7 @@ func TestTenYearsWithoutDrift(t *testing.T) {
 	for _, limit := range []bucket.Limit{
 		bucket.Per(2, 24*time.Hour),
 		bucket.Per(97, 24*time.Hour),
+		bucket.Per(97, 24*time.Hour).Burst(1),
 		bucket.PerMinute(100).Burst(1000),
 		{Capacity: 1_000_033, Refill: 1009, Per: 1_000_003 * time.Microsecond},
 		{Capacity: 999_999_937, Refill: 999_999_937, Per: time.Hour},
@@ -246,11 +254,11 @@ func TestTenYearsWithoutDrift(t *testing.T) {
 			b, err := bucket.New(limit, 0)
 			require.NoError(t, err)
 			require.True(t, b.Take(0, limit.Capacity))
-			// Each step ends at a stride, odd so that all remainders occur, or just before
+			// Each step ends at a stride, odd so that all remainders occur, or as soon as
 			// the bucket is full, so that nothing is lost and the formula is an equality.
 			granted := limit.Capacity
 			for now := time.Duration(0); now < years; {
-				now = min(now+7_919*time.Second+13, b.Ready(limit.Capacity)-1, years)
+				now = min(now+7_919*time.Second+13, b.Ready(limit.Capacity), years)
 				b.Advance(now)
 				n := b.Available()
 				if !b.Take(now, n) || granted+n != formula(limit, now) {

@@ -19,8 +19,8 @@ type State struct {
 // The fraction of a token is kept by setting At back to when it was nought.
 func (b *Bucket) State(at time.Duration, wall time.Time) State {
 	b.Advance(at)
-	s := State{Tokens: b.level, At: wall.Round(0).UTC()}
-	ahead := b.at - at // of a hold, or of a clock that was set back
+	s := State{Tokens: b.level, At: wall.UTC()} // UTC also strips the monotonic reading
+	ahead := b.at - at                          // of a hold, or of a clock that was set back
 	if ahead < 0 {
 		ahead = Forever // the difference overflowed
 	}

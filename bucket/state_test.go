@@ -169,6 +169,16 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// TestHoldAfterRestore: the time that passed by the wall clock is none of the new origin's.
+func TestHoldAfterRestore(t *testing.T) {
+	b, err := bucket.Restore(bucket.PerSecond(10), bucket.State{At: noon.Add(-hour)}, 0, noon)
+	require.NoError(t, err)
+	b.Hold(0, time.Minute)
+	b.Refund(0, 1)
+	require.False(t, b.Take(time.Minute-1, 1))
+	require.True(t, b.Take(time.Minute, 1))
+}
+
 func TestRestoreInvalidLimit(t *testing.T) {
 	_, err := bucket.Restore(bucket.PerSecond(10).Burst(-2), bucket.State{}, 0, noon)
 	require.EqualError(t, err, "bucket: limit's Capacity is -2: it must be at least 1")

@@ -66,28 +66,39 @@ func (e Event) String() string {
 	b.WriteString(e.Kind.String())
 	switch e.Kind {
 	case Queued:
-		fmt.Fprintf(&b, ": position %d, about %v to wait", e.Position, e.Wait)
+		fmt.Fprintf(&b, ": position %d, about %v to wait", e.Position, readable(e.Wait))
 	case Granted:
-		fmt.Fprintf(&b, ": attempt %d of %d for %s, %s left", e.Attempt, e.MaxAttempts, tokens(e.Cost), tokens(e.Available))
+		fmt.Fprintf(&b, ": attempt %d of %d for %s, %s left", e.Attempt, e.MaxAttempts, count(e.Cost, "token"), count(e.Available, "token"))
 	case Started, Succeeded:
 		fmt.Fprintf(&b, ": attempt %d of %d", e.Attempt, e.MaxAttempts)
 	case Retrying:
-		fmt.Fprintf(&b, ": attempt %d of %d failed, next in %v, %s left", e.Attempt, e.MaxAttempts, e.Delay, tokens(e.Available))
+		fmt.Fprintf(&b, ": attempt %d of %d failed, next in %v, %s left", e.Attempt, e.MaxAttempts, readable(e.Delay), count(e.Available, "token"))
 	case Held:
-		fmt.Fprintf(&b, ": no grant for %v", e.Delay)
+		fmt.Fprintf(&b, ": no grant for %v", readable(e.Delay))
 	}
 	if e.Err != nil {
-		fmt.Fprintf(&b, ": %v", e.Err)
+		b.WriteString(": " + oneLine.Replace(fmt.Sprint(e.Err)))
 	}
 	if e.Missed > 0 {
-		fmt.Fprintf(&b, " (%d events missed before this one)", e.Missed)
+		fmt.Fprintf(&b, " (%s missed before this one)", count(e.Missed, "event"))
 	}
 	return b.String()
 }
 
-func tokens(n int64) string {
+// oneLine joins what errors.Join, or a panic's value, spreads over lines.
+var oneLine = strings.NewReplacer("\r\n", "; ", "\n", "; ", "\r", "; ")
+
+func count[N int64 | uint64](n N, what string) string {
 	if n == 1 {
-		return "1 token"
+		return "1 " + what
 	}
-	return fmt.Sprintf("%d tokens", n)
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// readable rounds a duration to what a person reads.
+func readable(d time.Duration) time.Duration {
+	if d >= time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Microsecond)
 }

@@ -109,11 +109,11 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 		if err := o.policy.Validate(); err != nil {
 			return err
 		}
-		if o.policy.Seed == 0 {
-			o.policy.Seed = s.retry.Seed
+		p := o.policy.WithDefaults() // a copy: the option may be in use elsewhere
+		if p.Seed == 0 {
+			p.Seed = s.retry.Seed
 		}
-		*o.policy = o.policy.WithDefaults()
-		c.policy = o.policy
+		c.policy = &p
 	}
 	if o.classify != nil {
 		c.classify = o.classify

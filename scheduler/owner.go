@@ -5,6 +5,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/clock"
+	"example.com/fairlead/retry"
 )
 
 // owner is the one goroutine to which the core belongs, and all that it has. It
@@ -98,7 +99,7 @@ func (o *owner) handle(now time.Duration, m message) {
 		o.core.started(now, m.call)
 	case opDone:
 		m.call.left = true
-		o.core.finish(now, m.call, m.err, m.call.verdict)
+		o.core.finish(now, m.call, m.err, retry.Verdict{})
 	case opFailed:
 		o.core.finish(now, m.call, m.err, m.call.verdict)
 	case opAbandon:

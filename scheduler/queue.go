@@ -161,6 +161,12 @@ func (n *node) add(count int, cost int64) {
 	}
 }
 
+// transfer counts calls out at one node and in at another, which may have different parents.
+func transfer(from, to *node, count int, cost int64) {
+	from.add(-count, -cost)
+	to.add(count, cost)
+}
+
 // place finds the leaf and the index for a call. Almost always that is the end.
 func (q *queue) place(c *call) (*node, int) {
 	n := q.root
@@ -189,13 +195,12 @@ func (q *queue) splitLeaf(leaf *node, i int) (*node, int) {
 		return right, 0
 	}
 	leaf.calls.move(fan/2, &right.calls)
+	var cost int64
 	for _, c := range right.calls.get() {
 		c.leaf = right
-		right.cost += c.cost
+		cost += c.cost
 	}
-	right.count = right.calls.len()
-	leaf.count -= right.count
-	leaf.cost -= right.cost
+	transfer(leaf, right, right.calls.len(), cost)
 	if i <= fan/2 {
 		return leaf, i
 	}
@@ -219,13 +224,13 @@ func (q *queue) insertAfter(left, right *node) {
 			parent, i = sibling, 0
 		} else {
 			parent.kids.move(fan/2, &sibling.kids)
+			count, cost := 0, int64(0)
 			for _, kid := range sibling.kids.get() {
 				kid.parent = sibling
-				sibling.count += kid.count
-				sibling.cost += kid.cost
+				count += kid.count
+				cost += kid.cost
 			}
-			parent.count -= sibling.count
-			parent.cost -= sibling.cost
+			transfer(parent, sibling, count, cost)
 			if i > fan/2 {
 				parent, i = sibling, i-fan/2
 			}
@@ -287,10 +292,8 @@ func (q *queue) merge(leaf *node) {
 		into.calls.insert(into.calls.len(), c)
 		c.leaf = into
 	}
-	into.count += leaf.count
-	into.cost += leaf.cost
+	transfer(leaf, into, leaf.count, leaf.cost)
 	clear(leaf.calls.get())
-	leaf.count, leaf.cost = 0, 0
 	q.drop(leaf)
 }
 

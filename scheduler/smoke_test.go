@@ -38,25 +38,3 @@ func TestSmoke(t *testing.T) {
 		}
 	})
 }
-
-func BenchmarkDo(b *testing.B) {
-	s, _ := New(Config{Limit: bucket.Per(1e9, time.Second).Burst(1 << 50)})
-	defer s.Close()
-	ctx := context.Background()
-	b.ReportAllocs()
-	for b.Loop() {
-		_ = s.Do(ctx, func(context.Context) error { return nil })
-	}
-}
-func BenchmarkDoParallel(b *testing.B) {
-	s, _ := New(Config{Limit: bucket.Per(1e9, time.Second).Burst(1 << 50)})
-	defer s.Close()
-	ctx := context.Background()
-	b.ReportAllocs()
-	b.SetParallelism(128)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			_ = s.Do(ctx, func(context.Context) error { return nil })
-		}
-	})
-}

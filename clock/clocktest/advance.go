@@ -30,7 +30,7 @@ func Advance(s Syncer, mock *Mock, d time.Duration) {
 	target := mock.Now().Add(d)
 	for {
 		next, ok := upcoming(s, mock)
-		if !ok || next.After(target) {
+		if !ok || !next.Before(target) {
 			break
 		}
 		mock.Set(next)

@@ -69,6 +69,8 @@ func TestContextEndsOnce(t *testing.T) {
 				if tc.do != nil {
 					require.NoError(t, ctx.Err())
 					tc.do(during{mock, stop, cancel})
+				} else {
+					require.Equal(t, tc.want, ctx.Err(), "over from the start")
 				}
 				<-ctx.Done()
 				require.Equal(t, tc.want, ctx.Err())
@@ -78,17 +80,35 @@ func TestContextEndsOnce(t *testing.T) {
 	}
 }
 
-func TestContextKeepsAnEarlierDeadlineAndItsValues(t *testing.T) {
-	type key struct{}
-	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
-		outer, cancel := mock.WithTimeout(context.WithValue(t.Context(), key{}, "value"), time.Second)
-		defer cancel()
-		inner, cancel := mock.WithTimeout(outer, time.Hour)
-		defer cancel()
-		require.Equal(t, "value", inner.Value(key{}))
-		mock.Add(time.Second)
-		require.Equal(t, context.DeadlineExceeded, inner.Err())
-	})
+func TestContextInContext(t *testing.T) {
+	cases := []struct {
+		name               string
+		outer, inner, want time.Duration
+	}{
+		{"outer ends first", time.Second, time.Hour, time.Second},
+		{"inner ends first", time.Hour, time.Second, time.Second},
+		{"both at once", time.Second, time.Second, time.Second},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
+				type key struct{}
+				outer, cancel := mock.WithTimeout(context.WithValue(t.Context(), key{}, "value"), tc.outer)
+				defer cancel()
+				inner, cancel := mock.WithTimeout(outer, tc.inner)
+				defer cancel()
+
+				require.Equal(t, "value", inner.Value(key{}))
+				deadline, ok := inner.Deadline()
+				require.True(t, ok)
+				require.Equal(t, epoch.Add(tc.want), deadline)
+				mock.Add(tc.want - 1)
+				require.NoError(t, inner.Err())
+				mock.Add(1)
+				require.Equal(t, context.DeadlineExceeded, inner.Err())
+			})
+		})
+	}
 }
 
 // Benbjohnson's context reads its error without a lock.

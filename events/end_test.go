@@ -1,0 +1,84 @@
+package events_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/events"
+)
+
+func TestHubClose(t *testing.T) {
+	var h events.Hub
+	a, b := h.Subscribe(events.All, 0), h.Subscribe(events.All, 2)
+	publish(&h, 3)
+	h.Close()
+	require.Zero(t, h.Wanted())
+	publish(&h, 3)
+	require.Equal(t, []uint64{1, 2, 3}, seqs(read(a)), "what it held can still be read")
+	requireClosed(t, a)
+	require.Equal(t, []uint64{2, 3}, seqs(read(b)))
+	requireClosed(t, b)
+
+	late := h.Subscribe(events.All, 0)
+	requireClosed(t, late)
+	require.Zero(t, h.Wanted())
+
+	h.Close()
+	a.Close()
+	late.Close()
+	publish(&h, 1)
+}
+
+// TestCloseRaces: everything that may end a subscription at once, during a publish.
+func TestCloseRaces(t *testing.T) {
+	for range 200 {
+		var h events.Hub
+		sub := h.Subscribe(events.All, 1)
+		var wg sync.WaitGroup
+		wg.Go(func() { publish(&h, 20) })
+		wg.Go(h.Close)
+		wg.Go(h.Close)
+		wg.Go(sub.Close)
+		wg.Go(func() { h.Subscribe(events.All, 1).Close() })
+		for range sub.C { // until it is closed
+		}
+		wg.Wait()
+		require.Zero(t, h.Wanted())
+	}
+}
+
+func TestSubscribePanics(t *testing.T) {
+	var h events.Hub
+	require.PanicsWithValue(t, "events: subscription buffer of -1: it must be positive, or 0 for 1024",
+		func() { h.Subscribe(events.All, -1) })
+	for _, none := range []events.Kinds{0, events.Of(), 1, events.All << 12 &^ events.All} {
+		require.PanicsWithValue(t, "events: subscription to no kind of event: name some, or pass events.All",
+			func() { h.Subscribe(none, 1) })
+	}
+	h.Subscribe(events.All, 1).Close() // no lock is left behind
+}
+
+func TestDefaultBuffer(t *testing.T) {
+	var h events.Hub
+	sub := h.Subscribe(events.All, 0)
+	defer sub.Close()
+	require.Equal(t, events.DefaultBuffer, cap(sub.C))
+}
+
+// TestNobodyListens (E3): events that nobody wants cost nothing.
+func TestNobodyListens(t *testing.T) {
+	var h events.Hub
+	ev := ping(events.Retrying)
+	ev.Err = errUnavailable
+	nobody := func() {
+		if h.Wanted() != 0 {
+			panic("nobody is subscribed")
+		}
+		h.Publish(ev)
+	}
+	require.Zero(t, testing.AllocsPerRun(1000, nobody))
+	h.Subscribe(events.All, 1).Close()
+	require.Zero(t, testing.AllocsPerRun(1000, nobody))
+}

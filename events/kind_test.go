@@ -1,0 +1,76 @@
+package events_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/events"
+)
+
+var everyKind = []events.Kind{
+	events.Queued, events.Granted, events.Started, events.Retrying,
+	events.Succeeded, events.Failed, events.Exhausted, events.Cancelled, events.Closed,
+	events.Refused, events.Held, events.ShutDown,
+}
+
+func TestKindString(t *testing.T) {
+	want := []string{
+		"queued", "granted", "started", "retrying",
+		"succeeded", "failed", "exhausted", "cancelled", "closed",
+		"refused", "held", "shut down",
+	}
+	for i, k := range everyKind {
+		require.Equal(t, want[i], k.String())
+	}
+	require.Equal(t, "Kind(0)", events.Kind(0).String())
+	require.Equal(t, "Kind(13)", (events.ShutDown + 1).String())
+	require.Equal(t, "Kind(255)", events.Kind(255).String())
+}
+
+// TestEveryKindHasAName asks the set rather than the list above, so that a kind
+// added later can't be forgotten.
+func TestEveryKindHasAName(t *testing.T) {
+	var found []events.Kind
+	names := map[string]bool{}
+	for k := events.Kind(0); k < 255; k++ {
+		if events.All.Has(k) {
+			found = append(found, k)
+			names[k.String()] = true
+		}
+	}
+	require.Equal(t, everyKind, found)
+	require.Len(t, names, len(everyKind), "names differ")
+	require.NotContains(t, names, "")
+}
+
+func TestKindEnds(t *testing.T) {
+	var ends []events.Kind
+	for k := range events.Kind(255) {
+		if k.Ends() {
+			ends = append(ends, k)
+		}
+	}
+	require.Equal(t, []events.Kind{
+		events.Succeeded, events.Failed, events.Exhausted, events.Cancelled, events.Closed, events.Refused,
+	}, ends)
+}
+
+func TestKinds(t *testing.T) {
+	set := events.Of(events.Retrying, events.Held, events.Retrying)
+	for _, k := range everyKind {
+		require.Equal(t, k == events.Retrying || k == events.Held, set.Has(k), "%v", k)
+		require.True(t, events.All.Has(k), "%v", k)
+	}
+	require.Equal(t, events.All, events.Of(everyKind...))
+	require.Equal(t, set, events.Of(events.Retrying)|events.Of(events.Held))
+	require.Zero(t, events.Of())
+}
+
+// TestKindsOfNothing: what is no kind is in no set, however far the bit is off.
+func TestKindsOfNothing(t *testing.T) {
+	for _, k := range []events.Kind{0, events.ShutDown + 1, 31, 32, 33, 64, 255} {
+		require.Zero(t, events.Of(k), "%v", k)
+		require.False(t, events.All.Has(k), "%v", k)
+	}
+}

@@ -1,0 +1,81 @@
+package scheduler_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock/clocktest"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+// H06: what is missing is said at the call, clearly, and nothing is paid for it.
+func TestH06_NilArguments(t *testing.T) {
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		var noContext context.Context
+		refused := func(ctx context.Context, fn func(context.Context) error, text string, opts ...scheduler.Option) {
+			t.Helper()
+			require.EqualError(t, s.Do(ctx, fn, opts...), text)
+			h, err := s.Submit(ctx, fn, opts...)
+			require.EqualError(t, err, text)
+			require.Nil(t, h)
+		}
+		refused(noContext, nothing, "scheduler: nil context: pass context.Background() if there is none")
+		refused(t.Context(), nil, "scheduler: nil function: there is nothing to run")
+		refused(t.Context(), nothing, "scheduler: option 2 is nil", scheduler.Cost(1), nil)
+
+		_, err := scheduler.Value[int](t.Context(), s, nil)
+		require.EqualError(t, err, "scheduler: nil function: there is nothing to run")
+		_, err = scheduler.Value(noContext, s, func(context.Context) (int, error) { return 1, nil })
+		require.EqualError(t, err, "scheduler: nil context: pass context.Background() if there is none")
+		_, err = s.Shutdown(noContext)
+		require.EqualError(t, err, "scheduler: nil context: pass context.Background() if there is none")
+
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.OnProgress(nil)), "no function is no progress wanted")
+		require.EqualValues(t, 1, s.Snapshot().Ledger.Spent)
+	})
+}
+
+func TestH06_TypedNilClock(t *testing.T) {
+	var mock *clocktest.Mock
+	_, err := scheduler.New(scheduler.Config{Clock: mock})
+	require.EqualError(t, err, "scheduler: Config.Clock is a nil *clocktest.Mock: leave Clock out for the system clock")
+}
+
+// B3, H27: a cost that can never be granted is an error at the call.
+func TestH27_ImpossibleCost(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
+		for _, cost := range []int64{-1, -1 << 63, 11, 1<<63 - 1} {
+			var wrong *bucket.CostError
+			require.ErrorAs(t, s.Do(t.Context(), nothing, scheduler.Cost(cost)), &wrong)
+			require.Equal(t, bucket.CostError{Cost: cost, Capacity: 10}, *wrong)
+			_, err := s.Submit(t.Context(), nothing, scheduler.Cost(cost))
+			require.ErrorAs(t, err, &wrong)
+		}
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(10)))
+		started := time.Now()
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(0)))
+		require.Zero(t, time.Since(started), "what costs nothing does not wait for tokens")
+	})
+}
+
+func TestWrongOptions(t *testing.T) {
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		err := s.Do(t.Context(), nothing, scheduler.Retry(retry.Policy{MaxRetries: -2, Jitter: 7}))
+		require.ErrorContains(t, err, "Policy.MaxRetries is -2")
+		require.ErrorContains(t, err, "Policy.Jitter is 7")
+		const text = "scheduler: Ordered, LookAhead and Each are options of Stream, not of a single call"
+		for _, opt := range []scheduler.Option{
+			scheduler.Ordered(), scheduler.LookAhead(3), scheduler.Each(func(int) []scheduler.Option { return nil }),
+		} {
+			require.EqualError(t, s.Do(t.Context(), nothing, opt), text)
+			_, err := s.Submit(t.Context(), nothing, opt)
+			require.EqualError(t, err, text)
+		}
+		require.Zero(t, s.Snapshot().Totals)
+	})
+}

@@ -1,0 +1,223 @@
+package scheduler
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// TestQueueAgainstModel: the counted tree does what a sorted slice does.
+func TestQueueAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q queue
+		var model []*call
+		var lastID uint64
+		push := func(c *call) {
+			q.push(c)
+			at, _ := slices.BinarySearchFunc(model, c, byRank)
+			model = slices.Insert(model, at, c)
+		}
+		arrive := func() {
+			lastID += rapid.Uint64Range(1, 3).Draw(t, "gap")
+			push(&call{id: 2 * lastID, cost: rapid.Int64Range(0, 9).Draw(t, "cost")})
+		}
+		remove := func(i int) {
+			q.remove(model[i])
+			model = slices.Delete(model, i, i+1)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"arrive": func(t *rapid.T) { arrive() },
+			"arrive in numbers": func(t *rapid.T) {
+				for range rapid.SampledFrom([]int{1, fan / 2, fan, 3 * fan, fan*fan + fan}).Draw(t, "n") {
+					lastID++
+					push(&call{id: 2 * lastID, cost: int64(lastID % 7)})
+				}
+			},
+			"come back with seniority": func(t *rapid.T) {
+				id := 2*rapid.Uint64Range(0, lastID).Draw(t, "id") + 1
+				if _, taken := slices.BinarySearchFunc(model, &call{id: id}, byRank); !taken {
+					push(&call{id: id, cost: 3})
+				}
+			},
+			"serve": func(t *rapid.T) {
+				for range min(len(model), rapid.IntRange(1, 2*fan).Draw(t, "n")) {
+					remove(0)
+				}
+			},
+			"cancel": func(t *rapid.T) {
+				for range min(len(model), rapid.IntRange(1, fan).Draw(t, "n")) {
+					remove(rapid.IntRange(0, len(model)-1).Draw(t, "i"))
+				}
+			},
+			"cancel most": func(t *rapid.T) {
+				keep := rapid.IntRange(2, 30).Draw(t, "keep one in")
+				for i := len(model) - 1; i >= 0; i-- {
+					if i%keep != 0 {
+						q.remove(model[i])
+					}
+				}
+				kept := model[:0]
+				for i, c := range model {
+					if i%keep == 0 {
+						kept = append(kept, c)
+					}
+				}
+				model = kept
+			},
+			"": func(t *rapid.T) { requireQueue(t, model, &q) },
+		})
+	})
+}
+
+func byRank(a, b *call) int { return cmp.Compare(a.id, b.id) }
+
+// requireQueue checks the tree's order, counts and prefix sums, and that no node is
+// empty or forgotten.
+func requireQueue(t *rapid.T, model []*call, q *queue) {
+	require.Equal(t, len(model), q.len())
+	if len(model) == 0 {
+		require.Nil(t, q.head())
+		require.Zero(t, q.cost())
+		return
+	}
+	require.Same(t, model[0], q.head())
+	stride := 1 + len(model)/50
+	var cost int64
+	for i, c := range model {
+		if i%stride == 0 || i == len(model)-1 {
+			n, ahead := q.before(c)
+			require.Equal(t, i, n)
+			require.Equal(t, cost, ahead)
+		}
+		cost += c.cost
+	}
+	require.Equal(t, cost, q.cost())
+	var order []*call
+	var walk func(n *node)
+	walk = func(n *node) {
+		require.Positive(t, n.count)
+		for _, kid := range n.kids.get() {
+			require.Same(t, n, kid.parent)
+			walk(kid)
+		}
+		for _, c := range n.calls.get() {
+			if c.leaf != n {
+				t.Fatalf("call %d is in another leaf than it says", c.id)
+			}
+			order = append(order, c)
+		}
+	}
+	walk(q.root)
+	require.True(t, slices.Equal(model, order), "order")
+}
+
+// TestH37_CancelledLeaveTheQueue: when most of a long queue is cancelled, its nodes go too.
+func TestH37_CancelledLeaveTheQueue(t *testing.T) {
+	const n = 100_000
+	var q queue
+	calls := make([]*call, n)
+	for i := range calls {
+		calls[i] = &call{id: uint64(i), cost: 1}
+		q.push(calls[i])
+	}
+	for i, c := range calls {
+		if i%10 != 0 {
+			q.remove(c)
+		}
+	}
+	require.Equal(t, n/10, q.len())
+	leaves := map[*node]bool{}
+	for i := 0; i < n; i += 10 {
+		leaves[calls[i].leaf] = true
+	}
+	require.Less(t, len(leaves), n/10/(fan/8), "leaves that hold the tenth that is left")
+}
+
+// TestQueueReusesItsMemory: a queue in a steady state allocates nothing.
+func TestQueueReusesItsMemory(t *testing.T) {
+	for _, length := range []int{0, 1, 10, 1000} {
+		var q queue
+		calls := make([]*call, length+1)
+		for i := range calls {
+			calls[i] = &call{id: uint64(i), cost: 1}
+			q.push(calls[i])
+		}
+		next := uint64(len(calls))
+		allocs := testing.AllocsPerRun(5*fan, func() {
+			c := q.head()
+			q.remove(c)
+			c.id = next
+			next++
+			q.push(c)
+		})
+		require.Zero(t, allocs, "queue of %d", length)
+	}
+}
+
+func BenchmarkQueue(b *testing.B) {
+	for _, length := range []int{1, 1000, 1_000_000} {
+		b.Run(strconv.Itoa(length), func(b *testing.B) {
+			var q queue
+			next := uint64(0)
+			for range length {
+				q.push(&call{id: next, cost: 1})
+				next++
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				c := q.head()
+				q.remove(c)
+				c.id = next
+				next++
+				q.push(c)
+			}
+		})
+	}
+}
+
+// TestBackoffAgainstModel: the heap gives calls back in order of due time, then seniority.
+func TestBackoffAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var h backoff
+		var model []*call
+		order := func(a, b *call) int {
+			return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.id, b.id))
+		}
+		id := uint64(0)
+		t.Repeat(map[string]func(*rapid.T){
+			"push": func(t *rapid.T) {
+				for range rapid.IntRange(1, 30).Draw(t, "n") {
+					id++
+					c := &call{id: id, due: time.Duration(rapid.IntRange(0, 20).Draw(t, "due"))}
+					h.push(c)
+					model = append(model, c)
+				}
+				slices.SortFunc(model, order)
+			},
+			"pop": func(t *rapid.T) {
+				if len(model) > 0 {
+					require.Same(t, model[0], h.pop())
+					model = model[1:]
+				}
+			},
+			"remove": func(t *rapid.T) {
+				if len(model) > 0 {
+					i := rapid.IntRange(0, len(model)-1).Draw(t, "i")
+					h.remove(model[i])
+					model = slices.Delete(model, i, i+1)
+				}
+			},
+			"": func(t *rapid.T) {
+				require.Len(t, h, len(model))
+				if len(model) > 0 {
+					require.Equal(t, model[0].due, h.next())
+				}
+			},
+		})
+	})
+}

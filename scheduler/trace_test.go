@@ -1,0 +1,203 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock"
+	"example.com/fairlead/clock/clocktest"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// TestD2_ThreeWaysOneTrace: the same calls at the same instants give the same events,
+// call by call and nanosecond for nanosecond, whether the core is stepped by hand,
+// runs on the system clock in a bubble, or on a mock in a bubble.
+func TestD2_ThreeWaysOneTrace(t *testing.T) {
+	for seed := range uint64(10) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			w := newWorkload(seed)
+			byHand := w.runByHand(t)
+			var inBubble, onMock string
+			synctest.Test(t, func(t *testing.T) {
+				inBubble = w.runLive(t, clock.System(), time.Sleep, time.Sleep)
+			})
+			clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
+				onMock = w.runLive(t, mock, mock.Sleep, mock.Add)
+			})
+			for _, kind := range []events.Kind{events.Retrying, events.Held, events.Cancelled, events.Exhausted, events.Succeeded} {
+				require.Contains(t, byHand, kind.String(), "the workload should have some of each")
+			}
+			require.Equal(t, byHand, inBubble, "the system clock in a bubble")
+			require.Equal(t, byHand, onMock, "a mock in a bubble")
+		})
+	}
+}
+
+// workload is what happens in a run, as far as the scheduler does not decide it. All
+// instants are odd to the nanosecond, so that no two inputs meet.
+type workload struct {
+	cfg   Config
+	calls []workCall
+	end   time.Duration
+}
+
+type workCall struct {
+	cost     int64
+	arrives  time.Duration
+	cancels  time.Duration // 0: never
+	attempts []workAttempt // what they do; after the last, they succeed
+}
+
+type workAttempt struct {
+	takes time.Duration
+	fails error
+}
+
+func newWorkload(seed uint64) *workload {
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	upTo := func(d time.Duration) time.Duration { return 1 + time.Duration(rnd.Int64N(int64(d))) }
+	w := &workload{
+		end: 24 * time.Hour,
+		cfg: Config{
+			Limit:       bucket.PerSecond(7).Burst(20),
+			Retry:       retry.Policy{MaxRetries: 3, Initial: 500 * time.Millisecond, Seed: seed + 1},
+			MaxInFlight: 12,
+			EventBuffer: 1 << 14,
+		},
+	}
+	failures := []error{
+		retry.Transient(errors.New("flaky")),
+		retry.Transient(errors.New("flaky again")),
+		retry.RateLimited(errors.New("slow down")),
+		retry.After(errors.New("busy"), 3*time.Second),
+		errors.New("broken"),
+	}
+	at := time.Duration(0)
+	for range 200 {
+		at += upTo(200 * time.Millisecond)
+		c := workCall{cost: rnd.Int64N(6), arrives: at}
+		if rnd.IntN(5) == 0 {
+			c.cancels = at + upTo(10*time.Second)
+		}
+		for range rnd.IntN(3) * rnd.IntN(3) {
+			c.attempts = append(c.attempts, workAttempt{upTo(time.Second), failures[rnd.IntN(len(failures))]})
+		}
+		c.attempts = append(c.attempts, workAttempt{takes: upTo(time.Second)})
+		w.calls = append(w.calls, c)
+	}
+	return w
+}
+
+// attempt is what a call does on its n-th attempt, from 1.
+func (c workCall) attempt(n int) workAttempt { return c.attempts[min(n, len(c.attempts))-1] }
+
+// runLive runs the workload on a scheduler.
+func (w *workload) runLive(t *testing.T, c clock.Clock, sleep, pass func(time.Duration)) string {
+	cfg := w.cfg
+	cfg.Clock = c
+	s, err := New(cfg)
+	require.NoError(t, err)
+	sub := s.Subscribe()
+	go func() {
+		start := s.origin
+		for i, call := range w.calls {
+			sleep(call.arrives - c.Now().Sub(start))
+			ctx, cancel := context.WithCancel(context.Background())
+			t.Cleanup(cancel)
+			n := 0
+			_, err := s.Submit(ctx, func(context.Context) error {
+				n++
+				sleep(call.attempt(n).takes)
+				return call.attempt(n).fails
+			}, Cost(call.cost), Name(fmt.Sprint(i)))
+			if err != nil {
+				t.Error(err)
+			}
+			if call.cancels > 0 {
+				go func() {
+					sleep(call.cancels - c.Now().Sub(start))
+					cancel()
+				}()
+			}
+		}
+	}()
+	pass(w.end)
+	s.Close()
+	var all []events.Event
+	for ev := range sub.C {
+		if ev.Kind != events.Started { // when a function starts is not the core's to say
+			all = append(all, ev)
+		}
+	}
+	return format(all, s.origin)
+}
+
+// runByHand runs it on the core alone, with a list of what will happen when.
+func (w *workload) runByHand(t *testing.T) string {
+	cfg, err := w.cfg.normal()
+	require.NoError(t, err)
+	cfg.Retry.Seed = w.cfg.Retry.Seed
+	k, err := newCore(cfg, time.Time{})
+	require.NoError(t, err)
+	k.wanted = events.All
+	type input struct {
+		at time.Duration
+		do func(now time.Duration)
+	}
+	var inputs []input
+	add := func(at time.Duration, do func(time.Duration)) {
+		i, _ := slices.BinarySearchFunc(inputs, at, func(in input, at time.Duration) int { return cmp.Compare(in.at, at) })
+		inputs = slices.Insert(inputs, i, input{at, do})
+	}
+	work := map[*call]workCall{}
+	for i, wc := range w.calls {
+		c := &call{name: fmt.Sprint(i), cost: wc.cost, policy: &cfg.Retry, deadline: bucket.Forever}
+		work[c] = wc
+		add(wc.arrives, func(now time.Duration) { k.submit(now, c) })
+		if wc.cancels > 0 {
+			add(wc.cancels, func(now time.Duration) { k.cancel(now, c, context.Canceled) })
+		}
+	}
+	var all []events.Event
+	for k.now < w.end {
+		now := min(k.wake(), w.end)
+		if len(inputs) > 0 && inputs[0].at <= now {
+			in := inputs[0]
+			inputs = inputs[1:]
+			in.do(in.at)
+		} else {
+			k.advance(now)
+		}
+		for _, c := range k.effects.granted {
+			a := work[c].attempt(c.attempt)
+			add(k.now+a.takes, func(now time.Duration) { k.finish(now, c, a.fails, retry.Classify(a.fails)) })
+		}
+		all = append(all, k.effects.events...)
+		k.effects.clear()
+	}
+	k.close(w.end)
+	all = append(all, k.effects.events...)
+	return format(all, k.origin)
+}
+
+// format writes events call by call.
+func format(all []events.Event, start time.Time) string {
+	slices.SortStableFunc(all, func(a, b events.Event) int { return cmp.Compare(a.Call, b.Call) })
+	var b strings.Builder
+	for _, ev := range all {
+		fmt.Fprintf(&b, "%v %v (%d available)\n", ev.At.Sub(start), ev, ev.Available)
+	}
+	return b.String()
+}

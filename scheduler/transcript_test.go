@@ -1,0 +1,203 @@
+package scheduler
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the transcripts print now into testdata, to be read in the diff")
+
+// TestTranscripts steps the core by hand through the stories in testdata/transcripts.
+// Each is a list of commands, every one followed by what it made happen:
+//
+//	command arguments
+//	----
+//	events, each with its instant
+//	the state afterwards
+//
+// See storyteller.run for the commands. To write new ones, or to see what a change
+// alters: go test ./scheduler -run TestTranscripts -rewrite
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/transcripts/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			require.NoError(t, err)
+			got := tell(t, string(want))
+			if *rewrite {
+				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+				return
+			}
+			require.Equal(t, string(want), got)
+		})
+	}
+}
+
+// tell runs a story and returns it with the outcomes that the core gives now.
+func tell(t *testing.T, story string) string {
+	st := &storyteller{t: t, calls: map[string]*call{}, policy: retry.Policy{Jitter: retry.None}}
+	var out strings.Builder
+	for i, part := range strings.Split(strings.TrimSpace(story), "\n\n") {
+		if i > 0 {
+			out.WriteByte('\n')
+		}
+		command, _, _ := strings.Cut(part, "\n----")
+		out.WriteString(command + "\n")
+		lines := strings.Split(command, "\n")
+		if last := lines[len(lines)-1]; !strings.HasPrefix(last, "#") {
+			out.WriteString("----\n" + st.run(last))
+		}
+	}
+	return out.String()
+}
+
+type storyteller struct {
+	t      *testing.T
+	k      *core
+	now    time.Duration
+	policy retry.Policy
+	calls  map[string]*call
+}
+
+// run carries out one command and returns what happened.
+//
+//	limit 10/1s capacity=3 slots=2     what the budget is; first in every story
+//	retry max=2 initial=1s             the policy of the calls that follow
+//	submit a b cost=2 deadline=5s      calls arrive, now
+//	done a                             a's attempt succeeded
+//	fail a transient|limited|final wait=30s
+//	abandon a                          a was granted and never started
+//	cancel a                           a's context is done
+//	advance 1.5s                       time passes
+//	drain, close                       no more calls; the end
+func (st *storyteller) run(line string) string {
+	words := strings.Fields(line)
+	verb, names, set := words[0], []string{}, map[string]string{}
+	for _, w := range words[1:] {
+		if key, value, ok := strings.Cut(w, "="); ok {
+			set[key] = value
+		} else {
+			names = append(names, w)
+		}
+	}
+	switch verb {
+	case "limit":
+		st.begin(names[0], set)
+	case "retry":
+		st.policy = retry.Policy{MaxRetries: st.int(set["max"]), Initial: st.duration(set["initial"]), Jitter: retry.None, MaxServerWait: st.duration(set["maxserverwait"])}
+	case "submit":
+		for _, name := range names {
+			st.submit(name, set)
+		}
+	case "done":
+		for _, name := range names {
+			st.k.finish(st.now, st.calls[name], nil, retry.Verdict{})
+		}
+	case "fail":
+		st.fail(names, set)
+	case "abandon":
+		st.k.abandon(st.now, st.calls[names[0]], errors.New("context canceled"))
+	case "cancel":
+		for _, name := range names {
+			st.k.cancel(st.now, st.calls[name], errors.New("context canceled"))
+		}
+	case "advance":
+		st.now += st.duration(names[0])
+		st.k.advance(st.now)
+	case "drain":
+		st.k.drain(st.now)
+	case "close":
+		for _, u := range st.k.close(st.now) {
+			st.t.Logf("%+v", u)
+		}
+	default:
+		st.t.Fatalf("unknown command %q", line)
+	}
+	return st.report()
+}
+
+func (st *storyteller) begin(limit string, set map[string]string) {
+	refill, per, _ := strings.Cut(limit, "/")
+	l := bucket.Per(int64(st.int(refill)), st.duration(per)).Burst(int64(st.int(set["capacity"])))
+	k, err := newCore(Config{Limit: l, MaxInFlight: st.int(set["slots"])}, time.Time{})
+	require.NoError(st.t, err)
+	k.wanted = events.All
+	st.k = k
+}
+
+func (st *storyteller) submit(name string, set map[string]string) {
+	policy := st.policy.WithDefaults()
+	c := &call{name: name, cost: 1, policy: &policy, deadline: bucket.Forever}
+	if cost, ok := set["cost"]; ok {
+		c.cost = int64(st.int(cost))
+	}
+	if deadline, ok := set["deadline"]; ok {
+		c.deadline = st.duration(deadline)
+	}
+	st.calls[name] = c
+	st.k.submit(st.now, c)
+}
+
+func (st *storyteller) fail(names []string, set map[string]string) {
+	kind := map[string]retry.Kind{"final": retry.KindFinal, "transient": retry.KindTransient, "limited": retry.KindRateLimited}
+	how := names[len(names)-1]
+	for _, name := range names[:len(names)-1] {
+		v := retry.Verdict{Kind: kind[how], Wait: st.duration(set["wait"])}
+		st.k.finish(st.now, st.calls[name], errors.New(how), v)
+	}
+}
+
+// report is what the core wants known, and its state.
+func (st *storyteller) report() string {
+	var b strings.Builder
+	for _, ev := range st.k.effects.events {
+		fmt.Fprintf(&b, "%v %v\n", ev.At.Sub(st.k.origin), ev)
+	}
+	st.k.effects.clear()
+	requireBalanced(st.t, &st.k.bucket)
+	fmt.Fprintf(&b, "[%v: tokens %d, queued %d, running %d, backing off %d", st.now, st.k.bucket.Available(), st.k.queue.len(), st.k.running.count, len(st.k.backoff))
+	if wake := st.k.wake(); wake != bucket.Forever {
+		fmt.Fprintf(&b, ", wakes at %v", wake)
+	}
+	b.WriteString("]\n")
+	return b.String()
+}
+
+func (st *storyteller) int(s string) int {
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(s)
+	require.NoError(st.t, err)
+	return n
+}
+
+func (st *storyteller) duration(s string) time.Duration {
+	if s == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(s)
+	require.NoError(st.t, err)
+	return d
+}
+
+// requireBalanced is B5.
+func requireBalanced(t require.TestingT, b *bucket.Bucket) {
+	l := b.Ledger()
+	require.Equal(t, l.Initial+l.Refilled+l.Refunded+l.Adjusted, l.Spent+b.Available(), "ledger %+v", l)
+}
