@@ -1,0 +1,40 @@
+# The modules of this repository. The root one has no dependencies but for its tests.
+MODULES := . examples bench
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help demo test lint build fuzz bench transcripts rename
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: ## run 300 requests against a local API that refuses, fails and drops
+	@sh examples/demo/run.sh
+
+test: ## run all tests of all modules, with the race detector
+	@for m in $(MODULES); do echo "== module $$m"; (cd $$m && go test -race -shuffle=on -timeout 240s ./...) || exit 1; done
+
+lint: ## gofmt, go vet and staticcheck
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'd:"; echo "$$unformatted"; exit 1; }
+	@for m in $(MODULES); do echo "== module $$m"; (cd $$m && go vet ./... && go run $(STATICCHECK) ./...) || exit 1; done
+
+build: ## build for platforms other than this one
+	@for target in linux/386 linux/arm64 windows/amd64 darwin/arm64; do \
+		for m in $(MODULES); do echo "== $$target, module $$m"; \
+			(cd $$m && GOOS=$${target%/*} GOARCH=$${target#*/} go vet ./...) || exit 1; done; done
+
+FUZZTIME ?= 10s
+fuzz: ## run every fuzz target for FUZZTIME each
+	@for t in bucket:FuzzRestore retry:FuzzDecide; do echo "== $$t"; \
+		go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime $(FUZZTIME) ./$${t%:*} || exit 1; done
+
+bench: ## compare with other libraries; see bench/README.md
+	@cd bench && go test -run '^$$' -bench . -benchmem ./...
+
+transcripts: ## write what the core does now into its transcripts, to be read in the diff
+	@go test ./scheduler -run TestTranscripts -rewrite && git diff --stat -- scheduler/testdata
+
+rename: ## give the module another path: make rename MODULE=host/path
+	@test -n "$(MODULE)" || { echo "usage: make rename MODULE=host/path"; exit 2; }
+	@grep -rlF example.com/fairlead --include='*.go' --include='go.mod' --include='*.md' --include=Makefile . | xargs sed -i.bak 's#example.com/fairlead#$(MODULE)#g'
+	@find . -name '*.bak' -delete

@@ -1,0 +1,156 @@
+package scheduler_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+// H07, O4: when the head is cancelled, the next is granted at its own time, and those
+// behind it too, as though the head had never been there.
+func TestH07_NextIsGrantedAtItsOwnTime(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"before its tokens are there": time.Second, "when they are there already": 5 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
+				ctx, cancel := context.WithCancel(t.Context())
+				head := goDo(ctx, s, nothing, scheduler.Cost(10))
+				next := goDo(t.Context(), s, nothing, scheduler.Cost(2))
+				third := goDo(t.Context(), s, nothing)
+				time.Sleep(wait)
+				cancel()
+				got := <-head
+				require.ErrorIs(t, got.err, context.Canceled)
+				require.Equal(t, wait, got.took)
+				require.Equal(t, max(wait, 2*time.Second), (<-next).took)
+				require.Equal(t, max(wait, 3*time.Second), (<-third).took)
+			})
+		})
+	}
+}
+
+// H07: the same for one in the middle, which makes those behind it come sooner.
+func TestH07_CancelInTheMiddle(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
+		first := goDo(t.Context(), s, nothing, scheduler.Cost(3))
+		middle, err := s.Submit(t.Context(), nothing, scheduler.Cost(10))
+		require.NoError(t, err)
+		last := goDo(t.Context(), s, nothing)
+		middle.Cancel()
+		require.ErrorIs(t, settled(middle), scheduler.ErrCancelled)
+		require.Equal(t, 2, s.Snapshot().Queued)
+		require.Equal(t, 3*time.Second, (<-first).took)
+		require.Equal(t, 4*time.Second, (<-last).took)
+	})
+}
+
+// H08: a call that backs off ends at once, without another attempt.
+func TestH08_CancelInBackoff(t *testing.T) {
+	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
+		ctx, cancel := context.WithCancel(t.Context())
+		f := failing(nil) // at 0, 1, 3 and then 7 s
+		done := goDo(ctx, s, f.run)
+		time.Sleep(5 * time.Second)
+		require.Equal(t, 1, s.Snapshot().BackingOff)
+		cancel()
+		got := <-done
+		require.Equal(t, 5*time.Second, got.took)
+		require.ErrorIs(t, got.err, context.Canceled)
+		require.Equal(t, 3, f.attempts())
+		require.Zero(t, s.Snapshot().BackingOff)
+		time.Sleep(time.Hour)
+		require.Equal(t, 3, f.attempts())
+	})
+}
+
+// H09: a function that runs is waited for, and its success stays a success.
+func TestH09_CancelWhileRunning(t *testing.T) {
+	ends := func(err error) func(context.Context) error {
+		return func(context.Context) error { time.Sleep(time.Minute); return err }
+	}
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		do := func(fn func(context.Context) error) error {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			started := time.Now()
+			err := s.Do(ctx, fn)
+			require.Equal(t, time.Minute, time.Since(started))
+			return err
+		}
+		submitted := func(fn func(context.Context) error) error {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			h, err := s.Submit(ctx, fn)
+			require.NoError(t, err)
+			return settled(h)
+		}
+		for _, call := range []func(func(context.Context) error) error{do, submitted} {
+			require.NoError(t, call(ends(nil)))
+			require.Same(t, errBroken, call(ends(errBroken)))
+			err := call(ends(retry.RateLimited(errBusy)))
+			require.ErrorIs(t, err, context.Canceled, "it is not retried")
+			require.ErrorIs(t, err, errBusy)
+		}
+		synctest.Wait()
+		snap := s.Snapshot()
+		require.Zero(t, snap.Ledger.Refunded, "what was started is paid")
+		require.EqualValues(t, 6, snap.Totals.Attempts)
+	})
+}
+
+// H11, C4: a context that is done already takes no token and no place.
+func TestH11_DoneContextTakesNoToken(t *testing.T) {
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errBroken)
+		f := &flaky{}
+		err := s.Do(ctx, f.run)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, errBroken)
+		_, err = s.Submit(ctx, f.run)
+		require.ErrorIs(t, err, errBroken)
+		require.Zero(t, f.attempts())
+		require.Zero(t, s.Snapshot().Totals.Accepted)
+		require.Zero(t, s.Snapshot().Ledger.Spent)
+	})
+}
+
+// H12: cancelled waits leave no trace in the budget.
+func TestH12_CancelledWaitsCostNothing(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
+		started := time.Now()
+		for range 5 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			waits := goDo(ctx, s, nothing, scheduler.Cost(10))
+			cancel()
+			require.ErrorIs(t, (<-waits).err, context.Canceled)
+		}
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(10)))
+		require.Equal(t, 10*time.Second, time.Since(started))
+		require.Equal(t, bucket.Ledger{Refilled: 10, Spent: 10}, s.Snapshot().Ledger)
+	})
+}
+
+// The context's cause is kept beside its error, wherever the call was.
+func TestCauseIsKept(t *testing.T) {
+	errStop := errors.New("operator said stop")
+	bubble(t, scheduler.Config{Limit: bucket.Per(1, time.Hour), Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		waits := goDo(ctx, s, nothing)
+		h, err := s.Submit(ctx, nothing)
+		require.NoError(t, err)
+		cancel(errStop)
+		for _, err := range []error{(<-waits).err, settled(h)} {
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorIs(t, err, errStop)
+			require.EqualError(t, err, "context canceled: operator said stop")
+		}
+	})
+}

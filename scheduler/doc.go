@@ -1,0 +1,54 @@
+// Package scheduler lets calls to rate-limited APIs through as early as the quota
+// allows, in a fair order, retries them properly, and loses none.
+//
+//	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerMinute(500).Burst(50)})
+//	defer s.Close()
+//	err = s.Do(ctx, func(ctx context.Context) error { return client.Ping(ctx) })
+//
+// # Model
+//
+// A call is one piece of work; an attempt is one run of its function. Every attempt
+// pays its cost in tokens out of the scheduler's budget, which refills with time. A
+// call is queued (waiting for its tokens), running, backing off (waiting to be
+// retried) or ended.
+//
+// One goroutine, the owner, has the budget and the queue to itself. Everything
+// reaches it through one channel, and that makes one order of all that happens. It
+// never waits for anybody and never runs anybody else's code: functions, classifiers
+// and callbacks run on the goroutine of Do, or on one started for submitted work.
+//
+// # Which method
+//
+//   - [Scheduler.Do] runs a function here and now; [Value] does if it has a result.
+//   - [Scheduler.Submit] hands it in and returns: no goroutine waits while it is queued.
+//   - [Stream] runs a function for each of any number of inputs, in constant memory.
+//
+// # Order
+//
+//  1. Calls are granted in the order in which they reached the owner. Nobody overtakes
+//     the head of the queue, so a call with a big cost is not starved by small ones.
+//  2. A retry keeps the place that its first arrival gave it. While it backs off, it
+//     holds no token, no slot and no place that would hold up others.
+//  3. A call that leaves, for whatever reason, leaves at once, and those behind it
+//     are planned anew in the same step.
+//
+// # Exactness
+//
+// A call at the head of the queue is granted at the first nanosecond at which its
+// tokens exist. If the owner wakes late, it accounts for everything that should have
+// happened meanwhile at the instant at which it should have: a late timer costs no
+// tokens. [Snapshot] has a ledger that balances to the token.
+//
+// # Errors
+//
+// An error is retried only if the call's classifier says so; the default one,
+// [retry.Classify], knows the markers of package retry and the methods RetryAfter and
+// RateLimited, and never reads an error's text. When a server said when to come back,
+// nobody is granted before then, and what waits is afterwards spread out at the
+// refill rate.
+//
+// # Time
+//
+// All time is the configured clock's. The deadline of a context is compared with that
+// clock too: with a mock, use contexts that are on the mock's time.
+package scheduler

@@ -1,0 +1,185 @@
+package scheduler_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/scheduler"
+)
+
+// H10: cancel against grant. Each call is cancelled at the very instant of its grant,
+// and each has one end: either its function was started, and it has paid, or it was
+// not, and it has paid nothing.
+func TestH10_CancelAgainstGrant(t *testing.T) {
+	const calls, cost = 300, 3
+	perMilli := scheduler.Config{Limit: bucket.Per(cost, time.Millisecond).Burst(cost * calls), Level: empty}
+	watched := scheduler.OnProgress(func(scheduler.Progress) {})
+	for name, call := range map[string]func(s *scheduler.Scheduler, ctx context.Context, cancelIn func(func()), fn func(context.Context) error) error{
+		"do": func(s *scheduler.Scheduler, ctx context.Context, cancelIn func(func()), fn func(context.Context) error) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			cancelIn(cancel)
+			return s.Do(ctx, fn, scheduler.Cost(cost))
+		},
+		"do watched": func(s *scheduler.Scheduler, ctx context.Context, cancelIn func(func()), fn func(context.Context) error) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			cancelIn(cancel)
+			return s.Do(ctx, fn, scheduler.Cost(cost), watched)
+		},
+		"submit": func(s *scheduler.Scheduler, ctx context.Context, cancelIn func(func()), fn func(context.Context) error) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			cancelIn(cancel)
+			h, err := s.Submit(ctx, fn, scheduler.Cost(cost))
+			if err != nil {
+				return err
+			}
+			return settled(h)
+		},
+		"handle": func(s *scheduler.Scheduler, ctx context.Context, cancelIn func(func()), fn func(context.Context) error) error {
+			h, err := s.Submit(ctx, fn, scheduler.Cost(cost))
+			if err != nil {
+				return err
+			}
+			cancelIn(h.Cancel)
+			return settled(h)
+		},
+		"handle watched": func(s *scheduler.Scheduler, ctx context.Context, cancelIn func(func()), fn func(context.Context) error) error {
+			h, err := s.Submit(ctx, fn, scheduler.Cost(cost), watched)
+			if err != nil {
+				return err
+			}
+			cancelIn(h.Cancel)
+			return settled(h)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, perMilli, func(t *testing.T, s *scheduler.Scheduler) {
+				var started, succeeded, cancelled atomic.Int64
+				var all sync.WaitGroup
+				for i := range calls {
+					at := time.Duration(i+1) * time.Millisecond
+					all.Go(func() {
+						runs := 0
+						err := call(s, t.Context(), func(cancel func()) { time.AfterFunc(at, cancel) }, func(context.Context) error {
+							runs++
+							started.Add(1)
+							return nil
+						})
+						switch {
+						case err == nil:
+							succeeded.Add(1)
+							require.Equal(t, 1, runs)
+						default:
+							cancelled.Add(1)
+							require.ErrorIs(t, err, context.Canceled)
+							require.Zero(t, runs)
+						}
+					})
+				}
+				all.Wait()
+				synctest.Wait()
+				snap := s.Snapshot()
+				require.EqualValues(t, calls, succeeded.Load()+cancelled.Load())
+				require.EqualValues(t, succeeded.Load(), snap.Totals.Succeeded)
+				require.EqualValues(t, cancelled.Load(), snap.Totals.Cancelled)
+				require.EqualValues(t, started.Load(), snap.Totals.Attempts)
+				require.EqualValues(t, started.Load()*cost, snap.Ledger.Spent-snap.Ledger.Refunded)
+				require.Zero(t, snap.Queued+snap.Running)
+			})
+		})
+	}
+}
+
+// overtaken is a context that ends while Submit is under way: after it has looked,
+// and before the call is on its way to the owner.
+type overtaken struct {
+	context.Context
+	done  chan struct{}
+	ended atomic.Bool
+}
+
+func (c *overtaken) Done() <-chan struct{} { return c.done }
+
+func (c *overtaken) Err() error {
+	if c.ended.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+func (c *overtaken) AfterFunc(f func()) (stop func() bool) {
+	if !c.ended.Swap(true) {
+		close(c.done)
+	}
+	f()
+	time.Sleep(1) // until all that it has set off is over
+	return func() bool { return false }
+}
+
+// H10: cancel against submit. The cancellation may get to the owner before the call.
+func TestH10_CancelAgainstSubmit(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
+		ahead := submit(t, s, nothing, scheduler.Cost(10))
+		started := time.Now()
+		h, err := s.Submit(&overtaken{Context: t.Context(), done: make(chan struct{})}, nothing)
+		require.NoError(t, err)
+		require.ErrorIs(t, settled(h), context.Canceled)
+		require.Less(t, time.Since(started), time.Second, "it does not wait for its turn")
+		require.NoError(t, settled(ahead))
+		require.EqualValues(t, 10, s.Snapshot().Ledger.Spent)
+	})
+}
+
+// C1, H10: cancellations, panics, failures and retries at random instants, with slots
+// that are fought over; the books are exact afterwards (see audit).
+func TestH10_Storm(t *testing.T) {
+	cfg := scheduler.Config{Limit: bucket.Per(7, time.Millisecond), MaxInFlight: 5, Retry: exact}
+	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
+		var started, ended atomic.Int64
+		var all sync.WaitGroup
+		for i := range 500 {
+			all.Go(func() {
+				defer ended.Add(1)
+				defer func() { _ = recover() }()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%50)*time.Millisecond+1)
+				defer cancel()
+				made := 0
+				fn := func(ctx context.Context) error {
+					started.Add(1)
+					made++
+					switch (i + made) % 5 {
+					case 0:
+						panic("storm")
+					case 1:
+						return failing(nil).run(ctx)
+					case 2:
+						time.Sleep(time.Millisecond)
+					}
+					return nil
+				}
+				if i%2 == 0 {
+					_ = s.Do(ctx, fn)
+				} else if h, err := s.Submit(ctx, fn); err == nil {
+					_ = settled(h)
+				}
+			})
+		}
+		all.Wait()
+		synctest.Wait()
+		snap := s.Snapshot()
+		require.EqualValues(t, 500, ended.Load())
+		require.Zero(t, snap.Queued+snap.Running+snap.BackingOff)
+		require.EqualValues(t, started.Load(), snap.Totals.Attempts)
+		require.LessOrEqual(t, snap.Ledger.Spent-snap.Ledger.Refunded, started.Load()+7, "a full bucket can't take back all")
+		require.GreaterOrEqual(t, snap.Ledger.Spent-snap.Ledger.Refunded, started.Load())
+	})
+}
