@@ -14,8 +14,9 @@
 //
 //  1. One order. Every event has a sequence number, and all subscriptions see
 //     events in that order; those of one call come in the order of its life.
-//  2. Never blocked. A subscriber that is a full buffer behind loses the oldest
-//     events in it, and the next one it gets says how many: [Event.Missed].
+//  2. Never blocked. A subscriber that is a full buffer behind loses the older half of
+//     it, or more if it reads at that moment, and the next event says how many:
+//     [Event.Missed].
 //  3. Nothing but news. Outcomes are never only in events: whoever made the call
 //     gets its result, whatever happens to the event.
 //  4. Complete at the ends. A subscription sees all events of its kinds from the
@@ -36,7 +37,7 @@ type Event struct {
 	At     time.Time // when it happened, by the scheduler's clock
 	Kind   Kind
 
-	Call        uint64 // the call's number, in order of arrival; 0 for events about the scheduler
+	Call        uint64 // the call's number, in order of arrival; Held: the call whose answer was the reason; 0 for Refused and ShutDown
 	Name        string // the name its caller gave it
 	Attempt     int    // the attempt it is about, from 1
 	MaxAttempts int    // the most attempts its policy allows
@@ -48,8 +49,6 @@ type Event struct {
 	Delay     time.Duration // Retrying: the wait until it queues again; Held: the length of the pause
 	Until     time.Time     // Retrying, Held: At plus Delay
 	Err       error         // what the attempt or the call ended with
-
-	nth uint64 // numbers the events of one subscription
 }
 
 // String is one line without the time, such as
@@ -59,9 +58,9 @@ func (e Event) String() string {
 	var b strings.Builder
 	if e.Call != 0 {
 		fmt.Fprintf(&b, "call %d ", e.Call)
-		if e.Name != "" {
-			fmt.Fprintf(&b, "%q ", e.Name)
-		}
+	}
+	if e.Name != "" {
+		fmt.Fprintf(&b, "%q ", e.Name)
 	}
 	b.WriteString(e.Kind.String())
 	switch e.Kind {

@@ -29,10 +29,8 @@ type Subscription struct {
 	c      chan Event
 	kinds  Kinds
 	hub    *Hub
-	sent   uint64  // how many events were meant for it
 	missed uint64  // lost, and not yet told
-	kept   []Event // room to sort out a full channel in
-	closed bool
+	kept   []Event // empty but in makeRoom
 }
 
 // Subscribe returns a subscription to the kinds in the set, which holds up to
@@ -53,7 +51,7 @@ func (h *Hub) Subscribe(kinds Kinds, buffer int) *Subscription {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		sub.end()
+		close(sub.c)
 		return sub
 	}
 	h.subs = append(h.subs, sub)
@@ -70,9 +68,6 @@ func (h *Hub) Wanted() Kinds { return Kinds(h.wanted.Load()) }
 func (h *Hub) Publish(ev Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
-		return
-	}
 	h.seq++
 	ev.Seq = h.seq
 	for _, sub := range h.subs {
@@ -89,7 +84,7 @@ func (h *Hub) Close() {
 	defer h.mu.Unlock()
 	h.closed = true
 	for _, sub := range h.subs {
-		sub.end()
+		close(sub.c)
 	}
 	h.subs = nil
 	h.update()
@@ -103,7 +98,7 @@ func (s *Subscription) Close() {
 	defer h.mu.Unlock()
 	if i := slices.Index(h.subs, s); i >= 0 {
 		h.subs = slices.Delete(h.subs, i, i+1)
-		s.end()
+		close(s.c)
 		h.update()
 	}
 }
@@ -117,18 +112,8 @@ func (h *Hub) update() {
 	h.wanted.Store(uint32(all))
 }
 
-// end closes the channel.
-func (s *Subscription) end() {
-	if !s.closed {
-		s.closed = true
-		close(s.c)
-	}
-}
-
 // send puts an event into the channel, making room if there is none.
 func (s *Subscription) send(ev Event) {
-	s.sent++
-	ev.nth = s.sent
 	if !s.offer(ev) {
 		s.makeRoom()
 		s.offer(ev) // nobody but us sends, so there is room
@@ -151,29 +136,31 @@ func (s *Subscription) offer(ev Event) bool {
 //
 // The first event that stays must tell how many went before it, and a value in a
 // channel can't be changed: so all are taken out, and the newer half is put back.
-// The reader may take events from between ours meanwhile; what is older than the
-// latest it took can't be put back any more and goes too.
+// If the reader takes one meanwhile, which shows in the length, what we had taken by
+// then may be older than what it has seen: that can't be put back and goes too.
 func (s *Subscription) makeRoom() {
-	s.kept = s.kept[:0]
-	for len(s.c) > 0 {
+	for left := len(s.c); left > 0; {
 		select {
 		case ev := <-s.c:
 			s.missed += ev.Missed
 			s.kept = append(s.kept, ev)
+			left--
 		default: // the reader was faster
 		}
-	}
-	gone := (len(s.kept) + 1) / 2
-	next := s.sent // the event that is waiting to be sent
-	for i := len(s.kept) - 1; i >= gone; i-- {
-		if s.kept[i].nth != next-1 {
-			gone = i + 1
-			break
+		if n := len(s.c); n < left {
+			s.drop(len(s.kept))
+			left = n
 		}
-		next--
 	}
-	s.missed += uint64(gone)
-	for _, ev := range s.kept[gone:] {
+	s.drop((len(s.kept) + 1) / 2)
+	for _, ev := range s.kept {
 		s.offer(ev)
 	}
+	s.kept = s.kept[:0]
+}
+
+// drop gives up the n oldest of the events that were taken out.
+func (s *Subscription) drop(n int) {
+	s.missed += uint64(n)
+	s.kept = append(s.kept[:0], s.kept[n:]...)
 }

@@ -55,8 +55,11 @@ func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, 
 		h.release()
 		return nil, ErrClosed
 	}
-	if c.watched {
+	switch {
+	case c.watched:
 		go s.drive(h)
+	case ctx.Err() != nil: // what watches it may have told the owner before we did, and in vain
+		h.cancel(causeOf(ctx))
 	}
 	return h, nil
 }

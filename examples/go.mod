@@ -1,0 +1,5 @@
+module example.com/fairlead/examples
+
+go 1.25.0
+
+replace example.com/fairlead => ../

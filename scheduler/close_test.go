@@ -1,0 +1,216 @@
+package scheduler_test
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/events"
+	"example.com/fairlead/scheduler"
+)
+
+// H15: submit against close. Whatever was accepted ends once; the rest gets ErrClosed.
+func TestH15_SubmitAgainstClose(t *testing.T) {
+	for range 20 {
+		bubble(t, scheduler.Config{MaxInFlight: 3}, func(t *testing.T, s *scheduler.Scheduler) {
+			var succeeded, closed, ran atomic.Int64
+			count := func(err error) {
+				if err == nil {
+					succeeded.Add(1)
+					return
+				}
+				require.ErrorIs(t, err, scheduler.ErrClosed)
+				closed.Add(1)
+			}
+			run := func(context.Context) error { ran.Add(1); runtime.Gosched(); return nil }
+			var all sync.WaitGroup
+			for i := range 200 {
+				all.Go(func() {
+					switch i {
+					case 100:
+						s.Close()
+						fallthrough
+					default:
+						count(s.Do(context.Background(), run))
+						if h, err := s.Submit(context.Background(), run); err != nil {
+							count(err)
+						} else {
+							count(settled(h))
+						}
+					}
+				})
+			}
+			all.Wait()
+			require.EqualValues(t, 400, succeeded.Load()+closed.Load())
+			require.EqualValues(t, ran.Load(), succeeded.Load(), "what was not run has not succeeded, and the other way round")
+		})
+	}
+}
+
+// H16: close twice, at the same time: all return when it is over.
+func TestH16_CloseAtTheSameTime(t *testing.T) {
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() {
+				if i%2 == 0 {
+					s.Close()
+				} else {
+					left, err := s.Shutdown(t.Context())
+					require.NoError(t, err)
+					require.Empty(t, left)
+				}
+				require.True(t, s.Snapshot().Closed)
+			})
+		}
+		all.Wait()
+		s.Close()
+	})
+}
+
+// H17: close from wherever a user's code runs.
+func TestH17_CloseFromInside(t *testing.T) {
+	for name, close := range map[string]func(t *testing.T, s *scheduler.Scheduler){
+		"a call of Do": func(t *testing.T, s *scheduler.Scheduler) {
+			require.NoError(t, s.Do(t.Context(), func(context.Context) error { s.Close(); return nil }))
+		},
+		"submitted work": func(t *testing.T, s *scheduler.Scheduler) {
+			require.NoError(t, settled(submit(t, s, func(context.Context) error { s.Close(); return nil })))
+		},
+		"an attempt that fails": func(t *testing.T, s *scheduler.Scheduler) {
+			err := s.Do(t.Context(), func(ctx context.Context) error { s.Close(); return failing(nil).run(ctx) })
+			require.ErrorIs(t, err, scheduler.ErrClosed)
+			require.ErrorIs(t, err, errBusy)
+		},
+		"a progress callback": func(t *testing.T, s *scheduler.Scheduler) {
+			closing := scheduler.OnProgress(func(scheduler.Progress) { s.Close() })
+			require.ErrorIs(t, s.Do(t.Context(), failing(nil).run, closing), scheduler.ErrClosed)
+		},
+		"progress of submitted work": func(t *testing.T, s *scheduler.Scheduler) {
+			closing := scheduler.OnProgress(func(scheduler.Progress) { s.Close() })
+			require.ErrorIs(t, settled(submit(t, s, failing(nil).run, closing)), errBusy)
+		},
+		"a loop over events": func(t *testing.T, s *scheduler.Scheduler) {
+			sub := s.Subscribe()
+			go func() { _ = s.Do(context.Background(), nothing) }()
+			for ev := range sub.C {
+				if ev.Kind == events.Succeeded {
+					s.Close()
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
+				close(t, s)
+				require.True(t, s.Snapshot().Closed)
+			})
+		})
+	}
+}
+
+// H18, C6: each call that was accepted gets one outcome, in whatever state it is.
+func TestH18_CloseWithWorkPending(t *testing.T) {
+	cfg := scheduler.Config{Limit: oneEach, Retry: exact}
+	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
+		hour := func(context.Context) error { time.Sleep(time.Hour); return nil }
+		running := goDo(t.Context(), s, hour)
+		working := submit(t, s, untilDone)
+		backsOff := goDo(t.Context(), s, failing(nil).run)
+		backsOffToo := submit(t, s, failing(nil).run)
+		time.Sleep(4 * time.Second) // both wait for their fourth attempt, at 7 s
+		queued := goDo(t.Context(), s, nothing, scheduler.Cost(10))
+		queuedToo := submit(t, s, nothing, scheduler.OnProgress(func(scheduler.Progress) {}))
+		synctest.Wait()
+
+		started := time.Now()
+		s.Close()
+		require.Zero(t, time.Since(started), "close waits for no function")
+		require.Same(t, scheduler.ErrClosed, (<-queued).err)
+		require.Same(t, scheduler.ErrClosed, settled(queuedToo))
+		for _, err := range []error{(<-backsOff).err, settled(backsOffToo)} {
+			require.ErrorIs(t, err, scheduler.ErrClosed)
+			require.ErrorIs(t, err, errBusy)
+			require.EqualError(t, err, "scheduler is closed (attempts made: 3, the last failed with: server is busy (rate limited))")
+		}
+		require.Equal(t, 3, backsOffToo.Attempts())
+		require.Same(t, scheduler.ErrClosed, settled(working), "its context is cancelled, with that for a cause")
+		require.Zero(t, time.Since(started))
+		require.NoError(t, (<-running).err, "a call of Do has its own context, and is left to end")
+		require.Equal(t, time.Hour-4*time.Second, time.Since(started))
+
+		totals := s.Snapshot().Totals
+		require.EqualValues(t, 4, totals.Closed)
+		require.EqualValues(t, 6, totals.Accepted)
+	})
+}
+
+// H19, C6: after close every method returns at once, with ErrClosed or a final value.
+func TestH19_UseAfterClose(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(4)))
+		h := submit(t, s, nothing)
+		<-h.Done()
+		final := s.Snapshot()
+		s.Close()
+		started := time.Now()
+		time.Sleep(time.Minute)
+
+		require.Same(t, scheduler.ErrClosed, s.Do(t.Context(), nothing))
+		_, err := s.Submit(t.Context(), nothing)
+		require.Same(t, scheduler.ErrClosed, err)
+		_, err = s.Submit(t.Context(), nothing, scheduler.OnProgress(func(scheduler.Progress) {}))
+		require.Same(t, scheduler.ErrClosed, err)
+		_, err = scheduler.Value(t.Context(), s, func(context.Context) (int, error) { return 1, nil })
+		require.Same(t, scheduler.ErrClosed, err)
+		left, err := s.Shutdown(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, left)
+		next, ok := s.Sync()
+		require.False(t, ok)
+		require.Zero(t, next)
+		_, open := <-s.Subscribe().C
+		require.False(t, open, "a subscription after close is closed from the start")
+		h.Cancel()
+		require.NoError(t, h.Err())
+		s.Close()
+
+		final.Closed = true
+		require.Equal(t, final, s.Snapshot(), "the state when it closed, for ever")
+		require.Equal(t, time.Minute, time.Since(started))
+	})
+}
+
+// H20: the owner and submitted work that runs are all the goroutines there are.
+func TestH20_Goroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before := runtime.NumGoroutine()
+		s := open(t, scheduler.Config{Limit: oneEach, Retry: exact})
+		require.Equal(t, before+1, runtime.NumGoroutine())
+		handles := []*scheduler.Handle{submit(t, s, untilDone)}
+		for range 5 {
+			handles = append(handles, submit(t, s, failing(nil).run))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for range 1000 {
+			h, err := s.Submit(ctx, nothing)
+			require.NoError(t, err)
+			handles = append(handles, h)
+		}
+		synctest.Wait()
+		require.Equal(t, before+2, runtime.NumGoroutine(), "the one that runs has one; what is queued or backs off has none")
+		s.Close()
+		for _, h := range handles {
+			require.ErrorIs(t, settled(h), scheduler.ErrClosed)
+		}
+		synctest.Wait()
+		require.Equal(t, before, runtime.NumGoroutine())
+	})
+}
