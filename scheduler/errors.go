@@ -53,7 +53,7 @@ func (e *DeadlineError) Unwrap() error { return e.Err }
 // PanicError is a panic in a function that the scheduler ran on a goroutine of
 // its own. It is not retried.
 type PanicError struct {
-	In    string // what panicked: "function", "classifier"
+	In    string // what panicked: "function", "classifier"; in Stream also "input", "Each"
 	Value any    // what it panicked with
 	Stack []byte // the stack of the panic, as of runtime/debug.Stack
 }

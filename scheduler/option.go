@@ -54,11 +54,11 @@ func OnProgress(f func(Progress)) Option {
 	return func(o *options) { o.progress = f }
 }
 
-// errNilContext and errNilFunc are mistakes that would otherwise panic later, far
-// from where they were made.
+// These are mistakes that would otherwise panic later, far from where they were made.
 var (
 	errNilContext = errors.New("scheduler: nil context: pass context.Background() if there is none")
 	errNilFunc    = errors.New("scheduler: nil function: there is nothing to run")
+	errNilInputs  = errors.New("scheduler: nil inputs: there is nothing to read")
 )
 
 // errStreamOnly is for options on a call that mean nothing there.

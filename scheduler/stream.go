@@ -25,7 +25,7 @@ type Result[In, Out any] struct {
 // streamOptions are the options that only Stream has.
 type streamOptions struct {
 	ordered   bool
-	lookAhead int
+	lookAhead *int
 	each      any // func(In) []Option
 }
 
@@ -45,7 +45,7 @@ func Ordered() Option {
 // LookAhead bounds how many inputs [Stream] has in hand: read, but their results not
 // yet taken. It must be positive.
 func LookAhead(n int) Option {
-	return func(o *options) { o.forStream().lookAhead = n }
+	return func(o *options) { o.forStream().lookAhead = &n }
 }
 
 // Each gives every input of [Stream] options of its own, such as its cost, besides
@@ -66,8 +66,18 @@ func Each[In any](f func(In) []Option) Option {
 // is cancelled, and Stream returns when the functions have; input that blocks
 // is not waited for. A panic of the input comes out of the loop.
 //
-// It panics if an option is wrong: LookAhead is not positive, or Each has another In.
+// It panics if an argument is nil or an option wrong: LookAhead is not positive, or
+// Each has another In. A function of Each that panics spoils the result of that input
+// alone.
 func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In], call func(context.Context, In) (Out, error), opts ...Option) iter.Seq[Result[In, Out]] {
+	switch {
+	case ctx == nil:
+		panic(errNilContext.Error())
+	case inputs == nil:
+		panic(errNilInputs.Error())
+	case call == nil:
+		panic(errNilFunc.Error())
+	}
 	st := &stream[In, Out]{s: s, inputs: inputs, call: call, lookAhead: DefaultLookAhead}
 	st.configure(opts)
 	return func(yield func(Result[In, Out]) bool) {
@@ -97,7 +107,10 @@ type stream[In, Out any] struct {
 
 func (st *stream[In, Out]) configure(opts []Option) {
 	var all options
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			panic(fmt.Sprintf("scheduler: option %d is nil", i+1))
+		}
 		opt(&all)
 		var alone options
 		if opt(&alone); alone.stream == nil {
@@ -109,11 +122,10 @@ func (st *stream[In, Out]) configure(opts []Option) {
 		return
 	}
 	st.ordered = o.ordered
-	if o.lookAhead != 0 {
-		st.lookAhead = o.lookAhead
-	}
-	if st.lookAhead < 1 {
-		panic(fmt.Sprintf("scheduler: LookAhead(%d): it must be positive", st.lookAhead))
+	if o.lookAhead != nil {
+		if st.lookAhead = *o.lookAhead; st.lookAhead < 1 {
+			panic(fmt.Sprintf("scheduler: LookAhead(%d): it must be positive", st.lookAhead))
+		}
 	}
 	if o.each != nil {
 		each, ok := o.each.(func(In) []Option)
@@ -170,6 +182,7 @@ func (r *streamRun[In, Out]) feed(ctx context.Context) {
 
 // start submits one input, or reports that no more may be.
 func (r *streamRun[In, Out]) start(ctx context.Context, in In) bool {
+	opts, err := r.optionsFor(in) // the user's code: so not under the lock
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
@@ -177,23 +190,40 @@ func (r *streamRun[In, Out]) start(ctx context.Context, in In) bool {
 	}
 	result := &Result[In, Out]{Index: r.started, Input: in}
 	r.started++
-	opts := r.opts
-	if r.each != nil {
-		opts = append(slices.Clip(opts), r.each(in)...)
+	if err == nil {
+		err = r.submit(ctx, result, opts)
 	}
-	_, err := r.s.submit(ctx, func(ctx context.Context) error {
-		var err error
-		result.Value, err = r.call(ctx, in)
-		return err
-	}, func(err error, attempts int) {
-		result.Err, result.Attempts = err, attempts
-		r.finished <- result
-	}, opts)
 	if err != nil {
 		result.Err = err
 		r.finished <- result
 	}
 	return true
+}
+
+// optionsFor are the options for one input, or the panic of the function of Each.
+func (r *streamRun[In, Out]) optionsFor(in In) (opts []Option, err error) {
+	if r.each == nil {
+		return r.opts, nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = &PanicError{In: "Each", Value: p, Stack: debug.Stack()}
+		}
+	}()
+	return append(slices.Clip(r.opts), r.each(in)...), nil
+}
+
+// submit hands in the call for one input, whose result it will fill in.
+func (r *streamRun[In, Out]) submit(ctx context.Context, result *Result[In, Out], opts []Option) error {
+	_, err := r.s.submit(ctx, func(ctx context.Context) error {
+		var err error
+		result.Value, err = r.call(ctx, result.Input)
+		return err
+	}, func(err error, attempts int) {
+		result.Err, result.Attempts = err, attempts
+		r.finished <- result
+	}, opts)
+	return err
 }
 
 // yieldAll yields all results, until the loop is left.
