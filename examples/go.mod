@@ -1,5 +1,17 @@
 module example.com/fairlead/examples
 
-go 1.25.0
+go 1.26.0
+
+require (
+	example.com/fairlead v0.0.0
+	github.com/gofrs/flock v0.13.2
+	github.com/throttled/throttled/v2 v2.15.0
+	golang.org/x/term v0.47.0
+)
+
+require (
+	github.com/hashicorp/golang-lru v0.5.4 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
 
 replace example.com/fairlead => ../

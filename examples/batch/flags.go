@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+)
+
+// config is what the command line asks for.
+type config struct {
+	in, out  string
+	url      *url.URL // may be nil
+	limit    bucket.Limit
+	policy   retry.Policy
+	inFlight int
+	headers  http.Header
+	timeout  time.Duration
+}
+
+const usage = `Usage: batch -in requests.jsonl -out results.jsonl [flags]
+
+Runs every line of a file against an HTTP API, as fast as a budget of requests a minute
+allows, and writes a line for each to another file.
+
+  batch -in requests.jsonl -out results.jsonl -url https://api.openai.com -rate 500 \
+        -header 'Authorization: Bearer $OPENAI_API_KEY'
+
+An input line is a request in the form of OpenAI's batch API,
+  {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {…}}
+or any other JSON object, which is then the body of a POST to -url.
+An output line is
+  {"id": "…", "custom_id": "a", "response": {"status_code": 200, "body": {…}}, "error": null}
+
+429 is retried when Retry-After says so, 5xx and lost connections after a growing wait;
+other answers are final. A line that cannot be read becomes a result with an error.
+
+Stop it at any time, in any way, and run the same command again: it goes on where it
+was. It exits with 0 if all went well, 1 if a request failed, 2 for a wrong command line
+and 130 after Ctrl-C.
+
+Flags:
+`
+
+func parseFlags(args []string) (config, error) {
+	var cfg config
+	fs := flag.NewFlagSet("batch", flag.ContinueOnError)
+	fs.Usage = func() {
+		fmt.Fprint(fs.Output(), usage)
+		fs.PrintDefaults()
+	}
+	fs.StringVar(&cfg.in, "in", "", "`file` of requests, one JSON object a line")
+	fs.StringVar(&cfg.out, "out", "", "`file` to append the results to")
+	base := fs.String("url", "", "where requests go that have no absolute `URL` of their own")
+	rate := fs.Int64("rate", 60, "requests a `minute`, retries included")
+	burst := fs.Int64("burst", 0, "most `requests` at once after a pause; 0 stands for a tenth of -rate")
+	fs.IntVar(&cfg.inFlight, "in-flight", 16, "most `requests` under way at the same time")
+	retries := fs.Int("retries", 5, "how often a request is retried at most")
+	fs.DurationVar(&cfg.policy.Initial, "backoff", time.Second, "wait before the first retry; it doubles from then on")
+	fs.DurationVar(&cfg.policy.Max, "max-backoff", time.Minute, "longest wait before a retry")
+	fs.DurationVar(&cfg.policy.MaxServerWait, "max-server-wait", 10*time.Minute, "longest Retry-After that is waited for")
+	fs.DurationVar(&cfg.timeout, "timeout", time.Minute, "longest time one attempt may take")
+	cfg.headers = http.Header{}
+	fs.Func("header", "`'Name: value'` to send along; $NAME is taken from the environment; may be repeated", cfg.addHeader)
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return cfg, err
+		}
+		return cfg, errors.New("the command line is wrong, see above")
+	}
+	cfg.policy.MaxRetries = *retries
+	if *retries == 0 {
+		cfg.policy.MaxRetries = retry.None
+	}
+	if *burst == 0 {
+		*burst = max(1, *rate/10)
+	}
+	cfg.limit = bucket.PerMinute(*rate).Burst(*burst)
+	return cfg, cfg.check(*base, fs.Args())
+}
+
+// addHeader takes a header in which variables stand for values from the environment, so
+// that keys don't appear in lists of processes.
+func (cfg *config) addHeader(s string) error {
+	name, value, ok := strings.Cut(s, ":")
+	if !ok {
+		return errors.New("it has no colon between name and value")
+	}
+	var missing []string
+	value = os.Expand(value, func(variable string) string {
+		v, ok := os.LookupEnv(variable)
+		if !ok {
+			missing = append(missing, variable)
+		}
+		return v
+	})
+	if missing != nil {
+		return fmt.Errorf("not set in the environment: %s", strings.Join(missing, ", "))
+	}
+	cfg.headers.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	return nil
+}
+
+// check finds what is wrong with the command line, all of it at once.
+func (cfg *config) check(base string, rest []string) error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if len(rest) > 0 {
+		fault("unexpected %q: everything is a flag", rest)
+	}
+	if cfg.in == "" || cfg.out == "" {
+		fault("-in and -out are needed")
+	}
+	if base != "" {
+		u, err := url.Parse(base)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			fault("-url %q: it must be like https://api.example.com/v1/things", base)
+		}
+		cfg.url = u
+	}
+	if cfg.inFlight < 1 {
+		fault("-in-flight %d: it must be at least 1", cfg.inFlight)
+	}
+	if cfg.timeout <= 0 {
+		fault("-timeout %v: it must be positive", cfg.timeout)
+	}
+	faults = append(faults, cfg.limit.Validate(), cfg.policy.Validate())
+	return errors.Join(faults...)
+}

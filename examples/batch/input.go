@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"os"
+)
+
+// line is one line of the input file.
+type line struct {
+	number int
+	hash   uint32 // of the text, never 0
+	text   []byte
+
+	customID string
+	method   string
+	url      string
+	body     []byte
+	err      error // the line is bad
+}
+
+// id names the line in the output, so that a later run can tell that it is done, and
+// that the input has not changed under it.
+func (l *line) id() string { return fmt.Sprintf("%d-%08x", l.number, l.hash) }
+
+// parseID is the reverse of id.
+func parseID(id string) (number int, hash uint32, err error) {
+	if n, err := fmt.Sscanf(id, "%d-%08x", &number, &hash); n != 2 || err != nil || number < 1 || hash == 0 {
+		return 0, 0, fmt.Errorf("id %q is none that batch would write", id)
+	}
+	return number, hash, nil
+}
+
+// readLines yields the lines of a file that are not blank, numbered from 1. A failure to
+// read ends them and is left in failed.
+func readLines(r io.Reader, failed *error) iter.Seq[*line] {
+	return func(yield func(*line) bool) {
+		in := bufio.NewReaderSize(r, 1<<16)
+		for number := 1; ; number++ {
+			text, err := in.ReadBytes('\n')
+			if text = bytes.TrimSpace(text); len(text) > 0 && !yield(newLine(number, text)) {
+				return
+			}
+			if err != nil {
+				if !errors.Is(err, io.EOF) {
+					*failed = err
+				}
+				return
+			}
+		}
+	}
+}
+
+func newLine(number int, text []byte) *line {
+	sum := sha256.Sum256(text)
+	return &line{number: number, hash: max(1, binary.BigEndian.Uint32(sum[:])), text: text}
+}
+
+// countLines is how many lines of a file are not blank.
+func countLines(path string) (int, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	n := 0
+	var failed error
+	for range readLines(f, &failed) {
+		n++
+	}
+	return n, failed
+}
+
+// parse makes a request of a line. What is wrong with it goes into err, with the place.
+func (l *line) parse(file string, base *url.URL) {
+	if err := l.request(base); err != nil {
+		l.err = fmt.Errorf("%s:%d: %w", file, l.number, err)
+	}
+}
+
+func (l *line) request(base *url.URL) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(l.text, &fields); err != nil {
+		return fmt.Errorf("not a JSON object: %w", err)
+	}
+	l.method, l.body = http.MethodPost, l.text
+	target := ""
+	if fields["url"] != nil && (fields["body"] != nil || fields["method"] != nil) { // the batch form
+		l.body = fields["body"]
+		for name, field := range map[string]*string{"custom_id": &l.customID, "method": &l.method, "url": &target} {
+			if raw := fields[name]; raw != nil && json.Unmarshal(raw, field) != nil {
+				return fmt.Errorf("%s is %s: it must be a string", name, raw)
+			}
+		}
+	}
+	u, err := url.Parse(target)
+	if err != nil {
+		return fmt.Errorf("url: %w", err)
+	}
+	if base != nil {
+		u = base.ResolveReference(u)
+	}
+	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("url %q is not absolute, and there is no -url to complete it", target)
+	}
+	l.url = u.String()
+	if _, err := http.NewRequest(l.method, l.url, nil); err != nil {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"example.com/fairlead/retry"
+)
+
+// maxBody bounds what is read of an answer.
+const maxBody = 64 << 20
+
+// sender makes attempts.
+type sender struct {
+	client  *http.Client
+	headers http.Header
+	timeout time.Duration
+	hard    context.Context // when it is done, attempts are given up
+	refused atomic.Int64    // 429s seen
+}
+
+// statusError is an answer that is not a success. It says what it means for retrying.
+type statusError struct {
+	response
+	status string
+	wait   time.Duration // of Retry-After
+}
+
+func (e *statusError) Error() string {
+	if message := apiMessage(e.Body); message != "" {
+		return e.status + ": " + message
+	}
+	return e.status
+}
+
+// send makes one attempt. The context it is given ends when the run is interrupted: an
+// attempt that has begun may finish all the same, for it has been paid for.
+func (s *sender) send(_ context.Context, l *line) (*response, error) {
+	if l.err != nil {
+		return nil, l.err
+	}
+	ctx, cancel := context.WithTimeout(s.hard, s.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, l.method, l.url, bytes.NewReader(l.body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = s.headers.Clone()
+	if req.Header.Get("Content-Type") == "" && len(l.body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("X-Request-Id", l.id())
+	res, err := s.client.Do(req)
+	if err != nil {
+		return nil, retry.Transient(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	if err != nil {
+		return nil, retry.Transient(fmt.Errorf("reading the answer: %w", err))
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("the answer is longer than %d bytes", maxBody)
+	}
+	return s.judge(res, asJSON(body))
+}
+
+// judge says what an answer means.
+func (s *sender) judge(res *http.Response, body json.RawMessage) (*response, error) {
+	answer := response{StatusCode: res.StatusCode, Body: body}
+	if res.StatusCode/100 == 2 {
+		return &answer, nil
+	}
+	err := &statusError{response: answer, status: res.Status, wait: retryAfter(res.Header, time.Now())}
+	switch {
+	case res.StatusCode == http.StatusTooManyRequests:
+		s.refused.Add(1)
+		if apiCode(body) == "insufficient_quota" { // waiting doesn't pay bills
+			return nil, err
+		}
+		return nil, retry.After(err, err.wait)
+	case res.StatusCode >= 500 && err.wait > 0:
+		return nil, retry.After(err, err.wait)
+	case res.StatusCode >= 500:
+		return nil, retry.Transient(err)
+	}
+	return nil, err
+}
+
+// retryAfter is how long a server asks to wait, by either form of RFC 9110, section
+// 10.2.3; 0 if it doesn't say.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}
+
+// asJSON is the body itself if it is JSON, or a JSON string of it.
+func asJSON(body []byte) json.RawMessage {
+	if json.Valid(body) {
+		var line bytes.Buffer
+		_ = json.Compact(&line, body) // valid, so it can't fail; results are a line each
+		return line.Bytes()
+	}
+	text, _ := json.Marshal(string(body)) // strings always marshal
+	return text
+}
+
+// apiError is the form in which most APIs say what is wrong.
+type apiError struct {
+	Error struct {
+		Message string
+		Code    any
+		Type    string
+	}
+}
+
+func apiMessage(body json.RawMessage) string {
+	var e apiError
+	_ = json.Unmarshal(body, &e) // other forms have no message for us
+	return e.Error.Message
+}
+
+func apiCode(body json.RawMessage) string {
+	var e apiError
+	_ = json.Unmarshal(body, &e)
+	if code, ok := e.Error.Code.(string); ok {
+		return code
+	}
+	return e.Error.Type
+}
+
+// resultOf is what the output says of a line.
+func resultOf(l *line, answer *response, err error) *result {
+	r := &result{ID: l.id(), CustomID: l.customID, Response: answer}
+	if err != nil {
+		r.Response = nil
+		r.Error = &failure{Message: err.Error()}
+		var status *statusError
+		if errors.As(err, &status) {
+			r.Response = &status.response
+		}
+	}
+	return r
+}

@@ -1,0 +1,101 @@
+// Strictapi is a local HTTP API that enforces a quota, answers 429 with Retry-After,
+// and misbehaves on request. It is for trying out clients.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"example.com/fairlead/examples/internal/strict"
+)
+
+const usage = `Usage: strictapi [flags]
+
+Serves a chat-like API on a loopback address, and lets through no more than its quota:
+what is over it gets 429 with Retry-After.
+
+  strictapi -rate 600 -burst 10
+  strictapi -rate 600 -burst 10 -fail-rate 0.05 -drop-rate 0.02 -slow-rate 0.05 -slow 500ms
+
+Flags:
+`
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("strictapi: ")
+	var cfg strict.Config
+	flag.IntVar(&cfg.PerMinute, "rate", 600, "requests let through a `minute`")
+	flag.IntVar(&cfg.Burst, "burst", 10, "`requests` let through at once")
+	flag.Float64Var(&cfg.FailRate, "fail-rate", 0, "`share` of requests answered with 500 or 503, from 0 to 1")
+	flag.Float64Var(&cfg.DropRate, "drop-rate", 0, "`share` of requests whose connection is dropped")
+	flag.Float64Var(&cfg.SlowRate, "slow-rate", 0, "`share` of requests answered late")
+	flag.DurationVar(&cfg.Slow, "slow", 500*time.Millisecond, "how late the slow answers are")
+	flag.Uint64Var(&cfg.Seed, "seed", 1, "seed of the misbehaviour")
+	addr := flag.String("addr", "127.0.0.1:0", "`address` to listen on; port 0 takes a free one")
+	addrFile := flag.String("addr-file", "", "`file` to write the API's URL to once it listens")
+	logFile := flag.String("log", "", "`file` to append a line to for every request: time, X-Request-Id, status")
+	flag.Usage = func() {
+		fmt.Fprint(flag.CommandLine.Output(), usage)
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	if err := serve(cfg, *addr, *addrFile, *logFile); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func serve(cfg strict.Config, addr, addrFile, logFile string) error {
+	if logFile != "" {
+		f, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		cfg.Log = func(e strict.Entry) { fmt.Fprintln(f, e) }
+	}
+	api, err := strict.New(cfg)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	url := "http://" + listener.Addr().String()
+	if err := publish(addrFile, url); err != nil {
+		return err
+	}
+	log.Printf("%d requests a minute, %d at once, at %s", cfg.PerMinute, cfg.Burst, url)
+	server := &http.Server{Handler: api, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.Default()}
+	context.AfterFunc(ctx, func() { server.Close() })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// publish writes the URL in one step, so that whoever finds the file finds all of it.
+func publish(file, url string) error {
+	if file == "" {
+		return nil
+	}
+	if err := os.WriteFile(file+".tmp", []byte(url+"\n"), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file+".tmp", file)
+}
