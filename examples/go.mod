@@ -10,6 +10,7 @@ require (
 )
 
 require (
+	github.com/benbjohnson/clock v1.3.5 // indirect
 	github.com/hashicorp/golang-lru v0.5.4 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 )
