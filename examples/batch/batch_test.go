@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"example.com/fairlead/examples/internal/strict"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// site is a run's surroundings: an API with a log, an input and an output.
+type site struct {
+	t       *testing.T
+	url     string
+	in, out string
+
+	mu     sync.Mutex
+	log    []strict.Entry
+	logged chan struct{} // has something when there is more in the log
+	kills  []checkpoint
+}
+
+func newSite(t *testing.T, api strict.Config, lines ...string) *site {
+	st := &site{t: t, logged: make(chan struct{}, 1)}
+	api.Log = func(e strict.Entry) {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.log = append(st.log, e)
+		select {
+		case st.logged <- struct{}{}:
+		default:
+		}
+	}
+	handler, err := strict.New(api)
+	require.NoError(t, err)
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	st.url, st.in, st.out = server.URL, filepath.Join(dir, "in.jsonl"), filepath.Join(dir, "out.jsonl")
+	st.input(lines...)
+	return st
+}
+
+func (st *site) input(lines ...string) {
+	require.NoError(st.t, os.WriteFile(st.in, []byte(strings.Join(lines, "\n")), 0o644))
+}
+
+// requests are the lines of n requests.
+func requests(n int) []string {
+	lines := make([]string, n)
+	for i := range lines {
+		lines[i] = fmt.Sprintf(`{"custom_id":"c%d","method":"POST","url":"/v1/things","body":{"n":%d}}`, i+1, i+1)
+	}
+	return lines
+}
+
+func (st *site) entries() []strict.Entry {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return append([]strict.Entry(nil), st.log...)
+}
+
+func (st *site) args(more ...string) []string {
+	return append([]string{"-in", st.in, "-out", st.out, "-url", st.url, "-rate", "60000", "-burst", "100", "-backoff", "1ms"}, more...)
+}
+
+// process runs batch in this process.
+func (st *site) process(ctx context.Context, more ...string) (summary, error) {
+	cfg, err := parseFlags(st.args(more...))
+	require.NoError(st.t, err)
+	return process(ctx, context.Background(), cfg, &bytes.Buffer{})
+}
+
+func (st *site) results() map[string]result {
+	f, err := os.Open(st.out)
+	require.NoError(st.t, err)
+	defer f.Close()
+	all := map[string]result{}
+	require.NoError(st.t, readResults(f, st.out, func(r *result, _, _ int, _ uint32) {
+		require.NotContains(st.t, all, r.ID, "answered twice")
+		all[r.ID] = *r
+	}))
+	return all
+}
+
+var generous = strict.Config{PerMinute: 1_000_000, Burst: 10_000}
+
+// TestMisbehaviour: an API that fails, drops and delays a good part of all requests still
+// has every line answered exactly once.
+func TestMisbehaviour(t *testing.T) {
+	api := generous
+	api.FailRate, api.DropRate, api.SlowRate, api.Slow = 0.2, 0.1, 0.1, 5_000_000
+	st := newSite(t, api, requests(200)...)
+	sum, err := st.process(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 200, sum.answered)
+	require.Zero(t, sum.failed+sum.lost+sum.duplicated)
+	require.NotZero(t, sum.retries)
+	require.Len(t, st.results(), 200)
+	require.Len(t, st.entries(), 200+int(sum.retries), "the API has seen the attempts and nothing else")
+}
+
+// TestRefused: an API that lets through less than batch would like refuses some, and
+// is obeyed.
+func TestRefused(t *testing.T) {
+	st := newSite(t, strict.Config{PerMinute: 6000, Burst: 10}, requests(30)...)
+	sum, err := st.process(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 30, sum.answered)
+	require.Zero(t, sum.failed+sum.lost+sum.duplicated)
+	require.NotZero(t, sum.refused)
+}
+
+// TestBadLines: what can't be read becomes a result that says where it is; the rest runs.
+func TestBadLines(t *testing.T) {
+	good := requests(2)
+	st := newSite(t, generous, good[0], "", "{oops", "[1]", `{"url":17,"body":{}}`, `{"url":"ftp://x/","body":{}}`, good[1], `{"plain":"body"}`)
+	sum, err := st.process(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, summary{answered: 3, failed: 4, elapsed: sum.elapsed}, sum)
+	var texts []string
+	for id, r := range st.results() {
+		if r.Error != nil {
+			texts = append(texts, r.Error.Message)
+			number, _, err := parseID(id)
+			require.NoError(t, err)
+			require.Contains(t, r.Error.Message, fmt.Sprintf("%s:%d: ", st.in, number))
+			require.Nil(t, r.Response)
+		}
+	}
+	all := strings.Join(texts, "\n")
+	for _, want := range []string{"not a JSON object", "url is 17: it must be a string", `url "ftp://x/" is not absolute`} {
+		require.Contains(t, all, want)
+	}
+	require.Len(t, st.entries(), 3, "bad lines are not sent")
+}
+
+// TestFinalAnswers: other 4xx are final, with the answer in the result; a used-up account
+// is no rate limit.
+func TestFinalAnswers(t *testing.T) {
+	st := newSite(t, generous, `{"custom_id":"a","url":"/404","body":{}}`)
+	st.url = serve(t, 404, `{"error":{"message":"no such model"}}`, nil)
+	sum, err := st.process(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, sum.failed)
+	require.Zero(t, sum.retries)
+	for _, r := range st.results() {
+		require.Equal(t, "a", r.CustomID)
+		require.Equal(t, "404 Not Found: no such model", r.Error.Message)
+		require.Equal(t, 404, r.Response.StatusCode)
+		require.JSONEq(t, `{"error":{"message":"no such model"}}`, string(r.Response.Body))
+	}
+
+	st = newSite(t, generous, `{"plain":"body"}`)
+	st.url = serve(t, 429, `{"error":{"code":"insufficient_quota"}}`, nil)
+	sum, err = st.process(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, summary{failed: 1, refused: 1, elapsed: sum.elapsed}, sum)
+}
+
+// TestResume: a second run does only what the first has left, and a torn last line is
+// done again.
+func TestResume(t *testing.T) {
+	lines := requests(10)
+	st := newSite(t, generous, lines[:6]...)
+	_, err := st.process(t.Context())
+	require.NoError(t, err)
+	text, err := os.ReadFile(st.out)
+	require.NoError(t, err)
+	torn := bytes.TrimRight(text, "\n")
+	require.NoError(t, os.WriteFile(st.out, torn[:len(torn)-5], 0o644))
+
+	st.input(lines...)
+	sum, err := st.process(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, summary{answered: 10, elapsed: sum.elapsed}, sum)
+	require.Len(t, st.results(), 10)
+	require.Len(t, st.entries(), 6+1+4)
+}
+
+// TestChangedInput: a line that is not the one that was answered stops the run.
+func TestChangedInput(t *testing.T) {
+	lines := requests(3)
+	st := newSite(t, generous, lines...)
+	_, err := st.process(t.Context())
+	require.NoError(t, err)
+	st.input(lines[0], `{"something":"else"}`, lines[2])
+	_, err = st.process(t.Context())
+	require.ErrorContains(t, err, st.in+": line 2 has changed since it was answered: use another -out")
+}
+
+// TestForeignOutput: a file that is no output of batch's is not touched.
+func TestForeignOutput(t *testing.T) {
+	st := newSite(t, generous, requests(1)...)
+	for _, foreign := range []string{"hello\n", "{\"id\":\"x\"}\n"} {
+		require.NoError(t, os.WriteFile(st.out, []byte(foreign), 0o644))
+		_, err := st.process(t.Context())
+		require.ErrorContains(t, err, st.out+":1: ")
+		text, err := os.ReadFile(st.out)
+		require.NoError(t, err)
+		require.Equal(t, foreign, string(text))
+	}
+}
+
+// TestLock: two runs on one output would answer lines twice.
+func TestLock(t *testing.T) {
+	st := newSite(t, generous, requests(1)...)
+	out, err := openOutput(st.out)
+	require.NoError(t, err)
+	_, err = st.process(t.Context())
+	require.ErrorIs(t, err, errLocked)
+	require.NoError(t, out.close())
+	_, err = st.process(t.Context())
+	require.NoError(t, err)
+	require.NoFileExists(t, st.out+".lock")
+}
+
+// TestInterrupt: what waits is left for the next run, what runs is finished and kept.
+func TestInterrupt(t *testing.T) {
+	st := newSite(t, generous, requests(50)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	arrived := make(chan struct{})
+	var once sync.Once
+	st.url = serve(t, 200, `{}`, func() {
+		once.Do(func() { cancel(); close(arrived) })
+	})
+	sum, err := st.process(ctx, "-in-flight", "3")
+	<-arrived
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, sum.answered, 1, "the one that was running")
+	require.Less(t, sum.answered, 50)
+	require.Equal(t, 50, sum.answered+sum.lost)
+	require.Zero(t, sum.failed)
+
+	again, err := st.process(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, summary{answered: 50, elapsed: again.elapsed}, again)
+}
+
+// TestResultLine is the form of the output.
+func TestResultLine(t *testing.T) {
+	l := newLine(7, []byte(`{}`))
+	text, err := json.Marshal(resultOf(l, &response{StatusCode: 200, Body: asJSON([]byte("{\n \"a\": 1}"))}, nil))
+	require.NoError(t, err)
+	require.Equal(t, `{"id":"7-44136fa3","custom_id":"","response":{"status_code":200,"body":{"a":1}},"error":null}`, string(text))
+	require.Equal(t, `"not \"JSON\""`, string(asJSON([]byte(`not "JSON"`))))
+}

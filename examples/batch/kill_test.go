@@ -1,0 +1,134 @@
+package main
+
+import (
+	"flag"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/examples/internal/strict"
+)
+
+var killSeed = flag.Uint64("kill-seed", 0, "when to kill, and what else is random in TestKillNine; 0 draws one")
+
+// TestKillNine: batch, killed without warning at 20 random moments and started again each
+// time, answers every request exactly once. The API's own log shows that nothing was
+// sent again but what had failed or was in flight at a kill.
+func TestKillNine(t *testing.T) {
+	const kills, n = 20, 400
+	seed := *killSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("to replay: go test ./batch -run TestKillNine -kill-seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	program := filepath.Join(t.TempDir(), "batch.exe")
+	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+
+	api := strict.Config{PerMinute: 9000, Burst: 30, FailRate: 0.05, SlowRate: 0.3, Slow: 10 * time.Millisecond, Seed: seed}
+	st := newSite(t, api, requests(n)...)
+	start := func() *exec.Cmd {
+		cmd := exec.Command(program, st.args("-rate", "6000", "-burst", "20")...)
+		cmd.Stderr = os.Stderr
+		require.NoError(t, cmd.Start())
+		return cmd
+	}
+	extra := map[string]int{} // by id: how often it may have been answered beside the once
+	for range kills {
+		before := len(st.entries())
+		batch := start()
+		st.await(before + rnd.IntN(20))
+		<-time.After(time.Duration(rnd.IntN(5_000_000)))
+		require.NoError(t, batch.Process.Kill())
+		_ = batch.Wait() // killed
+
+		done := st.wholeResults()
+		for _, e := range st.settled()[before:] {
+			if !done[e.ID] && e.Status == http.StatusOK {
+				extra[e.ID]++ // in flight, or its result was torn
+			}
+		}
+		t.Logf("killed with %d of %d done", len(done), n)
+		st.checkpoint(done)
+	}
+	require.NoError(t, start().Wait(), "the last run is left alone, and has nothing to complain of")
+
+	answered := st.results()
+	require.Len(t, answered, n)
+	oks := map[string]int{}
+	for _, e := range st.entries() {
+		if e.Status == http.StatusOK {
+			oks[e.ID]++
+		}
+	}
+	for id := range answered {
+		require.Nil(t, answered[id].Error)
+		require.Equal(t, 1+extra[id], oks[id], "answers to %s", id)
+	}
+	st.requireNothingAgain()
+}
+
+// checkpoint is a kill: what was done by then, and how long the API's log was.
+type checkpoint struct {
+	entries int
+	done    map[string]bool
+}
+
+func (st *site) checkpoint(done map[string]bool) {
+	st.kills = append(st.kills, checkpoint{len(st.entries()), done})
+}
+
+// requireNothingAgain: whatever was done at a kill is never sent after it.
+func (st *site) requireNothingAgain() {
+	log := st.entries()
+	for i, kill := range st.kills {
+		for _, e := range log[kill.entries:] {
+			require.False(st.t, kill.done[e.ID], "%s was answered before kill %d and sent again", e.ID, i+1)
+		}
+	}
+}
+
+// wholeResults are the ids of the lines of the output that are not torn.
+func (st *site) wholeResults() map[string]bool {
+	done := map[string]bool{}
+	f, err := os.Open(st.out)
+	if os.IsNotExist(err) {
+		return done
+	}
+	require.NoError(st.t, err)
+	defer f.Close()
+	require.NoError(st.t, readResults(f, st.out, func(r *result, _, _ int, _ uint32) { done[r.ID] = true }))
+	return done
+}
+
+// await returns when the API has logged so many requests, or all that will ever come.
+func (st *site) await(entries int) {
+	for deadline := time.After(2 * time.Second); len(st.entries()) < entries; {
+		select {
+		case <-st.logged:
+		case <-deadline:
+			return
+		}
+	}
+}
+
+// settled is the log when the API has dealt with all that had reached it.
+func (st *site) settled() []strict.Entry {
+	for {
+		before := len(st.entries())
+		select {
+		case <-st.logged:
+		case <-time.After(50 * time.Millisecond):
+			if log := st.entries(); len(log) == before {
+				return log
+			}
+		}
+	}
+}

@@ -1,0 +1,43 @@
+// Package examples_test runs the small programs as a user would.
+package examples_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestSmallPrograms: each is short, runs, and prints what it is there to show.
+func TestSmallPrograms(t *testing.T) {
+	for program, want := range map[string][]string{
+		"quickstart": {"answer 0 <nil>\n", "answer 3 <nil>\n", "not retried: no such thing\n", "attempts paid for: 7\n"},
+		"progress":   {"report: attempt 1 of 6 failed: too many requests (rate limited); next in 100ms, 0 tokens left\n", "report: attempt 2 of 6 waits for tokens: number 1 in the queue", "done: <nil>\n"},
+		"consumer": {`call 1 "fine" succeeded: attempt 1 of 2
+call 2 "hopeless" retrying: attempt 1 of 2 failed, next in 50ms, 998 tokens left: connection reset
+call 2 "hopeless" exhausted: retries exhausted: 2 attempts failed, 50ms waited in between, the last with: connection reset
+shut down
+`},
+	} {
+		t.Run(program, func(t *testing.T) {
+			out, err := exec.Command("go", "run", "./"+program).Output()
+			require.NoError(t, err)
+			for _, line := range want {
+				require.Contains(t, string(out), line)
+			}
+		})
+	}
+	for _, pattern := range []string{"quickstart/*.go", "progress/*.go", "consumer/*.go", "faketest/*.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Less(t, strings.Count(string(src), "\n"), 60, file)
+		}
+	}
+}
