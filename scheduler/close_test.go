@@ -191,7 +191,7 @@ func TestH19_UseAfterClose(t *testing.T) {
 func TestH20_Goroutines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := runtime.NumGoroutine()
-		s := open(t, scheduler.Config{Limit: oneEach, Retry: exact})
+		s := open(t, scheduler.Config{Limit: oneEach.Burst(6), Retry: exact})
 		require.Equal(t, before+1, runtime.NumGoroutine())
 		handles := []*scheduler.Handle{submit(t, s, untilDone)}
 		for range 5 {

@@ -72,7 +72,7 @@ func (s *Scheduler) run(c *call) error {
 			return err
 		}
 		stage = attempting
-		err, v := s.attempt(c)
+		v, err := s.attempt(c)
 		if !v.Retryable() {
 			stage = over
 			s.post(message{op: opDone, call: c, err: err})
@@ -154,7 +154,7 @@ func (c *call) stopped() error {
 }
 
 // attempt runs the function once and judges its outcome.
-func (s *Scheduler) attempt(c *call) (error, retry.Verdict) {
+func (s *Scheduler) attempt(c *call) (retry.Verdict, error) {
 	c.made++
 	if s.hub.Wanted().Has(events.Started) {
 		s.post(message{op: opStarted, call: c})
@@ -166,16 +166,16 @@ func (s *Scheduler) attempt(c *call) (error, retry.Verdict) {
 		err = c.fn(c.ctx)
 	}
 	if err == nil {
-		return nil, retry.Verdict{}
+		return retry.Verdict{}, nil
 	}
 	return c.judge(err)
 }
 
 // judge classifies an error. If the classifier panics, the error is final, and
 // returned together with the panic.
-func (c *call) judge(err error) (outcome error, v retry.Verdict) {
+func (c *call) judge(err error) (v retry.Verdict, outcome error) {
 	if p, ok := err.(*PanicError); ok {
-		return p, retry.Verdict{}
+		return retry.Verdict{}, p
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -186,7 +186,7 @@ func (c *call) judge(err error) (outcome error, v retry.Verdict) {
 			v = retry.Verdict{}
 		}
 	}()
-	return err, c.classify(err)
+	return c.classify(err), err
 }
 
 // tell calls the user's progress function.

@@ -86,7 +86,7 @@ func (s *Scheduler) work(c *call) {
 			h.complete(err, c.made)
 		}
 	}()
-	outcome, v := s.attempt(c)
+	v, outcome := s.attempt(c)
 	if err = outcome; v.Retryable() {
 		err = s.failed(c, outcome, v)
 		over = err != nil // or else the call is the owner's again

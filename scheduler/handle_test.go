@@ -99,7 +99,7 @@ func cancelAtEveryStage(t *testing.T, s *scheduler.Scheduler, opts []scheduler.O
 		require.ErrorIs(t, err, context.Canceled)
 	}
 	block := submit(t, s, nothing, scheduler.Cost(10))
-	cancelAfter(0, nothing, cancelled, 1-1) // queued, or just granted
+	cancelAfter(0, nothing, cancelled, 0) // queued, or just granted
 	<-block.Done()
 	f := failing(nil)
 	cancelAfter(2*time.Second, f.run, func(err error) { cancelled(err); require.ErrorIs(t, err, errBusy) }, 2) // backing off

@@ -118,7 +118,7 @@ func TestStreamLeftEarly(t *testing.T) {
 		"goexit": func(seq iter.Seq[scheduler.Result[int, int]]) {
 			inGoroutine(func() {
 				for range seq {
-					_ = goexits(nil)
+					_ = goexits(t.Context())
 				}
 			})
 		},

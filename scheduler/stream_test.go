@@ -181,7 +181,7 @@ func TestH01_InputPanics(t *testing.T) {
 		require.Same(t, errBroken, errors.Unwrap(err))
 		require.Contains(t, string(err.Stack), "stream_test.go:")
 
-		got, p = rangeOver(scheduler.Stream(t.Context(), s, func(yield func(int) bool) { yield(1); _ = goexits(nil) }, double))
+		got, p = rangeOver(scheduler.Stream(t.Context(), s, func(yield func(int) bool) { yield(1); _ = goexits(t.Context()) }, double))
 		require.Len(t, got, 1)
 		require.ErrorIs(t, p.(*scheduler.PanicError), scheduler.ErrGoexit)
 	})
@@ -210,7 +210,7 @@ func TestH03_EachPanics(t *testing.T) {
 		}
 		got, p := rangeOver(scheduler.Stream(t.Context(), s, upTo(5), double, scheduler.Each(func(i int) []scheduler.Option {
 			if i == 3 {
-				_ = goexits(nil)
+				_ = goexits(t.Context())
 			}
 			return nil
 		})))
