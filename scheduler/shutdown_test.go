@@ -128,6 +128,7 @@ func TestCloseCancelsSubmittedWork(t *testing.T) {
 		watched := submit(t, s, told, scheduler.OnProgress(func(scheduler.Progress) {}))
 		succeeds := submit(t, s, func(ctx context.Context) error { <-ctx.Done(); return nil })
 		sub := s.Subscribe(events.ShutDown)
+		synctest.Wait() // until they run
 		s.Close()
 		require.Equal(t, events.ShutDown, (<-sub.C).Kind)
 		for _, h := range []*scheduler.Handle{plain, watched} {
