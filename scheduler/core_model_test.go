@@ -220,6 +220,7 @@ func (m *match) abandon(t *rapid.T) {
 	if c := m.pick(t, running); c != nil {
 		m.k.abandon(m.now, c.call, errFlaky)
 		c.state = ended
+		c.attempt--
 		m.d.level.Add(m.d.level, new(big.Rat).SetInt64(c.cost))
 		m.d.cap()
 		m.d.advance(m.now)
@@ -255,6 +256,13 @@ func (m *match) check(t *rapid.T) {
 	require.Equal(t, len(m.d.in(running)), m.k.running.count, "running")
 	require.Equal(t, len(m.d.in(backingOff)), len(m.k.backoff), "backing off")
 	requireBalanced(t, &m.k.bucket)
+	var attempts, retries uint64
+	for _, c := range m.d.calls {
+		attempts += uint64(c.attempt)
+		retries += uint64(max(0, c.attempt-1))
+	}
+	require.Equal(t, attempts, m.k.totals.Attempts, "attempts")
+	require.Equal(t, retries, m.k.totals.Retries, "retries")
 	floor := new(big.Int).Div(m.d.level.Num(), m.d.level.Denom())
 	require.Equal(t, floor.Int64(), m.k.bucket.Available(), "tokens")
 	require.Greater(t, m.k.wake(), m.k.now, "what is due has happened")

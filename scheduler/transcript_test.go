@@ -170,7 +170,7 @@ func (st *storyteller) report() string {
 	}
 	st.k.effects.clear()
 	requireBalanced(st.t, &st.k.bucket)
-	fmt.Fprintf(&b, "[%v: tokens %d, queued %d, running %d, backing off %d", st.now, st.k.bucket.Available(), st.k.queue.len(), st.k.running.count, len(st.k.backoff))
+	fmt.Fprintf(&b, "[%v: tokens %d, queued %d, running %d, backing off %d", st.k.now, st.k.bucket.Available(), st.k.queue.len(), st.k.running.count, len(st.k.backoff))
 	if wake := st.k.wake(); wake != bucket.Forever {
 		fmt.Fprintf(&b, ", wakes at %v", wake)
 	}

@@ -59,7 +59,7 @@ func parseFlags(args []string) (config, error) {
 	fs.StringVar(&cfg.in, "in", "", "`file` of requests, one JSON object a line")
 	fs.StringVar(&cfg.out, "out", "", "`file` to append the results to")
 	base := fs.String("url", "", "where requests go that have no absolute `URL` of their own")
-	rate := fs.Int64("rate", 60, "requests a `minute`, retries included")
+	rate := fs.Int64("rate", 60, "`requests` a minute, retries included")
 	burst := fs.Int64("burst", 0, "most `requests` at once after a pause; 0 stands for a tenth of -rate")
 	fs.IntVar(&cfg.inFlight, "in-flight", 16, "most `requests` under way at the same time")
 	retries := fs.Int("retries", 5, "how often a request is retried at most")
@@ -68,7 +68,7 @@ func parseFlags(args []string) (config, error) {
 	fs.DurationVar(&cfg.policy.MaxServerWait, "max-server-wait", 10*time.Minute, "longest Retry-After that is waited for")
 	fs.DurationVar(&cfg.timeout, "timeout", time.Minute, "longest time one attempt may take")
 	cfg.headers = http.Header{}
-	fs.Func("header", "`'Name: value'` to send along; $NAME is taken from the environment; may be repeated", cfg.addHeader)
+	fs.Func("header", "a header to send along, as `'Name: value'`; $NAME in it is taken from the environment; may be repeated", cfg.addHeader)
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return cfg, err

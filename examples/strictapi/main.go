@@ -33,7 +33,7 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("strictapi: ")
 	var cfg strict.Config
-	flag.IntVar(&cfg.PerMinute, "rate", 600, "requests let through a `minute`")
+	flag.IntVar(&cfg.PerMinute, "rate", 600, "`requests` let through a minute")
 	flag.IntVar(&cfg.Burst, "burst", 10, "`requests` let through at once")
 	flag.Float64Var(&cfg.FailRate, "fail-rate", 0, "`share` of requests answered with 500 or 503, from 0 to 1")
 	flag.Float64Var(&cfg.DropRate, "drop-rate", 0, "`share` of requests whose connection is dropped")

@@ -1,0 +1,143 @@
+package scheduler
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock"
+	"example.com/fairlead/events"
+)
+
+// TestH10_GrantedAndDone: a call that finds both its grant and its context's end waiting
+// for it does not start, and the grant is refunded.
+func TestH10_GrantedAndDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 20 { // either could be looked at first
+			s, err := New(Config{Limit: bucket.PerSecond(1).Burst(1), Level: &bucket.State{}})
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			err = s.Do(ctx, func(context.Context) error {
+				t.Error("it was started although its context was done")
+				return nil
+			}, OnProgress(func(Progress) {
+				time.Sleep(time.Second) // now it is granted
+				synctest.Wait()
+				cancel()
+			}))
+			require.ErrorIs(t, err, context.Canceled)
+			snap := s.Snapshot()
+			require.EqualValues(t, 1, snap.Ledger.Refunded)
+			require.EqualValues(t, 1, snap.Available)
+			require.Zero(t, snap.Totals.Attempts)
+			s.Close()
+		}
+	})
+}
+
+// TestH10_GrantedAndDoneSubmitted is the same for submitted work, whose context is done
+// in the very turn in which it is granted.
+func TestH10_GrantedAndDoneSubmitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{})
+		require.NoError(t, err)
+		defer s.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		resume := pauseOwner(s)
+		h, err := s.Submit(ctx, func(context.Context) error {
+			t.Error("it was started although its context was done")
+			return nil
+		}, Cost(7))
+		require.NoError(t, err)
+		s.post(message{op: opAsk, do: func(*owner, time.Duration) { cancel() }})
+		resume()
+		<-h.Done()
+		require.ErrorIs(t, h.Err(), context.Canceled)
+		require.Zero(t, h.Attempts())
+		require.EqualValues(t, 7, s.Snapshot().Ledger.Refunded)
+	})
+}
+
+// pauseOwner stops the owner in the middle of a turn until it is told to resume. What is
+// sent meanwhile is handled in the same turn.
+func pauseOwner(s *Scheduler) (resume func()) {
+	paused, on := make(chan struct{}), make(chan struct{})
+	s.post(message{op: opAsk, do: func(*owner, time.Duration) {
+		close(paused)
+		<-on
+	}})
+	<-paused
+	return func() { close(on) }
+}
+
+// TestE3_FromTheMomentOn: a subscription sees what is done right after it was made, also
+// when the owner was in the middle of a turn.
+func TestE3_FromTheMomentOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{})
+		require.NoError(t, err)
+		defer s.Close()
+		resume := pauseOwner(s)
+		subs := make(chan *events.Subscription, 1)
+		go func() {
+			sub := s.Subscribe(events.Queued)
+			_, err := s.Submit(context.Background(), succeed)
+			if err != nil {
+				t.Error(err)
+			}
+			subs <- sub
+		}()
+		synctest.Wait()
+		resume()
+		synctest.Wait()
+		require.Len(t, (<-subs).C, 1)
+	})
+}
+
+// TestH45_OneTimer: however many calls wait and back off, the owner has one timer, and
+// leaves it alone while what it waits for has not changed.
+func TestH45_OneTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &countingClock{Clock: clock.System()}
+		s, err := New(Config{Clock: c, Limit: bucket.PerSecond(1).Burst(1), Level: &bucket.State{}})
+		require.NoError(t, err)
+		for range 1000 {
+			_, err := s.Submit(context.Background(), succeed)
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		require.EqualValues(t, 1, c.timers.Load())
+		require.EqualValues(t, 1, c.resets.Load(), "the head is the same all the time")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.EqualValues(t, 1, c.timers.Load())
+		require.EqualValues(t, 11, c.resets.Load(), "one for each grant")
+		s.Close()
+	})
+}
+
+// countingClock counts what is asked of the system clock.
+type countingClock struct {
+	clock.Clock
+	timers, resets atomic.Int64
+}
+
+func (c *countingClock) NewTimer(d time.Duration) clock.Timer {
+	c.timers.Add(1)
+	return &countingTimer{c.Clock.NewTimer(d), c}
+}
+
+type countingTimer struct {
+	clock.Timer
+	c *countingClock
+}
+
+func (t *countingTimer) Reset(d time.Duration) {
+	t.c.resets.Add(1)
+	t.Timer.Reset(d)
+}
