@@ -189,7 +189,7 @@ func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 		}
 	}
 	if len(left) > 0 {
-		return left, fmt.Errorf("%w with %d calls not finished", ErrClosed, len(left))
+		return left, fmt.Errorf("%w; calls not finished: %d", ErrClosed, len(left))
 	}
 	return nil, nil
 }

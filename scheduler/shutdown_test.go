@@ -73,7 +73,7 @@ func TestShutdownReport(t *testing.T) {
 		left, err := s.Shutdown(ctx)
 		require.Equal(t, time.Second/2, time.Since(started))
 		require.ErrorIs(t, err, scheduler.ErrClosed)
-		require.EqualError(t, err, "scheduler is closed with 4 calls not finished")
+		require.EqualError(t, err, "scheduler is closed; calls not finished: 4")
 		text, err := json.MarshalIndent(left, "", " ")
 		require.NoError(t, err)
 		require.JSONEq(t, `[
