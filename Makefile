@@ -13,6 +13,7 @@ demo: ## run 300 requests against a local API that refuses, fails and drops
 
 test: ## run all tests of all modules, with the race detector
 	@for m in $(MODULES); do echo "== module $$m"; (cd $$m && go test -race -shuffle=on -timeout 240s ./...) || exit 1; done
+	@echo "== allocations, which the race detector adds to"; go test -run 'Allocates|NobodyPays|ReusesItsMemory' ./...
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'd:"; echo "$$unformatted"; exit 1; }

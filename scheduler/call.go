@@ -54,6 +54,7 @@ type call struct {
 	handle   *Handle    // Submit's
 	made     int        // attempts started
 	pooled   bool       // may be used again when it is over
+	options  *options   // room to add up options in, which would otherwise be allocated each time
 }
 
 // before reports whether c goes ahead of d: it arrived earlier. A retry keeps the

@@ -198,7 +198,7 @@ func (c *call) tell(p Progress) {
 // recycle makes a call of Do ready for the next.
 func (s *Scheduler) recycle(c *call) {
 	if c.pooled {
-		*c = call{reply: c.reply, deadline: bucket.Forever}
+		*c = call{reply: c.reply, options: c.options, deadline: bucket.Forever}
 		s.calls.Put(c)
 	}
 }

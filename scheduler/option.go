@@ -92,12 +92,16 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 }
 
 func (s *Scheduler) apply(c *call, opts []Option) error {
-	var o options
+	if c.options == nil {
+		c.options = new(options)
+	}
+	o := c.options
+	defer func() { *o = options{} }()
 	for i, opt := range opts {
 		if opt == nil {
 			return fmt.Errorf("scheduler: option %d is nil", i+1)
 		}
-		opt(&o)
+		opt(o)
 	}
 	if o.stream != nil {
 		return errStreamOnly

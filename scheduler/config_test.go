@@ -1,0 +1,88 @@
+package scheduler_test
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+// TestConfigFaults (B3, H28): every fault is told at once, with its field and value.
+func TestConfigFaults(t *testing.T) {
+	_, err := scheduler.New(scheduler.Config{
+		Limit:       bucket.PerSecond(-3),
+		Retry:       retry.Policy{Jitter: math.NaN(), MaxRetries: -7},
+		MaxInFlight: -1,
+		EventBuffer: -2,
+	})
+	for _, want := range []string{
+		"Config.Limit: bucket: limit's Capacity is -3", "limit's Refill is -3",
+		"Config.Retry: ", "Jitter", "NaN", "MaxRetries", "-7",
+		"Config.MaxInFlight is -1", "Config.EventBuffer is -2",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestLevelSurvivesARestart (B1): a new scheduler takes up the level of an old one, with
+// what the time in between has refilled.
+func TestLevelSurvivesARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := open(t, scheduler.Config{Limit: oneEach})
+		require.NoError(t, old.Do(t.Context(), nothing, scheduler.Cost(10)))
+		time.Sleep(1500 * time.Millisecond)
+		old.Close()
+		saved, err := json.Marshal(old.Snapshot().Level)
+		require.NoError(t, err)
+
+		time.Sleep(2 * time.Second)
+		var level bucket.State
+		require.NoError(t, json.Unmarshal(saved, &level))
+		s := open(t, scheduler.Config{Limit: oneEach, Level: &level})
+		require.EqualValues(t, 3, s.Snapshot().Available)
+		started := time.Now()
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(4)))
+		require.Equal(t, 500*time.Millisecond, time.Since(started), "not even the fraction is lost")
+	})
+}
+
+// TestSeed: processes differ in their jitter, unless they are told not to.
+func TestSeed(t *testing.T) {
+	a, b := open(t, scheduler.Config{}), open(t, scheduler.Config{})
+	require.NotZero(t, a.Snapshot().Seed)
+	require.NotEqual(t, a.Snapshot().Seed, b.Snapshot().Seed)
+	fixed := open(t, scheduler.Config{Retry: retry.Policy{Seed: 7}})
+	require.EqualValues(t, 7, fixed.Snapshot().Seed)
+}
+
+// TestSnapshotIsJSON: a snapshot can be written down and read again.
+func TestSnapshotIsJSON(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for range 15 {
+			_, err := s.Submit(ctx, untilDone)
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		snap := s.Snapshot()
+		require.Equal(t, 10, snap.Running)
+		require.Equal(t, 5, snap.Queued)
+		require.Equal(t, time.Second, snap.NextGrant.Sub(snap.At))
+		text, err := json.Marshal(snap)
+		require.NoError(t, err)
+		var again scheduler.Snapshot
+		require.NoError(t, json.Unmarshal(text, &again))
+		twice, err := json.Marshal(again)
+		require.NoError(t, err)
+		require.JSONEq(t, string(text), string(twice))
+	})
+}

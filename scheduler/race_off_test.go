@@ -1,0 +1,6 @@
+//go:build !race
+
+package scheduler_test
+
+// poolLoses is what the collector may take out of a sync.Pool.
+const poolLoses = 0.5

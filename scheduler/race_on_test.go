@@ -1,0 +1,7 @@
+//go:build race
+
+package scheduler_test
+
+// poolLoses is how many allocations a call may cost because, with the race detector on,
+// a sync.Pool loses things at random.
+const poolLoses = 1.5

@@ -1,0 +1,158 @@
+package scheduler_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+// texts are the events that a subscription holds, after its scheduler was closed.
+func texts(sub *events.Subscription) (all []string) {
+	for ev := range sub.C {
+		all = append(all, ev.String())
+	}
+	return all
+}
+
+// TestE1_LifeOfCalls: a call's events come in the order of its life.
+func TestE1_LifeOfCalls(t *testing.T) {
+	bubble(t, scheduler.Config{Retry: exact, Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
+		sub := s.Subscribe()
+		f := &flaky{failures: 1, err: retry.After(errBusy, time.Minute)}
+		_ = s.Do(t.Context(), f.run, scheduler.Name("slow"), scheduler.Cost(4))
+		_ = s.Do(t.Context(), func(context.Context) error { return errBroken })
+		_ = s.Do(t.Context(), nothing, scheduler.Cost(0))
+		soon, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_ = s.Do(soon, nothing, scheduler.Cost(10), scheduler.Name("late"))
+		s.Close()
+		var seqs []uint64
+		var got []string
+		for ev := range sub.C {
+			seqs = append(seqs, ev.Seq)
+			text, _, _ := strings.Cut(ev.String(), ":")
+			got = append(got, text)
+		}
+		require.Equal(t, []string{
+			`call 1 "slow" queued`, `call 1 "slow" granted`, `call 1 "slow" started`, `call 1 "slow" held`, `call 1 "slow" retrying`,
+			`call 1 "slow" queued`, `call 1 "slow" granted`, `call 1 "slow" started`, `call 1 "slow" succeeded`,
+			"call 2 queued", "call 2 granted", "call 2 started", "call 2 failed",
+			"call 3 queued", "call 3 granted", "call 3 started", "call 3 succeeded",
+			`"late" refused`, "shut down",
+		}, got)
+		for i, seq := range seqs {
+			require.EqualValues(t, i+1, seq)
+		}
+	})
+}
+
+// TestE3_KindsAndEnd: only what was asked for, and the channel is closed at the end.
+func TestE3_KindsAndEnd(t *testing.T) {
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		some, none, left := s.Subscribe(events.Succeeded, events.ShutDown), s.Subscribe(events.Exhausted), s.Subscribe()
+		require.NoError(t, s.Do(t.Context(), nothing))
+		s.Sync() // Do does not wait until the owner knows
+		left.Close()
+		require.NoError(t, s.Do(t.Context(), nothing))
+		s.Close()
+		require.Equal(t, []string{"call 1 succeeded: attempt 1 of 6", "call 2 succeeded: attempt 1 of 6", "shut down"}, texts(some))
+		require.Empty(t, texts(none))
+		require.Len(t, texts(left), 4)
+	})
+}
+
+// TestE2_StalledSubscriber (H21, H24): whoever does not read loses events, and nothing else.
+func TestE2_StalledSubscriber(t *testing.T) {
+	bubble(t, scheduler.Config{EventBuffer: 4, Limit: bucket.PerSecond(1_000_000)}, func(t *testing.T, s *scheduler.Scheduler) {
+		sub := s.Subscribe()
+		for range 1000 {
+			require.NoError(t, s.Do(t.Context(), nothing))
+		}
+		s.Close()
+		var got, missed uint64
+		for ev := range sub.C {
+			got++
+			missed += ev.Missed
+		}
+		require.LessOrEqual(t, got, uint64(4))
+		require.EqualValues(t, 4*1000+1, got+missed)
+	})
+}
+
+// TestE3_NobodyPays: without a subscriber, a call through the owner allocates nothing,
+// with an option or without.
+func TestE3_NobodyPays(t *testing.T) {
+	s := open(t, scheduler.Config{Limit: bucket.Per(1_000_000_000, time.Second)})
+	ctx := context.Background()
+	for name, call := range map[string]func(){
+		"plain": func() { _ = s.Do(ctx, nothing) },
+		"cost":  func() { _ = s.Do(ctx, nothing, scheduler.Cost(3), scheduler.Name("x")) },
+	} {
+		call()
+		require.Less(t, testing.AllocsPerRun(1000, call), poolLoses, name)
+	}
+}
+
+// TestMaxInFlight: no more functions run at once than allowed, and one that backs off
+// makes room for another.
+func TestMaxInFlight(t *testing.T) {
+	bubble(t, scheduler.Config{MaxInFlight: 3, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
+		var running, most atomic.Int32
+		work := func(context.Context) error {
+			if n := running.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			time.Sleep(time.Second)
+			running.Add(-1)
+			return nil
+		}
+		started := time.Now()
+		for range 30 {
+			submit(t, s, work)
+		}
+		left, err := s.Shutdown(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, left)
+		require.EqualValues(t, 3, most.Load())
+		require.Equal(t, 10*time.Second, time.Since(started))
+	})
+	bubble(t, scheduler.Config{MaxInFlight: 1, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
+		started := time.Now()
+		submit(t, s, (&flaky{failures: 1}).run)
+		require.NoError(t, settled(submit(t, s, nothing)))
+		require.Zero(t, time.Since(started), "the other backs off and holds no slot")
+	})
+}
+
+// TestLogger: a line for each retry, hold and exhaustion, and one at the end.
+func TestLogger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}}))
+		s := open(t, scheduler.Config{Logger: log, Retry: retry.Policy{MaxRetries: 1, Jitter: retry.None}})
+		_ = s.Do(t.Context(), failing(retry.RateLimited(errBusy)).run, scheduler.Name("ping"))
+		s.Close()
+		synctest.Wait()
+		require.Equal(t, `level=INFO msg=retrying seq=1 call=1 attempt=1 max_attempts=2 name=ping delay=1s available=999 err="server is busy (rate limited)"
+level=ERROR msg=exhausted seq=2 call=1 attempt=2 max_attempts=2 name=ping available=999 err="retries exhausted: 2 attempts failed, 1s waited in between, the last with: server is busy (rate limited)"
+level=INFO msg="shut down" seq=3 available=999
+`, out.String())
+	})
+}
