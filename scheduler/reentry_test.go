@@ -1,0 +1,114 @@
+package scheduler_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/scheduler"
+)
+
+// everything calls every method of a scheduler. If one of them deadlocks, the bubble that
+// it runs in ends the test.
+func everything(t *testing.T, s *scheduler.Scheduler) {
+	ctx := context.Background()
+	if err := s.Do(ctx, nothing); err != nil {
+		t.Error(err)
+	}
+	h, err := s.Submit(ctx, nothing)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	h.Cancel()
+	<-h.Done()
+	sub := s.Subscribe(events.Succeeded)
+	_, _ = scheduler.Value(ctx, s, func(context.Context) (int, error) { return 1, nil })
+	sub.Close()
+	_, _ = s.Sync()
+	if s.Snapshot().Closed {
+		t.Error("closed")
+	}
+}
+
+// TestC5_ReentryFromEverywhere (H25): any method may be called from inside a call, a
+// callback, a classifier or a loop over events.
+func TestC5_ReentryFromEverywhere(t *testing.T) {
+	for name, from := range map[string]func(t *testing.T, s *scheduler.Scheduler){
+		"a call of Do": func(t *testing.T, s *scheduler.Scheduler) {
+			require.NoError(t, s.Do(t.Context(), func(context.Context) error { everything(t, s); return nil }))
+		},
+		"submitted work": func(t *testing.T, s *scheduler.Scheduler) {
+			require.NoError(t, settled(submit(t, s, func(context.Context) error { everything(t, s); return nil })))
+		},
+		"a progress function": func(t *testing.T, s *scheduler.Scheduler) {
+			told := 0
+			progress := scheduler.OnProgress(func(scheduler.Progress) { told++; everything(t, s) })
+			require.NoError(t, s.Do(t.Context(), (&flaky{failures: 2}).run, progress))
+			require.Equal(t, 2, told)
+			require.NoError(t, settled(submit(t, s, (&flaky{failures: 2}).run, progress)))
+			require.Equal(t, 4, told)
+		},
+		"a loop over events": func(t *testing.T, s *scheduler.Scheduler) {
+			sub := s.Subscribe(events.Succeeded)
+			require.NoError(t, s.Do(t.Context(), nothing))
+			for range sub.C {
+				everything(t, s)
+				sub.Close()
+			}
+		},
+		"a stream": func(t *testing.T, s *scheduler.Scheduler) {
+			inputs := func(yield func(int) bool) { everything(t, s); yield(1) }
+			work := func(context.Context, int) (int, error) { everything(t, s); return 0, nil }
+			for res := range scheduler.Stream(t.Context(), s, inputs, work) {
+				everything(t, s)
+				require.NoError(t, res.Err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) { bubble(t, scheduler.Config{Retry: exact}, from) })
+	}
+}
+
+// TestH26_FullInbox: many more callers than the inbox has room for, all of whom call from
+// inside their calls, and wait for the owner while it answers them.
+func TestH26_FullInbox(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: bucket.PerSecond(1_000_000)}, func(t *testing.T, s *scheduler.Scheduler) {
+		var wg sync.WaitGroup
+		for range 2000 {
+			wg.Go(func() {
+				err := s.Do(context.Background(), func(ctx context.Context) error { return s.Do(ctx, nothing) })
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, 4000, s.Snapshot().Totals.Succeeded)
+	})
+}
+
+// TestShutdownFromInside: a call that shuts its scheduler down waits for itself only as
+// long as it says.
+func TestShutdownFromInside(t *testing.T) {
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		started := time.Now()
+		err := s.Do(t.Context(), func(ctx context.Context) error {
+			soon, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			left, err := s.Shutdown(soon)
+			require.Len(t, left, 1)
+			require.ErrorIs(t, err, scheduler.ErrClosed)
+			return nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, time.Second, time.Since(started))
+		synctest.Wait()
+	})
+}
