@@ -57,7 +57,7 @@ func run(args []string) int {
 	fmt.Fprint(os.Stderr, sum)
 	switch {
 	case soft.Err() != nil:
-		fmt.Fprintln(os.Stderr, "batch: interrupted; the same command goes on from here")
+		fmt.Fprintf(os.Stderr, "batch: interrupted with %d lines left to do: the same command goes on from here\n", sum.lost)
 		return exitInterrupted
 	case sum.failed+sum.lost+sum.duplicated > 0:
 		return exitFailed
