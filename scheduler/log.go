@@ -18,7 +18,10 @@ func logEvents(log *slog.Logger, sub *events.Subscription) {
 		}
 		attrs := []slog.Attr{slog.Uint64("seq", ev.Seq)}
 		if ev.Call != 0 {
-			attrs = append(attrs, slog.Uint64("call", ev.Call), slog.Int("attempt", ev.Attempt), slog.Int("max_attempts", ev.MaxAttempts))
+			attrs = append(attrs, slog.Uint64("call", ev.Call))
+		}
+		if ev.Attempt != 0 {
+			attrs = append(attrs, slog.Int("attempt", ev.Attempt), slog.Int("max_attempts", ev.MaxAttempts))
 		}
 		if ev.Name != "" {
 			attrs = append(attrs, slog.String("name", ev.Name))
