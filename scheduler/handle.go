@@ -75,6 +75,11 @@ func (s *Scheduler) drive(h *Handle) {
 // starts a new goroutine for it when it is time.
 func (s *Scheduler) work(c *call) {
 	h := c.handle
+	defer func() {
+		if h.Err() != ErrPending {
+			h.release()
+		}
+	}()
 	if cause := c.stopped(); cause != nil {
 		h.complete(s.abandon(c, cause), c.made)
 		return
@@ -137,7 +142,6 @@ func (h *Handle) cancel(cause error) {
 // complete makes the outcome known. It is called once.
 func (h *Handle) complete(err error, attempts int) {
 	h.err, h.attempts = err, attempts
-	h.release()
 	close(h.done)
 	if h.notify != nil {
 		h.notify(err, attempts)

@@ -28,7 +28,7 @@ func TestTwoHundredThousandCalls(t *testing.T) {
 	s, err := New(Config{
 		Limit:       bucket.PerSecond(2_000_000).Burst(500),
 		Retry:       retry.Policy{MaxRetries: 2, Initial: time.Millisecond, Max: 10 * time.Millisecond},
-		EventBuffer: 1 << 17,
+		EventBuffer: 3 * goroutines * each, // room for all there will be, however slow the reader
 	})
 	require.NoError(t, err)
 	granted := watchOrder(t, s)

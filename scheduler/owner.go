@@ -152,6 +152,9 @@ func (o *owner) ended(c *call) {
 		c.reply <- reply{kind: replyEnded}
 	default:
 		c.handle.complete(c.err, c.attempt)
+		if c.handle.unwatch != nil {
+			go c.handle.release() // it asks the context, which may be a user's own
+		}
 	}
 }
 
@@ -191,7 +194,7 @@ func (o *owner) close(now time.Duration) {
 	o.s.final = o.core.snapshot(now)
 	for c := o.core.running.first; c != nil; c = c.next {
 		if c.handle != nil {
-			c.handle.interrupt(ErrClosed)
+			o.s.interrupt = append(o.s.interrupt, c.handle)
 		}
 	}
 }

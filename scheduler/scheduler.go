@@ -35,9 +35,10 @@ type Scheduler struct {
 	gate   sync.RWMutex
 	closed bool
 
-	done  chan struct{} // closed when the owner has ended; guards what follows
-	final Snapshot
-	left  []Unfinished
+	done      chan struct{} // closed when the owner has ended; guards what follows
+	final     Snapshot
+	left      []Unfinished
+	interrupt []*Handle // submitted work that runs, to be told by whoever closes
 }
 
 // inboxSize is how many messages can be on their way to the owner before their
@@ -159,6 +160,12 @@ func (s *Scheduler) Close() {
 		s.inbox <- message{op: opAsk, do: (*owner).close}
 	}
 	<-s.done
+	if first {
+		for _, h := range s.interrupt {
+			h.interrupt(ErrClosed) // not the owner's to do: a context may be a user's own
+		}
+		s.interrupt = nil
+	}
 }
 
 // Shutdown stops taking calls, waits until all that were accepted have ended or ctx

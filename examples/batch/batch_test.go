@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -88,10 +90,12 @@ func (st *site) results() map[string]result {
 	require.NoError(st.t, err)
 	defer f.Close()
 	all := map[string]result{}
-	require.NoError(st.t, readResults(f, st.out, func(r *result, _, _ int, _ uint32) {
+	tail, err := readResults(f, st.out, func(r *result, _, _ int, _ uint32) {
 		require.NotContains(st.t, all, r.ID, "answered twice")
 		all[r.ID] = *r
-	}))
+	})
+	require.NoError(st.t, err)
+	require.Empty(st.t, tail)
 	return all
 }
 
@@ -101,9 +105,9 @@ var generous = strict.Config{PerMinute: 1_000_000, Burst: 10_000}
 // has every line answered exactly once.
 func TestMisbehaviour(t *testing.T) {
 	api := generous
-	api.FailRate, api.DropRate, api.SlowRate, api.Slow = 0.2, 0.1, 0.1, 5_000_000
+	api.FailRate, api.DropRate, api.SlowRate, api.Slow = 0.05, 0.2, 0.1, 5_000_000
 	st := newSite(t, api, requests(200)...)
-	sum, err := st.process(t.Context())
+	sum, err := st.process(t.Context(), "-retries", "30") // so many that no line can run out of them
 	require.NoError(t, err)
 	require.Equal(t, 200, sum.answered)
 	require.Zero(t, sum.failed+sum.lost+sum.duplicated)
@@ -126,10 +130,10 @@ func TestRefused(t *testing.T) {
 // TestBadLines: what can't be read becomes a result that says where it is; the rest runs.
 func TestBadLines(t *testing.T) {
 	good := requests(2)
-	st := newSite(t, generous, good[0], "", "{oops", "[1]", `{"url":17,"body":{}}`, `{"url":"ftp://x/","body":{}}`, good[1], `{"plain":"body"}`)
+	st := newSite(t, generous, good[0], "", "{oops", "[1]", "null", `{"url":17,"body":{}}`, `{"url":"ftp://x/","body":{}}`, good[1], `{"plain":"body"}`)
 	sum, err := st.process(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, summary{answered: 3, failed: 4, elapsed: sum.elapsed}, sum)
+	require.Equal(t, summary{answered: 3, failed: 5, elapsed: sum.elapsed}, sum)
 	var texts []string
 	for id, r := range st.results() {
 		if r.Error != nil {
@@ -192,32 +196,94 @@ func TestResume(t *testing.T) {
 
 // TestChangedInput: a line that is not the one that was answered stops the run.
 func TestChangedInput(t *testing.T) {
-	lines := requests(3)
+	lines := append([]string{""}, requests(2)...)
 	st := newSite(t, generous, lines...)
 	_, err := st.process(t.Context())
 	require.NoError(t, err)
-	st.input(lines[0], `{"something":"else"}`, lines[2])
+	st.input(`{"not":"yet answered"}`, lines[1], `{"something":"else"}`)
 	_, err = st.process(t.Context())
-	require.ErrorContains(t, err, st.in+": line 2 has changed since it was answered: use another -out")
+	require.ErrorContains(t, err, st.in+": line 3 has changed since it was answered: use another -out")
+
+	st.input(lines[:2]...)
+	_, err = st.process(t.Context())
+	require.ErrorContains(t, err, "has an answer to line 3, but the input ends at line 2")
+	require.Len(t, st.entries(), 2, "nothing was sent, not even what comes before the change")
+}
+
+// TestAudit: the count is of lines, so that results of something else don't make up for
+// what is missing.
+func TestAudit(t *testing.T) {
+	st := newSite(t, generous, requests(3)...)
+	one := newLine(1, []byte(requests(1)[0])).id()
+	require.NoError(t, os.WriteFile(st.out, []byte(`{"id":"`+one+`","error":null}
+{"id":"`+one+`","error":null}
+{"id":"2-00000001","error":null}
+{"id":"9-00000001","error":null}
+`), 0o644))
+	sum, err := audit(st.in, st.out)
+	require.NoError(t, err)
+	require.Equal(t, summary{answered: 2, lost: 2, duplicated: 1}, sum)
+}
+
+// TestBudgetOnResume: being killed and started again, even before there is any answer, earns
+// no tokens.
+func TestBudgetOnResume(t *testing.T) {
+	st := newSite(t, generous, requests(1)...)
+	began := time.Now().Add(-time.Millisecond)
+	out, err := openOutput(st.out, 1)
+	require.NoError(t, err)
+	require.Nil(t, config{}.scheduler(out).Level, "a new output: a full budget")
+	out.touch()
+	require.NoError(t, out.close())
+
+	out, err = openOutput(st.out, 1)
+	require.NoError(t, err)
+	defer out.close()
+	level := config{}.scheduler(out).Level
+	require.NotNil(t, level)
+	require.Zero(t, level.Tokens)
+	require.WithinRange(t, level.At, began, time.Now())
+}
+
+// TestKeysStayHome: a line can't have the headers, and so the keys, sent anywhere else.
+func TestKeysStayHome(t *testing.T) {
+	st := newSite(t, generous, requests(1)...)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("was sent a request") }))
+	defer elsewhere.Close()
+	st.input(`{"url":"` + elsewhere.URL + `/x","body":{}}`)
+	sum, err := st.process(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, summary{failed: 1, elapsed: sum.elapsed}, sum)
+
+	st = newSite(t, generous, `{"plain":"body"}`)
+	st.url = redirect(t, elsewhere.URL)
+	sum, err = st.process(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, summary{failed: 1, elapsed: sum.elapsed}, sum)
 }
 
 // TestForeignOutput: a file that is no output of batch's is not touched.
 func TestForeignOutput(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
-	for _, foreign := range []string{"hello\n", "{\"id\":\"x\"}\n"} {
+	for _, foreign := range []string{"hello\n", "{\"id\":\"x\"}\n", "hello", "{\"a\":1}"} {
 		require.NoError(t, os.WriteFile(st.out, []byte(foreign), 0o644))
 		_, err := st.process(t.Context())
-		require.ErrorContains(t, err, st.out+":1: ")
+		require.ErrorContains(t, err, st.out+":")
+		require.ErrorContains(t, err, "use another -out")
 		text, err := os.ReadFile(st.out)
 		require.NoError(t, err)
 		require.Equal(t, foreign, string(text))
 	}
+	st.out = st.in
+	_, err := st.process(t.Context())
+	require.ErrorContains(t, err, "-in and -out are both "+st.in)
+	require.FileExists(t, st.in)
 }
 
 // TestLock: two runs on one output would answer lines twice.
 func TestLock(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
-	out, err := openOutput(st.out)
+	out, err := openOutput(st.out, 1)
 	require.NoError(t, err)
 	_, err = st.process(t.Context())
 	require.ErrorIs(t, err, errLocked)

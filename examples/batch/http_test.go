@@ -23,6 +23,13 @@ func serve(t *testing.T, status int, body string, f func()) (url string) {
 	return server.URL
 }
 
+// redirect sends every request on to another place.
+func redirect(t *testing.T, to string) (url string) {
+	server := httptest.NewServer(http.RedirectHandler(to, http.StatusFound))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{

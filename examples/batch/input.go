@@ -34,7 +34,8 @@ func (l *line) id() string { return fmt.Sprintf("%d-%08x", l.number, l.hash) }
 
 // parseID is the reverse of id.
 func parseID(id string) (number int, hash uint32, err error) {
-	if n, err := fmt.Sscanf(id, "%d-%08x", &number, &hash); n != 2 || err != nil || number < 1 || hash == 0 {
+	_, err = fmt.Sscanf(id, "%d-%08x", &number, &hash)
+	if l := (line{number: number, hash: hash}); err != nil || number < 1 || hash == 0 || l.id() != id {
 		return 0, 0, fmt.Errorf("id %q is none that batch would write", id)
 	}
 	return number, hash, nil
@@ -65,19 +66,29 @@ func newLine(number int, text []byte) *line {
 	return &line{number: number, hash: max(1, binary.BigEndian.Uint32(sum[:])), text: text}
 }
 
-// countLines is how many lines of a file are not blank.
-func countLines(path string) (int, error) {
-	f, err := os.Open(path)
+// eachLine calls f for every line of a file that is not blank.
+func eachLine(path string, f func(*line) error) error {
+	file, err := os.Open(path)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer f.Close()
-	n := 0
+	defer file.Close()
 	var failed error
-	for range readLines(f, &failed) {
-		n++
+	for l := range readLines(file, &failed) {
+		if err := f(l); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
 	}
-	return n, failed
+	return failed
+}
+
+// countLines is how many lines of a file are not blank, and the number of the last.
+func countLines(path string) (n, last int, err error) {
+	err = eachLine(path, func(l *line) error {
+		n, last = n+1, l.number
+		return nil
+	})
+	return n, last, err
 }
 
 // parse makes a request of a line. What is wrong with it goes into err, with the place.
@@ -92,9 +103,12 @@ func (l *line) request(base *url.URL) error {
 	if err := json.Unmarshal(l.text, &fields); err != nil {
 		return fmt.Errorf("not a JSON object: %w", err)
 	}
+	if fields == nil {
+		return errors.New("not a JSON object: null")
+	}
 	l.method, l.body = http.MethodPost, l.text
 	target := ""
-	if fields["url"] != nil && (fields["body"] != nil || fields["method"] != nil) { // the batch form
+	if fields["custom_id"] != nil || fields["url"] != nil && (fields["body"] != nil || fields["method"] != nil) { // the batch form
 		l.body = fields["body"]
 		for name, field := range map[string]*string{"custom_id": &l.customID, "method": &l.method, "url": &target} {
 			if raw := fields[name]; raw != nil && json.Unmarshal(raw, field) != nil {
@@ -111,6 +125,9 @@ func (l *line) request(base *url.URL) error {
 	}
 	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("url %q is not absolute, and there is no -url to complete it", target)
+	}
+	if base != nil && (u.Host != base.Host || u.Scheme != base.Scheme) { // the headers have keys in them
+		return fmt.Errorf("url %q is not at %s://%s, where -url is: leave out -url to allow any place", target, base.Scheme, base.Host)
 	}
 	l.url = u.String()
 	if _, err := http.NewRequest(l.method, l.url, nil); err != nil {

@@ -104,7 +104,8 @@ func (st *site) wholeResults() map[string]bool {
 	}
 	require.NoError(st.t, err)
 	defer f.Close()
-	require.NoError(st.t, readResults(f, st.out, func(r *result, _, _ int, _ uint32) { done[r.ID] = true }))
+	_, err = readResults(f, st.out, func(r *result, _, _ int, _ uint32) { done[r.ID] = true })
+	require.NoError(st.t, err)
 	return done
 }
 

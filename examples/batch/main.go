@@ -59,7 +59,7 @@ func run(args []string) int {
 	case soft.Err() != nil:
 		fmt.Fprintf(os.Stderr, "batch: interrupted with %d lines left to do: the same command goes on from here\n", sum.lost)
 		return exitInterrupted
-	case sum.failed+sum.lost+sum.duplicated > 0:
+	case sum.failed > 0 || sum.lost > 0 || sum.duplicated > 0:
 		return exitFailed
 	}
 	return exitOK

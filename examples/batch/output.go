@@ -33,27 +33,30 @@ type failure struct {
 // output is the file of results. It is only ever appended to, a whole line in one write,
 // so that whatever ends the program leaves at most one line torn, at the end.
 type output struct {
+	path string
 	file *os.File
 	lock *flock.Flock
 	done []uint32 // by line number: the hash of an answered line, or 0
+	any  bool     // some line is answered
 	last time.Time
 }
 
 // errLocked is for a second run on the same file.
 var errLocked = errors.New("another batch is writing to it: let that finish, or use another -out")
 
-// openOutput opens the results for appending, cuts off a torn last line, and learns from
-// the others what is done.
-func openOutput(path string) (*output, error) {
-	out := &output{lock: flock.New(path + ".lock")} // the system gives it up however we end
-	if ok, err := out.lock.TryLock(); err != nil {
+// openOutput opens the results of an input of so many lines for appending, cuts off a torn
+// last line, and learns from the others what is done.
+func openOutput(path string, lines int) (*output, error) {
+	out := &output{path: path, lock: flock.New(path + ".lock"), done: make([]uint32, lines+1)}
+	if err := out.acquire(); err != nil {
 		return nil, err
-	} else if !ok {
-		return nil, fmt.Errorf("%s: %w", path, errLocked)
+	}
+	if info, err := os.Stat(path); err == nil {
+		out.last = info.ModTime()
 	}
 	var err error
 	if out.file, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644); err == nil {
-		err = out.resume(path)
+		err = out.resume()
 	}
 	if err != nil {
 		out.close()
@@ -62,39 +65,63 @@ func openOutput(path string) (*output, error) {
 	return out, nil
 }
 
-func (out *output) resume(path string) error {
-	info, err := out.file.Stat()
+// acquire takes the lock, which the system gives up for us however we end. A run that
+// ends removes the file: whoever opened it just before holds a lock on nothing.
+func (out *output) acquire() error {
+	ok, err := out.lock.TryLock()
 	if err != nil {
 		return err
 	}
-	whole := int64(0)
-	err = readResults(out.file, path, func(r *result, size int, number int, hash uint32) {
-		whole += int64(size)
-		out.mark(number, hash)
-	})
-	if err != nil {
-		return err
-	}
-	if whole == info.Size() {
-		if whole > 0 {
-			out.last = info.ModTime()
+	if ok {
+		held, err := out.lock.Stat()
+		named, gone := os.Stat(out.lock.Path())
+		if err == nil && gone == nil && os.SameFile(held, named) {
+			return nil
 		}
-		return nil
+		_ = out.lock.Unlock()
 	}
-	out.last = info.ModTime()
+	return fmt.Errorf("%s: %w", out.path, errLocked)
+}
+
+func (out *output) resume() error {
+	whole, missing := int64(0), 0
+	tail, err := readResults(out.file, out.path, func(r *result, size int, number int, hash uint32) {
+		whole += int64(size)
+		if number >= len(out.done) {
+			missing = number
+			return
+		}
+		out.done[number], out.any = hash, true
+	})
+	switch {
+	case err != nil:
+		return err
+	case missing > 0:
+		return fmt.Errorf("%s has an answer to line %d, but the input ends at line %d: use another -out for a changed input, or put the lines back", out.path, missing, len(out.done)-1)
+	case len(tail) == 0:
+		return nil
+	case !torn(tail):
+		return fmt.Errorf("%s: it does not end in a result, but in %.40q: use another -out", out.path, tail)
+	}
 	return out.file.Truncate(whole)
 }
 
-func (out *output) mark(number int, hash uint32) {
-	for number >= len(out.done) {
-		out.done = append(out.done, make([]uint32, max(1024, len(out.done)))...)
-	}
-	out.done[number] = hash
+// torn reports whether a line without an end is the beginning of a result: anything else
+// is somebody's data, and not ours to cut off.
+func torn(tail []byte) bool {
+	const start = `{"id":"`
+	n := min(len(tail), len(start))
+	return string(tail[:n]) == start[:n]
 }
+
+// touch notes in the file's time that an attempt is about to be made. So a run that goes
+// on knows, whatever ended the last, since when no token has been spent. A failure is no
+// reason to stop: the time of the last result is nearly as good.
+func (out *output) touch() { _ = os.Chtimes(out.path, time.Time{}, time.Now()) }
 
 // has reports whether a line is answered. It fails if another line of that number is.
 func (out *output) has(l *line) (bool, error) {
-	if l.number >= len(out.done) || out.done[l.number] == 0 {
+	if l.number >= len(out.done) || out.done[l.number] == 0 { // the input may have grown
 		return false, nil
 	}
 	if out.done[l.number] != l.hash {
@@ -103,12 +130,25 @@ func (out *output) has(l *line) (bool, error) {
 	return true, nil
 }
 
+// check fails if the input has changed under the answers, before anything is sent.
+func (out *output) check(in string) error {
+	if !out.any {
+		return nil
+	}
+	return eachLine(in, func(l *line) error {
+		_, err := out.has(l)
+		return err
+	})
+}
+
 func (out *output) write(r *result) error {
-	text, err := json.Marshal(r)
-	if err != nil {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // an answer is written as it came
+	if err := enc.Encode(r); err != nil {
 		return err
 	}
-	_, err = out.file.Write(append(text, '\n'))
+	_, err := out.file.Write(text.Bytes())
 	return err
 }
 
@@ -121,24 +161,25 @@ func (out *output) close() error {
 	return errors.Join(err, out.lock.Unlock())
 }
 
-// readResults calls f for every whole line of results, with its size and its id's parts.
-func readResults(r io.Reader, path string, f func(r *result, size, number int, hash uint32)) error {
+// readResults calls f for every whole line of results, with its size and its id's parts,
+// and returns what comes after the last of them.
+func readResults(r io.Reader, path string, f func(r *result, size, number int, hash uint32)) (tail []byte, err error) {
 	in := bufio.NewReaderSize(r, 1<<16)
 	for at := 1; ; at++ {
 		text, err := in.ReadBytes('\n')
 		switch {
 		case errors.Is(err, io.EOF): // what is left has no end
-			return nil
+			return text, nil
 		case err != nil:
-			return err
+			return nil, err
 		}
 		var res result
 		if err := json.Unmarshal(bytes.TrimSpace(text), &res); err != nil {
-			return fmt.Errorf("%s:%d: not a result: %w: use another -out, or mend that line", path, at, err)
+			return nil, fmt.Errorf("%s:%d: not a result: %w: use another -out, or mend that line", path, at, err)
 		}
 		number, hash, err := parseID(res.ID)
 		if err != nil {
-			return fmt.Errorf("%s:%d: %w: use another -out, or mend that line", path, at, err)
+			return nil, fmt.Errorf("%s:%d: %w: use another -out, or mend that line", path, at, err)
 		}
 		f(&res, len(text), number, hash)
 	}

@@ -18,7 +18,7 @@ import (
 // soft is done it stops what waits, and when hard is done what runs, too.
 func process(soft, hard context.Context, cfg config, log io.Writer) (summary, error) {
 	started := time.Now()
-	total, err := countLines(cfg.in)
+	total, last, err := countLines(cfg.in)
 	if err != nil {
 		return summary{}, err
 	}
@@ -27,11 +27,17 @@ func process(soft, hard context.Context, cfg config, log io.Writer) (summary, er
 		return summary{}, err
 	}
 	defer in.Close()
-	out, err := openOutput(cfg.out)
+	if sameFile(cfg.in, cfg.out) {
+		return summary{}, fmt.Errorf("-in and -out are both %s: the results need a file of their own", cfg.in)
+	}
+	out, err := openOutput(cfg.out, last)
 	if err != nil {
 		return summary{}, err
 	}
 	defer out.close()
+	if err := out.check(cfg.in); err != nil {
+		return summary{}, err
+	}
 	s, err := scheduler.New(cfg.scheduler(out))
 	if err != nil {
 		return summary{}, err
@@ -45,13 +51,20 @@ func process(soft, hard context.Context, cfg config, log io.Writer) (summary, er
 	if err != nil {
 		return summary{}, err
 	}
-	sum, err := audit(cfg.out, total)
+	sum, err := audit(cfg.in, cfg.out)
 	sum.refused, sum.retries, sum.elapsed = b.send.refused.Load(), s.Snapshot().Totals.Retries, time.Since(started)
 	return sum, err
 }
 
+// sameFile reports whether two paths lead to one file.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
 // scheduler is the configuration of the run's scheduler. A run that goes on does not
-// start with a full budget: it has what came in since the last answer, as if none had
+// start with a full budget: it has what came in since the last attempt, as if none had
 // been left then. So starting over and over never overruns the API's quota.
 func (cfg config) scheduler(out *output) scheduler.Config {
 	c := scheduler.Config{Limit: cfg.limit, Retry: cfg.policy, MaxInFlight: cfg.inFlight}
@@ -64,7 +77,10 @@ func (cfg config) scheduler(out *output) scheduler.Config {
 func newSender(cfg config, hard context.Context) *sender {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = cfg.inFlight
-	return &sender{client: &http.Client{Transport: transport}, headers: cfg.headers, timeout: cfg.timeout, hard: hard}
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // following it would be a request that has not paid
+	}}
+	return &sender{client: client, headers: cfg.headers, timeout: cfg.timeout, hard: hard}
 }
 
 // batch is one run.
@@ -86,7 +102,13 @@ func (b *batch) run(ctx context.Context, in io.Reader) error {
 		}
 		return nil
 	}
-	for res := range scheduler.Stream(ctx, b.s, b.open(in), b.send.send, scheduler.Each(free)) {
+	send := func(ctx context.Context, l *line) (*response, error) {
+		if l.err == nil {
+			b.out.touch()
+		}
+		return b.send.send(ctx, l)
+	}
+	for res := range scheduler.Stream(ctx, b.s, b.open(in), send, scheduler.Each(free)) {
 		if errors.Is(res.Err, context.Canceled) {
 			continue // interrupted: the next run answers it
 		}

@@ -53,6 +53,8 @@ func (s *sender) send(_ context.Context, l *line) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Without these net/http could send the request once more by itself, without paying.
+	req.Body, req.GetBody = io.NopCloser(bytes.NewReader(l.body)), nil
 	req.Header = s.headers.Clone()
 	if req.Header.Get("Content-Type") == "" && len(l.body) > 0 {
 		req.Header.Set("Content-Type", "application/json")

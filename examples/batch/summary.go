@@ -18,29 +18,41 @@ type summary struct {
 	elapsed    time.Duration
 }
 
-// audit counts the results of a file of so many lines.
-func audit(path string, lines int) (summary, error) {
+// audit counts what became of the lines of an input, in the files and nowhere else.
+func audit(in, out string) (summary, error) {
 	var sum summary
-	f, err := os.Open(path)
+	_, last, err := countLines(in)
+	if err != nil {
+		return sum, err
+	}
+	f, err := os.Open(out)
 	if err != nil {
 		return sum, err
 	}
 	defer f.Close()
-	seen := make(map[int]struct{}, lines)
-	err = readResults(f, path, func(r *result, _ int, number int, _ uint32) {
-		if _, again := seen[number]; again {
+	results := make([]uint32, last+1) // by line number: the hash of a result
+	_, err = readResults(f, out, func(r *result, _ int, number int, hash uint32) {
+		switch {
+		case number > last: // of no line
+		case results[number] != 0:
 			sum.duplicated++
-			return
-		}
-		seen[number] = struct{}{}
-		if r.Error == nil {
+		case r.Error == nil:
+			results[number] = hash
 			sum.answered++
-		} else {
+		default:
+			results[number] = hash
 			sum.failed++
 		}
 	})
-	sum.lost = lines - len(seen)
-	return sum, err
+	if err != nil {
+		return sum, err
+	}
+	return sum, eachLine(in, func(l *line) error {
+		if results[l.number] != l.hash { // none, or of what the line once was
+			sum.lost++
+		}
+		return nil
+	})
 }
 
 // String is the summary in lines, each with its label.

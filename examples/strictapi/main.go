@@ -76,6 +76,10 @@ func serve(cfg strict.Config, addr, addrFile, logFile string) error {
 	if err != nil {
 		return err
 	}
+	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
+		listener.Close()
+		return fmt.Errorf("-addr %s: others could reach it: use a loopback address such as 127.0.0.1:0", addr)
+	}
 	url := "http://" + listener.Addr().String()
 	if err := publish(addrFile, url); err != nil {
 		return err

@@ -25,7 +25,7 @@ type Config struct {
 	PerMinute int // requests
 	Burst     int // requests at once
 
-	FailRate float64       // answered with 500 or 503
+	FailRate float64       // answered with 500 or 503, half of the latter with Retry-After
 	DropRate float64       // connection closed without an answer
 	SlowRate float64       // answered late
 	Slow     time.Duration // how late
@@ -41,6 +41,7 @@ type Entry struct {
 	At     time.Time
 	ID     string
 	Status int
+	Slow   bool // answered late
 }
 
 // StatusDropped stands for a connection that was closed without an answer.
@@ -51,6 +52,9 @@ func (e Entry) String() string {
 	status := "dropped"
 	if e.Status != StatusDropped {
 		status = strconv.Itoa(e.Status)
+	}
+	if e.Slow {
+		status += " slow"
 	}
 	return fmt.Sprintf("%s %s %s", e.At.UTC().Format(time.RFC3339Nano), e.ID, status)
 }
@@ -112,25 +116,30 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // answer is for requests that the quota let through.
 func (a *API) answer(w http.ResponseWriter, r *http.Request, body []byte) {
-	fate, coin := a.draw(), a.draw()
+	slow := false
+	fate, coin := a.draw()
 	switch {
 	case fate < a.cfg.DropRate:
-		a.log(r, StatusDropped)
+		a.log(r, StatusDropped, false)
 		panic(http.ErrAbortHandler) // closes the connection
 	case fate < a.cfg.DropRate+a.cfg.FailRate:
 		status := http.StatusInternalServerError
 		if coin < 0.5 {
 			status = http.StatusServiceUnavailable
 		}
+		if coin < 0.25 {
+			w.Header().Set("Retry-After", "1")
+		}
 		a.fail(w, r, status, "something went wrong on our side")
 		return
 	case fate < a.cfg.DropRate+a.cfg.FailRate+a.cfg.SlowRate:
+		slow = true
 		select {
 		case <-time.After(a.cfg.Slow):
 		case <-r.Context().Done():
 		}
 	}
-	a.log(r, http.StatusOK)
+	a.log(r, http.StatusOK, slow)
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(completion(r, body))
 }
@@ -150,23 +159,23 @@ func completion(r *http.Request, body []byte) map[string]any {
 }
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, status int, message string) {
-	a.log(r, status)
+	a.log(r, status, false)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"message": message, "code": http.StatusText(status)}})
 }
 
-func (a *API) draw() float64 {
+func (a *API) draw() (fate, coin float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.rnd.Float64()
+	return a.rnd.Float64(), a.rnd.Float64()
 }
 
-func (a *API) log(r *http.Request, status int) {
+func (a *API) log(r *http.Request, status int, slow bool) {
 	if a.cfg.Log == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.cfg.Log(Entry{At: time.Now(), ID: r.Header.Get("X-Request-Id"), Status: status})
+	a.cfg.Log(Entry{At: time.Now(), ID: r.Header.Get("X-Request-Id"), Status: status, Slow: slow})
 }
