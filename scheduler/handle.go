@@ -75,12 +75,8 @@ func (s *Scheduler) drive(h *Handle) {
 // starts a new goroutine for it when it is time.
 func (s *Scheduler) work(c *call) {
 	h := c.handle
-	defer func() {
-		if h.Err() != ErrPending {
-			h.release()
-		}
-	}()
 	if cause := c.stopped(); cause != nil {
+		h.release()
 		h.complete(s.abandon(c, cause), c.made)
 		return
 	}
@@ -88,6 +84,7 @@ func (s *Scheduler) work(c *call) {
 	defer func() {
 		if over {
 			s.post(message{op: opDone, call: c, err: err})
+			h.release()
 			h.complete(err, c.made)
 		}
 	}()

@@ -165,6 +165,7 @@ func TestH37_ContextKeepsNothing(t *testing.T) {
 		require.EqualValues(t, 1, ctx.watchers.Load(), "one backs off")
 		h.Cancel()
 		require.ErrorIs(t, settled(h), scheduler.ErrCancelled)
+		synctest.Wait() // a goroutine of its own tells the context
 		require.Zero(t, ctx.watchers.Load())
 		s.Close()
 		_, err = s.Submit(ctx, nothing)
