@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: ## run 300 requests against a local API that refuses, fails and drops
+demo: ## run 320 requests against a local API that refuses, fails and drops
 	@sh examples/demo/run.sh
 
 test: ## run all tests of all modules, with the race detector

@@ -62,7 +62,8 @@ func Each[In any](f func(In) []Option) Option {
 //
 // Inputs are read on a goroutine of their own, so that results don't wait for the
 // next input. When ctx is done, no more are read, and what waits ends with the
-// context's error. When the loop over the results is left early, what waits or runs
+// context's error; an input that is being read by then is waited for, since it will
+// have a result. When the loop over the results is left early, what waits or runs
 // is cancelled, and Stream returns when the functions have; input that blocks
 // is not waited for. A panic of the input comes out of the loop.
 //
