@@ -126,6 +126,13 @@ func (b *Bucket) Advance(at time.Duration) {
 	b.ledger.Refilled += b.add(tokens)
 }
 
+// Skip lets time pass up to the instant at without refill: a bucket that is stopped and
+// then goes on where it was. A hold that is on runs out meanwhile as it would have.
+func (b *Bucket) Skip(at time.Duration) {
+	b.seen = max(b.seen, at)
+	b.at = max(b.at, at)
+}
+
 // add puts tokens in and returns how many the bucket could hold.
 func (b *Bucket) add(tokens uint64) int64 {
 	room := b.room()

@@ -37,7 +37,7 @@ type Event struct {
 	At     time.Time // when it happened, by the scheduler's clock
 	Kind   Kind
 
-	Call        uint64 // the call's number, in order of arrival; Held: the call whose answer was the reason; 0 for Refused and ShutDown
+	Call        uint64 // the call's number, in order of arrival; Held: the call whose answer was the reason; 0 for Refused, Paused, Resumed and ShutDown
 	Name        string // the name its caller gave it
 	Attempt     int    // the attempt it is about, from 1
 	MaxAttempts int    // the most attempts its policy allows
@@ -47,8 +47,9 @@ type Event struct {
 	Position  int           // Queued: its place in the queue, from 1
 	Wait      time.Duration // Queued: the estimated wait for its tokens
 	Delay     time.Duration // Retrying: the wait until it queues again; Held: the length of the pause
-	Until     time.Time     // Retrying, Held: At plus Delay
+	Until     time.Time     // Retrying, Held: At plus Delay; Paused: when the pause ends, if that is known
 	Err       error         // what the attempt or the call ended with
+	Times     Times         // the events that end a call: what it has spent its time on
 }
 
 // String is one line without the time, such as
@@ -74,6 +75,13 @@ func (e Event) String() string {
 		fmt.Fprintf(&b, ": attempt %d of %d failed, next in %v, %s left", e.Attempt, e.MaxAttempts, readable(e.Delay), count(e.Available, "token"))
 	case Held:
 		fmt.Fprintf(&b, ": no grant for %v", readable(e.Delay))
+	case Paused:
+		if !e.Until.IsZero() {
+			fmt.Fprintf(&b, " for %v", readable(e.Until.Sub(e.At)))
+		}
+	}
+	if e.Times != (Times{}) {
+		fmt.Fprintf(&b, " after %v", e.Times)
 	}
 	if e.Err != nil {
 		b.WriteString(": " + oneLine.Replace(fmt.Sprint(e.Err)))

@@ -25,6 +25,8 @@ func with(ev events.Event, change func(*events.Event)) events.Event {
 	return ev
 }
 
+var noon = time.Date(2026, time.November, 24, 12, 0, 0, 0, time.UTC)
+
 func TestEventString(t *testing.T) {
 	failed := func(ev *events.Event) { ev.Err = errUnavailable }
 	seen := map[events.Kind]bool{}
@@ -61,8 +63,24 @@ func TestEventString(t *testing.T) {
 			with(ping(events.Held), func(ev *events.Event) { ev.Delay, ev.Err = time.Minute, errUnavailable }),
 			`call 7 "ping" held: no grant for 1m0s: 503 Service Unavailable`,
 		},
+		{with(ping(events.Dropped), failed), `call 7 "ping" dropped: 503 Service Unavailable`},
+		{events.Event{Kind: events.Paused}, `paused`},
+		{events.Event{Kind: events.Paused, At: noon, Until: noon.Add(90 * time.Second)}, `paused for 1m30s`},
+		{events.Event{Kind: events.Resumed}, `resumed`},
 		{events.Event{Kind: events.ShutDown}, `shut down`},
 
+		{
+			with(ping(events.Succeeded), func(ev *events.Event) {
+				ev.Times = events.Times{Tokens: 2 * time.Second, Run: 100 * time.Millisecond}
+			}),
+			`call 7 "ping" succeeded: attempt 2 of 6 after 2.1s (tokens 2s, run 100ms)`,
+		},
+		{
+			with(ping(events.Cancelled), func(ev *events.Event) {
+				ev.Err, ev.Times = errUnavailable, events.Times{Queue: time.Second}
+			}),
+			`call 7 "ping" cancelled after 1s (queue 1s): 503 Service Unavailable`,
+		},
 		{events.Event{Kind: events.Started, Call: 7, Attempt: 1, MaxAttempts: 1}, `call 7 started: attempt 1 of 1`},
 		{events.Event{Kind: events.ShutDown, Missed: 1}, `shut down (1 event missed before this one)`},
 		{

@@ -64,3 +64,20 @@ func ExampleKinds() {
 	// true false
 	// false true
 }
+
+// Times add up: so the averages of many calls say where their time goes.
+func ExampleTimes() {
+	calls := []events.Times{
+		{Queue: 2 * time.Second, Tokens: time.Second, Run: 200 * time.Millisecond},
+		{Slot: time.Second, Run: 800 * time.Millisecond},
+	}
+	var all events.Times
+	for _, t := range calls {
+		all = all.Plus(t)
+	}
+	fmt.Println(calls[0])
+	fmt.Println(all, all.Total())
+	// Output:
+	// 3.2s (queue 2s, tokens 1s, run 200ms)
+	// 5s (queue 2s, tokens 1s, slot 1s, run 1s) 5s
+}

@@ -11,20 +11,20 @@ import (
 var everyKind = []events.Kind{
 	events.Queued, events.Granted, events.Started, events.Retrying,
 	events.Succeeded, events.Failed, events.Exhausted, events.Cancelled, events.Closed,
-	events.Refused, events.Held, events.ShutDown,
+	events.Dropped, events.Refused, events.Held, events.Paused, events.Resumed, events.ShutDown,
 }
 
 func TestKindString(t *testing.T) {
 	want := []string{
 		"queued", "granted", "started", "retrying",
 		"succeeded", "failed", "exhausted", "cancelled", "closed",
-		"refused", "held", "shut down",
+		"dropped", "refused", "held", "paused", "resumed", "shut down",
 	}
 	for i, k := range everyKind {
 		require.Equal(t, want[i], k.String())
 	}
 	require.Equal(t, "Kind(0)", events.Kind(0).String())
-	require.Equal(t, "Kind(13)", (events.ShutDown + 1).String())
+	require.Equal(t, "Kind(16)", (events.ShutDown + 1).String())
 	require.Equal(t, "Kind(255)", events.Kind(255).String())
 }
 
@@ -52,7 +52,7 @@ func TestKindEnds(t *testing.T) {
 		}
 	}
 	require.Equal(t, []events.Kind{
-		events.Succeeded, events.Failed, events.Exhausted, events.Cancelled, events.Closed, events.Refused,
+		events.Succeeded, events.Failed, events.Exhausted, events.Cancelled, events.Closed, events.Dropped, events.Refused,
 	}, ends)
 }
 

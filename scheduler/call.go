@@ -1,9 +1,11 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"time"
 
+	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 )
 
@@ -20,30 +22,39 @@ const (
 
 // call is one piece of work. It belongs to one goroutine at a time: to its
 // runner until it is sent to the owner and after it is granted, to the owner in
-// between. What it is handed over by, a channel, orders all access.
+// between. What it is handed over by, a channel, orders all access. The core's fields
+// are the owner's at all times, but for those that a runner reads when it has the call.
 type call struct {
 	// Set before it is sent to the owner, and not changed after.
 	name     string
 	cost     int64
+	priority int
 	policy   *retry.Policy
 	deadline time.Duration // bucket.Forever if there is none
 	watched  bool          // wants updates on its progress
+	noWait   bool          // is refused if it can't start at once
 
 	// The core's.
 	id      uint64 // in order of arrival, from 1
+	rank    time.Duration
 	state   state
+	asks    bool          // wants to hear that it is let in: see effects.admitted
+	outside bool          // in core.outside
 	index   int32         // in core.backoff
 	leaf    *node         // in core.queue
-	due     time.Duration // when it is or was to be queued again
-	waited  time.Duration // all backoff delays together
 	attempt int           // attempts granted
 	errs    []error       // what they failed with
 	cause   error         // cancelled for this reason while running
 	err     error         // what it ended with
 	left    bool          // its runner knows the outcome and does not wait for it
 	verdict retry.Verdict // on the attempt that was just reported
-	next    *call         // neighbours among the running calls
+	due     time.Duration // when it is or was to be queued again
+	next    *call         // neighbours in a chain
 	prev    *call
+
+	since time.Duration // when its state began
+	held  time.Duration // core.held then
+	spent events.Times  // up to then; Queue still has Tokens and Slot in it
 
 	// The runner's.
 	ctx      context.Context
@@ -52,14 +63,22 @@ type call struct {
 	progress func(Progress)
 	reply    chan reply // Do's; nil if nobody waits
 	handle   *Handle    // Submit's
+	patient  bool       // does not tell the core its deadline
 	made     int        // attempts started
 	pooled   bool       // may be used again when it is over
 	options  *options   // room to add up options in, which would otherwise be allocated each time
 }
 
-// before reports whether c goes ahead of d: it arrived earlier. A retry keeps the
-// number it got at its first arrival.
-func (c *call) before(d *call) bool { return c.id < d.id }
+// before reports whether c goes ahead of d: it ranks lower or, at the same rank,
+// arrived earlier. A retry keeps the rank and the number it got at its first arrival.
+func (c *call) before(d *call) bool {
+	return c.rank < d.rank || c.rank == d.rank && c.id < d.id
+}
+
+// byRank compares calls as before does.
+func byRank(c, d *call) int {
+	return cmp.Or(cmp.Compare(c.rank, d.rank), cmp.Compare(c.id, d.id))
+}
 
 // lastErr is what the latest attempt failed with; nil if there was none.
 func (c *call) lastErr() error {
@@ -67,4 +86,11 @@ func (c *call) lastErr() error {
 		return nil
 	}
 	return c.errs[len(c.errs)-1]
+}
+
+// times is what a call has spent its time on until its state began.
+func (c *call) times() events.Times {
+	t := c.spent
+	t.Queue -= t.Tokens + t.Slot
+	return t
 }

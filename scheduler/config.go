@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,19 @@ type Config struct {
 	// backs off does not count. Zero means no cap.
 	MaxInFlight int
 
+	// MaxQueued is the most calls that may wait for their first attempt at the same
+	// time; what happens to one too many is for Overflow to say. A call that can start
+	// at once does not count, and neither does a retry. Zero means no bound.
+	MaxQueued int
+
+	// Overflow says what happens when MaxQueued calls wait and one more comes. Zero
+	// means [WaitForRoom].
+	Overflow Overflow
+
+	// PriorityStep is how much earlier a call counts as having arrived for each point
+	// of its [Priority]. Zero means one minute.
+	PriorityStep time.Duration
+
 	// Clock is where time comes from. Nil means [clock.System].
 	Clock clock.Clock
 
@@ -48,6 +62,40 @@ type Config struct {
 	// EventBuffer is how many events a subscription holds before it loses the
 	// oldest. Zero means [events.DefaultBuffer].
 	EventBuffer int
+}
+
+const defaultPriorityStep = time.Minute
+
+// Overflow says what happens when [Config.MaxQueued] calls wait and one more comes that
+// would have to wait, too.
+type Overflow uint8
+
+const (
+	// WaitForRoom lets [Scheduler.Submit], and with it [Stream], return only when there
+	// is room or its context is done: so whoever hands in work does it no faster than
+	// it is done. The call has its place in the order meanwhile. [Scheduler.Do] waits
+	// for its turn in any case.
+	WaitForRoom Overflow = iota
+
+	// RefuseNew refuses the new call with a [QueueFullError].
+	RefuseNew
+
+	// DropLowest ends the call that ranks last, be it the new one or another, with a
+	// [QueueFullError]. A call that was granted before is never dropped.
+	DropLowest
+)
+
+// String is the name of the constant.
+func (o Overflow) String() string {
+	switch o {
+	case WaitForRoom:
+		return "WaitForRoom"
+	case RefuseNew:
+		return "RefuseNew"
+	case DropLowest:
+		return "DropLowest"
+	}
+	return fmt.Sprintf("Overflow(%d)", uint8(o))
 }
 
 // normal returns the configuration with its defaults, or every fault in it.
@@ -70,6 +118,15 @@ func (cfg Config) normal() (Config, error) {
 	if cfg.MaxInFlight < 0 {
 		faults = append(faults, fmt.Errorf("scheduler: Config.MaxInFlight is %d: it must be positive, or 0 for no cap", cfg.MaxInFlight))
 	}
+	if cfg.MaxQueued < 0 {
+		faults = append(faults, fmt.Errorf("scheduler: Config.MaxQueued is %d: it must be positive, or 0 for no bound", cfg.MaxQueued))
+	}
+	if cfg.Overflow > DropLowest {
+		faults = append(faults, fmt.Errorf("scheduler: Config.Overflow is %d: it must be WaitForRoom, RefuseNew or DropLowest", uint8(cfg.Overflow)))
+	}
+	if cfg.PriorityStep < 0 {
+		faults = append(faults, fmt.Errorf("scheduler: Config.PriorityStep is %v: it must be positive, or 0 for %v", cfg.PriorityStep, defaultPriorityStep))
+	}
 	if cfg.EventBuffer < 0 {
 		faults = append(faults, fmt.Errorf("scheduler: Config.EventBuffer is %d: it must be positive, or 0 for the default", cfg.EventBuffer))
 	}
@@ -87,5 +144,8 @@ func newCore(cfg Config, origin time.Time) (*core, error) {
 	if cfg.Level != nil {
 		b, err = bucket.Restore(cfg.Limit, *cfg.Level, 0, origin)
 	}
-	return &core{origin: origin, maxInFlight: cfg.MaxInFlight, bucket: b}, err
+	return &core{
+		origin: origin, step: cmp.Or(cfg.PriorityStep, defaultPriorityStep), bucket: b,
+		maxInFlight: cfg.MaxInFlight, maxQueued: cfg.MaxQueued, overflow: cfg.Overflow,
+	}, err
 }

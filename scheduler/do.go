@@ -61,9 +61,9 @@ func (s *Scheduler) run(c *call) error {
 	defer func() { // only a panic or a Goexit in the user's code gets here before it is over
 		switch stage {
 		case waiting:
-			s.withdraw(c, errNoReturn)
+			s.withdraw(c, noReturn(c))
 		case attempting:
-			s.post(message{op: opDone, call: c, err: errNoReturn})
+			s.finished(c, noReturn(c))
 		}
 	}()
 	for {
@@ -75,7 +75,7 @@ func (s *Scheduler) run(c *call) error {
 		v, err := s.attempt(c)
 		if !v.Retryable() {
 			stage = over
-			s.post(message{op: opDone, call: c, err: err})
+			s.finished(c, err)
 			return err
 		}
 		stage = waiting
@@ -128,8 +128,25 @@ func (s *Scheduler) withdraw(c *call, cause error) error {
 // abandon gives back a grant.
 func (s *Scheduler) abandon(c *call, cause error) error {
 	err := endedBy(cause, c)
-	s.post(message{op: opAbandon, call: c, err: cause})
+	if !s.post(message{op: opAbandon, call: c, err: cause}) {
+		c.conclude(err)
+	}
 	return err
+}
+
+// finished reports the outcome of a call's last attempt.
+func (s *Scheduler) finished(c *call, err error) {
+	if !s.post(message{op: opDone, call: c, err: err}) {
+		c.conclude(err)
+	}
+}
+
+// noReturn is what a call ends with whose runner was unwound.
+func noReturn(c *call) error {
+	if c.handle != nil {
+		return ErrGoexit
+	}
+	return errNoReturn
 }
 
 // failed hands a failed call back to the owner, to be retried or ended. If there is
@@ -139,7 +156,17 @@ func (s *Scheduler) failed(c *call, err error, v retry.Verdict) error {
 	if s.post(message{op: opFailed, call: c, err: err}) {
 		return nil
 	}
-	return &endedError{reason: ErrClosed, attempts: c.made, last: err}
+	closed := &endedError{reason: ErrClosed, attempts: c.made, last: err}
+	c.conclude(closed)
+	return closed
+}
+
+// conclude completes the handle of a call, if it has one, when there is no owner to do it.
+func (c *call) conclude(err error) {
+	if c.handle != nil {
+		<-c.handle.s.done // the owner's last word on the call's times
+		c.handle.complete(err, c.made)
+	}
 }
 
 // stopped is why a call that was granted should not be started after all; or nil.

@@ -13,6 +13,12 @@ var (
 	// error also is, for errors.Is and errors.As, that of the last attempt.
 	ErrClosed = errors.New("scheduler is closed")
 
+	// ErrQueueFull is what every [QueueFullError] is, for errors.Is.
+	ErrQueueFull = errors.New("queue is full")
+
+	// ErrWouldWait is what every [WouldWaitError] is, for errors.Is.
+	ErrWouldWait = errors.New("call would have to wait")
+
 	// ErrCancelled is the cause of a call ended by [Handle.Cancel].
 	ErrCancelled = fmt.Errorf("cancelled through its handle: %w", context.Canceled)
 
@@ -49,6 +55,42 @@ func (e *DeadlineError) Is(target error) bool { return target == context.Deadlin
 
 // Unwrap returns the last attempt's error, or nil.
 func (e *DeadlineError) Unwrap() error { return e.Err }
+
+// QueueFullError ends a call for which the queue had no room: see [Config.MaxQueued].
+type QueueFullError struct {
+	Queued int           // how many calls were waiting, retries included
+	Max    int           // how many may
+	Wait   time.Duration // how much longer the call would have had to wait, as estimated
+}
+
+func (e *QueueFullError) Error() string {
+	return fmt.Sprintf("queue is full: %d calls wait, MaxQueued is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, e.Max, readable(e.Wait))
+}
+
+// Is says that e is [ErrQueueFull].
+func (e *QueueFullError) Is(target error) bool { return target == ErrQueueFull }
+
+// WouldWaitError refuses a call with [NoWait] that could not start at once.
+type WouldWaitError struct {
+	For  string        // what it would have to wait for first: "hold", "queue", "tokens" or "slot", as in [events.Times]
+	Wait time.Duration // the estimated wait for its tokens
+}
+
+func (e *WouldWaitError) Error() string {
+	what := e.For
+	switch e.For {
+	case "hold":
+		what = "the end of a hold or pause"
+	case "queue":
+		what = "the calls ahead of it"
+	case "slot":
+		what = "a slot: MaxInFlight calls run"
+	}
+	return fmt.Sprintf("call would have to wait for %s; its tokens will be there in about %v", what, readable(e.Wait))
+}
+
+// Is says that e is [ErrWouldWait].
+func (e *WouldWaitError) Is(target error) bool { return target == ErrWouldWait }
 
 // PanicError is a panic in a function that the scheduler ran on a goroutine of
 // its own. It is not retried.

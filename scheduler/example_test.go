@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -295,16 +294,18 @@ func ExampleScheduler_Shutdown() {
 	defer cancel()
 	left, err := s.Shutdown(soon)
 	fmt.Println(err)
-	_ = json.NewEncoder(os.Stdout).Encode(left)
+	for _, u := range left { // they are in the order in which to hand them in again
+		fmt.Println(u.Name, u.State, u.Attempts)
+	}
 	// Output:
 	// scheduler is closed; calls not finished: 1
-	// [{"call":2,"name":"second","state":"queued","attempts":0,"paid":0}]
+	// second queued 0
 }
 
 func ExampleUnfinished() {
-	text, err := json.Marshal(scheduler.Unfinished{Call: 7, Name: "ping", State: "running", Attempts: 2, Paid: 20})
+	text, err := json.Marshal(scheduler.Unfinished{Call: 7, Name: "ping", State: "running", Cost: 10, Attempts: 2, Paid: 20})
 	fmt.Println(string(text), err)
-	// Output: {"call":7,"name":"ping","state":"running","attempts":2,"paid":20} <nil>
+	// Output: {"call":7,"name":"ping","state":"running","cost":10,"attempts":2,"paid":20} <nil>
 }
 
 func ExampleScheduler_Close() {

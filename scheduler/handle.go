@@ -4,8 +4,10 @@ import (
 	"context"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
 )
 
 // Handle is a call that was handed in with [Scheduler.Submit]. Its methods may be
@@ -15,8 +17,11 @@ type Handle struct {
 	s    *Scheduler
 	done chan struct{}
 
-	notify  func(err error, attempts int) // Stream's; does not block
-	unwatch func() bool                   // stops watching the context while the call waits
+	notify  func(*Handle) // Stream's, when it has ended; does not block
+	unwatch func() bool   // stops watching the context while the call waits
+	admit   chan error    // not nil: Submit waits to hear that the call is in
+	ready   chan struct{} // Reserve's: closed when it is granted or has ended
+	granted bool          // written before ready is closed
 
 	mu     sync.Mutex
 	stop   context.CancelCauseFunc // ends the context of the attempt that runs
@@ -25,6 +30,7 @@ type Handle struct {
 	// Written before done is closed.
 	err      error
 	attempts int
+	times    events.Times
 }
 
 // Submit hands in a call and returns at once. While the call waits it costs no
@@ -33,65 +39,78 @@ type Handle struct {
 // [Scheduler.Close].
 //
 // The error is not nil for what is wrong with the call itself, and if the scheduler
-// is closed; everything later is the handle's. A panic in fn becomes a [PanicError],
-// and runtime.Goexit becomes [ErrGoexit].
+// is closed; everything later is the handle's. With [Config.MaxQueued] or [NoWait],
+// Submit waits until the call is in, if only for the owner's word, and returns an
+// error if it is not let in. A panic in fn becomes a [PanicError], and runtime.Goexit becomes
+// [ErrGoexit].
 func (s *Scheduler) Submit(ctx context.Context, fn func(context.Context) error, opts ...Option) (*Handle, error) {
 	return s.submit(ctx, fn, nil, opts)
 }
 
-func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, notify func(error, int), opts []Option) (*Handle, error) {
+func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, notify func(*Handle), opts []Option) (*Handle, error) {
 	h := &Handle{s: s, done: make(chan struct{}), notify: notify}
-	c := &h.call
-	c.handle, c.deadline = h, bucket.Forever
-	if err := s.prepare(c, ctx, fn, opts); err != nil {
+	if err := s.prepare(h.init(), ctx, fn, opts); err != nil {
 		return nil, err
 	}
-	if c.watched {
+	return h.send()
+}
+
+// init returns the handle's call, to be prepared.
+func (h *Handle) init() *call {
+	h.call.handle, h.call.deadline = h, bucket.Forever
+	return &h.call
+}
+
+// send hands in the prepared call.
+func (h *Handle) send() (*Handle, error) {
+	s, c, ctx := h.s, &h.call, h.call.ctx
+	watched := c.watched
+	if watched {
 		c.reply = make(chan reply, mostReplies)
 	} else if ctx.Done() != nil {
 		h.unwatch = context.AfterFunc(ctx, func() { h.cancel(causeOf(ctx)) })
+	}
+	if c.noWait || s.bounded.Load() {
+		h.admit, c.asks = make(chan error, 1), true
 	}
 	if !s.post(message{op: opSubmit, call: c}) {
 		h.release()
 		return nil, ErrClosed
 	}
 	switch {
-	case c.watched:
-		go s.drive(h)
+	case watched:
+		go s.run(c)
 	case ctx.Err() != nil: // what watches it may have told the owner before we did, and in vain
 		h.cancel(causeOf(ctx))
 	}
+	if h.admit != nil {
+		if err := <-h.admit; err != nil {
+			return nil, err
+		}
+	}
 	return h, nil
-}
-
-// drive runs a submitted call with a progress function on a goroutine of its own.
-func (s *Scheduler) drive(h *Handle) {
-	err := ErrGoexit
-	defer func() { h.complete(err, h.call.made) }()
-	err = s.run(&h.call)
 }
 
 // work makes one attempt of a submitted call. If it is to be retried, the owner
 // starts a new goroutine for it when it is time.
 func (s *Scheduler) work(c *call) {
-	h := c.handle
 	if cause := c.stopped(); cause != nil {
-		h.release()
-		h.complete(s.abandon(c, cause), c.made)
+		s.abandon(c, cause)
 		return
 	}
-	err, over := ErrGoexit, true
+	returned := false
 	defer func() {
-		if over {
-			s.post(message{op: opDone, call: c, err: err})
-			h.release()
-			h.complete(err, c.made)
+		if !returned {
+			s.finished(c, ErrGoexit)
 		}
 	}()
-	v, outcome := s.attempt(c)
-	if err = outcome; v.Retryable() {
-		err = s.failed(c, outcome, v)
-		over = err != nil // or else the call is the owner's again
+	v, err := s.attempt(c)
+	returned = true
+	if v.Retryable() {
+		_ = s.failed(c, err, v) // the handle has it
+	} else {
+		c.handle.release()
+		s.finished(c, err)
 	}
 }
 
@@ -136,18 +155,30 @@ func (h *Handle) cancel(cause error) {
 	h.s.post(message{op: opCancel, call: &h.call, err: cause})
 }
 
-// complete makes the outcome known. It is called once.
+// grant tells whoever holds a reservation that it is granted.
+func (h *Handle) grant() {
+	h.granted = true
+	close(h.ready)
+}
+
+// complete makes the outcome known. It is called once: by the owner, or when there is
+// no owner any more by whoever has the call.
 func (h *Handle) complete(err error, attempts int) {
-	h.err, h.attempts = err, attempts
+	h.err, h.attempts, h.times = err, attempts, h.call.times()
 	close(h.done)
+	if h.ready != nil && !h.granted {
+		close(h.ready)
+	}
 	if h.notify != nil {
-		h.notify(err, attempts)
+		h.notify(h)
 	}
 }
 
+// release stops watching the context. The owner then need not.
 func (h *Handle) release() {
 	if h.unwatch != nil {
 		h.unwatch()
+		h.unwatch = nil
 	}
 }
 
@@ -173,6 +204,24 @@ func (h *Handle) Attempts() int {
 	default:
 		return 0
 	}
+}
+
+// Times returns what the call has spent its time on; zero while it has not ended. If it
+// still ran when the scheduler was closed, its time ends there.
+func (h *Handle) Times() events.Times {
+	select {
+	case <-h.done:
+		return h.times
+	default:
+		return events.Times{}
+	}
+}
+
+// Estimate returns the call's place in the queue and when it is expected to start. It
+// is zero for a call that runs or has ended.
+func (h *Handle) Estimate() Estimate {
+	est, _ := ask(h.s, func(o *owner, now time.Duration) Estimate { return o.core.estimateOf(now, &h.call) })
+	return est
 }
 
 // Cancel ends the call if it waits: its place and any tokens are given back, and it

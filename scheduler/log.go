@@ -8,7 +8,7 @@ import (
 )
 
 // logged are the events that are worth a line to whoever runs the program.
-var logged = events.Of(events.Retrying, events.Held, events.Exhausted, events.ShutDown)
+var logged = events.Of(events.Retrying, events.Held, events.Paused, events.Resumed, events.Exhausted, events.ShutDown)
 
 // logEvents writes a line for each event until there are no more.
 func logEvents(log *slog.Logger, sub *events.Subscription) {

@@ -8,19 +8,23 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Option is a choice for one call: see [Cost], [Name], [Retry], [Classify] and
-// [OnProgress]; and for [Stream] also [Ordered], [LookAhead] and [Each].
+// Option is a choice for one call: see [Cost], [Priority], [Name], [Retry], [Classify],
+// [OnProgress], [NoWait] and [WaitUntilDeadline]; and for [Stream] also [Ordered],
+// [LookAhead] and [Each].
 type Option func(*options)
 
 // options are what the options of a call add up to. The zero value is a plain call.
 type options struct {
-	cost     int64
-	costSet  bool
-	name     string
-	policy   *retry.Policy
-	classify retry.Classifier
-	progress func(Progress)
-	stream   *streamOptions // not nil: has options that are only for Stream
+	cost          int64
+	costSet       bool
+	priority      int
+	name          string
+	policy        *retry.Policy
+	classify      retry.Classifier
+	progress      func(Progress)
+	noWait        bool
+	untilDeadline bool
+	stream        *streamOptions // not nil: has options that are only for Stream
 }
 
 // Cost sets how many tokens each attempt of the call pays. Without it a call costs
@@ -28,6 +32,29 @@ type options struct {
 // [bucket.CostError] at the call.
 func Cost(tokens int64) Option {
 	return func(o *options) { o.cost, o.costSet = tokens, true }
+}
+
+// Priority lets a call be served as though it had arrived p steps earlier, or later if
+// p is negative: see [Config.PriorityStep]. So it goes ahead of those with a lower
+// priority that wait already, but it can't starve them: a call can only be overtaken
+// by calls that arrive less than a step after it for each point that they have more.
+// Among calls of one priority nothing changes, and retries keep what they have.
+func Priority(p int) Option {
+	return func(o *options) { o.priority = p }
+}
+
+// NoWait refuses the call with a [WouldWaitError] unless its first attempt can start
+// at once: nobody goes ahead of it, its tokens are there, and so is a slot. Its retries
+// wait as others do.
+func NoWait() Option {
+	return func(o *options) { o.noWait = true }
+}
+
+// WaitUntilDeadline has the call wait until its context is done, even while its turn is
+// predicted to come later: for calls that hope that others leave. Without it such a
+// call ends at once, with a [DeadlineError].
+func WaitUntilDeadline() Option {
+	return func(o *options) { o.untilDeadline = true }
 }
 
 // Name names the call in events, progress, logs and reports.
@@ -75,7 +102,10 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 	c.ctx, c.fn = ctx, fn
 	c.cost, c.policy, c.classify = 1, &s.retry, s.classify
 	if len(opts) > 0 {
-		if err := s.apply(c, opts); err != nil {
+		if c.options == nil {
+			c.options = new(options)
+		}
+		if err := s.apply(c, c.options, opts); err != nil {
 			return err
 		}
 	}
@@ -85,17 +115,14 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 	if ctx.Err() != nil {
 		return causeOf(ctx)
 	}
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := ctx.Deadline(); ok && !c.patient {
 		c.deadline = deadline.Sub(s.origin)
 	}
 	return nil
 }
 
-func (s *Scheduler) apply(c *call, opts []Option) error {
-	if c.options == nil {
-		c.options = new(options)
-	}
-	o := c.options
+// apply fills in what the options say, adding them up in o.
+func (s *Scheduler) apply(c *call, o *options, opts []Option) error {
 	defer func() { *o = options{} }()
 	for i, opt := range opts {
 		if opt == nil {
@@ -123,5 +150,6 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 		c.classify = o.classify
 	}
 	c.name, c.progress, c.watched = o.name, o.progress, o.progress != nil
-	return s.limit.CheckCost(c.cost)
+	c.priority, c.noWait, c.patient = o.priority, o.noWait, o.untilDeadline
+	return s.limit.Load().CheckCost(c.cost)
 }

@@ -126,6 +126,9 @@ func (o *owner) deliver() {
 	for _, ev := range fx.events {
 		o.s.hub.Publish(ev)
 	}
+	for _, c := range fx.admitted {
+		c.handle.admit <- nil
+	}
 	for _, u := range fx.updates {
 		u.call.reply <- reply{kind: replyUpdate, progress: &u.progress}
 	}
@@ -133,9 +136,12 @@ func (o *owner) deliver() {
 		o.ended(c)
 	}
 	for _, c := range fx.granted {
-		if c.reply != nil {
+		switch {
+		case c.reply != nil:
 			c.reply <- reply{kind: replyGranted}
-		} else {
+		case c.handle.ready != nil:
+			c.handle.grant()
+		default:
 			go o.s.work(c)
 		}
 	}
@@ -145,16 +151,21 @@ func (o *owner) deliver() {
 
 // ended tells whoever has to know that a call is over.
 func (o *owner) ended(c *call) {
+	if h := c.handle; h != nil {
+		if h.unwatch != nil {
+			go h.unwatch() // it asks the context, which may be a user's own
+		}
+		if c.asks {
+			h.admit <- c.err // Submit returns it, and no handle
+		} else {
+			h.complete(c.err, c.attempt)
+		}
+	}
 	switch {
 	case c.left:
 		o.s.recycle(c)
 	case c.reply != nil:
 		c.reply <- reply{kind: replyEnded}
-	default:
-		c.handle.complete(c.err, c.attempt)
-		if c.handle.unwatch != nil {
-			go c.handle.release() // it asks the context, which may be a user's own
-		}
 	}
 }
 

@@ -1,10 +1,16 @@
 package scheduler
 
+import (
+	"sort"
+
+	"example.com/fairlead/bucket"
+)
+
 // queue holds the calls that wait for tokens, in order of rank. It is a counted
-// B+ tree: leaves hold calls, and every node knows how many calls are below it
-// and what they cost. So a call's position and the cost of all before it are had
-// in O(log n), and so is taking out a call anywhere; at the two ends, where
-// almost everything happens, there is little more to do than in a ring.
+// B+ tree: leaves hold calls, and every node knows what the calls below it add up to.
+// So a call's position and the cost of all before it are had in O(log n), and so is
+// taking out a call anywhere; at the two ends, where almost everything happens,
+// there is little more to do than in a ring.
 type queue struct {
 	root *node
 	free *node // one emptied leaf, kept for the next
@@ -15,9 +21,8 @@ const fan = 64
 
 // node is a leaf, with calls, or an inner node, with kids.
 type node struct {
+	load
 	parent *node
-	count  int
-	cost   int64
 	calls  list[*call]
 	kids   list[*node]
 }
@@ -86,30 +91,15 @@ func (l *list[T]) move(i int, to *list[T]) {
 	l.hi = l.lo + i
 }
 
-func (q *queue) len() int {
-	if q.root == nil {
-		return 0
-	}
-	return q.root.count
-}
-
-// cost is what all calls in the queue cost together.
-func (q *queue) cost() int64 {
-	if q.root == nil {
-		return 0
-	}
-	return q.root.cost
-}
-
 // head returns the call of the lowest rank, or nil.
 func (q *queue) head() *call {
-	if q.len() == 0 {
+	if q.root == nil {
 		return nil
 	}
 	return q.root.first()
 }
 
-// first returns the lowest call below n, which is not empty.
+// first returns the lowest call below n.
 func (n *node) first() *call {
 	for n.kids.len() > 0 {
 		n = n.kids.first()
@@ -117,26 +107,12 @@ func (n *node) first() *call {
 	return n.calls.first()
 }
 
-// before returns the number of calls ahead of one in the queue, and their cost.
-func (q *queue) before(c *call) (count int, cost int64) {
-	leaf := c.leaf
-	for _, other := range leaf.calls.get() {
-		if other == c {
-			break
-		}
-		count++
-		cost += other.cost
+// last returns the highest call below n.
+func (n *node) last() *call {
+	for n.kids.len() > 0 {
+		n = n.kids.last()
 	}
-	for n := leaf; n.parent != nil; n = n.parent {
-		for _, kid := range n.parent.kids.get() {
-			if kid == n {
-				break
-			}
-			count += kid.count
-			cost += kid.cost
-		}
-	}
-	return count, cost
+	return n.calls.last()
 }
 
 // push puts a call into its place by rank.
@@ -150,44 +126,36 @@ func (q *queue) push(c *call) {
 	}
 	leaf.calls.insert(i, c)
 	c.leaf = leaf
-	leaf.add(1, c.cost)
-}
-
-// add counts calls in, here and above; negative numbers count them out.
-func (n *node) add(count int, cost int64) {
-	for ; n != nil; n = n.parent {
-		n.count += count
-		n.cost += cost
+	more := c.load()
+	for n := leaf; n != nil; n = n.parent {
+		n.load = n.load.plus(more)
 	}
-}
-
-// transfer counts calls out at one node and in at another, which may have different parents.
-func transfer(from, to *node, count int, cost int64) {
-	from.add(-count, -cost)
-	to.add(count, cost)
 }
 
 // place finds the leaf and the index for a call. Almost always that is the end.
 func (q *queue) place(c *call) (*node, int) {
 	n := q.root
 	for n.kids.len() > 0 {
-		kids := n.kids.get()
-		i := len(kids) - 1
-		for i > 0 && c.before(kids[i].first()) {
-			i--
-		}
-		n = kids[i]
+		n = n.kids.get()[n.kidFor(c)]
 	}
 	calls := n.calls.get()
-	i := len(calls)
-	for i > 0 && c.before(calls[i-1]) {
-		i--
+	if len(calls) == 0 || calls[len(calls)-1].before(c) {
+		return n, len(calls)
 	}
-	return n, i
+	return n, sort.Search(len(calls), func(i int) bool { return c.before(calls[i]) })
+}
+
+// kidFor is the index of the last kid that begins before c, or else of the first.
+func (n *node) kidFor(c *call) int {
+	kids := n.kids.get()
+	if last := len(kids) - 1; kids[last].first().before(c) {
+		return last
+	}
+	return max(0, sort.Search(len(kids), func(i int) bool { return !kids[i].first().before(c) })-1)
 }
 
 // splitLeaf makes room in a full leaf and returns where index i has gone. At the
-// end nothing is moved, so that a queue filled in order has full leaves.
+// end noLoad is moved, so that a queue filled in order has full leaves.
 func (q *queue) splitLeaf(leaf *node, i int) (*node, int) {
 	right := q.newLeaf()
 	q.insertAfter(leaf, right)
@@ -195,49 +163,51 @@ func (q *queue) splitLeaf(leaf *node, i int) (*node, int) {
 		return right, 0
 	}
 	leaf.calls.move(fan/2, &right.calls)
-	var cost int64
 	for _, c := range right.calls.get() {
 		c.leaf = right
-		cost += c.cost
 	}
-	transfer(leaf, right, right.calls.len(), cost)
+	leaf.update()
+	right.update()
 	if i <= fan/2 {
 		return leaf, i
 	}
 	return right, i - fan/2
 }
 
-// insertAfter makes right, which is new and counts nothing yet, the next sibling of left.
+// insertAfter makes right, which is new and empty, the next sibling of left.
 func (q *queue) insertAfter(left, right *node) {
 	parent := left.parent
 	if parent == nil {
-		parent = &node{count: left.count, cost: left.cost}
+		parent = &node{load: left.load}
 		parent.kids.insert(0, left)
 		left.parent = parent
 		q.root = parent
 	}
 	i := parent.kids.index(left) + 1
 	if parent.kids.full() {
-		sibling := &node{}
-		q.insertAfter(parent, sibling)
-		if i == fan {
-			parent, i = sibling, 0
-		} else {
-			parent.kids.move(fan/2, &sibling.kids)
-			count, cost := 0, int64(0)
-			for _, kid := range sibling.kids.get() {
-				kid.parent = sibling
-				count += kid.count
-				cost += kid.cost
-			}
-			transfer(parent, sibling, count, cost)
-			if i > fan/2 {
-				parent, i = sibling, i-fan/2
-			}
-		}
+		parent, i = q.splitInner(parent, i)
 	}
 	parent.kids.insert(i, right)
 	right.parent = parent
+}
+
+// splitInner is splitLeaf for an inner node.
+func (q *queue) splitInner(n *node, i int) (*node, int) {
+	right := &node{load: noLoad}
+	q.insertAfter(n, right)
+	if i == fan {
+		return right, 0
+	}
+	n.kids.move(fan/2, &right.kids)
+	for _, kid := range right.kids.get() {
+		kid.parent = right
+	}
+	n.update()
+	right.update()
+	if i <= fan/2 {
+		return n, i
+	}
+	return right, i - fan/2
 }
 
 // remove takes a call out, and whatever memory is then no longer needed.
@@ -245,7 +215,15 @@ func (q *queue) remove(c *call) {
 	leaf := c.leaf
 	c.leaf = nil
 	leaf.calls.remove(leaf.calls.index(c))
-	leaf.add(-1, -c.cost)
+	less := c.load()
+	for n := leaf; n != nil; n = n.parent {
+		n.count -= less.count
+		n.fresh -= less.fresh
+		n.cost -= less.cost
+		if less.deadline == n.deadline && less.deadline != bucket.Forever {
+			n.deadline = n.earliest(less.deadline)
+		}
+	}
 	switch n := leaf.calls.len(); {
 	case n == 0:
 		q.drop(leaf)
@@ -266,7 +244,7 @@ func (q *queue) drop(n *node) {
 		}
 	}
 	if n.calls.at != nil {
-		n.parent, n.calls.lo, n.calls.hi = nil, 0, 0
+		n.load, n.parent, n.calls.lo, n.calls.hi = noLoad, nil, 0, 0
 		q.free = n
 	}
 	for q.root != nil && q.root.kids.len() == 1 {
@@ -275,7 +253,7 @@ func (q *queue) drop(n *node) {
 	}
 }
 
-// merge moves the calls of a sparse leaf in front of those of the next, if both fit
+// merge moves the calls of a sparse leaf behind those of the one before, if both fit
 // in half a leaf: so a queue of which most was cancelled gives its memory back,
 // and a leaf is not split again right after.
 func (q *queue) merge(leaf *node) {
@@ -292,7 +270,7 @@ func (q *queue) merge(leaf *node) {
 		into.calls.insert(into.calls.len(), c)
 		c.leaf = into
 	}
-	transfer(leaf, into, leaf.count, leaf.cost)
+	into.load = into.load.plus(leaf.load)
 	clear(leaf.calls.get())
 	q.drop(leaf)
 }
@@ -302,7 +280,7 @@ func (q *queue) newLeaf() *node {
 		q.free = nil
 		return leaf
 	}
-	leaf := &node{}
+	leaf := &node{load: noLoad}
 	leaf.calls.at = make([]*call, fan)
 	return leaf
 }

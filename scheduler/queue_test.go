@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"example.com/fairlead/bucket"
 )
 
 // TestQueueAgainstModel: the counted tree does what a sorted slice does.
@@ -23,8 +25,15 @@ func TestQueueAgainstModel(t *testing.T) {
 			model = slices.Insert(model, at, c)
 		}
 		arrive := func() {
-			lastID += rapid.Uint64Range(1, 3).Draw(t, "gap")
-			push(&call{id: 2 * lastID, cost: rapid.Int64Range(0, 9).Draw(t, "cost")})
+			lastID++
+			c := &call{id: lastID, rank: time.Duration(lastID), cost: rapid.Int64Range(0, 9).Draw(t, "cost"), deadline: bucket.Forever}
+			if rapid.IntRange(0, 3).Draw(t, "has a deadline") == 0 {
+				c.deadline = time.Duration(rapid.IntRange(0, 500).Draw(t, "deadline"))
+			}
+			if rapid.IntRange(0, 3).Draw(t, "has priority") == 0 {
+				c.rank -= time.Duration(rapid.IntRange(-500, 500).Draw(t, "steps"))
+			}
+			push(c)
 		}
 		remove := func(i int) {
 			q.remove(model[i])
@@ -35,13 +44,14 @@ func TestQueueAgainstModel(t *testing.T) {
 			"arrive in numbers": func(t *rapid.T) {
 				for range rapid.SampledFrom([]int{1, fan / 2, fan, 3 * fan, fan*fan + fan}).Draw(t, "n") {
 					lastID++
-					push(&call{id: 2 * lastID, cost: int64(lastID % 7)})
+					push(&call{id: lastID, rank: time.Duration(lastID), cost: int64(lastID % 7), deadline: bucket.Forever})
 				}
 			},
 			"come back with seniority": func(t *rapid.T) {
-				id := 2*rapid.Uint64Range(0, lastID).Draw(t, "id") + 1
-				if _, taken := slices.BinarySearchFunc(model, &call{id: id}, byRank); !taken {
-					push(&call{id: id, cost: 3})
+				rank := time.Duration(rapid.Uint64Range(0, lastID).Draw(t, "rank"))
+				for range rapid.SampledFrom([]int{1, 3, fan}).Draw(t, "n") {
+					lastID++
+					push(&call{id: lastID, rank: rank, cost: 3, attempt: 1, deadline: rank})
 				}
 			},
 			"serve": func(t *rapid.T) {
@@ -74,33 +84,45 @@ func TestQueueAgainstModel(t *testing.T) {
 	})
 }
 
-func byRank(a, b *call) int { return cmp.Compare(a.id, b.id) }
-
 // requireQueue checks the tree's order, counts and prefix sums, and that no node is
 // empty or forgotten.
 func requireQueue(t *rapid.T, model []*call, q *queue) {
 	require.Equal(t, len(model), q.len())
+	requireLate(t, model, q)
 	if len(model) == 0 {
 		require.Nil(t, q.head())
-		require.Zero(t, q.cost())
+		require.Nil(t, q.lastFresh())
+		require.Equal(t, noLoad, q.all())
 		return
 	}
 	require.Same(t, model[0], q.head())
+	var fresh *call
+	for _, c := range model {
+		if c.attempt == 0 {
+			fresh = c
+		}
+	}
+	if fresh != q.lastFresh() {
+		t.Fatalf("the last fresh call")
+	}
 	stride := 1 + len(model)/50
 	var cost int64
 	for i, c := range model {
 		if i%stride == 0 || i == len(model)-1 {
-			n, ahead := q.before(c)
-			require.Equal(t, i, n)
-			require.Equal(t, cost, ahead)
+			ahead := q.ahead(c)
+			require.Equal(t, i, ahead.count)
+			require.Equal(t, cost, ahead.cost)
+			newcomer := q.ahead(&call{rank: c.rank, id: c.id + 1})
+			require.Equal(t, i+1, newcomer.count, "for one that is not in the queue")
 		}
 		cost += c.cost
 	}
-	require.Equal(t, cost, q.cost())
+	require.Equal(t, cost, q.all().cost)
 	var order []*call
 	var walk func(n *node)
 	walk = func(n *node) {
 		require.Positive(t, n.count)
+		require.Equal(t, n.sum(), n.load)
 		for _, kid := range n.kids.get() {
 			require.Same(t, n, kid.parent)
 			walk(kid)
@@ -116,13 +138,31 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 	require.True(t, slices.Equal(model, order), "order")
 }
 
+// requireLate checks which calls come too late, if a token comes every instant.
+func requireLate(t *rapid.T, model []*call, q *queue) {
+	var want []uint64
+	cost := int64(0)
+	for _, c := range model {
+		if time.Duration(cost+c.cost) > c.deadline {
+			want = append(want, c.id)
+		} else {
+			cost += c.cost
+		}
+	}
+	var got []uint64
+	for _, c := range q.late(func(cost int64) time.Duration { return time.Duration(cost) }) {
+		got = append(got, c.id)
+	}
+	require.Equal(t, want, got, "late")
+}
+
 // TestH37_CancelledLeaveTheQueue: when most of a long queue is cancelled, its nodes go too.
 func TestH37_CancelledLeaveTheQueue(t *testing.T) {
 	const n = 100_000
 	var q queue
 	calls := make([]*call, n)
 	for i := range calls {
-		calls[i] = &call{id: uint64(i), cost: 1}
+		calls[i] = &call{id: uint64(i), cost: 1, deadline: bucket.Forever}
 		q.push(calls[i])
 	}
 	for i, c := range calls {
@@ -144,7 +184,7 @@ func TestQueueReusesItsMemory(t *testing.T) {
 		var q queue
 		calls := make([]*call, length+1)
 		for i := range calls {
-			calls[i] = &call{id: uint64(i), cost: 1}
+			calls[i] = &call{id: uint64(i), cost: 1, deadline: bucket.Forever}
 			q.push(calls[i])
 		}
 		next := uint64(len(calls))
@@ -165,7 +205,7 @@ func BenchmarkQueue(b *testing.B) {
 			var q queue
 			next := uint64(0)
 			for range length {
-				q.push(&call{id: next, cost: 1})
+				q.push(&call{id: next, cost: 1, deadline: bucket.Forever})
 				next++
 			}
 			b.ReportAllocs()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -19,8 +20,9 @@ import (
 // inside a call, a callback or a loop over events.
 type Scheduler struct {
 	clock       clock.Clock
-	origin      time.Time // the owner's instants count from here
-	limit       bucket.Limit
+	origin      time.Time                    // the owner's instants count from here
+	limit       atomic.Pointer[bucket.Limit] // the owner's latest, to check costs against
+	bounded     atomic.Bool                  // there is a MaxQueued: Submit waits to hear that it is in
 	retry       retry.Policy
 	classify    retry.Classifier
 	eventBuffer int
@@ -55,13 +57,14 @@ func New(cfg Config) (*Scheduler, error) {
 	s := &Scheduler{
 		clock:       cfg.Clock,
 		origin:      cfg.Clock.Now(),
-		limit:       cfg.Limit,
 		retry:       cfg.Retry,
 		classify:    cfg.Classify,
 		eventBuffer: cfg.EventBuffer,
 		inbox:       make(chan message, inboxSize),
 		done:        make(chan struct{}),
 	}
+	s.limit.Store(&cfg.Limit)
+	s.bounded.Store(cfg.MaxQueued > 0)
 	s.calls.New = func() any {
 		return &call{reply: make(chan reply, mostReplies), deadline: bucket.Forever}
 	}
@@ -169,10 +172,10 @@ func (s *Scheduler) Close() {
 }
 
 // Shutdown stops taking calls, waits until all that were accepted have ended or ctx
-// is done, and closes the scheduler. It returns what had not ended by then, most
-// senior first within running, queued and backing off, and an error if that is
-// anything at all. Called from inside a call it waits for that call too: so give it
-// a context that ends.
+// is done, and closes the scheduler. It returns what had not ended by then, in the
+// order in which it would have been served, and an error if that is anything at all.
+// Called from inside a call it waits for that call too, and during a pause for its
+// end: so give it a context that ends.
 func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 	if ctx == nil {
 		return nil, errNilContext

@@ -64,8 +64,8 @@ func TestShutdownReport(t *testing.T) {
 		runs := goDo(t.Context(), s, hour, scheduler.Name("runs"), scheduler.Cost(2))
 		backsOff := submit(t, s, failing(nil).run, scheduler.Name("backs off"), scheduler.Cost(3))
 		synctest.Wait()
-		block := submit(t, s, nothing, scheduler.Cost(10))
-		queued := goDo(t.Context(), s, nothing)
+		later := submit(t, s, nothing, scheduler.Cost(10), scheduler.Priority(-1))
+		queued := goDo(t.Context(), s, nothing, scheduler.Cost(9))
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 		defer cancel()
@@ -77,18 +77,18 @@ func TestShutdownReport(t *testing.T) {
 		text, err := json.MarshalIndent(left, "", " ")
 		require.NoError(t, err)
 		require.JSONEq(t, `[
-			{"call": 1, "name": "runs", "state": "running", "attempts": 1, "paid": 2},
-			{"call": 3, "state": "queued", "attempts": 0, "paid": 0},
-			{"call": 4, "state": "queued", "attempts": 0, "paid": 0},
-			{"call": 2, "name": "backs off", "state": "backing off", "attempts": 1, "paid": 3,
-			 "due": "2000-01-01T00:00:01Z", "err": "server is busy (rate limited)"}
+			{"call": 1, "name": "runs", "state": "running", "rank": "2000-01-01T00:00:00Z", "cost": 2, "attempts": 1, "paid": 2},
+			{"call": 2, "name": "backs off", "state": "backing off", "rank": "2000-01-01T00:00:00Z", "cost": 3, "attempts": 1, "paid": 3,
+			 "due": "2000-01-01T00:00:01Z", "err": "server is busy (rate limited)"},
+			{"call": 4, "state": "queued", "rank": "2000-01-01T00:00:00Z", "cost": 9, "attempts": 0, "paid": 0},
+			{"call": 3, "state": "queued", "priority": -1, "rank": "2000-01-01T00:01:00Z", "cost": 10, "attempts": 0, "paid": 0}
 		]`, string(text))
 		again, err := s.Shutdown(t.Context())
 		require.Error(t, err)
 		require.Equal(t, left, again, "to all who ask")
 
 		require.ErrorIs(t, settled(backsOff), scheduler.ErrClosed)
-		require.ErrorIs(t, settled(block), scheduler.ErrClosed)
+		require.ErrorIs(t, settled(later), scheduler.ErrClosed)
 		require.ErrorIs(t, (<-queued).err, scheduler.ErrClosed)
 		require.NoError(t, (<-runs).err)
 	})
@@ -98,6 +98,7 @@ func TestShutdownReport(t *testing.T) {
 func TestCloseDuringShutdown(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		runs := submit(t, s, untilDone, scheduler.Name("runs"))
+		started := time.Now()
 		down := make(chan []scheduler.Unfinished, 2)
 		for range 2 {
 			go func() {
@@ -109,7 +110,7 @@ func TestCloseDuringShutdown(t *testing.T) {
 		time.Sleep(time.Second)
 		s.Close()
 		for range 2 {
-			require.Equal(t, []scheduler.Unfinished{{Call: 1, Name: "runs", State: "running", Attempts: 1, Paid: 1}}, <-down)
+			require.Equal(t, []scheduler.Unfinished{{Call: 1, Name: "runs", State: "running", Rank: started, Cost: 1, Attempts: 1, Paid: 1}}, <-down)
 		}
 		require.Same(t, scheduler.ErrClosed, settled(runs))
 	})

@@ -21,10 +21,17 @@ type Snapshot struct {
 	Level bucket.State `json:"level"`
 
 	Queued     int `json:"queued"`      // calls that wait for tokens or a slot
+	Outside    int `json:"outside"`     // those of them whose Submit waits for room: see [WaitForRoom]
 	Running    int `json:"running"`     // calls whose function runs
 	BackingOff int `json:"backing_off"` // calls that wait for their retry time
 
-	HeldUntil time.Time `json:"held_until,omitzero"` // nobody is granted before then; zero if there is no hold
+	MaxInFlight int `json:"max_in_flight"` // 0: no cap
+	MaxQueued   int `json:"max_queued"`    // 0: no bound
+
+	Paused      bool      `json:"paused,omitzero"`       // nobody is granted before it is resumed
+	PausedUntil time.Time `json:"paused_until,omitzero"` // when that will be, if it is known
+
+	HeldUntil time.Time `json:"held_until,omitzero"` // a server's wait: nobody is granted before then; zero if there is none
 	NextGrant time.Time `json:"next_grant,omitzero"` // when the head of the queue has its tokens; zero if nobody waits for time
 
 	Totals Totals `json:"totals"`
@@ -33,13 +40,14 @@ type Snapshot struct {
 
 // Totals count calls and attempts since the scheduler was made.
 //
-//	Accepted == Succeeded + Failed + Exhausted + Cancelled + Closed + those that have not ended
+//	Accepted == Succeeded + Failed + Exhausted + Cancelled + Dropped + Closed + those that have not ended
 type Totals struct {
 	Accepted  uint64 `json:"accepted"`  // calls that were taken in
 	Succeeded uint64 `json:"succeeded"` // ended with nil
-	Failed    uint64 `json:"failed"`    // ended with an error that is not retried
+	Failed    uint64 `json:"failed"`    // ended with an error that is not retried, or a cost above a lowered capacity
 	Exhausted uint64 `json:"exhausted"` // ended for want of retries, or by too long a server wait
 	Cancelled uint64 `json:"cancelled"` // ended by their context, handle or deadline
+	Dropped   uint64 `json:"dropped"`   // ended to make room for others
 	Closed    uint64 `json:"closed"`    // ended by Close or Shutdown while they waited
 	Refused   uint64 `json:"refused"`   // not taken in
 
@@ -49,21 +57,28 @@ type Totals struct {
 }
 
 // Unfinished describes a call that had not ended when the scheduler was shut down,
-// so that an application can take it up again.
+// so that an application can take it up again. In a list of them, those that would
+// have gone first come first.
 type Unfinished struct {
-	Call     uint64    `json:"call"` // its number: lower is senior
+	Call     uint64    `json:"call"` // its number, in order of arrival
 	Name     string    `json:"name,omitzero"`
-	State    string    `json:"state"`        // "running", "queued" or "backing off"
-	Attempts int       `json:"attempts"`     // how many were made
-	Paid     int64     `json:"paid"`         // tokens they cost
-	Due      time.Time `json:"due,omitzero"` // when it would have tried again, if it was backing off
-	Err      string    `json:"err,omitzero"` // what its last attempt failed with
+	State    string    `json:"state"`             // "running", "queued" or "backing off"
+	Rank     time.Time `json:"rank,omitzero"`     // its seniority: when it arrived, or counts as having arrived by its priority
+	Priority int       `json:"priority,omitzero"` // as given by [Priority]
+	Cost     int64     `json:"cost"`              // tokens an attempt of it pays
+	Attempts int       `json:"attempts"`          // how many were made
+	Paid     int64     `json:"paid"`              // tokens they cost
+	Due      time.Time `json:"due,omitzero"`      // when it would have tried again, if it was backing off
+	Err      string    `json:"err,omitzero"`      // what its last attempt failed with
 
 	last error // becomes Err away from the owner: an Error method is a user's code
 }
 
 func (k *core) unfinished(c *call) Unfinished {
-	u := Unfinished{Call: c.id, Name: c.name, Attempts: c.attempt, Paid: int64(c.attempt) * c.cost, last: c.lastErr()}
+	u := Unfinished{
+		Call: c.id, Name: c.name, Rank: k.time(c.rank), Priority: c.priority, Cost: c.cost,
+		Attempts: c.attempt, Paid: int64(c.attempt) * c.cost, last: c.lastErr(),
+	}
 	switch c.state {
 	case running:
 		u.State = "running"
@@ -80,21 +95,28 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 	k.advance(now)
 	at := k.time(k.now)
 	s := Snapshot{
-		At:         at,
-		Closed:     k.closed,
-		Available:  k.bucket.Available(),
-		Ledger:     k.bucket.Ledger(),
-		Limit:      k.bucket.Limit(),
-		Level:      k.bucket.State(k.now, at),
-		Queued:     k.queue.len(),
-		Running:    k.running.count,
-		BackingOff: len(k.backoff),
-		Totals:     k.totals,
+		At:          at,
+		Closed:      k.closed,
+		Available:   k.bucket.Available(),
+		Ledger:      k.bucket.Ledger(),
+		Limit:       k.bucket.Limit(),
+		Level:       k.bucket.State(k.now, at),
+		MaxInFlight: k.maxInFlight,
+		MaxQueued:   k.maxQueued,
+		Paused:      k.paused(),
+		Queued:      k.queue.len(),
+		Outside:     k.outside.count,
+		Running:     k.running.count,
+		BackingOff:  len(k.backoff),
+		Totals:      k.totals,
 	}
 	if held := k.bucket.HeldUntil(); held > k.now {
 		s.HeldUntil = k.time(held)
 	}
-	if next := k.nextGrant(); next != bucket.Forever {
+	if end := k.pauseEnds(); end != bucket.Forever {
+		s.PausedUntil = k.time(end)
+	}
+	if next := k.nextPlanned(); next != bucket.Forever {
 		s.NextGrant = k.time(next)
 	}
 	return s

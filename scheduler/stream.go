@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+
+	"example.com/fairlead/events"
 )
 
 // DefaultLookAhead is how many inputs [Stream] has in hand at most unless told
@@ -19,7 +21,8 @@ type Result[In, Out any] struct {
 	Input    In
 	Value    Out // what the last attempt returned
 	Err      error
-	Attempts int // how many were made
+	Attempts int          // how many were made
+	Times    events.Times // what they and the waits between them took
 }
 
 // streamOptions are the options that only Stream has.
@@ -220,8 +223,8 @@ func (r *streamRun[In, Out]) submit(ctx context.Context, result *Result[In, Out]
 		var err error
 		result.Value, err = r.call(ctx, result.Input)
 		return err
-	}, func(err error, attempts int) {
-		result.Err, result.Attempts = err, attempts
+	}, func(h *Handle) {
+		result.Err, result.Attempts, result.Times = h.err, h.attempts, h.times
 		r.finished <- result
 	}, opts)
 	return err
@@ -272,10 +275,10 @@ func inOrder[In, Out any](deliver func(*Result[In, Out]) bool) func(*Result[In, 
 
 // stop cancels what is left when the loop is left early, and waits for it.
 func (r *streamRun[In, Out]) stop(cancel context.CancelFunc) {
+	cancel() // first of all: Submit may wait for room, and hold the lock
 	r.mu.Lock()
 	r.stopped = true
 	r.mu.Unlock()
-	cancel()
 	for ; r.taken < r.started; r.taken++ {
 		<-r.finished
 	}

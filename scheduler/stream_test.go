@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
 	"example.com/fairlead/scheduler"
 )
 
@@ -38,7 +39,8 @@ func TestStreamAsFinished(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		var got []int
 		for r := range scheduler.Stream(t.Context(), s, upTo(10), laterFirst) {
-			require.Equal(t, scheduler.Result[int, int]{Index: r.Input, Input: r.Input, Value: 2 * r.Input, Attempts: 1}, r)
+			ran := events.Times{Run: time.Duration(10-r.Input) * time.Second}
+			require.Equal(t, scheduler.Result[int, int]{Index: r.Input, Input: r.Input, Value: 2 * r.Input, Attempts: 1, Times: ran}, r)
 			got = append(got, r.Input)
 		}
 		require.Equal(t, []int{9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, got)

@@ -76,13 +76,21 @@ type storyteller struct {
 
 // run carries out one command and returns what happened.
 //
-//	limit 10/1s capacity=3 slots=2     what the budget is; first in every story
+//	limit 10/1s capacity=3 slots=2 room=5 overflow=refuse|drop step=1s
+//	                                   what the budget is; first in every story
 //	retry max=2 initial=1s             the policy of the calls that follow
-//	submit a b cost=2 deadline=5s      calls arrive, now
+//	submit a b cost=2 deadline=5s priority=1 nowait=yes
+//	                                   calls arrive, now
+//	reserve a                          so does one that is to be ended by done or withdraw
 //	done a                             a's attempt succeeded
 //	fail a transient|limited|final wait=30s
 //	abandon a                          a was granted and never started
 //	cancel a                           a's context is done
+//	withdraw a                         a was reserved and is not wanted any more
+//	estimate a b                       what their places and waits are now
+//	dryrun cost=2 priority=1           what they would be for a new call
+//	pause, pause 5s, resume            nobody is granted meanwhile
+//	setlimit 10/1s capacity=3, setslots 2, setroom 5
 //	advance 1.5s                       time passes
 //	drain, close                       no more calls; the end
 func (st *storyteller) run(line string) string {
@@ -100,7 +108,7 @@ func (st *storyteller) run(line string) string {
 		st.begin(names[0], set)
 	case "retry":
 		st.policy = retry.Policy{MaxRetries: st.int(set["max"]), Initial: st.duration(set["initial"]), Jitter: retry.None, MaxServerWait: st.duration(set["maxserverwait"])}
-	case "submit":
+	case "submit", "reserve":
 		for _, name := range names {
 			st.submit(name, set)
 		}
@@ -116,15 +124,42 @@ func (st *storyteller) run(line string) string {
 		for _, name := range names {
 			st.k.cancel(st.now, st.calls[name], errors.New("context canceled"))
 		}
+	case "withdraw":
+		st.k.withdraw(st.now, st.calls[names[0]], ErrCancelled)
+	case "estimate":
+		var b strings.Builder
+		for _, name := range names {
+			fmt.Fprintf(&b, "%s: %v\n", name, st.k.estimateOf(st.now, st.calls[name]))
+		}
+		return b.String() + st.report()
+	case "dryrun":
+		c := &call{cost: int64(st.int(set["cost"])), priority: st.int(set["priority"])}
+		return st.k.dryRun(st.now, c).String() + "\n" + st.report()
+	case "pause":
+		until := time.Duration(bucket.Forever)
+		if len(names) > 0 {
+			until = st.now + st.duration(names[0])
+		}
+		st.k.pause(st.now, until)
+	case "resume":
+		st.k.resume(st.now)
+	case "setlimit":
+		require.NoError(st.t, st.k.setLimit(st.now, st.limit(names[0], set)))
+	case "setslots":
+		st.k.setMaxInFlight(st.now, st.int(names[0]))
+	case "setroom":
+		st.k.setMaxQueued(st.now, st.int(names[0]))
 	case "advance":
 		st.now += st.duration(names[0])
 		st.k.advance(st.now)
 	case "drain":
 		st.k.drain(st.now)
 	case "close":
+		var b strings.Builder
 		for _, u := range st.k.close(st.now) {
-			st.t.Logf("%+v", u)
+			fmt.Fprintf(&b, "unfinished: %s, %s, rank %v, attempts %d, paid %d\n", u.Name, u.State, u.Rank.Sub(st.k.origin), u.Attempts, u.Paid)
 		}
+		return b.String() + st.report()
 	default:
 		st.t.Fatalf("unknown command %q", line)
 	}
@@ -132,12 +167,19 @@ func (st *storyteller) run(line string) string {
 }
 
 func (st *storyteller) begin(limit string, set map[string]string) {
-	refill, per, _ := strings.Cut(limit, "/")
-	l := bucket.Per(int64(st.int(refill)), st.duration(per)).Burst(int64(st.int(set["capacity"])))
-	k, err := newCore(Config{Limit: l, MaxInFlight: st.int(set["slots"])}, time.Time{})
+	overflow := map[string]Overflow{"refuse": RefuseNew, "drop": DropLowest}
+	k, err := newCore(Config{
+		Limit: st.limit(limit, set), MaxInFlight: st.int(set["slots"]),
+		MaxQueued: st.int(set["room"]), Overflow: overflow[set["overflow"]], PriorityStep: st.duration(set["step"]),
+	}, time.Time{})
 	require.NoError(st.t, err)
 	k.wanted = events.All
 	st.k = k
+}
+
+func (st *storyteller) limit(rate string, set map[string]string) bucket.Limit {
+	refill, per, _ := strings.Cut(rate, "/")
+	return bucket.Per(int64(st.int(refill)), st.duration(per)).Burst(int64(st.int(set["capacity"])))
 }
 
 func (st *storyteller) submit(name string, set map[string]string) {
@@ -149,6 +191,8 @@ func (st *storyteller) submit(name string, set map[string]string) {
 	if deadline, ok := set["deadline"]; ok {
 		c.deadline = st.duration(deadline)
 	}
+	c.priority, c.noWait = st.int(set["priority"]), set["nowait"] != ""
+	c.asks = st.k.maxQueued > 0
 	st.calls[name] = c
 	st.k.submit(st.now, c)
 }
@@ -168,9 +212,20 @@ func (st *storyteller) report() string {
 	for _, ev := range st.k.effects.events {
 		fmt.Fprintf(&b, "%v %v\n", ev.At.Sub(st.k.origin), ev)
 	}
+	for _, c := range st.k.effects.admitted {
+		fmt.Fprintf(&b, "%q is let in\n", c.name)
+	}
 	st.k.effects.clear()
 	requireBalanced(st.t, &st.k.bucket)
-	fmt.Fprintf(&b, "[%v: tokens %d, queued %d, running %d, backing off %d", st.k.now, st.k.bucket.Available(), st.k.queue.len(), st.k.running.count, len(st.k.backoff))
+	fmt.Fprintf(&b, "[%v: ", st.k.now)
+	if st.k.paused() {
+		b.WriteString("paused, ")
+	}
+	fmt.Fprintf(&b, "tokens %d, queued %d", st.k.bucket.Available(), st.k.queue.len())
+	if n := st.k.outside.count; n > 0 {
+		fmt.Fprintf(&b, " (%d outside)", n)
+	}
+	fmt.Fprintf(&b, ", running %d, backing off %d", st.k.running.count, len(st.k.backoff))
 	if wake := st.k.wake(); wake != bucket.Forever {
 		fmt.Fprintf(&b, ", wakes at %v", wake)
 	}

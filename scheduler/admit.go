@@ -1,0 +1,190 @@
+package scheduler
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+)
+
+// submit accepts a call, or refuses it: then its err says why.
+func (k *core) submit(now time.Duration, c *call) {
+	k.advance(now)
+	c.id, c.rank, c.since = k.lastID+1, k.rank(c.priority), k.now
+	if err := k.refusal(c); err != nil {
+		c.id = 0
+		k.totals.Refused++
+		k.end(c, events.Refused, err)
+		return
+	}
+	k.lastID = c.id
+	k.totals.Accepted++
+	if k.full() && !k.startsAtOnce(c) {
+		switch {
+		case k.overflow == DropLowest:
+			k.drop(k.queue.lastFresh())
+		case c.asks:
+			c.outside = true
+			k.outside.add(c)
+		}
+	}
+	if !c.outside {
+		k.admit(c)
+	}
+	k.enqueue(c)
+	k.settle()
+}
+
+// rank is the instant at which a call that arrives now counts as having arrived: a
+// step earlier for each point of priority.
+func (k *core) rank(priority int) time.Duration {
+	p := time.Duration(priority)
+	if most := bucket.Forever / k.step; p > most || p < -most {
+		if p > 0 {
+			return k.now - bucket.Forever
+		}
+		return bucket.Forever
+	}
+	if p < 0 {
+		return after(k.now, -p*k.step)
+	}
+	return k.now - p*k.step
+}
+
+// refusal is why a call can't be accepted, or nil.
+func (k *core) refusal(c *call) error {
+	if k.draining || k.closed {
+		return ErrClosed
+	}
+	if err := k.bucket.Limit().CheckCost(c.cost); err != nil {
+		return err
+	}
+	if c.noWait && !k.startsAtOnce(c) {
+		_, wait := k.estimate(c)
+		return &WouldWaitError{For: k.obstacle(c), Wait: wait}
+	}
+	if late := k.late(c); late != nil {
+		return late
+	}
+	if k.full() && !k.startsAtOnce(c) && k.overflow != WaitForRoom {
+		last := k.queue.lastFresh()
+		if k.overflow == RefuseNew || last.before(c) {
+			return k.queueFull(c)
+		}
+	}
+	return nil
+}
+
+// startsAtOnce reports whether a call that arrives now need not wait.
+func (k *core) startsAtOnce(c *call) bool {
+	head := k.queue.head()
+	return (head == nil || c.before(head)) && !k.paused() && k.hasSlot() && k.bucket.Ready(c.cost) <= k.now
+}
+
+// obstacle names the first of the things that a call would have to wait for.
+func (k *core) obstacle(c *call) string {
+	head := k.queue.head()
+	switch {
+	case k.paused() || k.bucket.HeldUntil() > k.now:
+		return "hold"
+	case head != nil && head.before(c):
+		return "queue"
+	case k.bucket.Ready(c.cost) > k.now:
+		return "tokens"
+	}
+	return "slot"
+}
+
+// estimate is the place in the queue, from 1, of a call that is in it or might be,
+// and how long it will be until its tokens are there, if nobody goes ahead of it,
+// fails or leaves. A pause of which the end is not known counts as if it ended now.
+func (k *core) estimate(c *call) (position int, wait time.Duration) {
+	ahead := k.queue.ahead(c)
+	return ahead.count + 1, k.ready(addCosts(ahead.cost, c.cost)) - k.now
+}
+
+// ready is when so many tokens will be there.
+func (k *core) ready(cost int64) time.Duration {
+	if !k.paused() || k.pausedUntil == bucket.Forever {
+		return max(k.now, k.bucket.Ready(cost))
+	}
+	b := k.bucket
+	b.Skip(k.pausedUntil)
+	return b.Ready(cost)
+}
+
+// late is an error if a call's turn will come after its deadline.
+func (k *core) late(c *call) *DeadlineError {
+	if c.deadline == bucket.Forever {
+		return nil
+	}
+	_, wait := k.estimate(c)
+	if c.deadline >= after(k.now, wait) {
+		return nil
+	}
+	return &DeadlineError{Wait: wait, Deadline: max(0, c.deadline-k.now), Err: c.lastErr()}
+}
+
+// full reports whether as many calls wait as may. Retries don't count, and neither do
+// those that are outside already.
+func (k *core) full() bool {
+	return k.maxQueued > 0 && k.queue.all().fresh-k.outside.count >= k.maxQueued
+}
+
+func (k *core) queueFull(c *call) error {
+	_, wait := k.estimate(c)
+	return &QueueFullError{Queued: k.queue.len(), Max: k.maxQueued, Wait: wait}
+}
+
+// drop ends the lowest-ranked call, to make room for another.
+func (k *core) drop(c *call) {
+	err := k.queueFull(c)
+	k.leave(c)
+	k.totals.Dropped++
+	k.end(c, events.Dropped, err)
+}
+
+// admit tells whoever waits to hear it that a call is in.
+func (k *core) admit(c *call) {
+	if c.asks {
+		c.asks = false
+		k.effects.admitted = append(k.effects.admitted, c)
+	}
+}
+
+// letIn lets calls in from outside while there is room.
+func (k *core) letIn() {
+	for k.outside.count > 0 && !k.full() && !k.closed {
+		c := k.outside.first
+		k.notOutside(c)
+		k.admit(c)
+	}
+}
+
+func (k *core) notOutside(c *call) {
+	if c.outside {
+		c.outside = false
+		k.outside.remove(c)
+	}
+}
+
+// estimateOf is when a call that was accepted will start.
+func (k *core) estimateOf(now time.Duration, c *call) Estimate {
+	k.advance(now)
+	if c.state != queued && c.state != backingOff {
+		return Estimate{}
+	}
+	position, wait := k.estimate(c)
+	if c.state == backingOff {
+		wait = max(wait, c.due-k.now)
+	}
+	return Estimate{Position: position, Wait: wait, At: k.time(after(k.now, wait))}
+}
+
+// dryRun is when a call would start that was not accepted.
+func (k *core) dryRun(now time.Duration, c *call) Estimate {
+	k.advance(now)
+	c.id, c.rank = k.lastID+1, k.rank(c.priority)
+	position, wait := k.estimate(c)
+	return Estimate{Position: position, Wait: wait, At: k.time(after(k.now, wait))}
+}

@@ -1,0 +1,34 @@
+package scheduler
+
+// chain is a linked list of calls. A call can be in one chain at a time.
+type chain struct {
+	first, last *call
+	count       int
+}
+
+// add puts a call at the end.
+func (l *chain) add(c *call) {
+	c.prev, c.next = l.last, nil
+	if l.last == nil {
+		l.first = c
+	} else {
+		l.last.next = c
+	}
+	l.last = c
+	l.count++
+}
+
+func (l *chain) remove(c *call) {
+	if c.prev == nil {
+		l.first = c.next
+	} else {
+		c.prev.next = c.next
+	}
+	if c.next == nil {
+		l.last = c.prev
+	} else {
+		c.next.prev = c.prev
+	}
+	c.prev, c.next = nil, nil
+	l.count--
+}

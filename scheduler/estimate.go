@@ -1,0 +1,42 @@
+package scheduler
+
+import (
+	"fmt"
+	"time"
+)
+
+// Estimate says when a call is expected to start.
+//
+// For a call in the queue it is exact to the nanosecond as long as nobody goes ahead
+// of it (by priority, or as a retry with seniority), fails, leaves, or pauses or
+// reconfigures the scheduler. It is about tokens alone: how long the calls ahead of it
+// will run, and so when they free their slots, is not known. A pause of which the
+// end is not known counts as if it ended now.
+type Estimate struct {
+	Position int           `json:"position"`    // place in the queue, from 1; 0 if the call does not wait
+	Wait     time.Duration `json:"wait"`        // from now
+	At       time.Time     `json:"at,omitzero"` // now + Wait, by the scheduler's clock
+}
+
+// String is a few words, such as "number 3 in the queue, about 1.2s to wait".
+func (e Estimate) String() string {
+	if e.Position == 0 {
+		return "not waiting"
+	}
+	return fmt.Sprintf("number %d in the queue, about %v to wait", e.Position, readable(e.Wait))
+}
+
+// Estimate returns when a call with these options would start if it came now. Only
+// [Cost] and [Priority] make a difference. Nothing is taken and nothing changes. It
+// fails for a cost that could never be granted, and with [ErrClosed].
+func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
+	c := call{cost: 1}
+	if err := s.apply(&c, new(options), opts); err != nil {
+		return Estimate{}, err
+	}
+	est, ok := ask(s, func(o *owner, now time.Duration) Estimate { return o.core.dryRun(now, &c) })
+	if !ok {
+		return Estimate{}, ErrClosed
+	}
+	return est, nil
+}

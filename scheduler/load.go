@@ -1,0 +1,166 @@
+package scheduler
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+)
+
+// load is what some calls add up to.
+type load struct {
+	count    int
+	fresh    int // those that were never granted
+	cost     int64
+	deadline time.Duration // the earliest of them; bucket.Forever if there is none
+}
+
+var noLoad = load{deadline: bucket.Forever}
+
+func (c *call) load() load {
+	l := load{count: 1, cost: c.cost, deadline: c.deadline}
+	if c.attempt == 0 {
+		l.fresh = 1
+	}
+	return l
+}
+
+func (l load) plus(m load) load {
+	return load{l.count + m.count, l.fresh + m.fresh, l.cost + m.cost, min(l.deadline, m.deadline)}
+}
+
+// sum works out what a node adds up to.
+func (n *node) sum() load {
+	l := noLoad
+	for _, kid := range n.kids.get() {
+		l = l.plus(kid.load)
+	}
+	for _, c := range n.calls.get() {
+		l = l.plus(c.load())
+	}
+	return l
+}
+
+// earliest is the earliest deadline below a node, of which it is known that none comes
+// before a certain one: so it need not look further if it finds that.
+func (n *node) earliest(known time.Duration) time.Duration {
+	earliest := time.Duration(bucket.Forever)
+	for _, kid := range n.kids.get() {
+		if earliest = min(earliest, kid.deadline); earliest == known {
+			return known
+		}
+	}
+	for _, c := range n.calls.get() {
+		if earliest = min(earliest, c.deadline); earliest == known {
+			return known
+		}
+	}
+	return earliest
+}
+
+// update puts right what a node and all above it add up to, after calls were moved.
+func (n *node) update() {
+	for ; n != nil; n = n.parent {
+		n.load = n.sum()
+	}
+}
+
+// all is what the whole queue adds up to.
+func (q *queue) all() load {
+	if q.root == nil {
+		return noLoad
+	}
+	return q.root.load
+}
+
+func (q *queue) len() int { return q.all().count }
+
+// lastFresh returns the highest call that was never granted, or nil.
+func (q *queue) lastFresh() *call {
+	if q.all().fresh == 0 {
+		return nil
+	}
+	n := q.root
+	for n.kids.len() > 0 {
+		kids := n.kids.get()
+		i := len(kids) - 1
+		for kids[i].fresh == 0 {
+			i--
+		}
+		n = kids[i]
+	}
+	calls := n.calls.get()
+	i := len(calls) - 1
+	for calls[i].attempt > 0 {
+		i--
+	}
+	return calls[i]
+}
+
+// ahead is what the calls add up to that go before one, which may be in the queue or not.
+func (q *queue) ahead(c *call) load {
+	if q.root == nil {
+		return noLoad
+	}
+	if q.root.last().before(c) {
+		return q.root.load
+	}
+	l, n := noLoad, q.root
+	for n.kids.len() > 0 {
+		i := n.kidFor(c)
+		for _, kid := range n.kids.get()[:i] {
+			l = l.plus(kid.load)
+		}
+		n = n.kids.get()[i]
+	}
+	for _, other := range n.calls.get() {
+		if !other.before(c) {
+			break
+		}
+		l = l.plus(other.load())
+	}
+	return l
+}
+
+// late returns, in order, the calls that would be granted after their deadlines,
+// given when how many tokens will be there. A late call is not in the way of those
+// behind it. What can't have any is not looked into.
+func (q *queue) late(ready func(cost int64) time.Duration) (found []*call) {
+	if q.root != nil {
+		q.root.late(0, ready, &found)
+	}
+	return found
+}
+
+// late adds to found, and returns the cost of all up to here that are not late.
+func (n *node) late(cost int64, ready func(int64) time.Duration, found *[]*call) int64 {
+	if n.deadline == bucket.Forever || ready(addCosts(cost, n.cost)) <= n.deadline {
+		return addCosts(cost, n.cost)
+	}
+	for _, kid := range n.kids.get() {
+		cost = kid.late(cost, ready, found)
+	}
+	for _, c := range n.calls.get() {
+		if all := addCosts(cost, c.cost); ready(all) <= c.deadline {
+			cost = all
+		} else {
+			*found = append(*found, c)
+		}
+	}
+	return cost
+}
+
+// each calls f for every call, in order. f must not change the queue.
+func (q *queue) each(f func(*call)) {
+	if q.root != nil {
+		q.root.each(f)
+	}
+}
+
+func (n *node) each(f func(*call)) {
+	for _, kid := range n.kids.get() {
+		kid.each(f)
+	}
+	for _, c := range n.calls.get() {
+		f(c)
+	}
+}

@@ -1,0 +1,193 @@
+package scheduler
+
+import (
+	"slices"
+	"time"
+
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// started notes that a granted call's function is about to run.
+func (k *core) started(now time.Duration, c *call) {
+	k.advance(now)
+	if c.state == running {
+		k.emit(events.Started, c)
+	}
+}
+
+// abandon takes back a grant whose function never ran, and ends the call.
+func (k *core) abandon(now time.Duration, c *call, cause error) {
+	k.advance(now)
+	if c.state != running {
+		return
+	}
+	k.leave(c)
+	k.bucket.Refund(k.now, c.cost)
+	k.totals.Attempts--
+	if c.attempt > 1 {
+		k.totals.Retries--
+	}
+	c.attempt--
+	k.cancelled(c, cause)
+	k.settle()
+}
+
+// finish takes the outcome of an attempt: nil, or an error and what it was judged
+// to be. The call then ended or backs off.
+func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
+	k.advance(now)
+	if c.state != running {
+		return // a second report of the same attempt (H05)
+	}
+	k.leave(c)
+	switch {
+	case err == nil:
+		k.totals.Succeeded++
+		k.end(c, events.Succeeded, nil)
+	case !v.Retryable():
+		k.failed(c, err)
+	default:
+		c.errs = append(c.errs, err)
+		k.hold(c, v)
+		k.retry(c, v)
+	}
+	k.settle()
+}
+
+// hold believes a server that said when it will take calls again: nobody is
+// granted before then. A wait above what the call's policy accepts holds the others
+// for as long as it accepts; then the next call finds out how things stand.
+func (k *core) hold(c *call, v retry.Verdict) {
+	if v.Kind == retry.KindRateLimited {
+		k.totals.RateLimited++
+	}
+	wait := c.policy.ServerWait(c.id, c.attempt, v.Wait)
+	until := after(k.now, min(wait, c.policy.MaxServerWait))
+	if v.Wait <= 0 || until <= max(k.now, k.bucket.HeldUntil()) {
+		return
+	}
+	k.bucket.Hold(k.now, until)
+	k.tell(events.Event{
+		Kind: events.Held, Call: c.id, Name: c.name, Err: c.lastErr(), Delay: until - k.now, Until: k.time(until),
+	})
+	k.replan()
+}
+
+// retry lets a failed call back off, or ends it.
+func (k *core) retry(c *call, v retry.Verdict) {
+	d := c.policy.Decide(c.id, c.attempt, v)
+	due := after(k.now, d.Delay)
+	switch {
+	case d.Action == retry.Exhausted:
+		k.exhausted(c, &retry.ExhaustedError{Attempts: c.attempt, Waited: c.spent.Backoff, Errors: c.errs})
+	case d.Action == retry.TooLong:
+		k.exhausted(c, &retry.WaitTooLongError{
+			Wait: v.Wait, Max: c.policy.MaxServerWait, RetryAt: k.time(after(k.now, v.Wait)), Err: c.lastErr(),
+		})
+	case c.cause != nil:
+		k.cancelled(c, c.cause)
+	case due > c.deadline:
+		k.tooLate(c, &DeadlineError{Wait: d.Delay, Deadline: max(0, c.deadline-k.now), Err: c.lastErr()})
+	default:
+		k.backOff(c, due)
+	}
+}
+
+func (k *core) backOff(c *call, due time.Duration) {
+	delay := due - k.now
+	c.state, c.due = backingOff, due
+	k.backoff.push(c)
+	if k.wanted.Has(events.Retrying) {
+		ev := k.event(events.Retrying, c)
+		ev.Delay, ev.Until, ev.Err = delay, k.time(due), c.lastErr()
+		k.effects.events = append(k.effects.events, ev)
+	}
+	if c.watched {
+		k.update(c, Progress{State: Retrying, Attempt: c.attempt, Delay: delay, Err: c.lastErr()})
+	}
+}
+
+// cancel ends a call that waits. One that runs is ended by its function alone, and
+// is merely not retried (H09).
+func (k *core) cancel(now time.Duration, c *call, cause error) {
+	k.advance(now)
+	switch c.state {
+	case queued, backingOff:
+		k.leave(c)
+		k.cancelled(c, cause)
+	case running:
+		c.cause = cause
+	}
+	k.settle()
+}
+
+// withdraw ends a reservation: one that was granted is given back.
+func (k *core) withdraw(now time.Duration, c *call, cause error) {
+	k.advance(now)
+	if c.state == running {
+		k.abandon(now, c, cause)
+	} else {
+		k.cancel(now, c, cause)
+	}
+}
+
+// drain takes no more calls from now on.
+func (k *core) drain(now time.Duration) {
+	k.advance(now)
+	k.draining = true
+}
+
+// drained reports whether every accepted call has ended.
+func (k *core) drained() bool {
+	return k.queue.len() == 0 && len(k.backoff) == 0 && k.running.count == 0
+}
+
+// close ends every call that waits, and returns what all calls that had not ended
+// were about, in order of rank.
+func (k *core) close(now time.Duration) []Unfinished {
+	k.advance(now)
+	k.draining, k.closed = true, true
+	var open []*call
+	for c := k.running.first; c != nil; c = c.next {
+		c.spent.Run += k.now - c.since // nothing more will be heard of it
+		c.since = k.now
+		open = append(open, c)
+	}
+	k.queue.each(func(c *call) { open = append(open, c) })
+	for _, p := range k.backoff {
+		open = append(open, p.call)
+	}
+	slices.SortFunc(open, byRank)
+	var left []Unfinished
+	for _, c := range open {
+		left = append(left, k.unfinished(c))
+		if c.state != running {
+			k.leave(c)
+			k.totals.Closed++
+			k.end(c, events.Closed, endedBy(ErrClosed, c))
+		}
+	}
+	k.tell(events.Event{Kind: events.ShutDown})
+	return left
+}
+
+func (k *core) failed(c *call, err error) {
+	k.totals.Failed++
+	k.end(c, events.Failed, err)
+}
+
+func (k *core) cancelled(c *call, cause error) {
+	k.totals.Cancelled++
+	k.end(c, events.Cancelled, endedBy(cause, c))
+}
+
+func (k *core) tooLate(c *call, late *DeadlineError) {
+	k.totals.Cancelled++
+	k.end(c, events.Cancelled, late)
+}
+
+func (k *core) exhausted(c *call, err error) {
+	k.totals.Exhausted++
+	k.end(c, events.Exhausted, err)
+}

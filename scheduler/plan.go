@@ -1,0 +1,107 @@
+package scheduler
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+)
+
+func (k *core) paused() bool { return k.pausedUntil != 0 }
+
+// pauseEnds is when a pause will end by itself.
+func (k *core) pauseEnds() time.Duration {
+	if k.pausedUntil == 0 {
+		return bucket.Forever
+	}
+	return k.pausedUntil
+}
+
+// pause lets nobody be granted until then, and stops the bucket meanwhile. It takes
+// the place of an earlier pause; one that has ended already is none.
+func (k *core) pause(now, until time.Duration) {
+	k.advance(now)
+	if until <= k.now {
+		k.resume(now)
+		return
+	}
+	k.pausedUntil = until
+	ev := events.Event{Kind: events.Paused}
+	if until != bucket.Forever {
+		ev.Until = k.time(until)
+	}
+	k.tell(ev)
+	k.replan()
+}
+
+// resume ends a pause.
+func (k *core) resume(now time.Duration) {
+	k.advance(now)
+	if k.paused() {
+		k.resumed()
+		k.settle()
+	}
+}
+
+func (k *core) resumed() {
+	k.pausedUntil = 0
+	k.tell(events.Event{Kind: events.Resumed})
+	k.replan()
+}
+
+// setLimit changes the budget. Calls in the queue that it could never grant end, and
+// so do those that it would now grant too late.
+func (k *core) setLimit(now time.Duration, l bucket.Limit) error {
+	k.advance(now)
+	if err := k.bucket.SetLimit(k.now, l); err != nil {
+		return err
+	}
+	var tooBig []*call
+	k.queue.each(func(c *call) {
+		if c.cost > k.bucket.Limit().Capacity {
+			tooBig = append(tooBig, c)
+		}
+	})
+	for _, c := range tooBig {
+		k.leave(c)
+		k.failed(c, endedBy(k.bucket.Limit().CheckCost(c.cost), c))
+	}
+	k.replan()
+	k.settle()
+	return nil
+}
+
+// setMaxInFlight changes how many calls may run. Those that do go on.
+func (k *core) setMaxInFlight(now time.Duration, n int) {
+	k.advance(now)
+	k.maxInFlight = n
+	k.settle()
+}
+
+// setMaxQueued changes how many calls may wait. Those that do go on.
+func (k *core) setMaxQueued(now time.Duration, n int) {
+	k.advance(now)
+	k.maxQueued = n
+	k.letIn()
+}
+
+// nextPlanned is nextGrant, also where a pause comes first of which the end is known.
+func (k *core) nextPlanned() time.Duration {
+	head := k.queue.head()
+	if head == nil || !k.paused() {
+		return k.nextGrant()
+	}
+	if !k.hasSlot() || k.pausedUntil == bucket.Forever {
+		return bucket.Forever
+	}
+	return k.ready(head.cost)
+}
+
+// replan ends the calls in the queue whose turn will now come after their deadlines.
+func (k *core) replan() {
+	for _, c := range k.queue.late(k.ready) {
+		late := k.late(c)
+		k.leave(c)
+		k.tooLate(c, late)
+	}
+}
