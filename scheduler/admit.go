@@ -106,7 +106,7 @@ func (k *core) estimate(c *call) (position int, wait time.Duration) {
 // ready is when so many tokens will be there.
 func (k *core) ready(cost int64) time.Duration {
 	if !k.paused() || k.pausedUntil == bucket.Forever {
-		return max(k.now, k.bucket.Ready(cost))
+		return k.bucket.Ready(cost)
 	}
 	b := k.bucket
 	b.Skip(k.pausedUntil)

@@ -101,7 +101,7 @@ func (k *core) nextGrant() time.Duration {
 	if head == nil || k.paused() || !k.hasSlot() {
 		return bucket.Forever
 	}
-	return max(k.now, k.bucket.Ready(head.cost))
+	return k.bucket.Ready(head.cost)
 }
 
 func (k *core) hasSlot() bool { return k.maxInFlight == 0 || k.running.count < k.maxInFlight }

@@ -3,7 +3,6 @@ package scheduler
 import (
 	"errors"
 	"math/big"
-	"slices"
 	"testing"
 	"time"
 
@@ -15,137 +14,62 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// dumb is the core as one would explain it: one list of calls, searched from the
-// start each time, and a budget that is a fraction of any precision.
-type dumb struct {
-	limit    bucket.Limit
-	slots    int
-	now      time.Duration
-	level    *big.Rat
-	heldTill time.Duration
-	calls    []*dumbCall // in order of arrival
-	grants   []grant
-}
-
-type dumbCall struct {
-	*call
-	state   state
-	due     time.Duration
-	attempt int
-}
-
-// grant is who was granted when.
-type grant struct {
-	id uint64
-	at time.Duration
-}
-
-func (d *dumb) rate() *big.Rat { return big.NewRat(d.limit.Refill, int64(d.limit.Per)) }
-
-// refill lets tokens come up to an instant, except while held.
-func (d *dumb) refill(to time.Duration) {
-	from := max(d.now, d.heldTill)
-	if to > from {
-		gain := new(big.Rat).SetInt64(int64(to - from))
-		d.level.Add(d.level, gain.Mul(gain, d.rate()))
-		d.cap()
-	}
-	d.now = max(d.now, to)
-}
-
-// cap takes off what the bucket can't hold: all but what came within the last
-// nanosecond, short of a token.
-func (d *dumb) cap() {
-	rate := d.rate()
-	slack := big.NewRat(min(rate.Num().Int64(), rate.Denom().Int64())-1, rate.Denom().Int64())
-	full := slack.Add(slack, new(big.Rat).SetInt64(d.limit.Capacity))
-	if d.level.Cmp(full) > 0 {
-		d.level = full
-	}
-}
-
-// ready is the first instant at which the budget has n tokens.
-func (d *dumb) ready(n int64) time.Duration {
-	start := max(d.now, d.heldTill)
-	missing := new(big.Rat).Sub(new(big.Rat).SetInt64(n), d.level)
-	if missing.Sign() <= 0 {
-		return start
-	}
-	wait := missing.Quo(missing, d.rate())
-	q, r := new(big.Int).QuoRem(wait.Num(), wait.Denom(), new(big.Int))
-	if r.Sign() > 0 {
-		q.Add(q, big.NewInt(1))
-	}
-	return start + time.Duration(q.Int64())
-}
-
-func (d *dumb) in(s state) (list []*dumbCall) {
-	for _, c := range d.calls {
-		if c.state == s {
-			list = append(list, c)
-		}
-	}
-	return list
-}
-
-// advance is the rules: whoever's backoff is over queues, in the order in which they
-// are over; the first of the queue, by arrival, is granted when it can pay and there
-// is a slot. Nothing else ever happens by itself.
-func (d *dumb) advance(now time.Duration) {
-	for {
-		next, at := func() {}, bucket.Forever
-		if queue := d.in(queued); len(queue) > 0 && (d.slots == 0 || len(d.in(running)) < d.slots) {
-			head := queue[0]
-			at = d.ready(head.cost)
-			next = func() {
-				d.level.Sub(d.level, new(big.Rat).SetInt64(head.cost))
-				head.state = running
-				head.attempt++
-				d.grants = append(d.grants, grant{head.id, at})
-			}
-		}
-		for _, c := range d.in(backingOff) {
-			if due := max(c.due, d.now); due <= at {
-				at = due
-				next = func() { c.state = queued }
-				if c.due < due {
-					break
-				}
-			}
-		}
-		if at > now {
-			break
-		}
-		d.refill(at)
-		next()
-	}
-	d.refill(now)
-}
-
-func (d *dumb) hold(until time.Duration) {
-	if until <= max(d.now, d.heldTill) {
-		return
-	}
-	if d.level.Sign() > 0 {
-		d.level = new(big.Rat)
-	}
-	d.heldTill = until
-}
-
-// TestCoreAgainstModel (B1–B7, O1, O2, O4, R2, R5): whatever happens to calls, the core
-// grants the same ones at the same nanosecond as the dumb model, and leaves as
-// many queued, running and backing off.
+// TestCoreAgainstModel (B1–B7, O1, O2, O4, R2, R5, C4): whatever happens to calls and
+// whatever is reconfigured, the core grants the same ones at the same nanosecond as the
+// dumb model, ends the same ones in the same way, lets the same ones in, estimates the
+// same, and says that they have spent their time on the same. The model checks that no
+// call is overtaken by one that came too late for its priority.
 func TestCoreAgainstModel(t *testing.T) {
+	for range 10 { // a hundred runs are too few to meet everything
+		rapid.Check(t, playMatch)
+	}
+}
+
+func playMatch(t *rapid.T) {
+	m := newMatch(t)
+	t.Repeat(map[string]func(*rapid.T){
+		"submit":   m.submit,
+		"finish":   m.finish,
+		"abandon":  m.abandon,
+		"cancel":   m.cancel,
+		"advance":  m.advance,
+		"advance ": m.advance, // twice as often
+		"pause":    m.pause,
+		"limit":    m.setLimit,
+		"slots":    m.setSlots,
+		"room":     m.setRoom,
+		"":         m.check,
+	})
+}
+
+// TestEstimatesAreExact: if nobody goes ahead, fails, leaves or reconfigures, every call
+// is granted at the very nanosecond that was predicted when it was queued. (Above 10⁹
+// tokens a second a small bucket can't hold what comes within one.)
+func TestEstimatesAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := newMatch(t)
-		t.Repeat(map[string]func(*rapid.T){
-			"submit":  m.submit,
-			"finish":  m.finish,
-			"abandon": m.abandon,
-			"cancel":  m.cancel,
-			"advance": m.advance,
-			"":        m.check,
-		})
+		limit := drawLimit(t)
+		limit.Refill = min(limit.Refill, int64(limit.Per))
+		k, err := newCore(Config{Limit: limit}, time.Time{})
+		require.NoError(t, err)
+		k.wanted = events.All
+		policy := retry.Policy{}.WithDefaults()
+		now, predicted := time.Duration(0), map[uint64]time.Time{}
+		for range rapid.IntRange(1, 100).Draw(t, "calls") {
+			k.submit(now, &call{cost: rapid.Int64Range(0, limit.Capacity).Draw(t, "cost"), policy: &policy, deadline: bucket.Forever})
+			now += time.Duration(rapid.Int64Range(0, 3*int64(limit.Per)).Draw(t, "time"))
+		}
+		k.advance(bucket.Forever - 1)
+		granted := 0
+		for _, ev := range k.effects.events {
+			switch ev.Kind {
+			case events.Queued:
+				predicted[ev.Call] = ev.At.Add(ev.Wait)
+			case events.Granted:
+				granted++
+				require.Equal(t, predicted[ev.Call], ev.At)
+			}
+		}
+		require.Len(t, predicted, granted)
 	})
 }
 
@@ -158,28 +82,60 @@ type match struct {
 	policy retry.Policy
 }
 
-func newMatch(t *rapid.T) *match {
-	limit := bucket.Limit{
+func drawLimit(t *rapid.T) bucket.Limit {
+	return bucket.Limit{
 		Capacity: rapid.Int64Range(1, 20).Draw(t, "capacity"),
 		Refill:   rapid.SampledFrom([]int64{1, 3, 7, 100}).Draw(t, "refill"),
 		Per:      rapid.SampledFrom([]time.Duration{10, 97, time.Second, time.Minute}).Draw(t, "per"),
 	}
-	slots := rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "slots")
-	k, err := newCore(Config{Limit: limit, MaxInFlight: slots}, time.Time{})
+}
+
+func newMatch(t *rapid.T) *match {
+	limit := drawLimit(t)
+	cfg := Config{
+		Limit:        limit,
+		MaxInFlight:  rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "slots"),
+		MaxQueued:    rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "room"),
+		Overflow:     rapid.SampledFrom([]Overflow{WaitForRoom, RefuseNew, DropLowest}).Draw(t, "overflow"),
+		PriorityStep: rapid.SampledFrom([]time.Duration{1, limit.Per, 10 * limit.Per}).Draw(t, "step"),
+	}
+	k, err := newCore(cfg, time.Time{})
 	require.NoError(t, err)
 	k.wanted = events.All
 	return &match{
-		k: k, d: &dumb{limit: limit, slots: slots, level: new(big.Rat).SetInt64(limit.Capacity)},
+		k: k,
+		d: &dumb{
+			limit: limit, step: cfg.PriorityStep, slots: cfg.MaxInFlight, room: cfg.MaxQueued, overflow: cfg.Overflow,
+			level: new(big.Rat).SetInt64(limit.Capacity),
+		},
 		policy: retry.Policy{MaxRetries: 2, Initial: rapid.SampledFrom([]time.Duration{1, limit.Per, time.Minute}).Draw(t, "initial"), Max: time.Hour}.WithDefaults(),
 	}
 }
 
 func (m *match) submit(t *rapid.T) {
 	for range rapid.IntRange(1, 5).Draw(t, "calls") {
-		c := &call{cost: rapid.Int64Range(0, m.d.limit.Capacity).Draw(t, "cost"), policy: &m.policy, deadline: bucket.Forever}
+		c := &call{
+			cost:     rapid.Int64Range(0, m.d.limit.Capacity+1).Draw(t, "cost"),
+			priority: rapid.SampledFrom([]int{0, 0, 0, -1, 1, 3}).Draw(t, "priority"),
+			policy:   &m.policy,
+			deadline: bucket.Forever,
+			noWait:   rapid.IntRange(0, 9).Draw(t, "no wait") == 0,
+			asks:     rapid.Bool().Draw(t, "asks"),
+		}
+		if rapid.IntRange(0, 2).Draw(t, "has a deadline") == 0 {
+			c.deadline = m.now + time.Duration(rapid.Int64Range(0, 20*int64(m.d.limit.Per)).Draw(t, "deadline"))
+		}
+		d := &dumbCall{
+			call: c, cost: c.cost, priority: c.priority, deadline: c.deadline,
+			asks: c.asks, id: uint64(len(m.d.calls)) + 1, arrived: m.now, rank: m.now - time.Duration(c.priority)*m.d.step,
+		}
 		m.k.submit(m.now, c)
-		m.d.calls = append(m.d.calls, &dumbCall{call: c, state: queued})
-		m.d.advance(m.now)
+		m.d.submit(t, d)
+		require.Equal(t, d.state == ended && d.end == events.Refused, c.id == 0, "refused: %v", c.err)
+		if c.id == 0 {
+			require.Equal(t, ended, c.state)
+			require.Error(t, c.err)
+		}
 	}
 }
 
@@ -195,6 +151,12 @@ func (m *match) pick(t *rapid.T, s ...state) *dumbCall {
 	return list[rapid.IntRange(0, len(list)-1).Draw(t, "which")]
 }
 
+// settle lets the model do what has become possible at this instant.
+func (m *match) settle(t *rapid.T) {
+	m.d.letIn()
+	m.d.advance(t, m.now)
+}
+
 var errFlaky = errors.New("flaky")
 
 func (m *match) finish(t *rapid.T) {
@@ -206,32 +168,37 @@ func (m *match) finish(t *rapid.T) {
 		{}, {}, {Kind: retry.KindTransient}, {Kind: retry.KindRateLimited}, {Kind: retry.KindRateLimited, Wait: m.d.limit.Per},
 	}).Draw(t, "verdict")
 	m.k.finish(m.now, c.call, errFlaky, v)
-	c.state = ended
+	m.d.over(c, events.Failed)
 	if v.Wait > 0 {
 		m.d.hold(m.now + m.policy.ServerWait(c.id, c.attempt, v.Wait))
 	}
-	if d := m.policy.Decide(c.id, c.attempt, v); d.Action == retry.Again {
+	switch d := m.policy.Decide(c.id, c.attempt, v); {
+	case d.Action == retry.Exhausted:
+		c.end = events.Exhausted
+	case d.Action == retry.Again && m.now+d.Delay > c.deadline:
+		c.end = events.Cancelled
+	case d.Action == retry.Again:
 		c.state, c.due = backingOff, m.now+d.Delay
 	}
-	m.d.advance(m.now)
+	m.settle(t)
 }
 
 func (m *match) abandon(t *rapid.T) {
 	if c := m.pick(t, running); c != nil {
 		m.k.abandon(m.now, c.call, errFlaky)
-		c.state = ended
+		m.d.over(c, events.Cancelled)
 		c.attempt--
 		m.d.level.Add(m.d.level, new(big.Rat).SetInt64(c.cost))
 		m.d.cap()
-		m.d.advance(m.now)
+		m.settle(t)
 	}
 }
 
 func (m *match) cancel(t *rapid.T) {
 	if c := m.pick(t, queued, backingOff); c != nil {
 		m.k.cancel(m.now, c.call, errFlaky)
-		c.state = ended
-		m.d.advance(m.now)
+		m.d.over(c, events.Cancelled)
+		m.settle(t)
 	}
 }
 
@@ -241,17 +208,63 @@ func (m *match) advance(t *rapid.T) {
 		rapid.Int64Range(0, 3), rapid.Int64Range(0, per), rapid.Int64Range(0, 100*per),
 	).Draw(t, "time"))
 	m.k.advance(m.now)
-	m.d.advance(m.now)
+	m.d.advance(t, m.now)
+}
+
+func (m *match) pause(t *rapid.T) {
+	per := int64(m.d.limit.Per)
+	until := rapid.OneOf(
+		rapid.Just(int64(0)), rapid.Just(int64(bucket.Forever-m.now)), rapid.Int64Range(0, 3*per),
+	).Draw(t, "pause")
+	if until == 0 {
+		m.k.resume(m.now)
+		if m.d.pausedTill > 0 {
+			m.d.resume()
+		}
+	} else {
+		m.k.pause(m.now, m.now+time.Duration(until))
+		m.d.pausedTill = m.now + time.Duration(until)
+		m.d.replan()
+	}
+	m.settle(t)
+}
+
+func (m *match) setLimit(t *rapid.T) {
+	limit := drawLimit(t)
+	require.NoError(t, m.k.setLimit(m.now, limit))
+	m.d.setLimit(limit)
+	m.settle(t)
+}
+
+func (m *match) setSlots(t *rapid.T) {
+	n := rapid.IntRange(0, 4).Draw(t, "slots")
+	m.k.setMaxInFlight(m.now, n)
+	m.d.slots = n
+	m.settle(t)
+}
+
+func (m *match) setRoom(t *rapid.T) {
+	n := rapid.IntRange(0, 4).Draw(t, "room")
+	m.k.setMaxQueued(m.now, n)
+	m.d.room = n
+	m.settle(t)
 }
 
 func (m *match) check(t *rapid.T) {
+	ends := map[uint64]events.Event{}
 	for _, ev := range m.k.effects.events {
-		if ev.Kind == events.Granted {
+		switch {
+		case ev.Kind == events.Granted:
 			m.grants = append(m.grants, grant{ev.Call, ev.At.Sub(m.k.origin)})
+		case ev.Kind.Ends():
+			ends[ev.Call] = ev
 		}
 	}
 	m.k.effects.clear()
-	require.True(t, slices.Equal(m.d.grants, m.grants), "grants\nwant %v\ngot  %v", m.d.grants, m.grants)
+	require.Equal(t, m.d.grants, m.grants, "grants")
+	for _, c := range m.d.calls {
+		m.checkCall(t, c, ends)
+	}
 	require.Equal(t, len(m.d.in(queued)), m.k.queue.len(), "queued")
 	require.Equal(t, len(m.d.in(running)), m.k.running.count, "running")
 	require.Equal(t, len(m.d.in(backingOff)), len(m.k.backoff), "backing off")
@@ -266,4 +279,20 @@ func (m *match) check(t *rapid.T) {
 	floor := new(big.Int).Div(m.d.level.Num(), m.d.level.Denom())
 	require.Equal(t, floor.Int64(), m.k.bucket.Available(), "tokens")
 	require.Greater(t, m.k.wake(), m.k.now, "what is due has happened")
+}
+
+func (m *match) checkCall(t *rapid.T, c *dumbCall, ends map[uint64]events.Event) {
+	require.Equal(t, c.id, c.call.id)
+	require.Equal(t, c.state, c.call.state, "state of call %d", c.id)
+	require.Equal(t, c.outside, c.call.outside, "call %d is outside", c.id)
+	require.Equal(t, c.outside, c.call.asks && c.state != ended, "call %d waits to hear that it is in", c.id)
+	if c.state == queued {
+		position, at := m.d.estimate(c)
+		require.Equal(t, Estimate{position, at - m.now, m.k.time(at)}, m.k.estimateOf(m.now, c.call), "estimate of call %d", c.id)
+	}
+	if ev, ok := ends[c.id]; ok {
+		require.Equal(t, c.end, ev.Kind, "end of call %d", c.id)
+		require.Equal(t, c.times, ev.Times, "times of call %d", c.id)
+		require.Equal(t, ev.At.Sub(m.k.time(c.arrived)), ev.Times.Total(), "they add up")
+	}
 }

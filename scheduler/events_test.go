@@ -48,7 +48,7 @@ func TestEventsOfACallsLife(t *testing.T) {
 			`5 3s call 1 "ping" queued: position 1, about 1s to wait`,
 			`6 4s call 1 "ping" granted: attempt 2 of 6 for 2 tokens, 0 tokens left`,
 			`7 4s call 1 "ping" started: attempt 2 of 6`,
-			`8 4s call 1 "ping" succeeded: attempt 2 of 6`,
+			`8 4s call 1 "ping" succeeded: attempt 2 of 6 after 4s (tokens 3s, backoff 1s)`,
 		), story(sub))
 	})
 }
@@ -126,7 +126,7 @@ func TestSubscribeMidway(t *testing.T) {
 			"1 3s call 1 queued: position 1, about 0s to wait",
 			"2 3s call 1 granted: attempt 3 of 6 for 1 token, 999 tokens left",
 			"3 3s call 1 started: attempt 3 of 6",
-			"4 3s call 1 succeeded: attempt 3 of 6",
+			"4 3s call 1 succeeded: attempt 3 of 6 after 3s (backoff 3s)",
 			"5 3s shut down",
 			"closed",
 		), story(all))

@@ -48,7 +48,7 @@ func TestE1_LifeOfCalls(t *testing.T) {
 		require.Equal(t, []string{
 			`call 1 "slow" queued`, `call 1 "slow" granted`, `call 1 "slow" started`, `call 1 "slow" held`, `call 1 "slow" retrying`,
 			`call 1 "slow" queued`, `call 1 "slow" granted`, `call 1 "slow" started`, `call 1 "slow" succeeded`,
-			"call 2 queued", "call 2 granted", "call 2 started", "call 2 failed",
+			"call 2 queued", "call 2 granted", "call 2 started", "call 2 failed after 1s (tokens 1s)",
 			"call 3 queued", "call 3 granted", "call 3 started", "call 3 succeeded",
 			`"late" refused`, "shut down",
 		}, got)
