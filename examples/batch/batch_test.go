@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -29,6 +28,7 @@ type site struct {
 	in, out string
 
 	mu     sync.Mutex
+	front  front
 	log    []strict.Entry
 	logged chan struct{} // has something when there is more in the log
 	kills  []checkpoint
@@ -47,7 +47,11 @@ func newSite(t *testing.T, api strict.Config, lines ...string) *site {
 	}
 	handler, err := strict.New(api)
 	require.NoError(t, err)
-	server := httptest.NewServer(handler)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f := st.inFront(); f == nil || !f(w, lineOf(r.Header.Get("X-Request-Id"))) {
+			handler.ServeHTTP(w, r)
+		}
+	}))
 	t.Cleanup(server.Close)
 	dir := t.TempDir()
 	st.url, st.in, st.out = server.URL, filepath.Join(dir, "in.jsonl"), filepath.Join(dir, "out.jsonl")
@@ -68,6 +72,15 @@ func requests(n int) []string {
 	return lines
 }
 
+// lineOf is the line whose request has an id.
+func lineOf(id string) int {
+	number, _, err := parseID(id)
+	if err != nil {
+		panic(err)
+	}
+	return number
+}
+
 func (st *site) entries() []strict.Entry {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -78,11 +91,11 @@ func (st *site) args(more ...string) []string {
 	return append([]string{"-in", st.in, "-out", st.out, "-url", st.url, "-rate", "60000", "-burst", "100", "-backoff", "1ms"}, more...)
 }
 
-// process runs batch in this process.
-func (st *site) process(ctx context.Context, more ...string) (summary, error) {
+// process runs batch in this process, undisturbed.
+func (st *site) process(more ...string) (summary, error) {
 	cfg, err := parseFlags(st.args(more...))
 	require.NoError(st.t, err)
-	return process(ctx, context.Background(), cfg, &bytes.Buffer{})
+	return process(st.t.Context(), st.t.Context(), cfg, &bytes.Buffer{})
 }
 
 func (st *site) results() map[string]result {
@@ -107,7 +120,7 @@ func TestMisbehaviour(t *testing.T) {
 	api := generous
 	api.FailRate, api.DropRate, api.SlowRate, api.Slow = 0.05, 0.2, 0.1, 5_000_000
 	st := newSite(t, api, requests(200)...)
-	sum, err := st.process(t.Context(), "-retries", "30") // so many that no line can run out of them
+	sum, err := st.process("-retries", "30") // so many that no line can run out of them
 	require.NoError(t, err)
 	require.Equal(t, 200, sum.answered)
 	require.Zero(t, sum.failed+sum.lost+sum.duplicated)
@@ -120,7 +133,7 @@ func TestMisbehaviour(t *testing.T) {
 // is obeyed.
 func TestRefused(t *testing.T) {
 	st := newSite(t, strict.Config{PerMinute: 6000, Burst: 10}, requests(30)...)
-	sum, err := st.process(t.Context())
+	sum, err := st.process()
 	require.NoError(t, err)
 	require.Equal(t, 30, sum.answered)
 	require.Zero(t, sum.failed+sum.lost+sum.duplicated)
@@ -131,9 +144,9 @@ func TestRefused(t *testing.T) {
 func TestBadLines(t *testing.T) {
 	good := requests(2)
 	st := newSite(t, generous, good[0], "", "{oops", "[1]", "null", `{"url":17,"body":{}}`, `{"url":"ftp://x/","body":{}}`, good[1], `{"plain":"body"}`)
-	sum, err := st.process(t.Context())
+	sum, err := st.process()
 	require.NoError(t, err)
-	require.Equal(t, summary{answered: 3, failed: 5, elapsed: sum.elapsed}, sum)
+	require.Equal(t, counts{answered: 3, failed: 5}, sum.counts)
 	var texts []string
 	for id, r := range st.results() {
 		if r.Error != nil {
@@ -156,7 +169,7 @@ func TestBadLines(t *testing.T) {
 func TestFinalAnswers(t *testing.T) {
 	st := newSite(t, generous, `{"custom_id":"a","url":"/404","body":{}}`)
 	st.url = serve(t, 404, `{"error":{"message":"no such model"}}`, nil)
-	sum, err := st.process(t.Context())
+	sum, err := st.process()
 	require.NoError(t, err)
 	require.Equal(t, 1, sum.failed)
 	require.Zero(t, sum.retries)
@@ -169,9 +182,9 @@ func TestFinalAnswers(t *testing.T) {
 
 	st = newSite(t, generous, `{"plain":"body"}`)
 	st.url = serve(t, 429, `{"error":{"code":"insufficient_quota"}}`, nil)
-	sum, err = st.process(t.Context())
+	sum, err = st.process()
 	require.NoError(t, err)
-	require.Equal(t, summary{failed: 1, refused: 1, elapsed: sum.elapsed}, sum)
+	require.Equal(t, counts{failed: 1, refused: 1}, sum.counts)
 }
 
 // TestResume: a second run does only what the first has left, and a torn last line is
@@ -179,7 +192,7 @@ func TestFinalAnswers(t *testing.T) {
 func TestResume(t *testing.T) {
 	lines := requests(10)
 	st := newSite(t, generous, lines[:6]...)
-	_, err := st.process(t.Context())
+	_, err := st.process()
 	require.NoError(t, err)
 	text, err := os.ReadFile(st.out)
 	require.NoError(t, err)
@@ -187,9 +200,9 @@ func TestResume(t *testing.T) {
 	require.NoError(t, os.WriteFile(st.out, torn[:len(torn)-5], 0o644))
 
 	st.input(lines...)
-	sum, err := st.process(t.Context())
+	sum, err := st.process()
 	require.NoError(t, err)
-	require.Equal(t, summary{answered: 10, elapsed: sum.elapsed}, sum)
+	require.Equal(t, counts{answered: 10}, sum.counts)
 	require.Len(t, st.results(), 10)
 	require.Len(t, st.entries(), 6+1+4)
 }
@@ -198,14 +211,14 @@ func TestResume(t *testing.T) {
 func TestChangedInput(t *testing.T) {
 	lines := append([]string{""}, requests(2)...)
 	st := newSite(t, generous, lines...)
-	_, err := st.process(t.Context())
+	_, err := st.process()
 	require.NoError(t, err)
 	st.input(`{"not":"yet answered"}`, lines[1], `{"something":"else"}`)
-	_, err = st.process(t.Context())
+	_, err = st.process()
 	require.ErrorContains(t, err, st.in+": line 3 has changed since it was answered: use another -out")
 
 	st.input(lines[:2]...)
-	_, err = st.process(t.Context())
+	_, err = st.process()
 	require.ErrorContains(t, err, "has an answer to line 3, but the input ends at line 2")
 	require.Len(t, st.entries(), 2, "nothing was sent, not even what comes before the change")
 }
@@ -222,7 +235,7 @@ func TestAudit(t *testing.T) {
 `), 0o644))
 	sum, err := audit(st.in, st.out)
 	require.NoError(t, err)
-	require.Equal(t, summary{answered: 2, lost: 2, duplicated: 1}, sum)
+	require.Equal(t, counts{answered: 2, lost: 2, duplicated: 1}, sum.counts)
 }
 
 // TestBudgetOnResume: being killed and started again, even before there is any answer, earns
@@ -251,15 +264,15 @@ func TestKeysStayHome(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("was sent a request") }))
 	defer elsewhere.Close()
 	st.input(`{"url":"` + elsewhere.URL + `/x","body":{}}`)
-	sum, err := st.process(t.Context())
+	sum, err := st.process()
 	require.NoError(t, err)
-	require.Equal(t, summary{failed: 1, elapsed: sum.elapsed}, sum)
+	require.Equal(t, counts{failed: 1}, sum.counts)
 
 	st = newSite(t, generous, `{"plain":"body"}`)
 	st.url = redirect(t, elsewhere.URL)
-	sum, err = st.process(t.Context())
+	sum, err = st.process()
 	require.NoError(t, err)
-	require.Equal(t, summary{failed: 1, elapsed: sum.elapsed}, sum)
+	require.Equal(t, counts{failed: 1}, sum.counts)
 }
 
 // TestForeignOutput: a file that is no output of batch's is not touched.
@@ -267,7 +280,7 @@ func TestForeignOutput(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	for _, foreign := range []string{"hello\n", "{\"id\":\"x\"}\n", "hello", "{\"a\":1}"} {
 		require.NoError(t, os.WriteFile(st.out, []byte(foreign), 0o644))
-		_, err := st.process(t.Context())
+		_, err := st.process()
 		require.ErrorContains(t, err, st.out+":")
 		require.ErrorContains(t, err, "use another -out")
 		text, err := os.ReadFile(st.out)
@@ -275,7 +288,7 @@ func TestForeignOutput(t *testing.T) {
 		require.Equal(t, foreign, string(text))
 	}
 	st.out = st.in
-	_, err := st.process(t.Context())
+	_, err := st.process()
 	require.ErrorContains(t, err, "-in and -out are both "+st.in)
 	require.FileExists(t, st.in)
 }
@@ -285,35 +298,12 @@ func TestLock(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	out, err := openOutput(st.out, 1)
 	require.NoError(t, err)
-	_, err = st.process(t.Context())
+	_, err = st.process()
 	require.ErrorIs(t, err, errLocked)
 	require.NoError(t, out.close())
-	_, err = st.process(t.Context())
+	_, err = st.process()
 	require.NoError(t, err)
 	require.NoFileExists(t, st.out+".lock")
-}
-
-// TestInterrupt: what waits is left for the next run, what runs is finished and kept.
-func TestInterrupt(t *testing.T) {
-	st := newSite(t, generous, requests(50)...)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	arrived := make(chan struct{})
-	var once sync.Once
-	st.url = serve(t, 200, `{}`, func() {
-		once.Do(func() { cancel(); close(arrived) })
-	})
-	sum, err := st.process(ctx, "-in-flight", "3")
-	<-arrived
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, sum.answered, 1, "the one that was running")
-	require.Less(t, sum.answered, 50)
-	require.Equal(t, 50, sum.answered+sum.lost)
-	require.Zero(t, sum.failed)
-
-	again, err := st.process(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, summary{answered: 50, elapsed: again.elapsed}, again)
 }
 
 // TestResultLine is the form of the output.

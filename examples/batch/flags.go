@@ -23,6 +23,7 @@ type config struct {
 	inFlight int
 	headers  http.Header
 	timeout  time.Duration
+	drain    time.Duration
 }
 
 const usage = `Usage: batch -in requests.jsonl -out results.jsonl [flags]
@@ -35,7 +36,9 @@ allows, and writes a line for each to another file.
 
 An input line is a request in the form of OpenAI's batch API,
   {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {…}}
-or any other JSON object, which is then the body of a POST to -url.
+or any other JSON object, which is then the body of a POST to -url. The first form may
+also have a "priority": each point lets the line go as though it had come a minute
+earlier, or later if it is negative, among the lines that are read ahead: 1024 at most.
 An output line is
   {"id": "…", "custom_id": "a", "response": {"status_code": 200, "body": {…}}, "error": null}
 
@@ -43,8 +46,9 @@ An output line is
 other answers are final. A line that cannot be read becomes a result with an error.
 
 Stop it at any time, in any way, and run the same command again: it goes on where it
-was. It exits with 0 if all went well, 1 if a request failed, 2 for a wrong command line
-and 130 after Ctrl-C.
+was. Ctrl-C has it read no more and finish what it has accepted, for as long as -drain
+says; a second one stops it at once. It exits with 0 if all went well, 1 if a request
+failed, 2 for a wrong command line and 130 after Ctrl-C.
 
 Flags:
 `
@@ -67,6 +71,7 @@ func parseFlags(args []string) (config, error) {
 	fs.DurationVar(&cfg.policy.Max, "max-backoff", time.Minute, "longest wait before a retry")
 	fs.DurationVar(&cfg.policy.MaxServerWait, "max-server-wait", 10*time.Minute, "longest Retry-After that is waited for")
 	fs.DurationVar(&cfg.timeout, "timeout", time.Minute, "longest time one attempt may take")
+	fs.DurationVar(&cfg.drain, "drain", 10*time.Second, "how long requests that were accepted may take to finish after Ctrl-C; 0 lets only those finish that run")
 	cfg.headers = http.Header{}
 	fs.Func("header", "a header to send along, as `'Name: value'`; $NAME in it is taken from the environment; may be repeated", cfg.addHeader)
 	if err := fs.Parse(args); err != nil {
@@ -130,6 +135,9 @@ func (cfg *config) check(base string, rest []string) error {
 	}
 	if cfg.timeout <= 0 {
 		fault("-timeout %v: it must be positive", cfg.timeout)
+	}
+	if cfg.drain < 0 {
+		fault("-drain %v: it must not be negative", cfg.drain)
 	}
 	faults = append(faults, cfg.limit.Validate(), cfg.policy.Validate())
 	return errors.Join(faults...)

@@ -64,6 +64,7 @@ func TestFlags(t *testing.T) {
 		"-in-flight 0":                         {"-in", "a", "-out", "b", "-in-flight", "0"},
 		"MaxRetries":                           {"-in", "a", "-out", "b", "-retries", "-2"},
 		"-timeout -1s: it must be positive":    {"-in", "a", "-out", "b", "-timeout", "-1s"},
+		"-drain -1s: it must not be negative":  {"-in", "a", "-out", "b", "-drain", "-1s"},
 		"the command line is wrong, see above": {"-in", "a", "-out", "b", "-header", "X: $TEST_UNSET_KEY"},
 	} {
 		_, err := parseFlags(args)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 )
 
 // line is one line of the input file.
@@ -25,7 +27,19 @@ type line struct {
 	method   string
 	url      string
 	body     []byte
+	priority int
 	err      error // the line is bad
+
+	last error         // what its latest attempt failed with, if one did
+	ran  time.Duration // how long its attempts took
+}
+
+// name names the line to people. It begins with the number: a custom_id need not be unique.
+func (l *line) name() string {
+	if l.customID == "" {
+		return fmt.Sprintf("line %d", l.number)
+	}
+	return fmt.Sprintf("line %d %.60q", l.number, l.customID)
 }
 
 // id names the line in the output, so that a later run can tell that it is done, and
@@ -66,8 +80,9 @@ func newLine(number int, text []byte) *line {
 	return &line{number: number, hash: max(1, binary.BigEndian.Uint32(sum[:])), text: text}
 }
 
-// eachLine calls f for every line of a file that is not blank.
-func eachLine(path string, f func(*line) error) error {
+// eachLine calls f for every line of a file that is not blank, until ctx is done: a file
+// may be long.
+func eachLine(ctx context.Context, path string, f func(*line) error) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -75,6 +90,9 @@ func eachLine(path string, f func(*line) error) error {
 	defer file.Close()
 	var failed error
 	for l := range readLines(file, &failed) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := f(l); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -83,8 +101,8 @@ func eachLine(path string, f func(*line) error) error {
 }
 
 // countLines is how many lines of a file are not blank, and the number of the last.
-func countLines(path string) (n, last int, err error) {
-	err = eachLine(path, func(l *line) error {
+func countLines(ctx context.Context, path string) (n, last int, err error) {
+	err = eachLine(ctx, path, func(l *line) error {
 		n, last = n+1, l.number
 		return nil
 	})
@@ -114,6 +132,9 @@ func (l *line) request(base *url.URL) error {
 			if raw := fields[name]; raw != nil && json.Unmarshal(raw, field) != nil {
 				return fmt.Errorf("%s is %s: it must be a string", name, raw)
 			}
+		}
+		if raw := fields["priority"]; raw != nil && json.Unmarshal(raw, &l.priority) != nil {
+			return fmt.Errorf("priority is %s: it must be a whole number, such as 2 or -1", raw)
 		}
 	}
 	u, err := url.Parse(target)

@@ -28,9 +28,7 @@ func TestKillNine(t *testing.T) {
 	}
 	t.Logf("to replay: go test ./batch -run TestKillNine -kill-seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	program := filepath.Join(t.TempDir(), "batch.exe")
-	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
+	program := build(t)
 
 	api := strict.Config{PerMinute: 9000, Burst: 30, FailRate: 0.05, SlowRate: 0.3, Slow: 10 * time.Millisecond, Seed: seed}
 	st := newSite(t, api, requests(n)...)
@@ -73,6 +71,14 @@ func TestKillNine(t *testing.T) {
 		require.Equal(t, 1+extra[id], oks[id], "answers to %s", id)
 	}
 	st.requireNothingAgain()
+}
+
+// build makes the program itself.
+func build(t *testing.T) (path string) {
+	path = filepath.Join(t.TempDir(), "batch.exe")
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return path
 }
 
 // checkpoint is a kill: what was done by then, and how long the API's log was.

@@ -33,31 +33,38 @@ func run(args []string) int {
 		return exitUsage
 	}
 
-	// The first signal stops what waits and lets what runs finish; the second stops that too.
+	// The first signal drains, the second stops at once. A third does what it does to any program.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
-	soft, stop := context.WithCancel(context.Background())
-	hard, kill := context.WithCancel(context.Background())
-	defer kill()
+	soft, drain := context.WithCancel(context.Background())
+	hard, stop := context.WithCancel(context.Background())
 	defer stop()
+	defer drain()
 	go func() {
 		<-signals
-		fmt.Fprintln(os.Stderr, "\nbatch: finishing what runs; once more to stop at once")
-		stop()
+		drain()
 		<-signals
-		kill()
+		stop()
+		signal.Stop(signals)
 	}()
 
 	sum, err := process(soft, hard, cfg, os.Stderr)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "batch: interrupted before anything was sent")
+		return exitInterrupted
+	case err != nil:
 		fmt.Fprintf(os.Stderr, "batch: %v\n", err)
 		return exitFailed
 	}
 	fmt.Fprint(os.Stderr, sum)
 	switch {
 	case soft.Err() != nil:
-		fmt.Fprintf(os.Stderr, "batch: interrupted with %d lines left to do: the same command goes on from here\n", sum.lost)
+		fmt.Fprint(os.Stderr, sum.left)
+		if sum.lost > 0 {
+			fmt.Fprintf(os.Stderr, "batch: interrupted with %d lines left to do: the same command goes on from here\n", sum.lost)
+		}
 		return exitInterrupted
 	case sum.failed > 0 || sum.lost > 0 || sum.duplicated > 0:
 		return exitFailed

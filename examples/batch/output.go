@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -131,11 +132,11 @@ func (out *output) has(l *line) (bool, error) {
 }
 
 // check fails if the input has changed under the answers, before anything is sent.
-func (out *output) check(in string) error {
+func (out *output) check(ctx context.Context, in string) error {
 	if !out.any {
 		return nil
 	}
-	return eachLine(in, func(l *line) error {
+	return eachLine(ctx, in, func(l *line) error {
 		_, err := out.has(l)
 		return err
 	})

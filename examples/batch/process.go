@@ -15,44 +15,96 @@ import (
 )
 
 // process answers every line of the input that is not yet answered in the output. When
-// soft is done it stops what waits, and when hard is done what runs, too.
+// soft is done it reads no more and drains what was accepted; when after that hard is
+// done, it stops at once.
 func process(soft, hard context.Context, cfg config, log io.Writer) (summary, error) {
-	started := time.Now()
-	total, last, err := countLines(cfg.in)
+	b, err := newBatch(soft, cfg)
 	if err != nil {
 		return summary{}, err
 	}
-	in, err := os.Open(cfg.in)
-	if err != nil {
-		return summary{}, err
-	}
-	defer in.Close()
-	if sameFile(cfg.in, cfg.out) {
-		return summary{}, fmt.Errorf("-in and -out are both %s: the results need a file of their own", cfg.in)
-	}
-	out, err := openOutput(cfg.out, last)
-	if err != nil {
-		return summary{}, err
-	}
-	defer out.close()
-	if err := out.check(cfg.in); err != nil {
-		return summary{}, err
-	}
-	s, err := scheduler.New(cfg.scheduler(out))
-	if err != nil {
-		return summary{}, err
-	}
-	defer s.Close()
+	defer b.close()
+	return b.process(soft, hard, log)
+}
 
-	b := &batch{cfg: cfg, out: out, send: newSender(cfg, hard), s: s}
-	p := startProgress(log, b, total)
-	err = b.run(soft, in)
+// batch is one run.
+type batch struct {
+	cfg     config
+	started time.Time
+	in      *os.File
+	total   int // lines in it
+	out     *output
+	s       *scheduler.Scheduler
+	send    *sender
+	kill    context.CancelFunc // ends the attempts that run
+	tally   tally
+	failure error // what made the input end before its end
+
+	unfinished []scheduler.Unfinished // what a drain has left
+	unanswered map[string]outcome     // by name of the call: what has no result for the next run to find
+}
+
+// outcome is what the scheduler says of a line.
+type outcome = scheduler.Result[*line, *response]
+
+// newBatch finds out what there is to do, and does none of it yet. It gives up when ctx is done.
+func newBatch(ctx context.Context, cfg config) (_ *batch, err error) {
+	b := &batch{cfg: cfg, started: time.Now(), unanswered: map[string]outcome{}}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	var last int
+	if b.total, last, err = countLines(ctx, cfg.in); err != nil {
+		return nil, err
+	}
+	if b.in, err = os.Open(cfg.in); err != nil {
+		return nil, err
+	}
+	if sameFile(cfg.in, cfg.out) {
+		return nil, fmt.Errorf("-in and -out are both %s: the results need a file of their own", cfg.in)
+	}
+	if b.out, err = openOutput(cfg.out, last); err != nil {
+		return nil, err
+	}
+	if err = b.out.check(ctx, cfg.in); err != nil {
+		return nil, err
+	}
+	if b.s, err = scheduler.New(cfg.scheduler(b.out)); err != nil {
+		return nil, err
+	}
+	attempts, kill := context.WithCancel(context.Background())
+	b.send, b.kill = newSender(cfg, attempts), kill
+	return b, nil
+}
+
+// close gives back whatever newBatch has taken.
+func (b *batch) close() {
+	if b.s != nil {
+		b.s.Close()
+	}
+	if b.kill != nil {
+		b.kill()
+	}
+	if b.out != nil {
+		_ = b.out.close() // every result is written by now, or its failure was told
+	}
+	if b.in != nil {
+		_ = b.in.Close() // it was only read
+	}
+}
+
+// process does what there is to do, and counts what has become of it.
+func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, error) {
+	p := startProgress(log, b)
+	err := b.run(soft, hard, p)
 	p.stop()
 	if err != nil {
 		return summary{}, err
 	}
-	sum, err := audit(cfg.in, cfg.out)
-	sum.refused, sum.retries, sum.elapsed = b.send.refused.Load(), s.Snapshot().Totals.Retries, time.Since(started)
+	sum, err := audit(b.cfg.in, b.cfg.out)
+	sum.refused, sum.retries = b.send.refused.Load(), b.s.Snapshot().Totals.Retries
+	sum.elapsed, sum.perRequest, sum.left = time.Since(b.started), b.tally.mean(), b.left()
 	return sum, err
 }
 
@@ -74,56 +126,72 @@ func (cfg config) scheduler(out *output) scheduler.Config {
 	return c
 }
 
-func newSender(cfg config, hard context.Context) *sender {
+func newSender(cfg config, attempts context.Context) *sender {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = cfg.inFlight
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // following it would be a request that has not paid
 	}}
-	return &sender{client: client, headers: cfg.headers, timeout: cfg.timeout, hard: hard}
-}
-
-// batch is one run.
-type batch struct {
-	cfg     config
-	out     *output
-	send    *sender
-	s       *scheduler.Scheduler
-	tally   tally
-	failure error // what made the input end before its end
+	return &sender{client: client, headers: cfg.headers, timeout: cfg.timeout, attempts: attempts}
 }
 
 // run streams the lines through the scheduler and writes each result as it comes.
-func (b *batch) run(ctx context.Context, in io.Reader) error {
+func (b *batch) run(soft, hard context.Context, p *progress) error {
 	defer b.send.client.CloseIdleConnections()
-	free := func(l *line) []scheduler.Option {
-		if l.err != nil {
-			return []scheduler.Option{scheduler.Cost(0)} // a bad line is not sent
+	drained := make(chan struct{})
+	notDraining := context.AfterFunc(soft, func() {
+		defer close(drained)
+		b.drain(hard, p)
+	})
+	defer func() {
+		if !notDraining() {
+			<-drained
 		}
-		return nil
-	}
-	send := func(ctx context.Context, l *line) (*response, error) {
-		if l.err == nil {
-			b.out.touch()
-		}
-		return b.send.send(ctx, l)
-	}
-	for res := range scheduler.Stream(ctx, b.s, b.open(in), send, scheduler.Each(free)) {
-		if errors.Is(res.Err, context.Canceled) {
-			continue // interrupted: the next run answers it
+	}()
+	for res := range scheduler.Stream(context.Background(), b.s, b.lines(soft), b.attempt, scheduler.Each(callOptions)) {
+		if errors.Is(res.Err, scheduler.ErrClosed) || errors.Is(res.Err, context.Canceled) {
+			b.unanswered[res.Input.name()] = res // interrupted: the next run answers it
+			continue
 		}
 		if err := b.out.write(resultOf(res.Input, res.Value, res.Err)); err != nil {
 			return fmt.Errorf("writing a result: %w", err)
 		}
-		b.tally.count(res.Err)
+		b.tally.count(res)
 	}
 	return b.failure
 }
 
-// open yields the lines that are not answered yet.
-func (b *batch) open(in io.Reader) iter.Seq[*line] {
+func callOptions(l *line) []scheduler.Option {
+	opts := []scheduler.Option{scheduler.Name(l.name()), scheduler.Priority(l.priority)}
+	if l.err != nil {
+		opts = append(opts, scheduler.Cost(0)) // a bad line is not sent
+	}
+	return opts
+}
+
+// attempt makes one attempt at a line. The context that it is given ends with the drain:
+// an attempt that has begun may finish all the same, for it has been paid for.
+func (b *batch) attempt(_ context.Context, l *line) (*response, error) {
+	if l.err != nil {
+		return nil, l.err
+	}
+	b.out.touch()
+	began := time.Now()
+	answer, err := b.send.send(l)
+	l.ran += time.Since(began)
+	if err != nil && !errors.Is(err, context.Canceled) { // one that was cut off has no say
+		l.last = err
+	}
+	return answer, err
+}
+
+// lines yields the lines that are not answered yet, until soft is done.
+func (b *batch) lines(soft context.Context) iter.Seq[*line] {
 	return func(yield func(*line) bool) {
-		for l := range readLines(in, &b.failure) {
+		for l := range readLines(b.in, &b.failure) {
+			if soft.Err() != nil {
+				return
+			}
 			done, err := b.out.has(l)
 			if err != nil {
 				b.failure = fmt.Errorf("%s: %w", b.cfg.in, err)

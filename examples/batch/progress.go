@@ -4,38 +4,60 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
+
+	"example.com/fairlead/events"
 )
 
 // tally counts results as they are written.
 type tally struct {
 	resumed, answered, failed atomic.Int64
+
+	// Of requests alone: a bad line is none, and its time would make the mean look better.
+	requests int64
+	times    events.Times
 }
 
-func (t *tally) count(err error) {
-	if err == nil {
+func (t *tally) count(res outcome) {
+	if res.Err == nil {
 		t.answered.Add(1)
 	} else {
 		t.failed.Add(1)
+	}
+	if res.Input.err == nil {
+		t.requests++
+		res.Times.Run = max(res.Times.Run, res.Input.ran) // the scheduler's count ends with a drain, the attempt doesn't
+		t.times = t.times.Plus(res.Times)
+	}
+}
+
+// mean is what a request has spent its time on, part by part; zero if there was none.
+func (t *tally) mean() events.Times {
+	n, sum := time.Duration(max(1, t.requests)), t.times
+	return events.Times{
+		Queue: sum.Queue / n, Tokens: sum.Tokens / n, Slot: sum.Slot / n,
+		Hold: sum.Hold / n, Backoff: sum.Backoff / n, Run: sum.Run / n,
 	}
 }
 
 // progress tells how a run is doing: on one line that changes where the log is a
 // terminal, and elsewhere on a new line from time to time.
 type progress struct {
-	log   io.Writer
 	b     *batch
-	total int
 	live  bool
 	quit  chan struct{}
 	ended chan struct{}
+
+	mu  sync.Mutex // held while something is printed
+	log io.Writer
 }
 
-func startProgress(log io.Writer, b *batch, total int) *progress {
-	p := &progress{log: log, b: b, total: total, quit: make(chan struct{}), ended: make(chan struct{})}
+func startProgress(log io.Writer, b *batch) *progress {
+	p := &progress{log: log, b: b, quit: make(chan struct{}), ended: make(chan struct{})}
 	every := 2 * time.Second
 	if f, ok := log.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("CI") == "" {
 		p.live, every = true, 100*time.Millisecond
@@ -64,11 +86,24 @@ func (p *progress) run(every time.Duration) {
 
 // show prints the line. \x1b[K clears what a longer one has left behind.
 func (p *progress) show() {
+	line := p.String()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.live {
-		fmt.Fprintf(p.log, "\r%s\x1b[K", p)
+		fmt.Fprintf(p.log, "\r%s\x1b[K", line)
 	} else {
-		fmt.Fprintln(p.log, p)
+		fmt.Fprintln(p.log, line)
 	}
+}
+
+// say prints a message in the place of the line, which comes again below it.
+func (p *progress) say(message string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.live {
+		fmt.Fprint(p.log, "\r\x1b[K")
+	}
+	fmt.Fprintf(p.log, "batch: %s\n", message)
 }
 
 func (p *progress) stop() {
@@ -80,11 +115,11 @@ func (p *progress) stop() {
 func (p *progress) String() string {
 	t, snap := &p.b.tally, p.b.s.Snapshot()
 	done := t.resumed.Load() + t.answered.Load() + t.failed.Load()
-	s := fmt.Sprintf("batch: %d of %d done", done, p.total)
+	s := fmt.Sprintf("batch: %d of %d done", done, p.b.total)
 	if failed := t.failed.Load(); failed > 0 {
 		s += fmt.Sprintf(" (%d failed)", failed)
 	}
-	s += fmt.Sprintf(", %d running, %d backing off, %d queued, %d tokens, %d retries", snap.Running, snap.BackingOff, snap.Queued, snap.Available, snap.Totals.Retries)
+	s += fmt.Sprintf(", %d running, %d backing off, %d queued, %d tokens, %d retries", p.b.send.running.Load(), snap.BackingOff, snap.Queued, snap.Available, snap.Totals.Retries)
 	if wait := time.Until(snap.HeldUntil); wait > 0 {
 		s += fmt.Sprintf(", held by the server for %v", wait.Round(100*time.Millisecond))
 	}

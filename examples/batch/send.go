@@ -20,11 +20,12 @@ const maxBody = 64 << 20
 
 // sender makes attempts.
 type sender struct {
-	client  *http.Client
-	headers http.Header
-	timeout time.Duration
-	hard    context.Context // when it is done, attempts are given up
-	refused atomic.Int64    // 429s seen
+	client   *http.Client
+	headers  http.Header
+	timeout  time.Duration
+	attempts context.Context // when it is done, those that run are given up
+	running  atomic.Int64    // attempts; after a drain nobody else knows
+	refused  atomic.Int64    // 429s seen
 }
 
 // statusError is an answer that is not a success. It says what it means for retrying.
@@ -41,13 +42,11 @@ func (e *statusError) Error() string {
 	return e.status
 }
 
-// send makes one attempt. The context it is given ends when the run is interrupted: an
-// attempt that has begun may finish all the same, for it has been paid for.
-func (s *sender) send(_ context.Context, l *line) (*response, error) {
-	if l.err != nil {
-		return nil, l.err
-	}
-	ctx, cancel := context.WithTimeout(s.hard, s.timeout)
+// send makes one attempt.
+func (s *sender) send(l *line) (*response, error) {
+	s.running.Add(1)
+	defer s.running.Add(-1)
+	ctx, cancel := context.WithTimeout(s.attempts, s.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, l.method, l.url, bytes.NewReader(l.body))
 	if err != nil {

@@ -1,27 +1,38 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
 	"time"
+
+	"example.com/fairlead/events"
 )
 
-// summary is how a run ended. What became of the lines is counted in the files.
+// summary is how a run ended.
 type summary struct {
-	answered   int // lines with a result that is a success
-	failed     int // lines with a result that is an error
-	lost       int // lines without a result
-	duplicated int // results beyond the first of their line
-	refused    int64
-	retries    uint64
+	counts
 	elapsed    time.Duration
+	perRequest events.Times // what a request of this run has spent its time on; a mean
+	left       leftovers    // of a drain
+}
+
+// counts says what became of the lines, which is counted in the files, and what this run saw.
+type counts struct {
+	answered   int   // lines with a result that is a success
+	failed     int   // lines with a result that is an error
+	lost       int   // lines without a result
+	duplicated int   // results beyond the first of their line
+	refused    int64 // 429s
+	retries    uint64
 }
 
 // audit counts what became of the lines of an input, in the files and nowhere else.
 func audit(in, out string) (summary, error) {
 	var sum summary
-	_, last, err := countLines(in)
+	ctx := context.Background() // who stops a run wants to know how it ended
+	_, last, err := countLines(ctx, in)
 	if err != nil {
 		return sum, err
 	}
@@ -47,7 +58,7 @@ func audit(in, out string) (summary, error) {
 	if err != nil {
 		return sum, err
 	}
-	return sum, eachLine(in, func(l *line) error {
+	return sum, eachLine(ctx, in, func(l *line) error {
 		if results[l.number] != l.hash { // none, or of what the line once was
 			sum.lost++
 		}
@@ -57,15 +68,20 @@ func audit(in, out string) (summary, error) {
 
 // String is the summary in lines, each with its label.
 func (s summary) String() string {
-	var b strings.Builder
-	for _, row := range []struct {
+	type row struct {
 		label string
 		value any
-	}{
+	}
+	rows := []row{
 		{"answered", s.answered}, {"failed", s.failed}, {"lost", s.lost}, {"duplicated", s.duplicated},
 		{"429s seen", s.refused}, {"retries", s.retries}, {"elapsed", s.elapsed.Round(10 * time.Millisecond)},
-	} {
-		fmt.Fprintf(&b, "%-11s %v\n", row.label+":", row.value)
+	}
+	if s.perRequest != (events.Times{}) {
+		rows = append(rows, row{"time per request", s.perRequest})
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		fmt.Fprintf(&b, "%-17s %v\n", row.label+":", row.value)
 	}
 	return b.String()
 }
