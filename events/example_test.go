@@ -65,7 +65,7 @@ func ExampleKinds() {
 	// false true
 }
 
-// Times add up: so the averages of many calls say where their time goes.
+// Times add up: so the mean of many calls says where their time goes.
 func ExampleTimes() {
 	calls := []events.Times{
 		{Queue: 2 * time.Second, Tokens: time.Second, Run: 200 * time.Millisecond},
@@ -76,8 +76,8 @@ func ExampleTimes() {
 		all = all.Plus(t)
 	}
 	fmt.Println(calls[0])
-	fmt.Println(all, all.Total())
+	fmt.Println(all.Over(len(calls)))
 	// Output:
 	// 3.2s (queue 2s, tokens 1s, run 200ms)
-	// 5s (queue 2s, tokens 1s, slot 1s, run 1s) 5s
+	// 2.5s (queue 1s, tokens 500ms, slot 500ms, run 500ms)
 }

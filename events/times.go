@@ -31,6 +31,16 @@ func (t Times) Plus(u Times) Times {
 	}
 }
 
+// Over divides each part by n, rounding down: the mean of the times of n calls that
+// were added up. It panics if n is zero.
+func (t Times) Over(n int) Times {
+	d := time.Duration(n)
+	return Times{
+		Queue: t.Queue / d, Tokens: t.Tokens / d, Slot: t.Slot / d,
+		Hold: t.Hold / d, Backoff: t.Backoff / d, Run: t.Run / d,
+	}
+}
+
 // String is the total and the parts that are not zero, such as
 //
 //	3.2s (queue 2s, tokens 1s, run 200ms)

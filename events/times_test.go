@@ -22,6 +22,7 @@ func TestTimesForgetNoPart(t *testing.T) {
 		require.Equal(t, time.Minute, one.Total())
 		require.Contains(t, one.String(), "1m0s (")
 		require.Equal(t, 2*time.Minute, one.Plus(one).Total())
+		require.Equal(t, 20*time.Second, one.Over(3).Total())
 	}
 	require.Equal(t, time.Second<<v.NumField()-time.Second, all.Total())
 	require.Equal(t, "1m3s (queue 1s, tokens 2s, slot 4s, hold 8s, backoff 16s, run 32s)", all.String())

@@ -163,9 +163,10 @@ func (s *Scheduler) failed(c *call, err error, v retry.Verdict) error {
 
 // conclude completes the handle of a call, if it has one, when there is no owner to do it.
 func (c *call) conclude(err error) {
-	if c.handle != nil {
-		<-c.handle.s.done // the owner's last word on the call's times
-		c.handle.complete(err, c.made)
+	if h := c.handle; h != nil {
+		<-h.s.done // what the owner knew of the call is now ours
+		c.spent.Run += max(0, h.s.clock.Now().Sub(h.s.origin)-c.since)
+		h.complete(err, c.made)
 	}
 }
 

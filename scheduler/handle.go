@@ -206,8 +206,7 @@ func (h *Handle) Attempts() int {
 	}
 }
 
-// Times returns what the call has spent its time on; zero while it has not ended. If it
-// still ran when the scheduler was closed, its time ends there.
+// Times returns what the call has spent its time on; zero while it has not ended.
 func (h *Handle) Times() events.Times {
 	select {
 	case <-h.done:

@@ -150,8 +150,6 @@ func (k *core) close(now time.Duration) []Unfinished {
 	k.draining, k.closed = true, true
 	var open []*call
 	for c := k.running.first; c != nil; c = c.next {
-		c.spent.Run += k.now - c.since // nothing more will be heard of it
-		c.since = k.now
 		open = append(open, c)
 	}
 	k.queue.each(func(c *call) { open = append(open, c) })

@@ -15,9 +15,6 @@ type Reservation struct {
 	h *Handle
 }
 
-// reserved is the policy of reservations: whoever does the work itself retries it, too.
-var reserved = retry.Policy{MaxRetries: retry.None}
-
 var errWatchedReserve = errors.New("scheduler: OnProgress is not for Reserve: ask the Reservation for its Estimate")
 
 // Reserve takes a place in the queue for work that the caller will do itself, and
@@ -46,7 +43,9 @@ func (s *Scheduler) Reserve(ctx context.Context, opts ...Option) (*Reservation, 
 	if c.watched {
 		return nil, errWatchedReserve
 	}
-	c.policy = &reserved
+	once := *c.policy
+	once.MaxRetries = retry.None // whoever does the work itself retries it, too
+	c.policy = &once
 	h, err := h.send()
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ type Result[In, Out any] struct {
 	Input    In
 	Value    Out // what the last attempt returned
 	Err      error
+	Call     uint64       // its number, as in events and reports; 0 if it was refused
 	Attempts int          // how many were made
 	Times    events.Times // what they and the waits between them took
 }
@@ -68,7 +69,8 @@ func Each[In any](f func(In) []Option) Option {
 // context's error; an input that is being read by then is waited for, since it will
 // have a result. When the loop over the results is left early, what waits or runs
 // is cancelled, and Stream returns when the functions have; input that blocks
-// is not waited for. A panic of the input comes out of the loop.
+// is not waited for. A panic of the input comes out of the loop. To finish what was
+// read and read no more, end the input.
 //
 // It panics if an argument is nil or an option wrong: LookAhead is not positive, or
 // Each has another In. A function of Each that panics spoils the result of that input
@@ -224,7 +226,7 @@ func (r *streamRun[In, Out]) submit(ctx context.Context, result *Result[In, Out]
 		result.Value, err = r.call(ctx, result.Input)
 		return err
 	}, func(h *Handle) {
-		result.Err, result.Attempts, result.Times = h.err, h.attempts, h.times
+		result.Err, result.Call, result.Attempts, result.Times = h.err, h.call.id, h.attempts, h.times
 		r.finished <- result
 	}, opts)
 	return err

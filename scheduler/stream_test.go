@@ -40,7 +40,7 @@ func TestStreamAsFinished(t *testing.T) {
 		var got []int
 		for r := range scheduler.Stream(t.Context(), s, upTo(10), laterFirst) {
 			ran := events.Times{Run: time.Duration(10-r.Input) * time.Second}
-			require.Equal(t, scheduler.Result[int, int]{Index: r.Input, Input: r.Input, Value: 2 * r.Input, Attempts: 1, Times: ran}, r)
+			require.Equal(t, scheduler.Result[int, int]{Index: r.Input, Input: r.Input, Value: 2 * r.Input, Call: uint64(r.Input) + 1, Attempts: 1, Times: ran}, r)
 			got = append(got, r.Input)
 		}
 		require.Equal(t, []int{9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, got)

@@ -25,6 +25,7 @@ import (
 // call by call and nanosecond for nanosecond, whether the core is stepped by hand,
 // runs on the system clock in a bubble, or on a mock in a bubble.
 func TestD2_ThreeWaysOneTrace(t *testing.T) {
+	all := ""
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			w := newWorkload(seed)
@@ -36,12 +37,15 @@ func TestD2_ThreeWaysOneTrace(t *testing.T) {
 			clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
 				onMock = w.runLive(t, mock, mock.Sleep, mock.Add)
 			})
-			for _, kind := range []events.Kind{events.Retrying, events.Held, events.Cancelled, events.Exhausted, events.Succeeded} {
-				require.Contains(t, byHand, kind.String(), "the workload should have some of each")
-			}
+			all += byHand
 			require.Equal(t, byHand, inBubble, "the system clock in a bubble")
 			require.Equal(t, byHand, onMock, "a mock in a bubble")
 		})
+	}
+	for kind := events.Queued; events.All.Has(kind); kind++ {
+		if kind != events.Started && kind != events.Closed {
+			require.Contains(t, all, kind.String(), "the workloads should have some of each")
+		}
 	}
 }
 
@@ -50,11 +54,21 @@ func TestD2_ThreeWaysOneTrace(t *testing.T) {
 type workload struct {
 	cfg   Config
 	calls []workCall
+	turns []workTurn
 	end   time.Duration
+}
+
+// workTurn is something that is changed while calls wait: by a scheduler's method, and
+// as the core is told of it.
+type workTurn struct {
+	at   time.Duration
+	live func(*Scheduler) error
+	core func(*core, time.Duration)
 }
 
 type workCall struct {
 	cost     int64
+	priority int
 	arrives  time.Duration
 	cancels  time.Duration // 0: never
 	attempts []workAttempt // what they do; after the last, they succeed
@@ -71,10 +85,13 @@ func newWorkload(seed uint64) *workload {
 	w := &workload{
 		end: 24 * time.Hour,
 		cfg: Config{
-			Limit:       bucket.PerSecond(7).Burst(20),
-			Retry:       retry.Policy{MaxRetries: 3, Initial: 500 * time.Millisecond, Seed: seed + 1},
-			MaxInFlight: 12,
-			EventBuffer: 1 << 14,
+			Limit:        bucket.PerSecond(7).Burst(20),
+			Retry:        retry.Policy{MaxRetries: 3, Initial: 500 * time.Millisecond, Seed: seed + 1},
+			MaxInFlight:  12,
+			MaxQueued:    30,
+			Overflow:     DropLowest,
+			PriorityStep: 5 * time.Second,
+			EventBuffer:  1 << 14,
 		},
 	}
 	failures := []error{
@@ -87,7 +104,10 @@ func newWorkload(seed uint64) *workload {
 	at := time.Duration(0)
 	for range 200 {
 		at += upTo(200 * time.Millisecond)
-		c := workCall{cost: rnd.Int64N(6), arrives: at}
+		c := workCall{cost: rnd.Int64N(6), priority: rnd.IntN(4) - 1, arrives: at}
+		if at > 6*time.Second {
+			c.cost = min(c.cost, 4) // more would be refused before the core hears of it
+		}
 		if rnd.IntN(5) == 0 {
 			c.cancels = at + upTo(10*time.Second)
 		}
@@ -96,6 +116,25 @@ func newWorkload(seed uint64) *workload {
 		}
 		c.attempts = append(c.attempts, workAttempt{takes: upTo(time.Second)})
 		w.calls = append(w.calls, c)
+	}
+	w.turns = []workTurn{
+		{upTo(5 * time.Second), (*Scheduler).Pause, func(k *core, now time.Duration) { k.pause(now, bucket.Forever) }},
+		{5*time.Second + upTo(time.Second), (*Scheduler).Resume, (*core).resume},
+		{
+			6*time.Second + upTo(time.Second),
+			func(s *Scheduler) error { return s.SetLimit(bucket.PerSecond(11).Burst(4)) },
+			func(k *core, now time.Duration) { _ = k.setLimit(now, bucket.PerSecond(11).Burst(4)) },
+		},
+		{
+			8*time.Second + upTo(time.Second),
+			func(s *Scheduler) error { return s.HoldUntil(s.origin.Add(12345678901)) },
+			func(k *core, now time.Duration) { k.pause(now, 12345678901) },
+		},
+		{
+			14*time.Second + upTo(time.Second),
+			func(s *Scheduler) error { return s.SetMaxInFlight(5) },
+			func(k *core, now time.Duration) { k.setMaxInFlight(now, 5) },
+		},
 	}
 	return w
 }
@@ -110,8 +149,16 @@ func (w *workload) runLive(t *testing.T, c clock.Clock, sleep, pass func(time.Du
 	s, err := New(cfg)
 	require.NoError(t, err)
 	sub := s.Subscribe()
+	start := s.origin
 	go func() {
-		start := s.origin
+		for _, turn := range w.turns {
+			sleep(turn.at - c.Now().Sub(start))
+			if err := turn.live(s); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	go func() {
 		for i, call := range w.calls {
 			sleep(call.arrives - c.Now().Sub(start))
 			ctx, cancel := context.WithCancel(context.Background())
@@ -121,8 +168,8 @@ func (w *workload) runLive(t *testing.T, c clock.Clock, sleep, pass func(time.Du
 				n++
 				sleep(call.attempt(n).takes)
 				return call.attempt(n).fails
-			}, Cost(call.cost), Name(fmt.Sprint(i)))
-			if err != nil {
+			}, Cost(call.cost), Priority(call.priority), Name(fmt.Sprint(i)))
+			if err != nil && !errors.Is(err, ErrQueueFull) {
 				t.Error(err)
 			}
 			if call.cancels > 0 {
@@ -163,12 +210,15 @@ func (w *workload) runByHand(t *testing.T) string {
 	}
 	work := map[*call]workCall{}
 	for i, wc := range w.calls {
-		c := &call{name: fmt.Sprint(i), cost: wc.cost, policy: &cfg.Retry, deadline: bucket.Forever}
+		c := &call{name: fmt.Sprint(i), cost: wc.cost, priority: wc.priority, policy: &cfg.Retry, deadline: bucket.Forever}
 		work[c] = wc
 		add(wc.arrives, func(now time.Duration) { k.submit(now, c) })
 		if wc.cancels > 0 {
 			add(wc.cancels, func(now time.Duration) { k.cancel(now, c, context.Canceled) })
 		}
+	}
+	for _, turn := range w.turns {
+		add(turn.at, func(now time.Duration) { turn.core(k, now) })
 	}
 	var all []events.Event
 	for k.now < w.end {

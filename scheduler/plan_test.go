@@ -1,0 +1,76 @@
+package scheduler
+
+import (
+	"math"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+)
+
+// TestRankSaturates: a priority beyond all reckoning is the first or the last there is,
+// and overflows nothing.
+func TestRankSaturates(t *testing.T) {
+	for _, step := range []time.Duration{1, time.Minute, bucket.Forever} {
+		k, err := newCore(Config{PriorityStep: step}, time.Time{})
+		require.NoError(t, err)
+		for _, now := range []time.Duration{0, time.Hour, bucket.Forever - 1} {
+			k.now = now
+			last := time.Duration(math.MaxInt64)
+			for _, priority := range []int{math.MinInt, math.MinInt + 1, -1 << 30, -2, -1, 0, 1, 2, 1 << 30, math.MaxInt} {
+				rank := k.rank(priority)
+				require.LessOrEqual(t, rank, last, "priority %d, step %v, at %v", priority, step, now)
+				require.Equal(t, priority > 0, rank < now)
+				last = rank
+			}
+			require.Equal(t, now, k.rank(0))
+		}
+	}
+	k, err := newCore(Config{}, time.Time{})
+	require.NoError(t, err)
+	k.now = time.Hour
+	require.Equal(t, time.Hour-3*time.Minute, k.rank(3))
+	require.Equal(t, time.Hour+3*time.Minute, k.rank(-3))
+	require.Equal(t, time.Hour-bucket.Forever, k.rank(math.MaxInt))
+	require.Equal(t, bucket.Forever, k.rank(math.MinInt))
+}
+
+// TestH37_CancelledGiveTheirMemoryBack: of a million calls that wait, 900,000 are
+// cancelled, here and there, and the memory that the core had for them is free at once.
+func TestH37_CancelledGiveTheirMemoryBack(t *testing.T) {
+	const n = 1_000_000
+	k, err := newCore(Config{Limit: bucket.PerSecond(1), Level: &bucket.State{}}, time.Time{})
+	require.NoError(t, err)
+	policy := retry.Policy{}.WithDefaults()
+	before := heapInUse()
+	calls := make([]*call, n)
+	for i := range calls {
+		calls[i] = &call{cost: 1, policy: &policy, deadline: bucket.Forever}
+		k.submit(0, calls[i])
+	}
+	full := heapInUse() - before
+	for i := range calls {
+		if i%10 != 0 {
+			k.cancel(0, calls[i], ErrCancelled)
+			k.effects.clear()
+			calls[i] = nil
+		}
+	}
+	left := heapInUse() - before - 8*n // the slice of this test
+	t.Logf("%d MB for a million, %d MB for the hundred thousand that are left", full>>20, left>>20)
+	require.Equal(t, n/10, k.queue.len())
+	require.Less(t, left, full/8)
+	runtime.KeepAlive(calls)
+}
+
+// heapInUse is how many bytes are in use.
+func heapInUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
