@@ -22,15 +22,29 @@
 //   - [Scheduler.Do] runs a function here and now; [Value] does if it has a result.
 //   - [Scheduler.Submit] hands it in and returns: no goroutine waits while it is queued.
 //   - [Stream] runs a function for each of any number of inputs, in constant memory.
+//   - [Scheduler.Reserve] takes a place in the queue for work that is done elsewhere.
 //
 // # Order
 //
 //  1. Calls are granted in the order in which they reached the owner. Nobody overtakes
 //     the head of the queue, so a call with a big cost is not starved by small ones.
-//  2. A retry keeps the place that its first arrival gave it. While it backs off, it
-//     holds no token, no slot and no place that would hold up others.
-//  3. A call that leaves, for whatever reason, leaves at once, and those behind it
+//  2. A call with a [Priority] counts as having arrived earlier, by a step for each
+//     point. So a call is only overtaken by calls that arrive less than a step after it
+//     for each point that they have more: however many there are, it is not starved.
+//  3. A retry keeps the place that its first arrival and its priority gave it. While it
+//     backs off, it holds no token, no slot and no place that would hold up others.
+//  4. A call that leaves, for whatever reason, leaves at once, and those behind it
 //     are planned anew in the same step.
+//
+// # Changing the plan
+//
+// Limits, caps and bounds may be changed and everything may be paused while calls
+// wait: [Scheduler.SetLimit], [Scheduler.SetMaxInFlight], [Scheduler.SetMaxQueued],
+// [Scheduler.Pause], [Scheduler.HoldUntil]. What waits is planned anew at that instant.
+// A call's deadline is held against the plan when it is queued, first or again, and
+// whenever a server's wait, a pause or a new limit changes the plan: if it can't be
+// met, the call ends at once with a [DeadlineError]. Being overtaken does not count as
+// a change of plan; then the context ends the call when its time has come.
 //
 // # Exactness
 //

@@ -46,7 +46,7 @@ func TestReadmeCompiles(t *testing.T) {
 	require.NoError(t, err, string(out))
 }
 
-// TestReadmeNamesRealTests: the tests that the README calls proof exist.
+// TestReadmeNamesRealTests: the tests and examples that the README calls proof exist.
 func TestReadmeNamesRealTests(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestReadmeNamesRealTests(t *testing.T) {
 		all.Write(src)
 		return err
 	}))
-	names := regexp.MustCompile("`(Test\\w+)`").FindAllSubmatch(readme, -1)
+	names := regexp.MustCompile("`((?:Test|Example)\\w+)`").FindAllSubmatch(readme, -1)
 	require.Greater(t, len(names), 10)
 	for _, name := range names {
 		if !strings.Contains(all.String(), fmt.Sprintf("\nfunc %s(", name[1])) {

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"time"
 )
 
 // line is one line of the input file.
@@ -29,9 +28,7 @@ type line struct {
 	body     []byte
 	priority int
 	err      error // the line is bad
-
-	last error         // what its latest attempt failed with, if one did
-	ran  time.Duration // how long its attempts took
+	last     error // what its latest attempt failed with, if one did
 }
 
 // name names the line to people. It begins with the number: a custom_id need not be unique.

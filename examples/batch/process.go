@@ -176,9 +176,7 @@ func (b *batch) attempt(_ context.Context, l *line) (*response, error) {
 		return nil, l.err
 	}
 	b.out.touch()
-	began := time.Now()
 	answer, err := b.send.send(l)
-	l.ran += time.Since(began)
 	if err != nil && !errors.Is(err, context.Canceled) { // one that was cut off has no say
 		l.last = err
 	}

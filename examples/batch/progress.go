@@ -18,7 +18,7 @@ type tally struct {
 	resumed, answered, failed atomic.Int64
 
 	// Of requests alone: a bad line is none, and its time would make the mean look better.
-	requests int64
+	requests int
 	times    events.Times
 }
 
@@ -30,19 +30,12 @@ func (t *tally) count(res outcome) {
 	}
 	if res.Input.err == nil {
 		t.requests++
-		res.Times.Run = max(res.Times.Run, res.Input.ran) // the scheduler's count ends with a drain, the attempt doesn't
 		t.times = t.times.Plus(res.Times)
 	}
 }
 
 // mean is what a request has spent its time on, part by part; zero if there was none.
-func (t *tally) mean() events.Times {
-	n, sum := time.Duration(max(1, t.requests)), t.times
-	return events.Times{
-		Queue: sum.Queue / n, Tokens: sum.Tokens / n, Slot: sum.Slot / n,
-		Hold: sum.Hold / n, Backoff: sum.Backoff / n, Run: sum.Run / n,
-	}
-}
+func (t *tally) mean() events.Times { return t.times.Over(max(1, t.requests)) }
 
 // progress tells how a run is doing: on one line that changes where the log is a
 // terminal, and elsewhere on a new line from time to time.

@@ -40,7 +40,7 @@ func TestMeanTimes(t *testing.T) {
 	var sum tally
 	ms := time.Millisecond
 	sum.count(outcome{Input: &line{}, Times: events.Times{Queue: 4000 * ms, Tokens: 1000 * ms, Slot: 2 * ms, Run: 300 * ms}})
-	sum.count(outcome{Input: &line{ran: 100 * ms}, Times: events.Times{Tokens: 1000 * ms, Hold: 4 * ms, Backoff: 6 * ms, Run: 30 * ms}, Err: errors.New("no")})
+	sum.count(outcome{Input: &line{}, Times: events.Times{Tokens: 1000 * ms, Hold: 4 * ms, Backoff: 6 * ms, Run: 100 * ms}, Err: errors.New("no")})
 	sum.count(outcome{Input: &line{err: errors.New("bad")}, Times: events.Times{Queue: time.Hour}})
 	require.Equal(t, events.Times{Queue: 2000 * ms, Tokens: 1000 * ms, Slot: ms, Hold: 2 * ms, Backoff: 3 * ms, Run: 200 * ms}, sum.mean())
 	require.Contains(t, summary{perRequest: sum.mean()}.String(),
