@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,15 +90,15 @@ func TestWaitForRoomEnds(t *testing.T) {
 // A Stream reads no faster than there is room, and can be left while it waits outside.
 func TestStreamWaitsForRoom(t *testing.T) {
 	bubble(t, bounded(scheduler.WaitForRoom), func(t *testing.T, s *scheduler.Scheduler) {
-		read := 0
+		var read atomic.Int64
 		inputs := func(yield func(int) bool) {
-			for yield(read) {
-				read++
+			for yield(int(read.Load())) {
+				read.Add(1)
 			}
 		}
 		for r := range scheduler.Stream(t.Context(), s, inputs, double) {
 			synctest.Wait()
-			require.Equal(t, r.Input+3, read, "two wait, and one is outside")
+			require.EqualValues(t, r.Input+3, read.Load(), "two wait, and one is outside")
 			if r.Input == 10 {
 				break
 			}

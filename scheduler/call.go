@@ -33,6 +33,7 @@ type call struct {
 	deadline time.Duration // bucket.Forever if there is none
 	watched  bool          // wants updates on its progress
 	noWait   bool          // is refused if it can't start at once
+	plain    bool          // of Do, without options: the till would do for it
 
 	// The core's.
 	id      uint64 // in order of arrival, from 1
@@ -64,6 +65,7 @@ type call struct {
 	reply    chan reply // Do's; nil if nobody waits
 	handle   *Handle    // Submit's
 	patient  bool       // does not tell the core its deadline
+	ticket   ticket     // of the till, in place of a grant
 	made     int        // attempts started
 	pooled   bool       // may be used again when it is over
 	options  *options   // room to add up options in, which would otherwise be allocated each time

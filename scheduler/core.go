@@ -30,6 +30,7 @@ type core struct {
 	outside     chain // calls in the queue, but beyond its bound: those that have not been let in
 	backoff     backoff
 	running     chain         // in order of their grants
+	inTill      int           // how many run besides, let through by the till
 	pausedUntil time.Duration // bucket.Forever if that is not known; 0: not paused
 	held        time.Duration // how long nobody could be granted, up to now
 	lastID      uint64
@@ -104,7 +105,7 @@ func (k *core) nextGrant() time.Duration {
 	return k.bucket.Ready(head.cost)
 }
 
-func (k *core) hasSlot() bool { return k.maxInFlight == 0 || k.running.count < k.maxInFlight }
+func (k *core) hasSlot() bool { return k.maxInFlight == 0 || k.running.count+k.inTill < k.maxInFlight }
 
 // pass moves the core's time. Nothing falls due on the way, so all of it is spent on
 // the same: first, perhaps, a hold; then whatever the head waits for.

@@ -21,8 +21,14 @@ import (
 //
 // A panic in fn passes through Do to its caller, and so does runtime.Goexit.
 func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
+	plain := len(opts) == 0
+	if plain && ctx != nil && fn != nil && ctx.Err() == nil {
+		if got, ok := s.till.take(); ok {
+			return s.through(ctx, fn, got)
+		}
+	}
 	c := s.calls.Get().(*call)
-	c.pooled = true
+	c.pooled, c.plain = true, plain
 	if err := s.prepare(c, ctx, fn, opts); err != nil {
 		s.recycle(c)
 		return err
@@ -71,6 +77,12 @@ func (s *Scheduler) run(c *call) error {
 			stage = over
 			return err
 		}
+		if got := c.ticket; got.loan != nil {
+			stage = over
+			ctx, fn := c.ctx, c.fn
+			s.recycle(c)
+			return s.through(ctx, fn, got)
+		}
 		stage = attempting
 		v, err := s.attempt(c)
 		if !v.Retryable() {
@@ -107,6 +119,9 @@ func (s *Scheduler) await(c *call) (err error, ended bool) {
 				return s.abandon(c, cause), true
 			}
 			return nil, false
+		case replyTicket:
+			c.ticket = r.ticket
+			return nil, false
 		}
 	}
 }
@@ -121,6 +136,9 @@ func (s *Scheduler) withdraw(c *call, cause error) error {
 			return c.err
 		case replyGranted:
 			return s.abandon(c, cause)
+		case replyTicket:
+			s.adopt(c, r.ticket, cause)
+			return cause
 		}
 	}
 }

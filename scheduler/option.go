@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/retry"
 )
 
@@ -99,8 +100,7 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 	case fn == nil:
 		return errNilFunc
 	}
-	c.ctx, c.fn = ctx, fn
-	c.cost, c.policy, c.classify = 1, &s.retry, s.classify
+	s.fill(c, ctx, fn)
 	if len(opts) > 0 {
 		if c.options == nil {
 			c.options = new(options)
@@ -109,16 +109,25 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 			return err
 		}
 	}
-	if ctx.Done() == nil {
-		return nil
+	if c.patient {
+		c.deadline = bucket.Forever
 	}
 	if ctx.Err() != nil {
 		return causeOf(ctx)
 	}
-	if deadline, ok := ctx.Deadline(); ok && !c.patient {
+	return nil
+}
+
+// fill makes a call of what it is about, without options.
+func (s *Scheduler) fill(c *call, ctx context.Context, fn func(context.Context) error) {
+	c.ctx, c.fn = ctx, fn
+	c.cost, c.policy, c.classify = 1, &s.retry, s.classify
+	if ctx.Done() == nil {
+		return
+	}
+	if deadline, ok := ctx.Deadline(); ok {
 		c.deadline = deadline.Sub(s.origin)
 	}
-	return nil
 }
 
 // apply fills in what the options say, adding them up in o.

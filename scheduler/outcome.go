@@ -140,7 +140,7 @@ func (k *core) drain(now time.Duration) {
 
 // drained reports whether every accepted call has ended.
 func (k *core) drained() bool {
-	return k.queue.len() == 0 && len(k.backoff) == 0 && k.running.count == 0
+	return k.queue.len() == 0 && len(k.backoff) == 0 && k.running.count+k.inTill == 0
 }
 
 // close ends every call that waits, and returns what all calls that had not ended
@@ -158,6 +158,9 @@ func (k *core) close(now time.Duration) []Unfinished {
 	}
 	slices.SortFunc(open, byRank)
 	var left []Unfinished
+	for range k.inTill {
+		left = append(left, Unfinished{State: "running", Cost: 1, Attempts: 1, Paid: 1})
+	}
 	for _, c := range open {
 		left = append(left, k.unfinished(c))
 		if c.state != running {

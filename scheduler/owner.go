@@ -19,6 +19,7 @@ type owner struct {
 	core  *core
 	timer clock.Timer
 	armed time.Duration // when the timer goes off; bucket.Forever if it does not
+	loan  lender
 
 	syncs  []chan time.Duration // to be told when the turn is over
 	drains []chan struct{}      // to be told when every call has ended
@@ -28,8 +29,8 @@ type owner struct {
 type message struct {
 	op   op
 	call *call
-	err  error                       // opDone, opFailed: the outcome; opCancel, opAbandon: the cause
-	do   func(*owner, time.Duration) // opAsk
+	err  error                       // opDone, opFailed, opAdopt: the outcome; opCancel, opAbandon: the cause
+	do   func(*owner, time.Duration) // opAsk, opOver
 }
 
 type op uint8
@@ -41,6 +42,9 @@ const (
 	opFailed            // its attempt failed, in a way that may be retried: see call.verdict
 	opAbandon           // it was granted too late and not started
 	opCancel            // it is not wanted any more
+	opAdopt             // a call that was let through by the till is no success
+	opOver              // one is
+	opTick              // nothing but time has passed
 	opAsk               // let do look at the core or change it
 )
 
@@ -48,6 +52,7 @@ const (
 type reply struct {
 	kind     replyKind
 	progress *Progress // replyUpdate
+	ticket   ticket    // replyTicket
 }
 
 type replyKind uint8
@@ -56,6 +61,7 @@ const (
 	replyGranted replyKind = iota // run the function
 	replyEnded                    // the call is over: see call.err
 	replyUpdate                   // this is how it is doing
+	replyTicket                   // run the function: the till had a token, and the call is not needed
 )
 
 // mostReplies is how many replies can be on their way to one runner: after an
@@ -72,7 +78,7 @@ func (o *owner) run() {
 			o.turn(m)
 		case <-o.timer.C():
 			o.armed = bucket.Forever
-			o.turn(message{op: opAsk, do: (*owner).tick})
+			o.turn(message{op: opTick})
 		}
 	}
 	o.timer.Stop()
@@ -84,10 +90,15 @@ func (o *owner) run() {
 func (o *owner) turn(m message) {
 	now := o.s.clock.Now().Sub(o.s.origin)
 	o.core.wanted = o.s.hub.Wanted()
+	o.look(now)
+	if o.core.wake() <= now || o.core.wanted&perCall != 0 {
+		o.recall(now)
+	}
 	o.handle(now, m)
 	for range min(len(o.s.inbox), turnLength) {
 		o.handle(now, <-o.s.inbox)
 	}
+	o.lend()
 	o.deliver()
 	o.arm()
 	if len(o.s.inbox) == 0 {
@@ -95,9 +106,20 @@ func (o *owner) turn(m message) {
 	}
 }
 
+// handle recalls the loan before all but what can't change who is granted next.
 func (o *owner) handle(now time.Duration, m message) {
 	switch m.op {
 	case opSubmit:
+		if m.call.plain && o.fromTill(now, m.call) {
+			return
+		}
+	case opStarted, opDone, opOver, opTick:
+	default:
+		o.recall(now)
+	}
+	switch m.op {
+	case opSubmit:
+		o.recall(now)
 		o.core.submit(now, m.call)
 	case opStarted:
 		o.core.started(now, m.call)
@@ -111,13 +133,18 @@ func (o *owner) handle(now time.Duration, m message) {
 		o.core.abandon(now, m.call, m.err)
 	case opCancel:
 		o.core.cancel(now, m.call, m.err)
+	case opAdopt:
+		o.adopt(now, m.call, m.err)
+	case opOver:
+		o.look(now)
+		m.do(o, now)
+	case opTick:
+		o.renew(now)
+		o.core.advance(now)
 	case opAsk:
 		m.do(o, now)
 	}
 }
-
-// tick is a turn in which nothing but time has passed.
-func (o *owner) tick(now time.Duration) { o.core.advance(now) }
 
 // deliver does what the core wants done: first the news, so that an event has been
 // published by the time its consequence can be seen.
@@ -187,6 +214,9 @@ func (o *owner) notify() {
 // so that is always later than now.
 func (o *owner) arm() {
 	wake := o.core.wake()
+	if o.loan.lent {
+		wake = min(wake, o.loan.renews)
+	}
 	if wake == o.armed {
 		return
 	}

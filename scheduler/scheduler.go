@@ -27,6 +27,7 @@ type Scheduler struct {
 	classify    retry.Classifier
 	eventBuffer int
 
+	till  till
 	hub   events.Hub
 	inbox chan message // never closed
 	calls sync.Pool    // of *call, for Do

@@ -60,7 +60,7 @@ type Totals struct {
 // so that an application can take it up again. In a list of them, those that would
 // have gone first come first.
 type Unfinished struct {
-	Call     uint64    `json:"call"` // its number, in order of arrival
+	Call     uint64    `json:"call,omitzero"` // its number, in order of arrival; 0 for a plain Do that runs and did not have to wait
 	Name     string    `json:"name,omitzero"`
 	State    string    `json:"state"`             // "running", "queued" or "backing off"
 	Rank     time.Time `json:"rank,omitzero"`     // its seniority: when it arrived, or counts as having arrived by its priority
@@ -106,10 +106,11 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 		Paused:      k.paused(),
 		Queued:      k.queue.len(),
 		Outside:     k.outside.count,
-		Running:     k.running.count,
+		Running:     k.running.count + k.inTill,
 		BackingOff:  len(k.backoff),
 		Totals:      k.totals,
 	}
+	s.Totals.Succeeded -= uint64(k.inTill) // they are not over
 	if held := k.bucket.HeldUntil(); held > k.now {
 		s.HeldUntil = k.time(held)
 	}
