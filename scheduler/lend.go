@@ -60,6 +60,9 @@ func (o *owner) look(now time.Duration) {
 }
 
 func (o *owner) account(now time.Duration, word uint64) {
+	if !o.loan.lent {
+		o.core.advance(now) // a slot that is free now was not so before
+	}
 	o.core.inTill = int(inFlight(word))
 	if n := o.loan.left - word&tillTokens; n > 0 {
 		o.core.taken(now, int64(n))

@@ -91,7 +91,7 @@ func (o *owner) turn(m message) {
 	now := o.s.clock.Now().Sub(o.s.origin)
 	o.core.wanted = o.s.hub.Wanted()
 	o.look(now)
-	if o.core.wake() <= now || o.core.wanted&perCall != 0 {
+	if o.core.wake() <= now {
 		o.recall(now)
 	}
 	o.handle(now, m)

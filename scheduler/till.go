@@ -121,9 +121,5 @@ func (s *Scheduler) newPlain(ctx context.Context, fn func(context.Context) error
 // if no attempt was made, is given up. The call is the owner's from then on.
 func (s *Scheduler) adopt(c *call, got ticket, err error) (posted bool) {
 	c.ticket = got
-	posted = s.post(message{op: opAdopt, call: c, err: err})
-	if !posted {
-		s.till.put()
-	}
-	return posted
+	return s.post(message{op: opAdopt, call: c, err: err})
 }

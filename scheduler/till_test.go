@@ -31,6 +31,7 @@ func TestTillAgainstTheExactBucket(t *testing.T) {
 			t.Repeat(map[string]func(*rapid.T){
 				"plain calls": m.plainCalls,
 				"other call":  m.otherCall,
+				"failure":     m.failure,
 				"over":        m.over,
 				"time":        m.time,
 				"long time":   m.longTime,
@@ -48,7 +49,8 @@ type tillMatch struct {
 	o       *owner
 	clock   *handClock
 	exact   bucket.Bucket
-	inTill  int // calls that have taken a token there and are not over
+	inTill  int     // calls that have taken a token there and are not over
+	retries []*call // calls that back off
 	calls   uint64
 	looked  time.Duration // when the owner last looked
 	longest time.Duration // between two looks
@@ -83,6 +85,7 @@ func (m *tillMatch) turn(t *rapid.T, msg message) {
 	m.longest = max(m.longest, m.clock.now-m.looked)
 	m.looked = m.clock.now
 	m.o.turn(msg)
+	m.retried(t)
 }
 
 // wait lets time pass; the owner's timer goes off, perhaps late.
@@ -90,6 +93,9 @@ func (m *tillMatch) wait(t *rapid.T, d time.Duration) {
 	end := m.clock.now + d
 	for m.clock.due <= end {
 		late := rapid.SampledFrom([]time.Duration{0, 0, 0, time.Microsecond, time.Millisecond}).Draw(t, "late")
+		if len(m.retries) > 0 {
+			late = 0 // the exact bucket can't be told afterwards what was granted when
+		}
 		m.clock.now = min(m.clock.due+late, end)
 		m.clock.due = bucket.Forever
 		m.o.armed = bucket.Forever
@@ -100,8 +106,8 @@ func (m *tillMatch) wait(t *rapid.T, d time.Duration) {
 
 func (m *tillMatch) plainCalls(t *rapid.T) {
 	for range rapid.IntRange(1, 50).Draw(t, "n") {
-		if _, ok := m.o.s.till.take(); ok {
-			m.tookFromTill(t)
+		if got, ok := m.o.s.till.take(); ok {
+			m.tookFromTill(t, got)
 			continue
 		}
 		c := m.newCall(1)
@@ -110,7 +116,8 @@ func (m *tillMatch) plainCalls(t *rapid.T) {
 	}
 }
 
-func (m *tillMatch) tookFromTill(t *rapid.T) {
+func (m *tillMatch) tookFromTill(t *rapid.T, got ticket) {
+	require.Equal(t, m.calls+1, got.number, "R3: calls are numbered as they come")
 	require.True(t, m.exact.Take(m.clock.now, 1), "a token was taken from the till that did not exist")
 	require.Zero(t, m.o.core.queue.len(), "O3: nobody is overtaken")
 	m.inTill++
@@ -131,11 +138,40 @@ func (m *tillMatch) submit(t *rapid.T, c *call) {
 	m.turn(t, message{op: opSubmit, call: c})
 	switch r := <-c.reply; r.kind {
 	case replyTicket:
-		m.tookFromTill(t)
+		m.tookFromTill(t, r.ticket)
 	case replyGranted:
 		require.True(t, m.exact.Take(m.clock.now, c.cost), "a token was granted that did not exist")
 		m.calls++
-		m.turn(t, message{op: opDone, call: c})
+		if c.verdict.Retryable() {
+			m.retries = append(m.retries, c)
+			m.turn(t, message{op: opFailed, call: c, err: errFlaky})
+		} else {
+			m.turn(t, message{op: opDone, call: c})
+		}
+	}
+}
+
+// failure is a call that fails and is granted again as soon as it is due, by an owner who
+// has then to know what was taken from the till.
+func (m *tillMatch) failure(t *rapid.T) {
+	c := m.newCall(rapid.Int64Range(1, 10).Draw(t, "cost"))
+	c.verdict = retry.Verdict{Kind: retry.KindTransient}
+	c.policy = &retry.Policy{Initial: time.Millisecond, Max: 3 * time.Millisecond}
+	m.submit(t, c)
+}
+
+// retried lets the exact bucket pay for the retries that the owner has granted.
+func (m *tillMatch) retried(t *rapid.T) {
+	for i := 0; i < len(m.retries); i++ {
+		c := m.retries[i]
+		select {
+		case <-c.reply:
+			require.True(t, m.exact.Take(m.clock.now, c.cost), "a token was granted to a retry that did not exist")
+			m.retries = slices.Delete(m.retries, i, i+1)
+			m.turn(t, message{op: opDone, call: c})
+			i = -1
+		default:
+		}
 	}
 }
 
@@ -157,11 +193,12 @@ func (m *tillMatch) longTime(t *rapid.T) {
 }
 
 func (m *tillMatch) snapshot(t *rapid.T) {
+	m.turn(t, message{op: opOver, do: func(o *owner, now time.Duration) { o.core.advance(now) }}) // retries that have a slot by now
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) {
 		s := o.core.snapshot(now)
 		require.Equal(t, m.inTill, s.Running)
 		require.Equal(t, m.calls, s.Totals.Accepted)
-		require.Equal(t, m.calls-uint64(m.inTill), s.Totals.Succeeded)
+		require.Equal(t, m.calls-uint64(m.inTill+len(m.retries)), s.Totals.Succeeded)
 		require.Equal(t, m.calls, o.core.lastID)
 	}})
 }
@@ -306,6 +343,7 @@ func TestTillIsShut(t *testing.T) {
 		require.False(t, open(s))
 		require.NoError(t, s.Resume())
 		heat(t, s)
+		require.NoError(t, s.Do(context.Background(), succeed)) // the loan is in use
 		h, err := s.Submit(context.Background(), succeed, Cost(1000))
 		require.NoError(t, err)
 		s.Sync()
@@ -318,11 +356,14 @@ func TestTillIsShut(t *testing.T) {
 func TestTillAndSlots(t *testing.T) {
 	tillBubble(t, Config{MaxInFlight: 3}, func(t *testing.T, s *Scheduler) {
 		one, two, three := inTill(t, s, nil), inTill(t, s, nil), inTill(t, s, nil)
-		fourth := make(chan error, 1)
-		go func() { fourth <- s.Do(context.Background(), succeed) }()
+		fourth, ran := make(chan error, 1), atomic.Bool{}
+		go func() {
+			fourth <- s.Do(context.Background(), func(context.Context) error { ran.Store(true); return nil })
+		}()
 		h, err := s.Submit(context.Background(), succeed)
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
+		require.False(t, ran.Load())
 		require.Equal(t, 2, s.Snapshot().Queued)
 		require.Equal(t, 3, s.Snapshot().Running)
 		require.NoError(t, two())
@@ -330,6 +371,64 @@ func TestTillAndSlots(t *testing.T) {
 		<-h.Done()
 		require.NoError(t, one())
 		require.NoError(t, three())
+	})
+}
+
+// Those that run otherwise take their slots from the till.
+func TestTillBesideOtherCalls(t *testing.T) {
+	tillBubble(t, Config{MaxInFlight: 3}, func(t *testing.T, s *Scheduler) {
+		hold := make(chan struct{})
+		for range 2 {
+			_, err := s.Submit(context.Background(), func(context.Context) error { <-hold; return nil })
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		heat(t, s)
+		release := inTill(t, s, nil)
+		fourth, ran := make(chan error, 1), atomic.Bool{}
+		go func() {
+			fourth <- s.Do(context.Background(), func(context.Context) error { ran.Store(true); return nil })
+		}()
+		time.Sleep(time.Second)
+		require.False(t, ran.Load())
+		close(hold)
+		require.NoError(t, <-fourth)
+		require.NoError(t, release())
+	})
+}
+
+// O2: a call that went through the till is senior to all that came later.
+func TestTillSeniority(t *testing.T) {
+	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		release := inTill(t, s, retry.Transient(errFlaky))
+		time.Sleep(time.Second)
+		block, err := s.Submit(context.Background(), succeed, Cost(1000))
+		require.NoError(t, err)
+		later, err := s.Submit(context.Background(), succeed, Cost(1000))
+		require.NoError(t, err)
+		started := time.Now()
+		require.NoError(t, release())
+		require.Equal(t, time.Second, time.Since(started), "it is not behind them")
+		<-block.Done()
+		<-later.Done()
+	})
+}
+
+// Calls far apart are not worth a loan; a loan that is used stays.
+func TestTillOpensForMany(t *testing.T) {
+	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		for range 5 * loanStreak { // the bucket is full: the loan is looked at every interval
+			time.Sleep(loanInterval)
+			require.True(t, open(s))
+			require.NoError(t, s.Do(context.Background(), succeed))
+		}
+		require.Greater(t, taken(s.till.word.Load()), uint64(4*loanStreak))
+		time.Sleep(time.Hour)
+		for range 5 * loanStreak {
+			time.Sleep(time.Second)
+			require.NoError(t, s.Do(context.Background(), succeed))
+			require.False(t, open(s))
+		}
 	})
 }
 
