@@ -105,7 +105,7 @@ func (m *tillMatch) wait(t *rapid.T, d time.Duration) {
 }
 
 func (m *tillMatch) plainCalls(t *rapid.T) {
-	for range rapid.IntRange(1, 50).Draw(t, "n") {
+	for range rapid.SampledFrom([]int{1, 5, 20, 100, 300}).Draw(t, "n") {
 		if got, ok := m.o.s.till.take(); ok {
 			m.tookFromTill(t, got)
 			continue
@@ -154,7 +154,7 @@ func (m *tillMatch) submit(t *rapid.T, c *call) {
 // failure is a call that fails and is granted again as soon as it is due, by an owner who
 // has then to know what was taken from the till.
 func (m *tillMatch) failure(t *rapid.T) {
-	c := m.newCall(rapid.Int64Range(1, 10).Draw(t, "cost"))
+	c := m.newCall(rapid.Int64Range(1, m.exact.Limit().Capacity).Draw(t, "cost"))
 	c.verdict = retry.Verdict{Kind: retry.KindTransient}
 	c.policy = &retry.Policy{Initial: time.Millisecond, Max: 3 * time.Millisecond}
 	m.submit(t, c)
@@ -360,15 +360,18 @@ func TestTillAndSlots(t *testing.T) {
 		go func() {
 			fourth <- s.Do(context.Background(), func(context.Context) error { ran.Store(true); return nil })
 		}()
+		synctest.Wait() // until it is the first in the queue
 		h, err := s.Submit(context.Background(), succeed)
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
 		require.False(t, ran.Load())
 		require.Equal(t, 2, s.Snapshot().Queued)
 		require.Equal(t, 3, s.Snapshot().Running)
+		time.Sleep(time.Hour)
 		require.NoError(t, two())
 		require.NoError(t, <-fourth)
 		<-h.Done()
+		require.Equal(t, events.Times{Queue: 2 * time.Hour}, h.Times(), "the slot is free from now on, and was not before")
 		require.NoError(t, one())
 		require.NoError(t, three())
 	})
@@ -402,15 +405,36 @@ func TestTillSeniority(t *testing.T) {
 	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release := inTill(t, s, retry.Transient(errFlaky))
 		time.Sleep(time.Second)
-		block, err := s.Submit(context.Background(), succeed, Cost(1000))
-		require.NoError(t, err)
-		later, err := s.Submit(context.Background(), succeed, Cost(1000))
-		require.NoError(t, err)
+		var later []*Handle
+		for range 4 {
+			h, err := s.Submit(context.Background(), succeed, Cost(1000))
+			require.NoError(t, err)
+			later = append(later, h)
+		}
+		time.Sleep(time.Second / 2)
 		started := time.Now()
 		require.NoError(t, release())
-		require.Equal(t, time.Second, time.Since(started), "it is not behind them")
-		<-block.Done()
-		<-later.Done()
+		require.Equal(t, time.Second, time.Since(started), "it is not behind those that still wait")
+		require.Equal(t, 2, s.Snapshot().Queued)
+		for _, h := range later {
+			<-h.Done()
+		}
+	})
+}
+
+// B2: a retry that falls due while tokens are lent is not paid out of them.
+func TestRetryDueWhileLent(t *testing.T) {
+	tillBubble(t, Config{Limit: bucket.Per(1000, 1000*time.Hour)}, func(t *testing.T, s *Scheduler) {
+		require.NoError(t, s.Do(context.Background(), succeed)) // the loan is in use
+		fails := true
+		require.NoError(t, s.Do(context.Background(), func(context.Context) error {
+			if fails {
+				fails = false
+				return retry.Transient(errFlaky)
+			}
+			require.True(t, s.till.word.Load()&tillTokens <= 1000-loanStreak-1-800)
+			return nil
+		}, Cost(400)))
 	})
 }
 
