@@ -10,7 +10,7 @@ import (
 // submit accepts a call, or refuses it: then its err says why.
 func (k *core) submit(now time.Duration, c *call) {
 	k.advance(now)
-	c.id, c.rank, c.since = k.lastID+1, k.rank(c.priority), k.now
+	c.id, c.rank, c.since = k.lastID+1, k.rank(c), k.now
 	if err := k.refusal(c); err != nil {
 		c.id = 0
 		k.totals.Refused++
@@ -24,6 +24,7 @@ func (k *core) submit(now time.Duration, c *call) {
 		case k.overflow == DropLowest:
 			k.drop(k.queue.lastFresh())
 		case c.asks:
+			c.follow()
 			c.outside = true
 			k.outside.add(c)
 		}
@@ -37,8 +38,11 @@ func (k *core) submit(now time.Duration, c *call) {
 
 // rank is the instant at which a call that arrives now counts as having arrived: a
 // step earlier for each point of priority.
-func (k *core) rank(priority int) time.Duration {
-	p := time.Duration(priority)
+func (k *core) rank(c *call) time.Duration {
+	if c.trail == nil {
+		return k.now
+	}
+	p := time.Duration(c.priority)
 	if most := bucket.Forever / k.step; p > most || p < -most {
 		if p > 0 {
 			return k.now - bucket.Forever
@@ -184,7 +188,7 @@ func (k *core) estimateOf(now time.Duration, c *call) Estimate {
 // dryRun is when a call would start that was not accepted.
 func (k *core) dryRun(now time.Duration, c *call) Estimate {
 	k.advance(now)
-	c.id, c.rank = k.lastID+1, k.rank(c.priority)
+	c.id, c.rank = k.lastID+1, k.rank(c)
 	position, wait := k.estimate(c)
 	return Estimate{Position: position, Wait: wait, At: k.time(after(k.now, wait))}
 }

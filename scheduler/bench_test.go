@@ -79,7 +79,7 @@ func bareOwner(b *testing.B) chan<- chan struct{} {
 func BenchmarkCore(b *testing.B) {
 	cfg, _ := Config{Limit: plenty}.normal()
 	k, _ := newCore(cfg, time.Time{})
-	c := &call{cost: 1, policy: &cfg.Retry, deadline: bucket.Forever}
+	c := &call{cost: 1, policy: &cfg.Retry, deadline: bucket.Forever, trail: new(trail)}
 	now := time.Duration(0)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -24,51 +24,70 @@ const (
 // runner until it is sent to the owner and after it is granted, to the owner in
 // between. What it is handed over by, a channel, orders all access. The core's fields
 // are the owner's at all times, but for those that a runner reads when it has the call.
+//
+// A million of them may wait: so what is not needed for waiting is kept apart.
 type call struct {
 	// Set before it is sent to the owner, and not changed after.
-	name     string
+	ctx      context.Context
+	fn       func(context.Context) error
 	cost     int64
-	priority int
 	policy   *retry.Policy
 	deadline time.Duration // bucket.Forever if there is none
-	watched  bool          // wants updates on its progress
-	noWait   bool          // is refused if it can't start at once
-	plain    bool          // of Do, without options: the till would do for it
+	handle   *Handle       // Submit's
 
 	// The core's.
 	id      uint64 // in order of arrival, from 1
 	rank    time.Duration
-	state   state
-	asks    bool          // wants to hear that it is let in: see effects.admitted
-	outside bool          // in core.outside
-	index   int32         // in core.backoff
 	leaf    *node         // in core.queue
+	since   time.Duration // when its state began
+	held    time.Duration // core.held then
 	attempt int           // attempts granted
-	errs    []error       // what they failed with
+	index   int32         // in core.backoff
+	state   state
+	asks    bool // wants to hear that it is let in: see effects.admitted
+	outside bool // in core.outside
+	left    bool // its runner knows the outcome and does not wait for it
+
+	watched bool    // wants updates on its progress
+	noWait  bool    // is refused if it can't start at once
+	plain   bool    // of Do, without options: the till would do for it
+	patient bool    // does not tell the core its deadline
+	pooled  bool    // may be used again when it is over
+	stopped stopped // Handle's, for which there is room here
+
+	*trail // nil for work submitted without options, while it waits
+}
+
+// trail is what there is to know of a call besides its place in the queue.
+type trail struct {
+	// Set before it is sent to the owner, and not changed after.
+	name     string
+	priority int
+	classify retry.Classifier // nil: the scheduler's
+
+	// The core's.
+	errs    []error       // what attempts failed with
 	cause   error         // cancelled for this reason while running
 	err     error         // what it ended with
-	left    bool          // its runner knows the outcome and does not wait for it
 	verdict retry.Verdict // on the attempt that was just reported
 	due     time.Duration // when it is or was to be queued again
 	next    *call         // neighbours in a chain
 	prev    *call
-
-	since time.Duration // when its state began
-	held  time.Duration // core.held then
-	spent events.Times  // up to then; Queue still has Tokens and Slot in it
+	spent   events.Times // up to when its state began; Queue still has Tokens and Slot in it
 
 	// The runner's.
-	ctx      context.Context
-	fn       func(context.Context) error
-	classify retry.Classifier
 	progress func(Progress)
 	reply    chan reply // Do's; nil if nobody waits
-	handle   *Handle    // Submit's
-	patient  bool       // does not tell the core its deadline
 	ticket   ticket     // of the till, in place of a grant
 	made     int        // attempts started
-	pooled   bool       // may be used again when it is over
 	options  *options   // room to add up options in, which would otherwise be allocated each time
+}
+
+// follow makes sure that a call has a trail.
+func (c *call) follow() {
+	if c.trail == nil {
+		c.trail = new(trail)
+	}
 }
 
 // before reports whether c goes ahead of d: it ranks lower or, at the same rank,
@@ -84,7 +103,7 @@ func byRank(c, d *call) int {
 
 // lastErr is what the latest attempt failed with; nil if there was none.
 func (c *call) lastErr() error {
-	if len(c.errs) == 0 {
+	if c.trail == nil || len(c.errs) == 0 {
 		return nil
 	}
 	return c.errs[len(c.errs)-1]

@@ -119,6 +119,7 @@ func (k *core) pass(to time.Duration) {
 	}
 	k.held += free - k.now
 	if head := k.queue.head(); head != nil && free < to {
+		head.follow()
 		ready := to
 		if !k.hasSlot() {
 			ready = min(max(free, k.bucket.Ready(head.cost)), to)
@@ -169,6 +170,7 @@ func (k *core) requeue(c *call) {
 // leave takes a call from wherever its state has it, and accounts for the time it has
 // spent there. Its next state is the caller's to set.
 func (k *core) leave(c *call) {
+	c.follow()
 	d := k.now - c.since
 	switch c.state {
 	case queued:
@@ -209,6 +211,7 @@ func (k *core) grantHead() {
 
 // end is the only way out for a call, after it has left its place.
 func (k *core) end(c *call, kind events.Kind, err error) {
+	c.follow()
 	c.state, c.err = ended, err
 	k.effects.ended = append(k.effects.ended, c)
 	if k.wanted.Has(kind) {
@@ -226,6 +229,7 @@ func (k *core) emit(kind events.Kind, c *call) {
 }
 
 func (k *core) event(kind events.Kind, c *call) events.Event {
+	c.follow()
 	return events.Event{
 		Kind: kind, At: k.time(k.now), Call: c.id, Name: c.name, Cost: c.cost,
 		Attempt: c.attempt, MaxAttempts: c.policy.Attempts(), Available: k.bucket.Available(),

@@ -116,7 +116,7 @@ func (m *match) submit(t *rapid.T) {
 	for range rapid.IntRange(1, 5).Draw(t, "calls") {
 		c := &call{
 			cost:     rapid.Int64Range(0, m.d.limit.Capacity+1).Draw(t, "cost"),
-			priority: rapid.SampledFrom([]int{0, 0, 0, -1, 1, 3}).Draw(t, "priority"),
+			trail:    &trail{priority: rapid.SampledFrom([]int{0, 0, 0, -1, 1, 3}).Draw(t, "priority")},
 			policy:   &m.policy,
 			deadline: bucket.Forever,
 			noWait:   rapid.IntRange(0, 9).Draw(t, "no wait") == 0,

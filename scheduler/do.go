@@ -115,7 +115,7 @@ func (s *Scheduler) await(c *call) (err error, ended bool) {
 		case replyUpdate:
 			c.tell(*r.progress)
 		case replyGranted:
-			if cause := c.stopped(); cause != nil { // both were there, and select took this one
+			if cause := c.unwanted(); cause != nil { // both were there, and select took this one
 				return s.abandon(c, cause), true
 			}
 			return nil, false
@@ -184,12 +184,13 @@ func (c *call) conclude(err error) {
 	if h := c.handle; h != nil {
 		<-h.s.done // what the owner knew of the call is now ours
 		c.spent.Run += max(0, h.s.clock.Now().Sub(h.s.origin)-c.since)
-		h.complete(err, c.made)
+		c.err, c.attempt = err, c.made
+		h.complete()
 	}
 }
 
-// stopped is why a call that was granted should not be started after all; or nil.
-func (c *call) stopped() error {
+// unwanted is why a call that was granted should not be started after all; or nil.
+func (c *call) unwanted() error {
 	if c.ctx.Err() != nil {
 		return causeOf(c.ctx)
 	}
@@ -214,12 +215,12 @@ func (s *Scheduler) attempt(c *call) (retry.Verdict, error) {
 	if err == nil {
 		return retry.Verdict{}, nil
 	}
-	return c.judge(err)
+	return s.judge(c, err)
 }
 
 // judge classifies an error. If the classifier panics, the error is final, and
 // returned together with the panic.
-func (c *call) judge(err error) (v retry.Verdict, outcome error) {
+func (s *Scheduler) judge(c *call, err error) (v retry.Verdict, outcome error) {
 	if p, ok := err.(*PanicError); ok {
 		return retry.Verdict{}, p
 	}
@@ -232,7 +233,10 @@ func (c *call) judge(err error) (v retry.Verdict, outcome error) {
 			v = retry.Verdict{}
 		}
 	}()
-	return c.classify(err), err
+	if c.classify != nil {
+		return c.classify(err), err
+	}
+	return s.classify(err), err
 }
 
 // tell calls the user's progress function.
@@ -244,7 +248,9 @@ func (c *call) tell(p Progress) {
 // recycle makes a call of Do ready for the next.
 func (s *Scheduler) recycle(c *call) {
 	if c.pooled {
-		*c = call{reply: c.reply, options: c.options, deadline: bucket.Forever}
+		t := c.trail
+		*t = trail{reply: t.reply, options: t.options}
+		*c = call{trail: t, deadline: bucket.Forever}
 		s.calls.Put(c)
 	}
 }

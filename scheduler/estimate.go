@@ -30,7 +30,7 @@ func (e Estimate) String() string {
 // [Cost] and [Priority] make a difference. Nothing is taken and nothing changes. It
 // fails for a cost that could never be granted, and with [ErrClosed].
 func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
-	c := call{cost: 1}
+	c := call{cost: 1, trail: new(trail)}
 	if err := s.apply(&c, new(options), opts); err != nil {
 		return Estimate{}, err
 	}

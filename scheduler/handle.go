@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -15,22 +16,40 @@ import (
 type Handle struct {
 	call call
 	s    *Scheduler
-	done chan struct{}
+	done atomic.Pointer[chan struct{}] // nil until somebody wants it; s.over when the call has ended
 
+	mu   sync.Mutex
+	stop context.CancelCauseFunc // ends the context of the attempt that runs
+
+	*hooks // nil if there are none
+}
+
+// hooks are what few handles have. They are set before the call is sent to the owner.
+type hooks struct {
 	notify  func(*Handle) // Stream's, when it has ended; does not block
 	unwatch func() bool   // stops watching the context while the call waits
-	admit   chan error    // not nil: Submit waits to hear that the call is in
+	admit   chan error    // Submit waits to hear that the call is in
 	ready   chan struct{} // Reserve's: closed when it is granted or has ended
 	granted bool          // written before ready is closed
+}
 
-	mu     sync.Mutex
-	stop   context.CancelCauseFunc // ends the context of the attempt that runs
-	reason error                   // not nil: interrupted for this
+// stopped says for what a handle was interrupted. It is guarded by Handle.mu.
+type stopped uint8
 
-	// Written before done is closed.
-	err      error
-	attempts int
-	times    events.Times
+const (
+	notStopped stopped = iota
+	stoppedByCancel
+	stoppedByClose
+)
+
+func (s stopped) err() error {
+	switch s {
+	case stoppedByCancel:
+		return ErrCancelled
+	case stoppedByClose:
+		return ErrClosed
+	}
+	return nil
 }
 
 // Submit hands in a call and returns at once. While the call waits it costs no
@@ -48,7 +67,10 @@ func (s *Scheduler) Submit(ctx context.Context, fn func(context.Context) error, 
 }
 
 func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, notify func(*Handle), opts []Option) (*Handle, error) {
-	h := &Handle{s: s, done: make(chan struct{}), notify: notify}
+	h := &Handle{s: s}
+	if notify != nil {
+		h.hook().notify = notify
+	}
 	if err := s.prepare(h.init(), ctx, fn, opts); err != nil {
 		return nil, err
 	}
@@ -61,6 +83,17 @@ func (h *Handle) init() *call {
 	return &h.call
 }
 
+// hook returns the handle's hooks, to be set.
+func (h *Handle) hook() *hooks {
+	if h.hooks == nil {
+		h.hooks = new(hooks)
+	}
+	return h.hooks
+}
+
+// reserved reports whether it is a reservation's.
+func (h *Handle) reserved() bool { return h.hooks != nil && h.ready != nil }
+
 // send hands in the prepared call.
 func (h *Handle) send() (*Handle, error) {
 	s, c, ctx := h.s, &h.call, h.call.ctx
@@ -68,10 +101,11 @@ func (h *Handle) send() (*Handle, error) {
 	if watched {
 		c.reply = make(chan reply, mostReplies)
 	} else if ctx.Done() != nil {
-		h.unwatch = context.AfterFunc(ctx, func() { h.cancel(causeOf(ctx)) })
+		h.hook().unwatch = context.AfterFunc(ctx, func() { h.cancel(causeOf(ctx)) })
 	}
-	if c.noWait || s.bounded.Load() {
-		h.admit, c.asks = make(chan error, 1), true
+	asks := c.noWait || s.bounded.Load()
+	if asks {
+		h.hook().admit, c.asks = make(chan error, 1), true
 	}
 	if !s.post(message{op: opSubmit, call: c}) {
 		h.release()
@@ -83,7 +117,7 @@ func (h *Handle) send() (*Handle, error) {
 	case ctx.Err() != nil: // what watches it may have told the owner before we did, and in vain
 		h.cancel(causeOf(ctx))
 	}
-	if h.admit != nil {
+	if asks {
 		if err := <-h.admit; err != nil {
 			return nil, err
 		}
@@ -94,7 +128,7 @@ func (h *Handle) send() (*Handle, error) {
 // work makes one attempt of a submitted call. If it is to be retried, the owner
 // starts a new goroutine for it when it is time.
 func (s *Scheduler) work(c *call) {
-	if cause := c.stopped(); cause != nil {
+	if cause := c.unwanted(); cause != nil {
 		s.abandon(c, cause)
 		return
 	}
@@ -120,8 +154,8 @@ func (h *Handle) invoke() (err error) {
 	defer stop(nil)
 	h.mu.Lock()
 	h.stop = stop
-	if h.reason != nil {
-		stop(h.reason)
+	if reason := h.call.stopped.err(); reason != nil {
+		stop(reason)
 	}
 	h.mu.Unlock()
 	defer func() {
@@ -133,14 +167,14 @@ func (h *Handle) invoke() (err error) {
 }
 
 // interrupt cancels the context of the attempt that runs, and of later ones.
-func (h *Handle) interrupt(reason error) {
+func (h *Handle) interrupt(reason stopped) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.reason == nil {
-		h.reason = reason
+	if h.call.stopped == notStopped {
+		h.call.stopped = reason
 	}
 	if h.stop != nil {
-		h.stop(h.reason)
+		h.stop(h.call.stopped.err())
 	}
 }
 
@@ -148,7 +182,7 @@ func (h *Handle) interrupt(reason error) {
 func (h *Handle) interrupted() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.reason
+	return h.call.stopped.err()
 }
 
 func (h *Handle) cancel(cause error) {
@@ -163,9 +197,13 @@ func (h *Handle) grant() {
 
 // complete makes the outcome known. It is called once: by the owner, or when there is
 // no owner any more by whoever has the call.
-func (h *Handle) complete(err error, attempts int) {
-	h.err, h.attempts, h.times = err, attempts, h.call.times()
-	close(h.done)
+func (h *Handle) complete() {
+	if done := h.done.Swap(&h.s.over); done != nil {
+		close(*done)
+	}
+	if h.hooks == nil {
+		return
+	}
 	if h.ready != nil && !h.granted {
 		close(h.ready)
 	}
@@ -174,46 +212,51 @@ func (h *Handle) complete(err error, attempts int) {
 	}
 }
 
+func (h *Handle) ended() bool { return h.done.Load() == &h.s.over }
+
 // release stops watching the context. The owner then need not.
 func (h *Handle) release() {
-	if h.unwatch != nil {
+	if h.hooks != nil && h.unwatch != nil {
 		h.unwatch()
 		h.unwatch = nil
 	}
 }
 
 // Done returns a channel that is closed when the call has ended.
-func (h *Handle) Done() <-chan struct{} { return h.done }
+func (h *Handle) Done() <-chan struct{} {
+	if done := h.done.Load(); done != nil {
+		return *done
+	}
+	done := make(chan struct{})
+	if h.done.CompareAndSwap(nil, &done) {
+		return done
+	}
+	return *h.done.Load()
+}
 
 // Err returns what the call ended with: the same as [Scheduler.Do] would have. Until
 // the call has ended, it is [ErrPending].
 func (h *Handle) Err() error {
-	select {
-	case <-h.done:
-		return h.err
-	default:
+	if !h.ended() {
 		return ErrPending
 	}
+	return h.call.err
 }
 
 // Attempts returns how many attempts were made; 0 while the call has not ended.
 func (h *Handle) Attempts() int {
-	select {
-	case <-h.done:
-		return h.attempts
-	default:
+	if !h.ended() {
 		return 0
 	}
+	return h.call.attempt
 }
 
 // Times returns what the call has spent its time on; zero while it has not ended.
 func (h *Handle) Times() events.Times {
-	select {
-	case <-h.done:
-		return h.times
-	default:
+	if !h.ended() {
 		return events.Times{}
 	}
+	return h.call.times()
 }
 
 // Estimate returns the call's place in the queue and when it is expected to start. It
@@ -228,6 +271,6 @@ func (h *Handle) Estimate() Estimate {
 // function's context is cancelled, and the call ends as the function does: a success
 // stays a success. Cancel does not wait, and does nothing to a call that has ended.
 func (h *Handle) Cancel() {
-	h.interrupt(ErrCancelled)
+	h.interrupt(stoppedByCancel)
 	h.cancel(ErrCancelled)
 }

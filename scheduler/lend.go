@@ -177,7 +177,7 @@ func (k *core) taken(now time.Duration, n int64) {
 func (k *core) over(now time.Duration, number uint64, policy *retry.Policy) {
 	k.advance(now)
 	if k.wanted.Has(events.Succeeded) {
-		k.emit(events.Succeeded, &call{id: number, cost: 1, attempt: 1, policy: policy})
+		k.emit(events.Succeeded, &call{id: number, attempt: 1, cost: 1, policy: policy})
 	}
 	k.settle()
 }

@@ -102,10 +102,12 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 	}
 	s.fill(c, ctx, fn)
 	if len(opts) > 0 {
-		if c.options == nil {
-			c.options = new(options)
+		c.follow()
+		o := c.options
+		if o == nil {
+			o = new(options)
 		}
-		if err := s.apply(c, c.options, opts); err != nil {
+		if err := s.apply(c, o, opts); err != nil {
 			return err
 		}
 	}
@@ -121,7 +123,7 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 // fill makes a call of what it is about, without options.
 func (s *Scheduler) fill(c *call, ctx context.Context, fn func(context.Context) error) {
 	c.ctx, c.fn = ctx, fn
-	c.cost, c.policy, c.classify = 1, &s.retry, s.classify
+	c.cost, c.policy = 1, &s.retry
 	if ctx.Done() == nil {
 		return
 	}

@@ -166,7 +166,7 @@ func (o *owner) deliver() {
 		switch {
 		case c.reply != nil:
 			c.reply <- reply{kind: replyGranted}
-		case c.handle.ready != nil:
+		case c.handle.reserved():
 			c.handle.grant()
 		default:
 			go o.s.work(c)
@@ -179,13 +179,13 @@ func (o *owner) deliver() {
 // ended tells whoever has to know that a call is over.
 func (o *owner) ended(c *call) {
 	if h := c.handle; h != nil {
-		if h.unwatch != nil {
+		if h.hooks != nil && h.unwatch != nil {
 			go h.unwatch() // it asks the context, which may be a user's own
 		}
 		if c.asks {
 			h.admit <- c.err // Submit returns it, and no handle
 		} else {
-			h.complete(c.err, c.attempt)
+			h.complete()
 		}
 	}
 	switch {

@@ -22,22 +22,24 @@ func TestRankSaturates(t *testing.T) {
 			k.now = now
 			last := time.Duration(math.MaxInt64)
 			for _, priority := range []int{math.MinInt, math.MinInt + 1, -1 << 30, -2, -1, 0, 1, 2, 1 << 30, math.MaxInt} {
-				rank := k.rank(priority)
+				rank := k.rank(prior(priority))
 				require.LessOrEqual(t, rank, last, "priority %d, step %v, at %v", priority, step, now)
 				require.Equal(t, priority > 0, rank < now)
 				last = rank
 			}
-			require.Equal(t, now, k.rank(0))
+			require.Equal(t, now, k.rank(&call{}))
 		}
 	}
 	k, err := newCore(Config{}, time.Time{})
 	require.NoError(t, err)
 	k.now = time.Hour
-	require.Equal(t, time.Hour-3*time.Minute, k.rank(3))
-	require.Equal(t, time.Hour+3*time.Minute, k.rank(-3))
-	require.Equal(t, time.Hour-bucket.Forever, k.rank(math.MaxInt))
-	require.Equal(t, bucket.Forever, k.rank(math.MinInt))
+	require.Equal(t, time.Hour-3*time.Minute, k.rank(prior(3)))
+	require.Equal(t, time.Hour+3*time.Minute, k.rank(prior(-3)))
+	require.Equal(t, time.Hour-bucket.Forever, k.rank(prior(math.MaxInt)))
+	require.Equal(t, bucket.Forever, k.rank(prior(math.MinInt)))
 }
+
+func prior(priority int) *call { return &call{trail: &trail{priority: priority}} }
 
 // TestH37_CancelledGiveTheirMemoryBack: of a million calls that wait, 900,000 are
 // cancelled, here and there, and the memory that the core had for them is free at once.

@@ -233,7 +233,7 @@ func TestBackoffAgainstModel(t *testing.T) {
 			"push": func(t *rapid.T) {
 				for range rapid.IntRange(1, 30).Draw(t, "n") {
 					id++
-					c := &call{id: id, due: time.Duration(rapid.IntRange(0, 20).Draw(t, "due"))}
+					c := &call{id: id, trail: &trail{due: time.Duration(rapid.IntRange(0, 20).Draw(t, "due"))}}
 					h.push(c)
 					model = append(model, c)
 				}

@@ -35,7 +35,7 @@ var errWatchedReserve = errors.New("scheduler: OnProgress is not for Reserve: as
 //	}
 //	r.Done(work())
 func (s *Scheduler) Reserve(ctx context.Context, opts ...Option) (*Reservation, error) {
-	h := &Handle{s: s, done: make(chan struct{}), ready: make(chan struct{})}
+	h := &Handle{s: s, hooks: &hooks{ready: make(chan struct{})}}
 	c := h.init()
 	if err := s.prepare(c, ctx, notRun, opts); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (r *Reservation) Err() error {
 	if r.h.granted {
 		return nil
 	}
-	return r.h.err
+	return r.h.Err()
 }
 
 // Estimate returns the place in the queue and when the grant is expected. It is zero
@@ -88,7 +88,7 @@ func (r *Reservation) Done(err error) {
 	}
 	var v retry.Verdict
 	if err != nil {
-		v, err = r.h.call.judge(err)
+		v, err = r.h.s.judge(&r.h.call, err)
 	}
 	r.h.tell(func(o *owner, now time.Duration) { o.core.finish(now, &r.h.call, err, v) })
 }

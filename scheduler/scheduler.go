@@ -38,6 +38,8 @@ type Scheduler struct {
 	gate   sync.RWMutex
 	closed bool
 
+	over chan struct{} // closed from the start: what Done of a handle is whose call has ended
+
 	done      chan struct{} // closed when the owner has ended; guards what follows
 	final     Snapshot
 	left      []Unfinished
@@ -62,12 +64,14 @@ func New(cfg Config) (*Scheduler, error) {
 		classify:    cfg.Classify,
 		eventBuffer: cfg.EventBuffer,
 		inbox:       make(chan message, inboxSize),
+		over:        make(chan struct{}),
 		done:        make(chan struct{}),
 	}
+	close(s.over)
 	s.limit.Store(&cfg.Limit)
 	s.bounded.Store(cfg.MaxQueued > 0)
 	s.calls.New = func() any {
-		return &call{reply: make(chan reply, mostReplies), deadline: bucket.Forever}
+		return &call{deadline: bucket.Forever, trail: &trail{reply: make(chan reply, mostReplies), options: new(options)}}
 	}
 	core, err := newCore(cfg, s.origin)
 	if err != nil {
@@ -166,7 +170,7 @@ func (s *Scheduler) Close() {
 	<-s.done
 	if first {
 		for _, h := range s.interrupt {
-			h.interrupt(ErrClosed) // not the owner's to do: a context may be a user's own
+			h.interrupt(stoppedByClose) // not the owner's to do: a context may be a user's own
 		}
 		s.interrupt = nil
 	}

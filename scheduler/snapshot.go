@@ -75,6 +75,7 @@ type Unfinished struct {
 }
 
 func (k *core) unfinished(c *call) Unfinished {
+	c.follow()
 	u := Unfinished{
 		Call: c.id, Name: c.name, Rank: k.time(c.rank), Priority: c.priority, Cost: c.cost,
 		Attempts: c.attempt, Paid: int64(c.attempt) * c.cost, last: c.lastErr(),

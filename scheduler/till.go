@@ -98,7 +98,7 @@ func (s *Scheduler) through(ctx context.Context, fn func(context.Context) error,
 // far does not know it, and goes on as with any other.
 func (s *Scheduler) failedPlain(ctx context.Context, fn func(context.Context) error, got ticket, err error) error {
 	c := s.newPlain(ctx, fn, 1)
-	c.verdict, err = c.judge(err)
+	c.verdict, err = s.judge(c, err)
 	again := c.verdict.Retryable()
 	switch posted := s.adopt(c, got, err); {
 	case !again:

@@ -133,7 +133,7 @@ func (st *storyteller) run(line string) string {
 		}
 		return b.String() + st.report()
 	case "dryrun":
-		c := &call{cost: int64(st.int(set["cost"])), priority: st.int(set["priority"])}
+		c := &call{cost: int64(st.int(set["cost"])), trail: &trail{priority: st.int(set["priority"])}}
 		return st.k.dryRun(st.now, c).String() + "\n" + st.report()
 	case "pause":
 		until := time.Duration(bucket.Forever)
@@ -184,7 +184,7 @@ func (st *storyteller) limit(rate string, set map[string]string) bucket.Limit {
 
 func (st *storyteller) submit(name string, set map[string]string) {
 	policy := st.policy.WithDefaults()
-	c := &call{name: name, cost: 1, policy: &policy, deadline: bucket.Forever}
+	c := &call{trail: &trail{name: name}, cost: 1, policy: &policy, deadline: bucket.Forever}
 	if cost, ok := set["cost"]; ok {
 		c.cost = int64(st.int(cost))
 	}
