@@ -29,8 +29,12 @@ fuzz: ## run every fuzz target for FUZZTIME each
 	@for t in bucket:FuzzRestore retry:FuzzDecide; do echo "== $$t"; \
 		go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime $(FUZZTIME) ./$${t%:*} || exit 1; done
 
-bench: ## compare with other libraries; see bench/README.md
-	@cd bench && go test -run '^$$' -bench . -benchmem ./...
+.PHONY: bench-quick
+bench: ## compare with other libraries in 10 minutes, and write bench/README.md's tables and charts
+	@cd bench && go run . -write
+
+bench-quick: ## print the ratios against the targets, in 90 seconds
+	@cd bench && go run . -quick
 
 transcripts: ## write what the core does now into its transcripts, to be read in the diff
 	@go test ./scheduler -run TestTranscripts -rewrite && git diff --stat -- scheduler/testdata

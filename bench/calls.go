@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"example.com/fairlead/events"
+	"example.com/fairlead/scheduler"
+)
+
+// Workloads A, B and C and the cost of features: calls that need not wait.
+//
+// The variant of a job says what a call is: "try" takes a token, "wait" waits for one,
+// "both" limits and retries a function, "owner" goes through Fairlead's owner; any other
+// is one of features.
+
+// measureCalls measures what a call costs if Callers goroutines make it again and again.
+func measureCalls(j job) numbers {
+	call := opener(j)()
+	n, spent := 1000, time.Duration(0)
+	for {
+		spent, _ = timed(j.Callers, n, call)
+		if spent > j.Duration/10 || n > 1<<27 {
+			break
+		}
+		n *= 4
+	}
+	n = max(1000, int(float64(n)*float64(j.Duration)/float64(spent+1)))
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	spent, failed := timed(j.Callers, n, call)
+	runtime.ReadMemStats(&after)
+	calls := float64(n)
+	return numbers{
+		"ns":     float64(spent) / calls,
+		"allocs": float64(after.Mallocs-before.Mallocs) / calls,
+		"bytes":  float64(after.TotalAlloc-before.TotalAlloc) / calls,
+		"failed": float64(failed) / calls,
+	}
+}
+
+// timed makes n calls from a number of goroutines together, which begin at the same time.
+func timed(callers, n int, call func() bool) (spent time.Duration, failed int64) {
+	if callers == 1 {
+		begin := time.Now()
+		failed = repeat(n, call)
+		return time.Since(begin), failed
+	}
+	var ready, over sync.WaitGroup
+	var failures atomic.Int64
+	gate := make(chan struct{})
+	for i := range callers {
+		share := n*(i+1)/callers - n*i/callers
+		ready.Add(1)
+		over.Go(func() {
+			ready.Done()
+			<-gate
+			failures.Add(repeat(share, call))
+		})
+	}
+	ready.Wait()
+	begin := time.Now()
+	close(gate)
+	over.Wait()
+	return time.Since(begin), failures.Load()
+}
+
+func repeat(n int, call func() bool) (failed int64) {
+	for range n {
+		if !call() {
+			failed++
+		}
+	}
+	return failed
+}
+
+// bare is the least that any goroutine could do for another: a request and a reply over
+// channels, pooled.
+const bare = "request and reply over channels"
+
+// noLimiter is the call alone: what of each number is the measuring.
+const noLimiter = "no limiter, the bare call"
+
+// opener returns what makes the call of a job. It reports whether it succeeded.
+func opener(j job) func() func() bool {
+	ctx := context.Background()
+	if j.Who == noLimiter {
+		return func() func() bool { return func() bool { return nothing(ctx) == nil } }
+	}
+	switch j.Variant {
+	case "try":
+		return func() func() bool { return limiterNamed(j.Who).open(unfelt).try }
+	case "wait":
+		return func() func() bool {
+			wait := limiterNamed(j.Who).open(unfelt).wait
+			return func() bool { return wait(ctx) == nil }
+		}
+	case "both":
+		for _, p := range pairs {
+			if p.name == j.Who {
+				return func() func() bool {
+					do := p.open()
+					return func() bool { return do(ctx, nothing) == nil }
+				}
+			}
+		}
+		return opener(job{Variant: "wait", Who: j.Who})
+	case "owner":
+		if j.Who == bare {
+			return openBare
+		}
+	}
+	for _, f := range features {
+		if f.name == j.Variant || j.Variant == "owner" && f.name == ownersPath {
+			return f.open
+		}
+	}
+	panic("no variant " + j.Variant + " of " + j.Who)
+}
+
+func openBare() func() bool {
+	type request struct{ reply chan struct{} }
+	inbox := make(chan *request, 128)
+	go func() {
+		for r := range inbox {
+			r.reply <- struct{}{}
+		}
+	}()
+	pool := sync.Pool{New: func() any { return &request{make(chan struct{}, 1)} }}
+	return func() bool {
+		r := pool.Get().(*request)
+		inbox <- r
+		<-r.reply
+		pool.Put(r)
+		return true
+	}
+}
+
+// feature is one thing that a call or a scheduler can have, and how to make calls that
+// have it.
+type feature struct {
+	name string
+	open func() func() bool
+}
+
+const (
+	plainDo           = "Do, plain"
+	afterSubscription = "Do after a subscription was closed"
+	ownersPath        = "Do through the owner: any option, here Cost(1)"
+)
+
+var features = []feature{
+	{plainDo, withConfig(scheduler.Config{}, nil)},
+	{afterSubscription, withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) {
+		s.Subscribe().Close()
+	})},
+	{"Config.MaxInFlight, plain Do", withConfig(scheduler.Config{MaxInFlight: 1 << 16}, nil)},
+	{"Config.MaxQueued, plain Do", withConfig(scheduler.Config{MaxQueued: 1 << 16}, nil)},
+	{ownersPath, withConfig(scheduler.Config{}, nil, scheduler.Cost(1))},
+	{"Cost(2)", withConfig(scheduler.Config{}, nil, scheduler.Cost(2))},
+	{"Name", withConfig(scheduler.Config{}, nil, scheduler.Name("name"))},
+	{"Priority(1)", withConfig(scheduler.Config{}, nil, scheduler.Priority(1))},
+	{"OnProgress", withConfig(scheduler.Config{}, nil, scheduler.OnProgress(func(scheduler.Progress) {}))},
+	{"NoWait", withConfig(scheduler.Config{}, nil, scheduler.NoWait())},
+	{"MaxInFlight and Cost(1)", withConfig(scheduler.Config{MaxInFlight: 1 << 16}, nil, scheduler.Cost(1))},
+	{"MaxQueued and Cost(1)", withConfig(scheduler.Config{MaxQueued: 1 << 16}, nil, scheduler.Cost(1))},
+	{"subscriber to Retrying", withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.Retrying) })},
+	{"subscriber to Granted", withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.Granted) })},
+	{"subscriber to everything", withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s) })},
+	{"Submit, and wait for Done", openSubmit},
+	{"Reserve, Ready, Done", openReserve},
+}
+
+// subscribe reads all events of the kinds and counts them.
+func subscribe(s *scheduler.Scheduler, kinds ...events.Kind) *atomic.Int64 {
+	sub, seen := s.Subscribe(kinds...), new(atomic.Int64)
+	go func() {
+		for range sub.C {
+			seen.Add(1)
+		}
+	}()
+	return seen
+}
+
+// newUnfelt is a scheduler with the configuration and a limit that is never felt.
+func newUnfelt(cfg scheduler.Config) *scheduler.Scheduler {
+	cfg.Limit = fairleadLimit(unfelt)
+	return must(scheduler.New(cfg))
+}
+
+func withConfig(cfg scheduler.Config, prepare func(*scheduler.Scheduler), opts ...scheduler.Option) func() func() bool {
+	return func() func() bool {
+		s, ctx := newUnfelt(cfg), context.Background()
+		if prepare != nil {
+			prepare(s)
+		}
+		if len(opts) == 0 {
+			return func() bool { return s.Do(ctx, nothing) == nil }
+		}
+		return func() bool { return s.Do(ctx, nothing, opts...) == nil }
+	}
+}
+
+func openSubmit() func() bool {
+	s, ctx := newUnfelt(scheduler.Config{}), context.Background()
+	return func() bool {
+		h, err := s.Submit(ctx, nothing)
+		if err != nil {
+			return false
+		}
+		<-h.Done()
+		return h.Err() == nil
+	}
+}
+
+func openReserve() func() bool {
+	s, ctx := newUnfelt(scheduler.Config{}), context.Background()
+	return func() bool {
+		r, err := s.Reserve(ctx)
+		if err != nil {
+			return false
+		}
+		<-r.Ready()
+		r.Done(nil)
+		return true
+	}
+}
+
+// measureEvents measures how many events a subscriber to everything is told in a second.
+func measureEvents(j job) numbers {
+	s, ctx := newUnfelt(scheduler.Config{}), context.Background()
+	seen := new(atomic.Int64)
+	missed := new(atomic.Int64)
+	sub := s.Subscribe()
+	go func() {
+		for ev := range sub.C {
+			seen.Add(1)
+			missed.Add(int64(ev.Missed))
+		}
+	}()
+	begin := time.Now()
+	var over sync.WaitGroup
+	for range j.Callers {
+		over.Go(func() {
+			for time.Since(begin) < j.Duration {
+				_ = s.Do(ctx, nothing)
+			}
+		})
+	}
+	over.Wait()
+	told, lost := float64(seen.Load()), float64(missed.Load())
+	return numbers{"per second": told / time.Since(begin).Seconds(), "missed": lost / (told + lost)}
+}
+
+// measureIdle measures what a scheduler that was busy does while it has nothing to do,
+// or, for a Who that is empty, what a program without one does.
+func measureIdle(j job) numbers {
+	if j.Who == fairlead {
+		s := newUnfelt(scheduler.Config{})
+		for range 100_000 {
+			_ = s.Do(context.Background(), nothing)
+		}
+		defer s.Close()
+	}
+	time.Sleep(200 * time.Millisecond) // the garbage collector and its like come to rest
+	cpu, sleeps := usage()
+	time.Sleep(j.Duration)
+	cpuAfter, sleepsAfter := usage()
+	return numbers{"cpu us": float64(cpuAfter-cpu) / 1e3, "sleeps": float64(sleepsAfter - sleeps)}
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+)
+
+// plan makes the jobs of a run. A quick one is as long as the targets need.
+type plan struct{ quick bool }
+
+// group is jobs that are compared: they are run in turns, round by round.
+type group struct {
+	name   string
+	rounds int
+	jobs   []job
+}
+
+func (p plan) either(quick, full time.Duration) time.Duration {
+	if p.quick {
+		return quick
+	}
+	return full
+}
+
+// crowded is 128 goroutines on each processor.
+func crowded() int { return 128 * runtime.GOMAXPROCS(0) }
+
+func (p plan) calls(who, variant string, callers int) job {
+	return job{Work: "calls", Who: who, Variant: variant, Callers: callers,
+		Duration: p.either(40*time.Millisecond, 60*time.Millisecond)}
+}
+
+// rounds is how often calls are measured. The machine is not equally fast all the time.
+func (p plan) rounds() int {
+	if p.quick {
+		return 5
+	}
+	return 9
+}
+
+// unsubscribed is a pair that is compared more closely than features are.
+func (p plan) unsubscribed() group {
+	g := group{name: "what a subscription leaves behind", rounds: 15}
+	for _, variant := range []string{plainDo, afterSubscription} {
+		j := p.calls(fairlead, variant, 1)
+		j.Duration = 30 * time.Millisecond
+		g.jobs = append(g.jobs, j)
+	}
+	return g
+}
+
+func (p plan) events() job { return job{Work: "events", Callers: crowded(), Duration: time.Second} }
+
+func (p plan) idle(who string) job {
+	return job{Work: "idle", Who: who, Duration: p.either(5*time.Second, 10*time.Second)}
+}
+
+func (p plan) crowd(who string, n int) job {
+	per := 1500 * time.Millisecond
+	if n >= 1_000_000 {
+		per = 3 * time.Second
+	}
+	return job{Work: "crowd", Who: who, N: n, Rate: n, Per: per, Burst: 1}
+}
+
+// served is a crowd that is served as fast as may be: three microseconds each.
+func (p plan) served(who string, n int) job {
+	return job{Work: "crowd", Who: who, N: n, Rate: n, Per: time.Duration(n) * 3 * time.Microsecond, Burst: 1}
+}
+
+func (p plan) bytes(who string, n int) job { return job{Work: "bytes", Who: who, N: n} }
+
+func (p plan) granted() job {
+	return job{Work: "granted", Who: fairleadSubmit, N: 100_000, Rate: 100_000, Per: time.Second, Burst: 1}
+}
+
+func (p plan) cancelled(who string) job {
+	return job{Work: "cancelled", Who: who, N: 3000, Rate: 1500, Per: time.Second, Burst: 1}
+}
+
+func (p plan) drain(n int) job { return job{Work: "drain", Who: fairleadSubmit, N: n} }
+
+func (p plan) late(who string) job {
+	return job{Work: "late", Who: who, Duration: 1500 * time.Millisecond}
+}
+
+func (p plan) loop(who string, callers, rate, burst int) job {
+	return job{Work: "loop", Who: who, Callers: callers, Rate: rate, Per: time.Second, Burst: burst,
+		Duration: 500 * time.Millisecond}
+}
+
+func (p plan) flood(who string) job {
+	return job{Work: "flood", Who: who, Callers: 64, N: 500, Rate: 10_000, Per: time.Second, Burst: 1000,
+		Duration: time.Second}
+}
+
+func (p plan) change(who, way string) job {
+	return job{Work: "change", Who: who, Variant: way, N: 3000, Rate: 1000, Per: time.Second, Burst: 1,
+		Duration: time.Second}
+}
+
+func (p plan) retries(who string) job { return job{Work: "retries", Who: who, N: 100_000} }
+func (p plan) backing(who string) job { return job{Work: "backing", Who: who, N: 100_000} }
+
+// Who takes part in what.
+var (
+	tryers    = []string{fairlead, xrate, jujuLimit, failsafe, goLimiter, throttledLimit, k8s, awsSDK}
+	waiters   = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit, k8s}
+	crowders  = append([]string{fairleadSubmit}, waiters...)
+	loopers   = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit}
+	cancelers = []string{fairleadSubmit, fairlead, xrate, failsafe, k8s}
+	flooders  = []string{fairlead, xrate, xratePolled, jujuLimit, failsafe, throttledLimit}
+	changers  = []string{fairlead, xrate, goLimiter}
+	jobbers   = []string{fairlead, workqueueK8s, avastShared, avastPerCall, cenkalti, goRetry, failsafe, awsSDK}
+)
+
+// couples are Fairlead and all pairs of a limiter and a retrier.
+func couples() []string {
+	names := []string{noLimiter, fairlead}
+	for _, p := range pairs {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// sizes are how large crowds are, and mostOf the largest of a contestant's that is over
+// in time: those who poll all wake for every token, and more than a goroutine each
+// takes too long beyond 100,000.
+var sizes = []int{1000, 10_000, 100_000, 1_000_000}
+
+func mostOf(who string) int {
+	switch who {
+	case goLimiter, throttledLimit:
+		return 10_000
+	case k8s, fairlead:
+		return 100_000
+	}
+	return 1_000_000
+}
+
+// The closed loops: how many callers, at how many tokens a second, in
+// bursts of how many.
+var (
+	loopCallers = []int{1, 4, 16, 10_000}
+	loopRates   = []int{10_000, 100_000}
+	loopBursts  = []int{1, 100}
+)
+
+// each makes a job for each contestant.
+func each(names []string, of func(string) job) []job {
+	var jobs []job
+	for _, who := range names {
+		jobs = append(jobs, of(who))
+	}
+	return jobs
+}
+
+// groups is all that is measured.
+func (p plan) groups() []group {
+	if p.quick {
+		return p.quickGroups()
+	}
+	list := []group{
+		{"A: take a token", p.rounds(), each(tryers, func(who string) job { return p.calls(who, "try", 1) })},
+	}
+	for _, callers := range []int{1, 8 * runtime.GOMAXPROCS(0), crowded()} {
+		list = append(list, group{fmt.Sprintf("B: wait for a token, callers: %d", callers), p.rounds(),
+			each(waiters, func(who string) job { return p.calls(who, "wait", callers) })})
+	}
+	list = append(list, p.coupleGroups()...)
+	list = append(list, p.featureGroup(), p.unsubscribed(), group{"an idle scheduler", 1, []job{p.idle(fairlead), p.idle("")}})
+	for _, n := range sizes {
+		var takePart []string
+		for _, who := range crowders {
+			if n <= mostOf(who) {
+				takePart = append(takePart, who)
+			}
+		}
+		rounds := 2
+		if n == 1_000_000 {
+			rounds = 1 // served is the same job then
+		} else {
+			list = append(list, group{fmt.Sprintf("D: %d wait and are served at once", n), 5,
+				each(takePart, func(who string) job { return p.served(who, n) })})
+		}
+		list = append(list,
+			group{fmt.Sprintf("D: %d wait", n), rounds, each(takePart, func(who string) job { return p.crowd(who, n) })},
+			group{fmt.Sprintf("D: memory of %d", n), 1, each(takePart, func(who string) job { return p.bytes(who, n) })},
+			group{fmt.Sprintf("D: a queue of %d goes at once", n), 1, []job{p.drain(n)}})
+	}
+	return append(append(list, p.timeGroups(2)...),
+		group{"E: retries", 2, each(jobbers, p.retries)},
+		group{"E: memory of retries", 1, each(jobbers, p.backing)})
+}
+
+func (p plan) coupleGroups() []group {
+	var list []group
+	for _, callers := range []int{1, crowded()} {
+		list = append(list,
+			group{fmt.Sprintf("C: limit and retry, callers: %d", callers), p.rounds(),
+				each(couples(), func(who string) job { return p.calls(who, "both", callers) })},
+			group{fmt.Sprintf("the owner's path, callers: %d", callers), p.rounds(),
+				each([]string{fairlead, bare}, func(who string) job { return p.calls(who, "owner", callers) })})
+	}
+	return list
+}
+
+func (p plan) featureGroup() group {
+	g := group{"what features cost", 7, []job{p.events()}}
+	for _, f := range features {
+		g.jobs = append(g.jobs, p.calls(fairlead, f.name, 1))
+	}
+	return g
+}
+
+// timeGroups are the workloads in which callers wait.
+func (p plan) timeGroups(rounds int) []group {
+	list := []group{
+		{"lateness", 3, each(waiters, p.late)},
+		{"D: order and exactness in the account", 1, []job{p.granted()}},
+		{"D: a third cancelled", 1, each(cancelers, p.cancelled)},
+		{"F: a big call in a flood", 3, each(flooders, p.flood)},
+		{"H: limit × 100", rounds, each(changers, func(who string) job { return p.change(who, "up") })},
+		{"H: limit ÷ 100", rounds, each(changers, func(who string) job { return p.change(who, "down") })},
+	}
+	for _, callers := range loopCallers {
+		for _, rate := range loopRates {
+			for _, burst := range loopBursts {
+				list = append(list, group{
+					fmt.Sprintf("G: %d in a loop at %d/s, burst %d", callers, rate, burst), rounds,
+					each(loopers, func(who string) job { return p.loop(who, callers, rate, burst) })})
+			}
+		}
+	}
+	return list
+}
+
+// quickGroups is what the targets need, against those that are likely to be the best.
+func (p plan) quickGroups() []group {
+	const rounds = 3
+	const many = 1_000_000
+	list := []group{{"A: take a token", p.rounds(), each(tryers, func(who string) job { return p.calls(who, "try", 1) })}}
+	for _, callers := range []int{1, crowded()} {
+		list = append(list, group{fmt.Sprintf("B: wait for a token, callers: %d", callers), p.rounds(),
+			each(waiters, func(who string) job { return p.calls(who, "wait", callers) })})
+	}
+	list = append(list, p.coupleGroups()...)
+	return append(list,
+		p.unsubscribed(), group{"events", rounds, []job{p.events()}},
+		group{"D: 1000000 wait", 1, []job{p.crowd(fairleadSubmit, many), p.crowd(jujuLimit, many)}},
+		group{"D: memory of 1000000", 1, []job{p.bytes(fairleadSubmit, many), p.bytes(jujuLimit, many)}},
+		group{"D: a queue goes at once", 1, []job{p.drain(1000), p.drain(p.long())}},
+		group{"D: order and exactness in the account", 1, []job{p.granted()}},
+		group{"D: a third cancelled", 1, each([]string{fairleadSubmit, xrate}, p.cancelled)},
+		group{"G: 10000 in a loop", 1, []job{p.loop(fairlead, 10_000, 100_000, 1), p.loop(xrate, 10_000, 100_000, 1)}},
+		group{"G: one in a loop", 1, each([]string{fairlead, xrate, uberLimit, jujuLimit, failsafe},
+			func(who string) job { return p.loop(who, 1, 10_000, 1) })},
+		group{"H: limit × 100", 1, each([]string{fairlead, xrate}, func(who string) job { return p.change(who, "up") })},
+		group{"H: limit ÷ 100", 1, each([]string{fairlead, xrate}, func(who string) job { return p.change(who, "down") })},
+		group{"F: a big call in a flood", rounds, each([]string{fairlead, jujuLimit}, p.flood)},
+		group{"E: retries", 1, each([]string{fairlead, workqueueK8s, cenkalti, goRetry}, p.retries)},
+		group{"E: memory of retries", 1, each([]string{fairlead, workqueueK8s}, p.backing)},
+		group{"lateness", 2, each([]string{fairlead, xrate, jujuLimit, uberLimit}, p.late)},
+		group{"an idle scheduler", 1, []job{p.idle(fairlead), p.idle("")}},
+	)
+}
+
+// long is the length of the queue whose cost per call is compared with that of a short one.
+func (p plan) long() int {
+	if p.quick {
+		return 100_000
+	}
+	return 1_000_000
+}
