@@ -126,20 +126,24 @@ func (h *Handle) send() (*Handle, error) {
 }
 
 // work makes one attempt of a submitted call. If it is to be retried, the owner
-// starts a new goroutine for it when it is time.
+// has a worker take it again when it is time. It counts as free again when it is back.
 func (s *Scheduler) work(c *call) {
 	if cause := c.unwanted(); cause != nil {
+		s.workers.back()
 		s.abandon(c, cause)
 		return
 	}
 	returned := false
 	defer func() {
-		if !returned {
+		if !returned { // nothing comes after this on a goroutine that exits
+			s.workers.back()
 			s.finished(c, ErrGoexit)
+			s.lost()
 		}
 	}()
 	v, err := s.attempt(c)
 	returned = true
+	s.workers.back()
 	if v.Retryable() {
 		_ = s.failed(c, err, v) // the handle has it
 	} else {

@@ -169,7 +169,7 @@ func (o *owner) deliver() {
 		case c.handle.reserved():
 			c.handle.grant()
 		default:
-			go o.s.work(c)
+			o.s.workers.add(o.s, c)
 		}
 	}
 	fx.clear()

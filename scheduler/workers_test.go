@@ -1,0 +1,89 @@
+package scheduler
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// No call waits for the end of another, however many there are.
+func TestWorkersNeverHoldACallUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{})
+		require.NoError(t, err)
+		defer s.Close()
+		const n = 500
+		var running atomic.Int32
+		hold := make(chan struct{})
+		require.NoError(t, s.Pause())
+		for range n {
+			_, err := s.Submit(context.Background(), func(context.Context) error {
+				running.Add(1)
+				<-hold
+				return nil
+			})
+			require.NoError(t, err)
+		}
+		require.NoError(t, s.Resume()) // all in one turn
+		synctest.Wait()
+		require.EqualValues(t, n, running.Load())
+		close(hold)
+	})
+}
+
+// Short calls need few goroutines.
+func TestWorkersAreReused(t *testing.T) {
+	s, err := New(Config{Limit: plenty})
+	require.NoError(t, err)
+	defer s.Close()
+	const n = 10_000
+	before := runtime.NumGoroutine()
+	var most atomic.Int64
+	require.NoError(t, s.Pause())
+	var last *Handle
+	for range n {
+		last, err = s.Submit(context.Background(), func(context.Context) error {
+			most.Store(max(most.Load(), int64(runtime.NumGoroutine())))
+			return nil
+		})
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Resume())
+	<-last.Done()
+	_, err = s.Shutdown(context.Background())
+	require.NoError(t, err)
+	require.Less(t, most.Load()-int64(before), int64(n/50))
+}
+
+// H02: a worker that exits leaves no call behind.
+func TestWorkersThatExit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{})
+		require.NoError(t, err)
+		defer s.Close()
+		require.NoError(t, s.Pause())
+		var handles []*Handle
+		for i := range 100 {
+			h, err := s.Submit(context.Background(), func(context.Context) error {
+				if i%2 == 0 {
+					runtime.Goexit()
+				}
+				return nil
+			})
+			require.NoError(t, err)
+			handles = append(handles, h)
+		}
+		require.NoError(t, s.Resume())
+		for i, h := range handles {
+			<-h.Done()
+			require.Equal(t, i%2 == 0, h.Err() == ErrGoexit)
+		}
+		synctest.Wait()
+		require.Zero(t, s.workers.free)
+		require.Empty(t, s.workers.ready)
+	})
+}
