@@ -135,10 +135,8 @@ func (s *Scheduler) work(c *call) {
 	}
 	returned := false
 	defer func() {
-		if !returned { // nothing comes after this on a goroutine that exits
-			s.workers.back()
+		if !returned { // the worker exits: it is not free any more
 			s.finished(c, ErrGoexit)
-			s.lost()
 		}
 	}()
 	v, err := s.attempt(c)

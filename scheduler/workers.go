@@ -69,14 +69,3 @@ func (s *Scheduler) worker() {
 		s.work(c)
 	}
 }
-
-// lost lets another take the place of a worker that will not come back.
-func (s *Scheduler) lost() {
-	s.workers.mu.Lock()
-	s.workers.free--
-	start := s.workers.wanting()
-	s.workers.mu.Unlock()
-	if start {
-		go s.worker()
-	}
-}
