@@ -22,27 +22,33 @@ func newPlenty(b *testing.B) *Scheduler {
 
 func succeed(context.Context) error { return nil }
 
-// BenchmarkOwnerPath is a whole protected call through the owner, beside the least
-// that any goroutine could do for another: a request and a reply over channels.
-func BenchmarkOwnerPath(b *testing.B) {
+// BenchmarkDo is a whole protected call: a plain one, through the till; one with an
+// option, through the owner; and beside them the least that any goroutine could do for
+// another, a request and a reply over channels.
+func BenchmarkDo(b *testing.B) {
 	ctx := context.Background()
-	b.Run("Do", func(b *testing.B) {
-		s := newPlenty(b)
-		b.ReportAllocs()
-		for b.Loop() {
-			_ = s.Do(ctx, succeed)
-		}
-	})
-	b.Run("Do/parallel", func(b *testing.B) {
-		s := newPlenty(b)
-		b.ReportAllocs()
-		b.SetParallelism(128)
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				_ = s.Do(ctx, succeed)
+	for _, path := range []struct {
+		name string
+		opts []Option
+	}{{"till", nil}, {"owner", []Option{Cost(1)}}} {
+		b.Run(path.name, func(b *testing.B) {
+			s := newPlenty(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = s.Do(ctx, succeed, path.opts...)
 			}
 		})
-	})
+		b.Run(path.name+"/parallel", func(b *testing.B) {
+			s := newPlenty(b)
+			b.ReportAllocs()
+			b.SetParallelism(128)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					_ = s.Do(ctx, succeed, path.opts...)
+				}
+			})
+		})
+	}
 	b.Run("bare", func(b *testing.B) {
 		inbox := bareOwner(b)
 		reply := make(chan struct{}, 1)
