@@ -11,14 +11,19 @@ import (
 // children share a cache line. A call knows its index, so it can be taken out.
 type backoff []pending
 
+// pending is a call with what it is ordered by, so that calls are not looked at for that.
 type pending struct {
-	due  time.Duration
-	call *call
+	due, rank time.Duration
+	id        uint64
+	call      *call
 }
 
 // before orders by due time, and calls that are due together by seniority.
-func (p pending) before(q pending) bool {
-	return p.due < q.due || p.due == q.due && p.call.before(q.call)
+func (p *pending) before(q *pending) bool {
+	if p.due != q.due {
+		return p.due < q.due
+	}
+	return p.rank < q.rank || p.rank == q.rank && p.id < q.id
 }
 
 // next is when the first call is due: [bucket.Forever] if there is none.
@@ -31,7 +36,7 @@ func (h backoff) next() time.Duration {
 
 func (h *backoff) push(c *call) {
 	*h = append(*h, pending{})
-	h.up(len(*h)-1, pending{c.due, c})
+	h.up(len(*h)-1, pending{c.due, c.rank, c.id, c})
 }
 
 func (h *backoff) pop() *call {
@@ -48,7 +53,7 @@ func (h *backoff) remove(c *call) {
 	if i == last {
 		return
 	}
-	if i > 0 && p.before((*h)[(i-1)/4]) {
+	if i > 0 && p.before(&(*h)[(i-1)/4]) {
 		h.up(i, p)
 	} else {
 		h.down(i, p)
@@ -59,7 +64,7 @@ func (h *backoff) remove(c *call) {
 func (h backoff) up(i int, p pending) {
 	for i > 0 {
 		parent := (i - 1) / 4
-		if !p.before(h[parent]) {
+		if !p.before(&h[parent]) {
 			break
 		}
 		h.set(i, h[parent])
@@ -77,11 +82,11 @@ func (h backoff) down(i int, p pending) {
 		}
 		least := first
 		for child := first + 1; child < min(first+4, len(h)); child++ {
-			if h[child].before(h[least]) {
+			if h[child].before(&h[least]) {
 				least = child
 			}
 		}
-		if !h[least].before(p) {
+		if !h[least].before(&p) {
 			break
 		}
 		h.set(i, h[least])
