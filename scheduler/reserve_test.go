@@ -109,7 +109,7 @@ func TestReservationEnds(t *testing.T) {
 		require.Error(t, err)
 		_, err = s.Reserve(t.Context(), scheduler.OnProgress(func(scheduler.Progress) {}))
 		require.ErrorContains(t, err, "OnProgress")
-		_, err = s.Reserve(nil) //nolint:staticcheck // that is the point
+		_, err = s.Reserve(context.Context(nil))
 		require.ErrorContains(t, err, "nil context")
 
 		last := reserve(t, s, scheduler.Cost(10))
