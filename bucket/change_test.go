@@ -177,3 +177,24 @@ func TestSetInvalidLimitChangesNothing(t *testing.T) {
 	require.EqualError(t, b.SetLimit(hour, bucket.PerSecond(10).Burst(-2)), "bucket: limit's Capacity is -2: it must be at least 1")
 	require.Equal(t, before, b)
 }
+
+// TestSkip: time that is skipped brings no tokens, not even a fraction, and takes none;
+// a hold that is on runs out meanwhile.
+func TestSkip(t *testing.T) {
+	b, err := bucket.New(bucket.PerSecond(1).Burst(5), 0)
+	require.NoError(t, err)
+	require.True(t, b.Take(0, 5))
+	b.Advance(600 * time.Millisecond)
+	b.Skip(time.Hour)
+	require.Equal(t, time.Hour+400*time.Millisecond, b.Ready(1), "it goes on where it was")
+	b.Skip(time.Minute)
+	require.Equal(t, time.Hour+400*time.Millisecond, b.Ready(1), "time does not go back")
+
+	b.Hold(time.Hour, 2*time.Hour)
+	b.Skip(90 * time.Minute)
+	require.Equal(t, 2*time.Hour, b.HeldUntil())
+	b.Skip(3 * time.Hour)
+	require.Equal(t, 3*time.Hour, b.HeldUntil(), "it is over, and nothing has come since")
+	require.False(t, b.Take(3*time.Hour, 1))
+	require.True(t, b.Take(3*time.Hour+time.Second, 1))
+}

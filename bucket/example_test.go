@@ -112,3 +112,16 @@ func ExampleCostError() {
 	// cost 25 is above the capacity of 10 tokens and could never be granted: split the call or raise the limit's Capacity
 	// 25 10
 }
+
+// A bucket that is stopped for a while has afterwards what it had before.
+func ExampleBucket_Skip() {
+	b, _ := bucket.New(bucket.PerSecond(1).Burst(10), 0)
+	b.Take(0, 9)
+	b.Skip(time.Hour)
+	fmt.Println(b.Available())
+	b.Advance(time.Hour + 2*time.Second)
+	fmt.Println(b.Available())
+	// Output:
+	// 1
+	// 3
+}

@@ -99,6 +99,12 @@ func (m *model) charge(at time.Duration, n int64) {
 	m.level.Sub(m.level, whole(n))
 }
 
+// skip lets time pass without refill; a hold that is on runs out meanwhile.
+func (m *model) skip(at time.Duration) {
+	m.seen = max(m.seen, at)
+	m.at = max(m.at, at)
+}
+
 func (m *model) hold(at, until time.Duration) {
 	m.advance(at)
 	if until <= m.at {
@@ -219,6 +225,10 @@ func TestAgainstModel(t *testing.T) {
 				until := at + min(max(genStep(t), 0), bucket.Forever-max(at, 0))
 				b.Hold(at, until)
 				m.hold(at, until)
+			}),
+			"skip": step(func(at time.Duration) {
+				b.Skip(at)
+				m.skip(at)
 			}),
 			"set limit": step(func(at time.Duration) {
 				l := genLimit(t, "new")

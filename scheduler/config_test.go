@@ -22,11 +22,16 @@ func TestConfigFaults(t *testing.T) {
 		Retry:       retry.Policy{Jitter: math.NaN(), MaxRetries: -7},
 		MaxInFlight: -1,
 		EventBuffer: -2,
+		MaxQueued:   -3,
+		Overflow:    7,
+
+		PriorityStep: -time.Second,
 	})
 	for _, want := range []string{
 		"Config.Limit: bucket: limit's Capacity is -3", "limit's Refill is -3",
 		"Config.Retry: ", "Jitter", "NaN", "MaxRetries", "-7",
 		"Config.MaxInFlight is -1", "Config.EventBuffer is -2",
+		"Config.MaxQueued is -3", "Config.Overflow is 7", "Config.PriorityStep is -1s: it must be positive, or 0 for 1m0s",
 	} {
 		require.ErrorContains(t, err, want)
 	}
@@ -85,4 +90,11 @@ func TestSnapshotIsJSON(t *testing.T) {
 		require.NoError(t, err)
 		require.JSONEq(t, string(text), string(twice))
 	})
+}
+
+func TestOverflowString(t *testing.T) {
+	require.Equal(t, "WaitForRoom", scheduler.WaitForRoom.String())
+	require.Equal(t, "RefuseNew", scheduler.RefuseNew.String())
+	require.Equal(t, "DropLowest", scheduler.DropLowest.String())
+	require.Equal(t, "Overflow(7)", scheduler.Overflow(7).String())
 }

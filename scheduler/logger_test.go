@@ -58,3 +58,15 @@ func TestH21_LoggerHangs(t *testing.T) {
 		close(forever)
 	})
 }
+
+// A pause and its end are worth a line each.
+func TestLoggerPaused(t *testing.T) {
+	var log bytes.Buffer
+	bubble(t, scheduler.Config{Logger: textLogger(&log)}, func(t *testing.T, s *scheduler.Scheduler) {
+		require.NoError(t, s.Pause())
+		require.NoError(t, s.Resume())
+		s.Close()
+		synctest.Wait()
+		require.Contains(t, log.String(), "level=INFO msg=paused seq=1 available=1000\nlevel=INFO msg=resumed seq=2 available=1000\n")
+	})
+}
