@@ -32,7 +32,9 @@ func measureCalls(j job) numbers {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
+	cpu, _ := usage()
 	spent, failed := timed(j.Callers, n, call)
+	cpuAfter, _ := usage()
 	runtime.ReadMemStats(&after)
 	calls := float64(n)
 	return numbers{
@@ -40,6 +42,30 @@ func measureCalls(j job) numbers {
 		"allocs": float64(after.Mallocs-before.Mallocs) / calls,
 		"bytes":  float64(after.TotalAlloc-before.TotalAlloc) / calls,
 		"failed": float64(failed) / calls,
+		"cores":  float64(cpuAfter-cpu) / float64(spent),
+	}
+}
+
+// spread keeps all processors busy until the system has put each thread on one of its
+// own. A young process often has but one for longer than we measure, and calls that
+// never meet are cheaper.
+func spread() {
+	procs := runtime.GOMAXPROCS(0)
+	for range 25 {
+		before, _ := usage()
+		begin := time.Now()
+		var over sync.WaitGroup
+		for range procs {
+			over.Go(func() {
+				for time.Since(begin) < 10*time.Millisecond {
+				}
+			})
+		}
+		over.Wait()
+		after, _ := usage()
+		if (after - before).Seconds() > 0.9*float64(procs)*time.Since(begin).Seconds() {
+			return
+		}
 	}
 }
 
@@ -266,7 +292,7 @@ func measureIdle(j job) numbers {
 		}
 		defer s.Close()
 	}
-	time.Sleep(200 * time.Millisecond) // the garbage collector and its like come to rest
+	time.Sleep(time.Second) // the garbage collector and its like come to rest
 	cpu, sleeps := usage()
 	time.Sleep(j.Duration)
 	cpuAfter, sleepsAfter := usage()

@@ -62,6 +62,9 @@ func runHere(text string) error {
 	if !ok {
 		return fmt.Errorf("job %q: no such work", text)
 	}
+	if j.Work != "idle" {
+		spread()
+	}
 	return json.NewEncoder(os.Stdout).Encode(measure(j))
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"os"
@@ -271,7 +272,7 @@ func (r *run) charts() map[string]string {
 				list = append(list, b)
 			}
 		}
-		slices.SortStableFunc(list, func(a, b bar) int { return int(math.Copysign(1, a.values[0]-b.values[0])) })
+		slices.SortStableFunc(list, func(a, b bar) int { return cmp.Compare(a.values[0], b.values[0]) })
 		return list
 	}
 	var growth []line

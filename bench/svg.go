@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"math"
@@ -214,7 +215,7 @@ func (c lineChart) svg() string {
 		}
 	}
 	// Labels stand where the lines end, unless that is taken by another.
-	slices.SortFunc(labels, func(a, b label) int { return int(math.Copysign(1, a.y-b.y)) })
+	slices.SortFunc(labels, func(a, b label) int { return cmp.Compare(a.y, b.y) })
 	taken := map[float64]float64{}
 	for _, at := range labels {
 		place := at.y + 4
