@@ -48,6 +48,10 @@ const (
 	opAsk               // let do look at the core or change it
 )
 
+// harmless reports whether a message can't change who is granted next, so that tokens may
+// stay lent.
+func (op op) harmless() bool { return op == opStarted || op == opDone || op == opOver || op == opTick }
+
 // reply is what the runner of a call is sent.
 type reply struct {
 	kind     replyKind
@@ -98,6 +102,7 @@ func (o *owner) turn(m message) {
 	for range min(len(o.s.inbox), turnLength) {
 		o.handle(now, <-o.s.inbox)
 	}
+	o.core.advance(now)
 	o.lend()
 	o.deliver()
 	o.arm()
@@ -106,20 +111,15 @@ func (o *owner) turn(m message) {
 	}
 }
 
-// handle recalls the loan before all but what can't change who is granted next.
 func (o *owner) handle(now time.Duration, m message) {
-	switch m.op {
-	case opSubmit:
-		if m.call.plain && o.fromTill(now, m.call) {
-			return
-		}
-	case opStarted, opDone, opOver, opTick:
-	default:
+	if m.op == opSubmit && m.call.plain && o.fromTill(now, m.call) {
+		return
+	}
+	if !m.op.harmless() {
 		o.recall(now)
 	}
 	switch m.op {
 	case opSubmit:
-		o.recall(now)
 		o.core.submit(now, m.call)
 	case opStarted:
 		o.core.started(now, m.call)
@@ -140,7 +140,6 @@ func (o *owner) handle(now time.Duration, m message) {
 		m.do(o, now)
 	case opTick:
 		o.renew(now)
-		o.core.advance(now)
 	case opAsk:
 		m.do(o, now)
 	}
