@@ -77,21 +77,26 @@ func taken(w uint64) uint64    { return w >> 44 }
 
 // through runs the function of a plain call that has a ticket.
 func (s *Scheduler) through(ctx context.Context, fn func(context.Context) error, got ticket) error {
-	returned := false
+	unwinds := true
 	defer func() {
-		if !returned {
+		if unwinds { // a panic or a Goexit in the function
 			s.adopt(s.newPlain(ctx, fn, 1), got, errNoReturn)
 		}
 	}()
 	err := fn(ctx)
-	returned = true
+	unwinds = false
 	if err != nil {
 		return s.failedPlain(ctx, fn, got, err)
 	}
 	if s.till.put() {
-		s.post(message{op: opOver, do: func(o *owner, now time.Duration) { o.core.over(now, got.number, &s.retry) }})
+		s.overPlain(got.number)
 	}
 	return nil
+}
+
+// overPlain tells an owner who wants to hear of it that a plain call was a success.
+func (s *Scheduler) overPlain(number uint64) {
+	s.post(message{op: opOver, do: func(o *owner, now time.Duration) { o.core.over(now, number, &s.retry) }})
 }
 
 // failedPlain hands a plain call whose first attempt has failed to the owner, which so
