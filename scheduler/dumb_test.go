@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"math/big"
 	"slices"
 	"time"
@@ -129,7 +130,7 @@ func (d *dumb) in(s state) (list []*dumbCall) {
 // queue is who is queued, in order.
 func (d *dumb) queue() []*dumbCall {
 	list := d.in(queued)
-	slices.SortStableFunc(list, func(a, b *dumbCall) int { return int(a.rank - b.rank) })
+	slices.SortStableFunc(list, func(a, b *dumbCall) int { return cmp.Compare(a.rank, b.rank) })
 	return list
 }
 
@@ -156,8 +157,8 @@ func (d *dumb) advance(t require.TestingT, now time.Duration) {
 			next = func() { d.grant(t, queue[0]) }
 		}
 		waiting := d.in(backingOff)
-		slices.SortStableFunc(waiting, func(a, b *dumbCall) int { return int(a.rank - b.rank) })
-		slices.SortStableFunc(waiting, func(a, b *dumbCall) int { return int(a.due - b.due) })
+		slices.SortStableFunc(waiting, func(a, b *dumbCall) int { return cmp.Compare(a.rank, b.rank) })
+		slices.SortStableFunc(waiting, func(a, b *dumbCall) int { return cmp.Compare(a.due, b.due) })
 		if len(waiting) > 0 && waiting[0].due <= at {
 			at = waiting[0].due
 			next = func() { d.requeue(waiting[0]) }
