@@ -62,7 +62,7 @@ func runHere(text string) error {
 	if !ok {
 		return fmt.Errorf("job %q: no such work", text)
 	}
-	if j.Work != "idle" {
+	if j.Callers != 1 && j.Work != "idle" && j.Work != "late" {
 		spread()
 	}
 	return json.NewEncoder(os.Stdout).Encode(measure(j))

@@ -36,7 +36,7 @@ func (p plan) rounds() int {
 	if p.quick {
 		return 5
 	}
-	return 9
+	return 7
 }
 
 // unsubscribed is a pair that is compared more closely than features are.

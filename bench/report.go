@@ -203,7 +203,7 @@ func (r *run) timeTables() string {
 	b.WriteString(table([]string{"", "median, µs", "p99, µs"}, waiters, func(who string) []string {
 		return []string{number(get(p.late(who), "p50 us")), number(get(p.late(who), "p99 us"))}
 	}))
-	b.WriteString("### F: a call that costs 500 among 64 callers that ask for one token without a pause\n\n")
+	b.WriteString("### F: a call that costs 500 among 64 callers that ask for one token without a pause\n\nfailsafe-go's depends on how much is left of its period.\n\n")
 	b.WriteString(table([]string{"", "waited, ms", "ideal, ms"}, flooders, func(who string) []string {
 		j := p.flood(who)
 		waited := number(get(j, "wait ms"))
@@ -213,7 +213,7 @@ func (r *run) timeTables() string {
 		return []string{waited, number(get(j, "least ms")) + " to " + number(get(j, "most ms"))}
 	}))
 	b.WriteString(r.loopTables())
-	b.WriteString("### H: a new limit while 3000 wait\n\nAll others can't change it.\n\n")
+	b.WriteString("### H: a new limit while 3000 wait\n\nThe others can't change theirs.\n\n")
 	b.WriteString(table([]string{"", "× 100: drained in, ms", "ideal, ms", "÷ 100: granted in 1 s", "allowed"}, changers, func(who string) []string {
 		up, down := p.change(who, "up"), p.change(who, "down")
 		return []string{number(get(up, "ms")), number(get(up, "ideal")), number(get(down, "granted")), number(math.Floor(get(down, "allowed")))}
@@ -255,7 +255,7 @@ func (r *run) loopTables() string {
 func (r *run) retryTable() string {
 	p, get := r.Plan, r.results.of
 	return "### E: 100,000 jobs that fail three times, with 10, 20 and 40 ms between\n\n" +
-		"Fairlead starts a goroutine for each attempt, the workqueue has a worker a core, all others a goroutine for each job.\n\n" +
+		"Fairlead and the workqueue have workers, all others a goroutine for each job.\n\n" +
 		table([]string{"", "wall, ms (ideal 70)", "CPU of each, µs", "memory while it backs off, bytes"}, jobbers, func(who string) []string {
 			return []string{number(get(p.retries(who), "wall ms")), number(get(p.retries(who), "cpu us per job")), number(get(p.backing(who), "bytes"))}
 		})

@@ -102,10 +102,14 @@ func (s *Scheduler) run(c *call) error {
 func (s *Scheduler) await(c *call) (err error, ended bool) {
 	for {
 		var r reply
-		select {
-		case r = <-c.reply:
-		case <-c.ctx.Done():
-			return s.withdraw(c, causeOf(c.ctx)), true
+		if done := c.ctx.Done(); done == nil {
+			r = <-c.reply
+		} else {
+			select {
+			case r = <-c.reply:
+			case <-done:
+				return s.withdraw(c, causeOf(c.ctx)), true
+			}
 		}
 		switch r.kind {
 		case replyEnded:

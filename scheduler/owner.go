@@ -77,6 +77,12 @@ const turnLength = 256
 
 func (o *owner) run() {
 	for !o.core.closed {
+		select { // most often there is something: cheaper than to look at the timer as well
+		case m := <-o.s.inbox:
+			o.turn(m)
+			continue
+		default:
+		}
 		select {
 		case m := <-o.s.inbox:
 			o.turn(m)
