@@ -30,10 +30,28 @@ func measureCalls(j job) numbers {
 	}
 	n = max(1000, int(float64(n)*float64(j.Duration)/float64(spent+1)))
 	runtime.GC()
+	found := measureOnce(j.Callers, n, call)
+	if j.Callers == 1 || j.Variant == "owner" {
+		return found // the owner's path is one after the other by its nature
+	}
+	// Calls that never meet are cheaper: try again if the system had us on fewer processors.
+	for range 10 {
+		if found["cores"] >= 0.8*float64(runtime.GOMAXPROCS(0)) {
+			break
+		}
+		if again := measureOnce(j.Callers, n, call); again["cores"] > found["cores"] {
+			found = again
+		}
+	}
+	return found
+}
+
+// measureOnce makes n calls and says what each has cost, and how many processors were busy.
+func measureOnce(callers, n int, call func() bool) numbers {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	cpu, _ := usage()
-	spent, failed := timed(j.Callers, n, call)
+	spent, failed := timed(callers, n, call)
 	cpuAfter, _ := usage()
 	runtime.ReadMemStats(&after)
 	calls := float64(n)
@@ -47,8 +65,7 @@ func measureCalls(j job) numbers {
 }
 
 // spread keeps all processors busy until the system has put each thread on one of its
-// own. A young process often has but one for longer than we measure, and calls that
-// never meet are cheaper.
+// own. A young process often has but one for longer than we measure.
 func spread() {
 	procs := runtime.GOMAXPROCS(0)
 	for range 10 {
