@@ -191,13 +191,9 @@ func (c lineChart) svg() string {
 	}
 	text(b, left+width/2, bottom+37, "note", "middle", "waiting at once")
 
-	type label struct {
-		x, y float64
-		line line
-	}
-	var labels []label
+	var labels []lineEnd
 	for _, l := range c.lines {
-		class, path, last := "peer", "", label{line: l}
+		class, path, last := "peer", "", lineEnd{line: l}
 		if l.ours {
 			class = "ours"
 		}
@@ -214,10 +210,22 @@ func (c lineChart) svg() string {
 			labels = append(labels, last)
 		}
 	}
-	// Labels stand where the lines end, unless that is taken by another.
-	slices.SortFunc(labels, func(a, b label) int { return cmp.Compare(a.y, b.y) })
+	label(b, labels)
+	b.WriteString("</svg>\n")
+	return b.String()
+}
+
+// lineEnd is where a line ends, and its name is to stand.
+type lineEnd struct {
+	x, y float64
+	line line
+}
+
+// label writes the names of lines where they end, unless that is taken by another.
+func label(b *strings.Builder, ends []lineEnd) {
+	slices.SortFunc(ends, func(a, b lineEnd) int { return cmp.Compare(a.y, b.y) })
 	taken := map[float64]float64{}
-	for _, at := range labels {
+	for _, at := range ends {
 		place := at.y + 4
 		if lowest, ok := taken[at.x]; ok {
 			place = max(place, lowest+14)
@@ -229,6 +237,4 @@ func (c lineChart) svg() string {
 		}
 		text(b, at.x+8, place, class, "start", at.line.name)
 	}
-	b.WriteString("</svg>\n")
-	return b.String()
 }
