@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,6 +31,17 @@ func takenUntil() (until [mostAlarms]int64) {
 		until[i] = alarms[i].until.Load()
 	}
 	return until
+}
+
+// ticks reports whether there is a tick, and receives it. (The length of such a channel is
+// always zero.)
+func ticks(timer Timer) bool {
+	select {
+	case <-timer.C():
+		return true
+	default:
+		return false
+	}
 }
 
 func openFiles(t *testing.T) int {
@@ -74,7 +86,28 @@ func TestAlarmGoesOff(t *testing.T) {
 		require.EqualValues(t, 1, binary.NativeEndian.Uint64(count[:]))
 		require.GreaterOrEqual(t, time.Since(start), d)
 	}
+	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, a.fd, syscall.F_GETFD, 0)
+	require.Zero(t, errno)
+	require.NotZero(t, flags&syscall.FD_CLOEXEC, "programs that are started inherit it")
 	require.NoError(t, a.file.Close())
+}
+
+func TestTimerSetsItsAlarm(t *testing.T) {
+	leaveAlarms(t, 1)
+	a := &alarms[0]
+	timer := System().NewTimer(shortWait)
+	defer timer.Stop()
+	for _, d := range []time.Duration{1, time.Millisecond} {
+		a.set(time.Hour) // also takes back that it went off before
+		earliest := time.Since(origin) + max(d, alarmPace)
+		timer.Reset(d)
+		require.GreaterOrEqual(t, a.until.Load(), int64(earliest))
+		require.NoError(t, a.file.SetReadDeadline(time.Now().Add(time.Minute)))
+		_, err := a.file.Read(make([]byte, 8))
+		require.NoError(t, err, "it does not go off")
+		require.GreaterOrEqual(t, time.Since(origin), earliest)
+		require.True(t, ticks(timer), "it went off before the timer was due")
+	}
 }
 
 func TestAlarmIsSharedInTurns(t *testing.T) {
@@ -115,7 +148,7 @@ func TestTimerWithoutAnAlarm(t *testing.T) {
 		timer.Stop()
 		timer.Reset(0)
 		<-timer.C()
-		require.Empty(t, timer.C())
+		require.False(t, ticks(timer))
 	}
 	t.Run("all are taken", func(t *testing.T) {
 		leaveAlarms(t, 0)
@@ -134,8 +167,7 @@ func TestTimerWithoutAnAlarm(t *testing.T) {
 
 func TestOnlyShortWaitsInRealTimeTakeAnAlarm(t *testing.T) {
 	leaveAlarms(t, mostAlarms)
-	outside := System().NewTimer(time.Microsecond) // one that already has an alarm
-	<-outside.C()
+	outside := System().NewTimer(shortWait) // one that already has an alarm, set too late for what follows
 	free := takenUntil()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
