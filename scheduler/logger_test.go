@@ -65,8 +65,13 @@ func TestLoggerPaused(t *testing.T) {
 	bubble(t, scheduler.Config{Logger: textLogger(&log)}, func(t *testing.T, s *scheduler.Scheduler) {
 		require.NoError(t, s.Pause())
 		require.NoError(t, s.Resume())
+		require.NoError(t, s.Resume(), "nothing is paused, and so nothing is told")
+		require.NoError(t, s.HoldUntil(time.Now().Add(time.Minute)))
+		time.Sleep(time.Hour)
 		s.Close()
 		synctest.Wait()
-		require.Contains(t, log.String(), "level=INFO msg=paused seq=1 available=1000\nlevel=INFO msg=resumed seq=2 available=1000\n")
+		require.Equal(t, "level=INFO msg=paused seq=1 available=1000\nlevel=INFO msg=resumed seq=2 available=1000\n"+
+			"level=INFO msg=paused seq=3 available=1000\nlevel=INFO msg=resumed seq=4 available=1000\n"+
+			"level=INFO msg=\"shut down\" seq=5 available=1000\n", log.String())
 	})
 }

@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"context"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +43,8 @@ func TestTimes(t *testing.T) {
 			want: events.Times{Queue: 2 * time.Second, Tokens: 5 * time.Second, Run: time.Second}},
 		"slot":    {before: func(s *scheduler.Scheduler) { block(s, 1, time.Minute); block(s, 1, 3*time.Second) }, fn: second, want: events.Times{Slot: 3 * time.Second, Run: time.Second}},
 		"backoff": {fn: (&flaky{failures: 2}).run, want: events.Times{Tokens: 2 * time.Second, Backoff: 3 * time.Second}},
+		"server's wait of its own": {fn: (&flaky{failures: 1, err: retry.After(errBusy, 10*time.Second)}).run,
+			want: events.Times{Backoff: seeded.ServerWait(1, 1, 10*time.Second), Tokens: 5 * time.Second}},
 		"server's wait of another": {before: func(s *scheduler.Scheduler) {
 			r, _ := s.Reserve(context.Background())
 			<-r.Ready()
@@ -50,10 +53,18 @@ func TestTimes(t *testing.T) {
 		"pause": {before: func(s *scheduler.Scheduler) { _ = s.HoldUntil(time.Now().Add(time.Hour)) }, fn: second, want: events.Times{Hold: time.Hour, Run: time.Second}},
 		"cancelled in the queue": {before: func(s *scheduler.Scheduler) { _ = s.Pause() }, fn: second,
 			during: func(_ *scheduler.Scheduler, h *scheduler.Handle) { time.Sleep(time.Second); h.Cancel() }, want: events.Times{Hold: time.Second}},
+		"cancelled while its tokens come": {before: func(s *scheduler.Scheduler) { block(s, 8, 0) }, fn: second,
+			during: func(_ *scheduler.Scheduler, h *scheduler.Handle) { time.Sleep(time.Second); h.Cancel() }, want: events.Times{Tokens: time.Second}},
+		"cancelled behind another": {before: func(s *scheduler.Scheduler) { block(s, 8, 0); block(s, 4, 0) }, fn: second,
+			during: func(_ *scheduler.Scheduler, h *scheduler.Handle) { time.Sleep(time.Second); h.Cancel() }, want: events.Times{Queue: time.Second}},
+		"cancelled while it runs": {fn: untilDone,
+			during: func(_ *scheduler.Scheduler, h *scheduler.Handle) { time.Sleep(time.Second); h.Cancel() }, want: events.Times{Run: time.Second}},
 		"cancelled in backoff": {fn: failing(nil).run,
 			during: func(_ *scheduler.Scheduler, h *scheduler.Handle) { time.Sleep(500 * time.Millisecond); h.Cancel() }, want: events.Times{Backoff: 500 * time.Millisecond}},
 		"closed in the queue": {before: func(s *scheduler.Scheduler) { block(s, 9, time.Minute) }, fn: second,
 			during: func(s *scheduler.Scheduler, _ *scheduler.Handle) { time.Sleep(time.Second); s.Close() }, want: events.Times{Tokens: time.Second}},
+		"closed in backoff": {fn: failing(nil).run,
+			during: func(s *scheduler.Scheduler, _ *scheduler.Handle) { time.Sleep(500 * time.Millisecond); s.Close() }, want: events.Times{Backoff: 500 * time.Millisecond}},
 		"panic":  {fn: func(context.Context) error { time.Sleep(time.Second); panic("oops") }, want: events.Times{Run: time.Second}},
 		"Goexit": {fn: func(context.Context) error { time.Sleep(time.Second); runtime.Goexit(); return nil }, want: events.Times{Run: time.Second}},
 	} {
@@ -74,25 +85,107 @@ func TestTimes(t *testing.T) {
 				<-h.Done()
 				require.Equal(t, c.want, h.Times())
 				require.Equal(t, time.Since(started), h.Times().Total())
+				told := false
 				for ev := range sub.C {
-					if ev.Name == "it" && ev.Kind.Ends() {
+					if told = ev.Name == "it" && ev.Kind.Ends(); told {
 						require.Equal(t, c.want, ev.Times)
 						break
 					}
 				}
+				require.True(t, told, "also when it is the closing that ends it")
 			})
 		})
 	}
 }
 
-// What still runs when the scheduler is closed is timed to its end.
-func TestTimesAfterClose(t *testing.T) {
-	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
-		h := submit(t, s, func(context.Context) error { time.Sleep(time.Minute); return nil })
-		time.Sleep(time.Second)
-		s.Close()
-		<-h.Done()
-		require.NoError(t, h.Err())
-		require.Equal(t, events.Times{Run: time.Minute}, h.Times())
+// Before its end a call has no times, whatever it is at.
+func TestTimesOnlyAtTheEnd(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach, Level: empty, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
+		f := &flaky{failures: 1}
+		h := submit(t, s, func(ctx context.Context) error { time.Sleep(time.Second); return f.run(ctx) })
+		for _, want := range []scheduler.Snapshot{{Queued: 1}, {Running: 1}, {BackingOff: 1}, {Running: 1}} {
+			time.Sleep(time.Second / 2)
+			snap := s.Snapshot()
+			require.Equal(t, []int{want.Queued, want.Running, want.BackingOff}, []int{snap.Queued, snap.Running, snap.BackingOff})
+			require.Zero(t, h.Times())
+			time.Sleep(time.Second / 2)
+		}
+		require.NoError(t, settled(h))
+		require.Equal(t, events.Times{Tokens: time.Second, Backoff: time.Second, Run: 2 * time.Second}, h.Times())
 	})
+}
+
+// TestTimesOfStream: a result has the times that its call's last event has, and they add
+// up to the time until it came.
+func TestTimesOfStream(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach, Level: empty, MaxInFlight: 2, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
+		sub := s.Subscribe(events.Succeeded, events.Failed, events.Exhausted, events.ShutDown)
+		calls := []func(context.Context) error{nothing, (&flaky{failures: 2}).run, failing(errBroken).run, panics("boom"), goexits, failing(nil).run}
+		run := func(ctx context.Context, call func(context.Context) error) (int, error) {
+			time.Sleep(3 * time.Second) // so that slots are waited for, too
+			return 0, call(ctx)
+		}
+		started := time.Now()
+		got, sum := map[uint64]events.Times{}, events.Times{}
+		for res := range scheduler.Stream(t.Context(), s, slices.Values(calls), run) {
+			require.Equal(t, time.Since(started), res.Times.Total(), "result %d", res.Index)
+			got[res.Call], sum = res.Times, sum.Plus(res.Times)
+		}
+		require.Len(t, got, len(calls))
+		for name, part := range map[string]time.Duration{"queue": sum.Queue, "tokens": sum.Tokens, "slot": sum.Slot, "backoff": sum.Backoff, "run": sum.Run} {
+			require.NotZero(t, part, "the calls are such that there is some of each: %s", name)
+		}
+		s.Close()
+		told := map[uint64]events.Times{}
+		for ev := range sub.C {
+			if ev.Kind.Ends() {
+				told[ev.Call] = ev.Times
+			}
+		}
+		require.Equal(t, told, got)
+	})
+}
+
+// What still runs when the scheduler is closed is timed to its end, however it ends. Its
+// handle and its result know; there is no event any more.
+func TestTimesAfterClose(t *testing.T) {
+	for name, end := range map[string]func(context.Context) error{
+		"returns": nothing, "would be retried": failing(nil).run, "panics": panics("boom"), "Goexit": goexits,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, scheduler.Config{Limit: oneEach, Level: empty, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
+				sub := s.Subscribe()
+				started := time.Now()
+				f := &flaky{failures: 1}
+				long := func(ctx context.Context, _ int) (int, error) {
+					if err := f.run(ctx); err != nil {
+						return 0, err // what was before the close counts, too
+					}
+					time.Sleep(time.Minute)
+					return 0, end(ctx)
+				}
+				results := make(chan scheduler.Result[int, int], 1)
+				h := submit(t, s, func(ctx context.Context) error { time.Sleep(time.Minute); return end(ctx) })
+				go func() {
+					for res := range scheduler.Stream(context.Background(), s, upTo(1), long) {
+						results <- res
+					}
+				}()
+				time.Sleep(10 * time.Second)
+				s.Close()
+				require.Zero(t, h.Times(), "it still runs")
+				<-h.Done()
+				require.Equal(t, events.Times{Tokens: time.Second, Run: time.Minute}, h.Times())
+				require.Equal(t, time.Since(started), h.Times().Total())
+
+				// Its second attempt: a second behind h, one for its token; after one second of backoff, its token is there.
+				res := <-results
+				require.Equal(t, events.Times{Queue: time.Second, Tokens: time.Second, Backoff: time.Second, Run: time.Minute}, res.Times)
+				require.Equal(t, time.Since(started), res.Times.Total())
+				for ev := range sub.C {
+					require.False(t, ev.Kind.Ends(), "%v", ev)
+				}
+			})
+		})
+	}
 }
