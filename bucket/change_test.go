@@ -194,6 +194,7 @@ func TestSkip(t *testing.T) {
 	b.Skip(90 * time.Minute)
 	require.Equal(t, 2*time.Hour, b.HeldUntil())
 	b.Skip(3 * time.Hour)
+	require.True(t, b.Take(0, 0), "an instant that has passed counts as the latest: the hold is over")
 	require.Equal(t, 3*time.Hour, b.HeldUntil(), "it is over, and nothing has come since")
 	require.False(t, b.Take(3*time.Hour, 1))
 	require.True(t, b.Take(3*time.Hour+time.Second, 1))

@@ -118,10 +118,13 @@ func ExampleWaitUntilDeadline() {
 	defer cancel()
 	fmt.Println(errors.Is(s.Do(ctx, noop), context.DeadlineExceeded))
 
-	done := make(chan error)
-	go func() { done <- s.Do(ctx, noop, scheduler.Cost(0), scheduler.WaitUntilDeadline()) }()
+	h, err := s.Submit(ctx, noop, scheduler.Cost(0), scheduler.WaitUntilDeadline())
+	if err != nil {
+		panic(err)
+	}
 	ahead.Cancel() // the call ahead leaves, and so it is worth having waited
-	fmt.Println(<-done)
+	<-h.Done()
+	fmt.Println(h.Err())
 	// Output:
 	// true
 	// <nil>

@@ -178,7 +178,7 @@ func TestTimesAfterClose(t *testing.T) {
 				require.Equal(t, events.Times{Tokens: time.Second, Run: time.Minute}, h.Times())
 				require.Equal(t, time.Since(started), h.Times().Total())
 
-				// Its second attempt: a second behind h, one for its token; after one second of backoff, its token is there.
+				// It was behind h, had to wait for its token, and after the backoff the next was there.
 				res := <-results
 				require.Equal(t, events.Times{Queue: time.Second, Tokens: time.Second, Backoff: time.Second, Run: time.Minute}, res.Times)
 				require.Equal(t, time.Since(started), res.Times.Total())
