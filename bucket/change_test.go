@@ -86,6 +86,7 @@ func TestH42ClockBackwards(t *testing.T) {
 			"refund":    func(b *bucket.Bucket, at time.Duration) any { b.Refund(at, 1); return nil },
 			"charge":    func(b *bucket.Bucket, at time.Duration) any { b.Charge(at, 1); return nil },
 			"hold":      func(b *bucket.Bucket, at time.Duration) any { b.Hold(at, 2*hour); return nil },
+			"skip":      func(b *bucket.Bucket, at time.Duration) any { b.Skip(at); return nil },
 			"set limit": func(b *bucket.Bucket, at time.Duration) any { return b.SetLimit(at, bucket.PerMinute(7)) },
 		} {
 			for _, back := range []time.Duration{1, time.Second, 2 * hour} {
@@ -189,6 +190,7 @@ func TestSkip(t *testing.T) {
 	require.Equal(t, time.Hour+400*time.Millisecond, b.Ready(1), "it goes on where it was")
 	b.Skip(time.Minute)
 	require.Equal(t, time.Hour+400*time.Millisecond, b.Ready(1), "time does not go back")
+	require.True(t, b.Take(time.Minute, 0), "and no hold comes of it")
 
 	b.Hold(time.Hour, 2*time.Hour)
 	b.Skip(90 * time.Minute)
@@ -198,4 +200,10 @@ func TestSkip(t *testing.T) {
 	require.Equal(t, 3*time.Hour, b.HeldUntil(), "it is over, and nothing has come since")
 	require.False(t, b.Take(3*time.Hour, 1))
 	require.True(t, b.Take(3*time.Hour+time.Second, 1))
+
+	b.Charge(3*time.Hour, 2)
+	b.Skip(bucket.Forever - 1)
+	require.EqualValues(t, -2, b.Available(), "time that is skipped pays off no debt, either")
+	require.Equal(t, bucket.Forever, b.Ready(1))
+	requireBalanced(t, &b)
 }

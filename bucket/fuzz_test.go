@@ -48,6 +48,11 @@ func requireSane(t *testing.T, limit bucket.Limit, s bucket.State, at time.Durat
 		if ready == bucket.Forever {
 			continue
 		}
+		if stopped := b; ready < bucket.Forever-hour {
+			stopped.Skip(b.HeldUntil() + hour)
+			require.Equal(t, ready+hour, stopped.Ready(n), "an hour without refill puts all off by that hour")
+			require.Equal(t, b.Ledger(), stopped.Ledger())
+		}
 		if ready > at {
 			require.False(t, b.Take(ready-1, n))
 		}

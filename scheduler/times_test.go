@@ -51,6 +51,20 @@ func TestTimes(t *testing.T) {
 			r.Done(retry.After(errBusy, 10*time.Second))
 		}, fn: second, want: events.Times{Hold: seeded.ServerWait(1, 1, 10*time.Second), Tokens: 5 * time.Second, Run: time.Second}},
 		"pause": {before: func(s *scheduler.Scheduler) { _ = s.HoldUntil(time.Now().Add(time.Hour)) }, fn: second, want: events.Times{Hold: time.Hour, Run: time.Second}},
+		"server's wait that comes while it waits": {before: func(s *scheduler.Scheduler) { block(s, 8, 0) }, fn: second,
+			during: func(s *scheduler.Scheduler, _ *scheduler.Handle) {
+				time.Sleep(time.Second)
+				r, _ := s.Reserve(context.Background(), scheduler.Cost(0), scheduler.Priority(1))
+				<-r.Ready()
+				r.Done(retry.After(errBusy, 10*time.Second))
+			}, want: events.Times{Hold: seeded.ServerWait(3, 1, 10*time.Second), Tokens: 6 * time.Second, Run: time.Second}},
+		"pause that comes while it waits": {before: func(s *scheduler.Scheduler) { block(s, 8, 0) }, fn: second,
+			during: func(s *scheduler.Scheduler, _ *scheduler.Handle) {
+				time.Sleep(time.Second)
+				_ = s.Pause()
+				time.Sleep(time.Minute)
+				_ = s.Resume()
+			}, want: events.Times{Hold: time.Minute, Tokens: 3 * time.Second, Run: time.Second}},
 		"cancelled in the queue": {before: func(s *scheduler.Scheduler) { _ = s.Pause() }, fn: second,
 			during: func(_ *scheduler.Scheduler, h *scheduler.Handle) { time.Sleep(time.Second); h.Cancel() }, want: events.Times{Hold: time.Second}},
 		"cancelled while its tokens come": {before: func(s *scheduler.Scheduler) { block(s, 8, 0) }, fn: second,
@@ -96,6 +110,25 @@ func TestTimes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A grant that is given back counts as running for as long as it was held, though no
+// function ran: here the progress function keeps the call from starting.
+func TestTimesOfAnAbandonedGrant(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
+		sub := s.Subscribe(events.Cancelled)
+		started := time.Now()
+		h := submit(t, s, failing(errBroken).run, scheduler.OnProgress(func(scheduler.Progress) { time.Sleep(5 * time.Second) }))
+		time.Sleep(3 * time.Second)
+		require.Equal(t, 1, s.Snapshot().Running, "it has been granted, and does not know it yet")
+		h.Cancel()
+		require.ErrorIs(t, settled(h), scheduler.ErrCancelled)
+		require.Zero(t, h.Attempts())
+		require.EqualValues(t, 5, s.Snapshot().Available, "its token is back")
+		require.Equal(t, events.Times{Tokens: time.Second, Run: 4 * time.Second}, h.Times())
+		require.Equal(t, time.Since(started), h.Times().Total())
+		require.Equal(t, h.Times(), (<-sub.C).Times)
+	})
 }
 
 // Before its end a call has no times, whatever it is at.
