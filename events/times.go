@@ -8,7 +8,8 @@ import (
 
 // Times says what a call has spent its time on, from its arrival to its end. The
 // parts add up to exactly that. While several things stood in its way, the time is put
-// down to the first of them in the order Hold, Queue, Tokens, Slot.
+// down to the first of them in the order Hold, Queue, Tokens, Slot. A backoff goes on during a
+// hold, and so does a run; a grant that is given up counts as a run until then.
 type Times struct {
 	Queue   time.Duration `json:"queue"`   // waited behind others
 	Tokens  time.Duration `json:"tokens"`  // was next, and waited for its tokens

@@ -55,8 +55,8 @@ type Config struct {
 	// Clock is where time comes from. Nil means [clock.System].
 	Clock clock.Clock
 
-	// Logger gets a line for every retry, hold, exhaustion and for the end of the
-	// scheduler, from a goroutine of its own. Nil means no logging.
+	// Logger gets a line for every retry, hold, pause and its end, exhaustion, and for
+	// the end of the scheduler, from a goroutine of its own. Nil means no logging.
 	Logger *slog.Logger
 
 	// EventBuffer is how many events a subscription holds before it loses the

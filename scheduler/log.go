@@ -28,6 +28,8 @@ func logEvents(log *slog.Logger, sub *events.Subscription) {
 		}
 		if ev.Delay > 0 {
 			attrs = append(attrs, slog.Duration("delay", ev.Delay))
+		} else if !ev.Until.IsZero() {
+			attrs = append(attrs, slog.Duration("delay", ev.Until.Sub(ev.At)))
 		}
 		attrs = append(attrs, slog.Int64("available", ev.Available))
 		if ev.Err != nil {

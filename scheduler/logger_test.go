@@ -71,7 +71,7 @@ func TestLoggerPaused(t *testing.T) {
 		s.Close()
 		synctest.Wait()
 		require.Equal(t, "level=INFO msg=paused seq=1 available=1000\nlevel=INFO msg=resumed seq=2 available=1000\n"+
-			"level=INFO msg=paused seq=3 available=1000\nlevel=INFO msg=resumed seq=4 available=1000\n"+
+			"level=INFO msg=paused seq=3 delay=1m0s available=1000\nlevel=INFO msg=resumed seq=4 available=1000\n"+
 			"level=INFO msg=\"shut down\" seq=5 available=1000\n", log.String())
 	})
 }

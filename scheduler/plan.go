@@ -100,8 +100,9 @@ func (k *core) nextPlanned() time.Duration {
 // replan ends the calls in the queue whose turn will now come after their deadlines.
 func (k *core) replan() {
 	for _, c := range k.queue.late(k.ready) {
-		late := k.late(c)
-		k.leave(c)
-		k.tooLate(c, late)
+		if late := k.late(c); late != nil {
+			k.leave(c)
+			k.tooLate(c, late)
+		}
 	}
 }

@@ -80,7 +80,8 @@ func (r *Reservation) Estimate() Estimate { return r.h.Estimate() }
 
 // Done says that the work is over and how it went, and frees the slot. What err says
 // of the server, judged as for other calls, counts for all: a server's wait holds
-// everybody. Before the grant, Done is Cancel; a second time it does nothing.
+// everybody. There being no retry, an error that is worth one counts as
+// exhausted. Before the grant, Done is Cancel; a second time it does nothing.
 func (r *Reservation) Done(err error) {
 	if r.Err() != nil {
 		r.Cancel()
@@ -93,8 +94,9 @@ func (r *Reservation) Done(err error) {
 	r.h.tell(func(o *owner, now time.Duration) { o.core.finish(now, &r.h.call, err, v) })
 }
 
-// Cancel gives back the place or, if it was granted and is not done, all its tokens and
-// the slot. It does nothing to a reservation that has ended.
+// Cancel gives back the place or, if it was granted and is not done, the slot and all
+// the tokens that the bucket has room for by then. It does nothing to a reservation that
+// has ended.
 func (r *Reservation) Cancel() {
 	r.h.tell(func(o *owner, now time.Duration) { o.core.withdraw(now, &r.h.call, ErrCancelled) })
 }

@@ -23,7 +23,7 @@ type Result[In, Out any] struct {
 	Err      error
 	Call     uint64       // its number, as in events and reports; 0 if it was refused
 	Attempts int          // how many were made
-	Times    events.Times // what they and the waits between them took
+	Times    events.Times // what the call has spent its time on
 }
 
 // streamOptions are the options that only Stream has.

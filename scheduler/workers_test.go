@@ -6,8 +6,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
 )
 
 // No call waits for the end of another, however many there are.
@@ -32,6 +36,25 @@ func TestWorkersNeverHoldACallUp(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, n, running.Load())
 		close(hold)
+	})
+}
+
+// H36: a submitted call that waits takes no goroutine, be it for tokens or for its retry.
+func TestH36_WaitingTakesNoGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{Limit: bucket.PerSecond(1000), Retry: retry.Policy{Initial: time.Hour, Max: time.Hour}})
+		require.NoError(t, err)
+		defer s.Close()
+		before := runtime.NumGoroutine()
+		for range 3000 {
+			_, err := s.Submit(context.Background(), func(context.Context) error { return retry.Transient(errFlaky) })
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		snap := s.Snapshot()
+		require.Equal(t, 1000, snap.BackingOff)
+		require.Equal(t, 2000, snap.Queued)
+		require.Less(t, runtime.NumGoroutine()-before, 100, "other tests' may come and go")
 	})
 }
 
