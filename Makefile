@@ -3,7 +3,7 @@ MODULES := . examples bench
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help demo test lint build fuzz bench transcripts rename
+.PHONY: help demo test sim lint build fuzz bench transcripts rename
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -14,6 +14,12 @@ demo: ## run 320 requests against a local API that refuses, fails and drops
 test: ## run all tests of all modules, with the race detector
 	@for m in $(MODULES); do echo "== module $$m"; (cd $$m && go test -race -shuffle=on -timeout 240s ./...) || exit 1; done
 	@echo "== allocations, which the race detector adds to"; go test -run 'Allocates|NobodyPays|ReusesItsMemory' ./...
+
+SEED ?= 0
+STEPS ?= 20000000
+MODEL ?= true
+sim: ## simulate STEPS moves of the core from SEED (0: a random one); MODEL=false: fast, against the rules alone
+	@go test ./scheduler -run '^TestSimulation$$' -count=1 -v -timeout 0 -sim.seed $(SEED) -sim.steps $(STEPS) -sim.model=$(MODEL) -sim.save '$(SAVE)'
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'd:"; echo "$$unformatted"; exit 1; }

@@ -1,19 +1,17 @@
 package scheduler
 
 import (
-	"cmp"
 	"math/big"
 	"slices"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
 )
 
-// dumb is the core as one would explain it: one list of calls, searched from the
-// start each time, and a budget that is a fraction of any precision.
+// dumb is the core as one would explain it: a list of calls for each state they can be
+// in, one of them sorted, and a budget that is a whole number of any size.
 type dumb struct {
 	limit    bucket.Limit
 	step     time.Duration
@@ -21,30 +19,43 @@ type dumb struct {
 	room     int
 	overflow Overflow
 
-	now        time.Duration
-	level      *big.Rat
-	heldTill   time.Duration
-	pausedTill time.Duration // 0: not paused
-	calls      []*dumbCall   // in order of arrival
-	grants     []grant
+	now         time.Duration
+	refill, per *big.Int // the limit's, in lowest terms
+	level       *big.Int // in tokens/per
+	heldTill    time.Duration
+	pausedTill  time.Duration // 0: not paused
+	queue       []*dumbCall   // in order
+	running     []*dumbCall
+	backingOff  []*dumbCall
+	draining    bool
+
+	granted []grant     // since they were last looked at
+	ended   []*dumbCall // likewise
+	unfair  string      // what broke the rule on who may overtake whom
+	x, y, z big.Int     // room to reckon in
 }
 
+// dumbCall is a call of the model, and what it knows of the core's.
 type dumbCall struct {
-	call     *call // the core's, to be compared with
 	id       uint64
 	cost     int64
 	priority int
 	deadline time.Duration
+	noWait   bool
 	asks     bool // its caller waits outside if it must
+	policy   *retry.Policy
 	arrived  time.Duration
 	rank     time.Duration
 
-	state   state
-	outside bool
-	due     time.Duration
-	attempt int
-	end     events.Kind
-	times   events.Times
+	state     state
+	outside   bool
+	cancelled bool // while it ran
+	due       time.Duration
+	attempt   int
+	end       events.Kind
+	refusal   any // the type of its error
+	wait      time.Duration
+	times     events.Times
 }
 
 // grant is who was granted when.
@@ -53,7 +64,20 @@ type grant struct {
 	at time.Duration
 }
 
-func (d *dumb) rate() *big.Rat { return big.NewRat(d.limit.Refill, int64(d.limit.Per)) }
+func newDumb(cfg Config) *dumb {
+	d := &dumb{
+		step: cfg.PriorityStep, slots: cfg.MaxInFlight, room: cfg.MaxQueued, overflow: cfg.Overflow,
+		level: big.NewInt(cfg.Limit.Capacity),
+	}
+	d.setRate(cfg.Limit)
+	d.level.Mul(d.level, d.per)
+	return d
+}
+
+func (d *dumb) setRate(l bucket.Limit) {
+	r := big.NewRat(l.Refill, int64(l.Per))
+	d.limit, d.refill, d.per = l, new(big.Int).Set(r.Num()), new(big.Int).Set(r.Denom())
+}
 
 // pass lets time pass in which nothing happens: tokens come, except while held or paused,
 // and everybody spends the time on what they are at.
@@ -65,26 +89,26 @@ func (d *dumb) pass(to time.Duration) {
 	if d.pausedTill > 0 {
 		free = to
 	}
-	for _, c := range d.calls {
-		all, rest := to-d.now, to-free
-		switch c.state {
-		case running:
-			c.times.Run += all
-		case backingOff:
-			c.times.Backoff += all
-		case queued:
-			c.times.Hold += all - rest
-			if c != d.queue()[0] {
-				c.times.Queue += rest
-			} else if rest > 0 {
-				ready := min(d.ready(c.cost), to)
-				c.times.Tokens += ready - free
-				c.times.Slot += to - ready
-			}
+	all, rest := to-d.now, to-free
+	for _, c := range d.running {
+		c.times.Run += all
+	}
+	for _, c := range d.backingOff {
+		c.times.Backoff += all
+	}
+	for i, c := range d.queue {
+		c.times.Hold += all - rest
+		switch {
+		case i > 0:
+			c.times.Queue += rest
+		case rest > 0:
+			ready := min(d.ready(c.cost), to)
+			c.times.Tokens += ready - free
+			c.times.Slot += to - ready
 		}
 	}
-	gain := new(big.Rat).SetInt64(int64(to - free))
-	d.level.Add(d.level, gain.Mul(gain, d.rate()))
+	d.x.SetInt64(int64(rest))
+	d.level.Add(d.level, d.x.Mul(&d.x, d.refill))
 	d.cap()
 	d.now = to
 }
@@ -92,13 +116,19 @@ func (d *dumb) pass(to time.Duration) {
 // cap takes off what the bucket can't hold: all but what came within the last
 // nanosecond, short of a token.
 func (d *dumb) cap() {
-	rate := d.rate()
-	slack := big.NewRat(min(rate.Num().Int64(), rate.Denom().Int64())-1, rate.Denom().Int64())
-	full := slack.Add(slack, new(big.Rat).SetInt64(d.limit.Capacity))
+	slack := d.per
+	if d.refill.Cmp(d.per) < 0 {
+		slack = d.refill
+	}
+	full := d.x.Mul(d.y.SetInt64(d.limit.Capacity), d.per)
+	full.Add(full, slack).Sub(full, d.y.SetInt64(1))
 	if d.level.Cmp(full) > 0 {
-		d.level = full
+		d.level.Set(full)
 	}
 }
+
+// tokens is how many whole ones there are.
+func (d *dumb) tokens() int64 { return d.x.Div(d.level, d.per).Int64() }
 
 // ready is the first instant at which the budget has n tokens.
 func (d *dumb) ready(n int64) time.Duration {
@@ -106,108 +136,158 @@ func (d *dumb) ready(n int64) time.Duration {
 	if d.pausedTill != bucket.Forever {
 		start = max(start, d.pausedTill)
 	}
-	missing := new(big.Rat).Sub(new(big.Rat).SetInt64(n), d.level)
+	missing := d.x.Mul(d.x.SetInt64(n), d.per)
+	missing.Sub(missing, d.level)
 	if missing.Sign() <= 0 {
 		return start
 	}
-	wait := missing.Quo(missing, d.rate())
-	q, r := new(big.Int).QuoRem(wait.Num(), wait.Denom(), new(big.Int))
-	if r.Sign() > 0 {
-		q.Add(q, big.NewInt(1))
+	wait, rest := d.y.QuoRem(missing, d.refill, &d.z)
+	if rest.Sign() > 0 {
+		wait.Add(wait, d.z.SetInt64(1))
 	}
-	return start + time.Duration(q.Int64())
-}
-
-func (d *dumb) in(s state) (list []*dumbCall) {
-	for _, c := range d.calls {
-		if c.state == s {
-			list = append(list, c)
-		}
+	if !wait.IsInt64() {
+		return bucket.Forever
 	}
-	return list
+	return after(start, time.Duration(wait.Int64()))
 }
 
-// queue is who is queued, in order.
-func (d *dumb) queue() []*dumbCall {
-	list := d.in(queued)
-	slices.SortStableFunc(list, func(a, b *dumbCall) int { return cmp.Compare(a.rank, b.rank) })
-	return list
+// take is all that is needed for a call to go somewhere else.
+func (d *dumb) take(list *[]*dumbCall, c *dumbCall) {
+	i := slices.Index(*list, c)
+	*list = slices.Delete(*list, i, i+1)
 }
 
-// fresh is who is queued, was never granted, and is let in.
-func (d *dumb) fresh() (list []*dumbCall) {
-	for _, c := range d.queue() {
+func (d *dumb) leave(c *dumbCall) {
+	switch c.state {
+	case queued:
+		d.take(&d.queue, c)
+	case running:
+		d.take(&d.running, c)
+	case backingOff:
+		d.take(&d.backingOff, c)
+	}
+}
+
+// goesFirst is the order of the queue: by rank, and by arrival where that is the same.
+func (c *dumbCall) goesFirst(other *dumbCall) bool {
+	return c.rank < other.rank || c.rank == other.rank && c.id < other.id
+}
+
+func (d *dumb) enqueue(c *dumbCall) {
+	c.state = queued
+	place := 0
+	for place < len(d.queue) && d.queue[place].goesFirst(c) {
+		place++
+	}
+	d.queue = slices.Insert(d.queue, place, c)
+}
+
+// fresh is how many are queued, were never granted, and are let in, and the last of them.
+func (d *dumb) fresh() (n int, last *dumbCall) {
+	for _, c := range d.queue {
 		if c.attempt == 0 && !c.outside {
-			list = append(list, c)
+			n, last = n+1, c
 		}
 	}
-	return list
+	return n, last
 }
 
-func (d *dumb) hasSlot() bool { return d.slots == 0 || len(d.in(running)) < d.slots }
+func (d *dumb) full() bool {
+	n, _ := d.fresh()
+	return d.room > 0 && n >= d.room
+}
 
-// advance is the rules: whoever's backoff is over queues, in the order in which they
-// are over; the first of the queue is granted when it can pay and there is a slot;
-// a pause ends. Nothing else ever happens by itself.
-func (d *dumb) advance(t require.TestingT, now time.Duration) {
+func (d *dumb) hasSlot() bool { return d.slots == 0 || len(d.running) < d.slots }
+
+// advance is the rules: a pause ends; whoever's backoff is over queues, in the order in
+// which they are over; the first of the queue is granted when it can pay and there is a
+// slot. Nothing else ever happens by itself.
+func (d *dumb) advance(now time.Duration) {
 	for {
-		next, at := func() {}, bucket.Forever
-		if queue := d.queue(); len(queue) > 0 && d.hasSlot() && d.pausedTill == 0 {
-			at = d.ready(queue[0].cost)
-			next = func() { d.grant(t, queue[0]) }
+		resume, due, grant := bucket.Forever, bucket.Forever, bucket.Forever
+		if d.pausedTill > 0 {
+			resume = d.pausedTill
 		}
-		waiting := d.in(backingOff)
-		slices.SortStableFunc(waiting, func(a, b *dumbCall) int { return cmp.Compare(a.rank, b.rank) })
-		slices.SortStableFunc(waiting, func(a, b *dumbCall) int { return cmp.Compare(a.due, b.due) })
-		if len(waiting) > 0 && waiting[0].due <= at {
-			at = waiting[0].due
-			next = func() { d.requeue(waiting[0]) }
+		next := d.nextDue()
+		if next != nil {
+			due = next.due
 		}
-		if d.pausedTill > 0 && d.pausedTill <= at {
-			at = d.pausedTill
-			next = d.resume
+		if len(d.queue) > 0 && d.hasSlot() && d.pausedTill == 0 {
+			grant = d.ready(d.queue[0].cost)
 		}
+		at := min(resume, due, grant)
 		if at > now || at == bucket.Forever {
 			break
 		}
 		d.pass(at)
-		next()
+		switch at {
+		case resume:
+			d.resume()
+		case due:
+			d.requeue(next)
+		default:
+			d.grant(d.queue[0])
+		}
 		d.letIn()
 	}
 	d.pass(now)
 }
 
-// grant lets a call run. Here is the bound: those that it overtakes came little before it.
-func (d *dumb) grant(t require.TestingT, c *dumbCall) {
-	for _, other := range d.queue() {
-		if other.id < c.id {
-			require.Less(t, c.arrived-other.arrived, time.Duration(c.priority-other.priority)*d.step, "call %d overtakes call %d", c.id, other.id)
+// settle lets happen what has become possible at this instant.
+func (d *dumb) settle() {
+	d.letIn()
+	d.advance(d.now)
+}
+
+func (d *dumb) nextDue() (next *dumbCall) {
+	for _, c := range d.backingOff {
+		if next == nil || c.due < next.due || c.due == next.due && c.goesFirst(next) {
+			next = c
 		}
 	}
-	d.level.Sub(d.level, new(big.Rat).SetInt64(c.cost))
+	return next
+}
+
+// grant lets a call run. Here is the bound: those that it overtakes came little before it.
+func (d *dumb) grant(c *dumbCall) {
+	for _, other := range d.queue {
+		if other.id < c.id && c.arrived-other.arrived >= time.Duration(c.priority-other.priority)*d.step {
+			d.unfair = "it came too long after one that it overtakes"
+		}
+	}
+	d.leave(c)
+	d.level.Sub(d.level, d.x.Mul(d.x.SetInt64(c.cost), d.per))
 	c.state, c.outside = running, false
 	c.attempt++
-	d.grants = append(d.grants, grant{c.id, d.now})
+	d.running = append(d.running, c)
+	d.granted = append(d.granted, grant{c.id, d.now})
 }
 
 func (d *dumb) requeue(c *dumbCall) {
-	c.state = queued
+	d.take(&d.backingOff, c)
+	c.state = arriving
 	switch {
 	case c.cost > d.limit.Capacity:
 		d.over(c, events.Failed)
 	case d.late(c):
 		d.over(c, events.Cancelled)
+	default:
+		d.enqueue(c)
 	}
 }
 
-func (d *dumb) over(c *dumbCall, kind events.Kind) { c.state, c.end, c.outside = ended, kind, false }
+func (d *dumb) over(c *dumbCall, kind events.Kind) {
+	d.leave(c)
+	c.state, c.end, c.outside = ended, kind, false
+	d.ended = append(d.ended, c)
+}
 
 // estimate is a call's place, were it queued, and when its turn would come.
 func (d *dumb) estimate(c *dumbCall) (position int, at time.Duration) {
 	cost := c.cost
 	position = 1
-	for _, other := range d.queue() {
-		if other.rank < c.rank || other.rank == c.rank && other.id < c.id {
+	for _, other := range d.queue {
+		if other.goesFirst(c) {
 			position++
 			cost += other.cost
 		}
@@ -216,6 +296,9 @@ func (d *dumb) estimate(c *dumbCall) (position int, at time.Duration) {
 }
 
 func (d *dumb) late(c *dumbCall) bool {
+	if c.deadline == bucket.Forever {
+		return false
+	}
 	_, at := d.estimate(c)
 	return at > c.deadline
 }
@@ -225,39 +308,100 @@ func (d *dumb) startsAtOnce(c *dumbCall) bool {
 	return position == 1 && at == d.now && d.hasSlot() && d.pausedTill == 0
 }
 
-func (d *dumb) submit(t require.TestingT, c *dumbCall) {
-	refused := false
-	full := d.room > 0 && len(d.fresh()) >= d.room && !d.startsAtOnce(c)
+func (d *dumb) submit(c *dumbCall) {
+	c.arrived, c.rank = d.now, d.now-time.Duration(c.priority)*d.step
+	_, at := d.estimate(c)
+	c.wait = at - d.now
+	full := d.full() && !d.startsAtOnce(c)
+	_, last := d.fresh()
 	switch {
-	case c.cost > d.limit.Capacity, c.call.noWait && !d.startsAtOnce(c), d.late(c):
-		refused = true
-	case full && d.overflow == RefuseNew:
-		refused = true
+	case d.draining:
+		c.refusal = ErrClosed
+	case c.cost < 0 || c.cost > d.limit.Capacity:
+		c.refusal = &bucket.CostError{}
+	case c.noWait && !d.startsAtOnce(c):
+		c.refusal = &WouldWaitError{}
+	case d.late(c):
+		c.refusal = &DeadlineError{}
+	case full && d.overflow == RefuseNew, full && d.overflow == DropLowest && last.goesFirst(c):
+		c.refusal = &QueueFullError{}
 	case full && d.overflow == DropLowest:
-		fresh := d.fresh()
-		last := fresh[len(fresh)-1]
-		if refused = last.rank <= c.rank; !refused {
-			d.over(last, events.Dropped)
-		}
+		d.over(last, events.Dropped)
 	case full:
 		c.outside = c.asks
 	}
-	if refused {
+	if c.refusal != nil {
 		d.over(c, events.Refused)
 		return
 	}
-	c.state = queued
-	d.calls = append(d.calls, c)
-	d.advance(t, d.now)
+	d.enqueue(c)
+	d.settle()
 }
 
 // letIn lets in from outside, in order of arrival.
 func (d *dumb) letIn() {
-	for _, c := range d.calls {
-		if c.outside && (d.room == 0 || len(d.fresh()) < d.room) {
-			c.outside = false
+	for !d.full() {
+		var first *dumbCall
+		for _, c := range d.queue {
+			if c.outside && (first == nil || c.id < first.id) {
+				first = c
+			}
 		}
+		if first == nil {
+			return
+		}
+		first.outside = false
 	}
+}
+
+// finish takes an attempt's outcome, judged.
+func (d *dumb) finish(c *dumbCall, failed bool, v retry.Verdict) {
+	switch {
+	case !failed:
+		d.over(c, events.Succeeded)
+	case !v.Retryable():
+		d.over(c, events.Failed)
+	default:
+		d.leave(c)
+		c.state = arriving
+		if v.Wait > 0 {
+			d.hold(after(d.now, min(c.policy.ServerWait(c.id, c.attempt, v.Wait), c.policy.MaxServerWait)))
+		}
+		d.retry(c, v)
+	}
+	d.settle()
+}
+
+func (d *dumb) retry(c *dumbCall, v retry.Verdict) {
+	next := c.policy.Decide(c.id, c.attempt, v)
+	due := after(d.now, next.Delay)
+	switch {
+	case next.Action != retry.Again:
+		d.over(c, events.Exhausted)
+	case c.cancelled, due > c.deadline:
+		d.over(c, events.Cancelled)
+	default:
+		c.state, c.due = backingOff, due
+		d.backingOff = append(d.backingOff, c)
+	}
+}
+
+// abandon takes back a grant that was not used.
+func (d *dumb) abandon(c *dumbCall) {
+	d.over(c, events.Cancelled)
+	c.attempt--
+	d.level.Add(d.level, d.x.Mul(d.x.SetInt64(c.cost), d.per))
+	d.cap()
+	d.settle()
+}
+
+func (d *dumb) cancel(c *dumbCall) {
+	if c.state == running {
+		c.cancelled = true
+	} else {
+		d.over(c, events.Cancelled)
+	}
+	d.settle()
 }
 
 func (d *dumb) hold(until time.Duration) {
@@ -265,10 +409,20 @@ func (d *dumb) hold(until time.Duration) {
 		return
 	}
 	if d.level.Sign() > 0 {
-		d.level = new(big.Rat)
+		d.level.SetInt64(0)
 	}
 	d.heldTill = until
 	d.replan()
+}
+
+func (d *dumb) pause(until time.Duration) {
+	if until > d.now {
+		d.pausedTill = until
+		d.replan()
+	} else if d.pausedTill > 0 {
+		d.resume()
+	}
+	d.settle()
 }
 
 func (d *dumb) resume() {
@@ -277,27 +431,53 @@ func (d *dumb) resume() {
 }
 
 func (d *dumb) replan() {
-	for _, c := range d.queue() {
-		if d.late(c) {
+	for i := 0; i < len(d.queue); {
+		if c := d.queue[i]; d.late(c) {
 			d.over(c, events.Cancelled)
+		} else {
+			i++
 		}
 	}
 }
 
 func (d *dumb) setLimit(l bucket.Limit) {
-	whole := new(big.Int).Div(d.level.Num(), d.level.Denom())
-	units := new(big.Rat).Sub(d.level, new(big.Rat).SetInt(whole))
-	d.limit = l
 	// The fraction of a token is kept, rounded down to what the new rate can tell.
-	per := new(big.Rat).SetInt(d.rate().Denom())
-	units.Mul(units, per)
-	floor := new(big.Rat).SetInt(new(big.Int).Div(units.Num(), units.Denom()))
-	d.level = floor.Quo(floor, per).Add(floor, new(big.Rat).SetInt(whole))
+	whole, part := new(big.Int).DivMod(d.level, d.per, new(big.Int))
+	old := d.per
+	d.setRate(l)
+	part.Mul(part, d.per).Div(part, old)
+	d.level = whole.Mul(whole, d.per).Add(whole, part)
 	d.cap()
-	for _, c := range d.queue() {
-		if c.cost > l.Capacity {
+	for i := 0; i < len(d.queue); {
+		if c := d.queue[i]; c.cost > l.Capacity {
 			d.over(c, events.Failed)
+		} else {
+			i++
 		}
 	}
 	d.replan()
+	d.settle()
+}
+
+func (d *dumb) close() {
+	d.draining = true
+	for len(d.queue) > 0 {
+		d.over(d.queue[0], events.Closed)
+	}
+	for len(d.backingOff) > 0 {
+		d.over(d.backingOff[0], events.Closed)
+	}
+}
+
+// restart is what becomes of the budget, and of nothing else, when a process ends and
+// another starts a while later: of the fraction of a token, what came within the last
+// whole nanosecond is lost.
+func (d *dumb) restart(gap time.Duration) {
+	part := d.y.Mod(d.level, d.per)
+	d.level.Sub(d.level, d.z.Mod(part, d.refill))
+	held := max(0, d.heldTill-d.now)
+	d.now, d.heldTill, d.pausedTill = 0, held, 0
+	d.queue, d.running, d.backingOff, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], false
+	d.pass(gap)
+	d.now, d.heldTill = 0, max(0, held-gap)
 }

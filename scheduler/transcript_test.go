@@ -49,8 +49,13 @@ func TestTranscripts(t *testing.T) {
 }
 
 // tell runs a story and returns it with the outcomes that the core gives now.
-func tell(t *testing.T, story string) string {
-	st := &storyteller{t: t, calls: map[string]*call{}, policy: retry.Policy{Jitter: retry.None}}
+func tell(t *testing.T, story string) string { return newStoryteller(t).tell(story) }
+
+func newStoryteller(t *testing.T) *storyteller {
+	return &storyteller{t: t, calls: map[string]*call{}, policy: retry.Policy{Jitter: retry.None}}
+}
+
+func (st *storyteller) tell(story string) string {
 	var out strings.Builder
 	for i, part := range strings.Split(strings.TrimSpace(story), "\n\n") {
 		if i > 0 {
@@ -78,12 +83,14 @@ type storyteller struct {
 //
 //	limit 10/1s capacity=3 slots=2 room=5 overflow=refuse|drop step=1s
 //	                                   what the budget is; first in every story
-//	retry max=2 initial=1s             the policy of the calls that follow
-//	submit a b cost=2 deadline=5s priority=1 nowait=yes
-//	                                   calls arrive, now
+//	retry max=2 initial=1s longest=1m jitter=0.1 seed=7 maxserverwait=1m
+//	                                   the policy of the calls that follow
+//	submit a b cost=2 deadline=5s priority=1 nowait=yes asks=no
+//	                                   calls arrive, now; deadline=+5s is 5 s from now
 //	reserve a                          so does one that is to be ended by done or withdraw
 //	done a                             a's attempt succeeded
 //	fail a transient|limited|final wait=30s
+//	start a                            a's function is about to run
 //	abandon a                          a was granted and never started
 //	cancel a                           a's context is done
 //	withdraw a                         a was reserved and is not wanted any more
@@ -92,7 +99,9 @@ type storyteller struct {
 //	pause, pause 5s, resume            nobody is granted meanwhile
 //	setlimit 10/1s capacity=3, setslots 2, setroom 5
 //	advance 1.5s                       time passes
+//	snapshot                           somebody looks
 //	drain, close                       no more calls; the end
+//	restart 5s                         close, and another core 5 s later with the level that was left
 func (st *storyteller) run(line string) string {
 	words := strings.Fields(line)
 	verb, names, set := words[0], []string{}, map[string]string{}
@@ -107,7 +116,10 @@ func (st *storyteller) run(line string) string {
 	case "limit":
 		st.begin(names[0], set)
 	case "retry":
-		st.policy = retry.Policy{MaxRetries: st.int(set["max"]), Initial: st.duration(set["initial"]), Jitter: retry.None, MaxServerWait: st.duration(set["maxserverwait"])}
+		st.policy = retry.Policy{
+			MaxRetries: st.int(set["max"]), Initial: st.duration(set["initial"]), Max: st.duration(set["longest"]),
+			Jitter: st.float(set["jitter"], retry.None), Seed: uint64(st.int(set["seed"])), MaxServerWait: st.duration(set["maxserverwait"]),
+		}
 	case "submit", "reserve":
 		for _, name := range names {
 			st.submit(name, set)
@@ -118,6 +130,8 @@ func (st *storyteller) run(line string) string {
 		}
 	case "fail":
 		st.fail(names, set)
+	case "start":
+		st.k.started(st.now, st.calls[names[0]])
 	case "abandon":
 		st.k.abandon(st.now, st.calls[names[0]], errors.New("context canceled"))
 	case "cancel":
@@ -138,7 +152,7 @@ func (st *storyteller) run(line string) string {
 	case "pause":
 		until := time.Duration(bucket.Forever)
 		if len(names) > 0 {
-			until = st.now + st.duration(names[0])
+			until = after(max(st.now, st.k.now), st.duration(names[0]))
 		}
 		st.k.pause(st.now, until)
 	case "resume":
@@ -152,14 +166,14 @@ func (st *storyteller) run(line string) string {
 	case "advance":
 		st.now += st.duration(names[0])
 		st.k.advance(st.now)
+	case "snapshot":
+		st.k.snapshot(st.now)
 	case "drain":
 		st.k.drain(st.now)
 	case "close":
-		var b strings.Builder
-		for _, u := range st.k.close(st.now) {
-			fmt.Fprintf(&b, "unfinished: %s, %s, rank %v, attempts %d, paid %d\n", u.Name, u.State, u.Rank.Sub(st.k.origin), u.Attempts, u.Paid)
-		}
-		return b.String() + st.report()
+		return st.close()
+	case "restart":
+		return st.close() + st.restart(st.duration(names[0]))
 	default:
 		st.t.Fatalf("unknown command %q", line)
 	}
@@ -171,10 +185,32 @@ func (st *storyteller) begin(limit string, set map[string]string) {
 	k, err := newCore(Config{
 		Limit: st.limit(limit, set), MaxInFlight: st.int(set["slots"]),
 		MaxQueued: st.int(set["room"]), Overflow: overflow[set["overflow"]], PriorityStep: st.duration(set["step"]),
-	}, time.Time{})
+	}, simOrigin)
 	require.NoError(st.t, err)
 	k.wanted = events.All
 	st.k = k
+}
+
+func (st *storyteller) close() string {
+	var b strings.Builder
+	for _, u := range st.k.close(st.now) {
+		fmt.Fprintf(&b, "unfinished: %s, %s, rank %v, attempts %d, paid %d\n", u.Name, u.State, u.Rank.Sub(st.k.origin), u.Attempts, u.Paid)
+	}
+	return b.String() + st.report()
+}
+
+func (st *storyteller) restart(gap time.Duration) string {
+	old, at := st.k, st.k.time(st.k.now)
+	level := old.bucket.State(old.now, at)
+	k, err := newCore(Config{
+		Limit: old.bucket.Limit(), Level: &level, MaxInFlight: old.maxInFlight,
+		MaxQueued: old.maxQueued, Overflow: old.overflow, PriorityStep: old.step,
+	}, at.Add(gap))
+	require.NoError(st.t, err)
+	k.wanted = events.All
+	st.k, st.now = k, 0
+	clear(st.calls)
+	return st.report()
 }
 
 func (st *storyteller) limit(rate string, set map[string]string) bucket.Limit {
@@ -190,9 +226,12 @@ func (st *storyteller) submit(name string, set map[string]string) {
 	}
 	if deadline, ok := set["deadline"]; ok {
 		c.deadline = st.duration(deadline)
+		if strings.HasPrefix(deadline, "+") {
+			c.deadline = after(max(st.now, st.k.now), c.deadline)
+		}
 	}
 	c.priority, c.noWait = st.int(set["priority"]), set["nowait"] != ""
-	c.asks = st.k.maxQueued > 0
+	c.asks = st.k.maxQueued > 0 && set["asks"] != "no"
 	st.calls[name] = c
 	st.k.submit(st.now, c)
 }
@@ -240,6 +279,15 @@ func (st *storyteller) int(s string) int {
 	n, err := strconv.Atoi(s)
 	require.NoError(st.t, err)
 	return n
+}
+
+func (st *storyteller) float(s string, missing float64) float64 {
+	if s == "" {
+		return missing
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	require.NoError(st.t, err)
+	return f
 }
 
 func (st *storyteller) duration(s string) time.Duration {

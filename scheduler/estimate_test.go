@@ -1,0 +1,52 @@
+package scheduler
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// TestEstimatesAreExact: if nobody goes ahead, fails, leaves or reconfigures, every call
+// is granted at the very nanosecond that was predicted when it was queued. (Above 10⁹
+// tokens a second a small bucket can't hold what comes within one.)
+func TestEstimatesAreExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := drawLimit(t)
+		limit.Refill = min(limit.Refill, int64(limit.Per))
+		k, err := newCore(Config{Limit: limit}, time.Time{})
+		require.NoError(t, err)
+		k.wanted = events.All
+		policy := retry.Policy{}.WithDefaults()
+		now, predicted := time.Duration(0), map[uint64]time.Time{}
+		for range rapid.IntRange(1, 100).Draw(t, "calls") {
+			k.submit(now, &call{cost: rapid.Int64Range(0, limit.Capacity).Draw(t, "cost"), policy: &policy, deadline: bucket.Forever})
+			now += time.Duration(rapid.Int64Range(0, 3*int64(limit.Per)).Draw(t, "time"))
+		}
+		k.advance(bucket.Forever - 1)
+		granted := 0
+		for _, ev := range k.effects.events {
+			switch ev.Kind {
+			case events.Queued:
+				predicted[ev.Call] = ev.At.Add(ev.Wait)
+			case events.Granted:
+				granted++
+				require.Equal(t, predicted[ev.Call], ev.At)
+			}
+		}
+		require.Len(t, predicted, granted)
+	})
+}
+
+func drawLimit(t *rapid.T) bucket.Limit {
+	return bucket.Limit{
+		Capacity: rapid.Int64Range(1, 20).Draw(t, "capacity"),
+		Refill:   rapid.SampledFrom([]int64{1, 3, 7, 100}).Draw(t, "refill"),
+		Per:      rapid.SampledFrom([]time.Duration{10, 97, time.Second, time.Minute}).Draw(t, "per"),
+	}
+}

@@ -1,0 +1,236 @@
+package scheduler
+
+import (
+	"errors"
+	"math"
+	"math/bits"
+	"reflect"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// before is what the checks after a move have to know of how things were before it.
+type before struct {
+	now     time.Duration
+	waiting int // let in, never granted, in the queue
+}
+
+// check is what holds after every move, whatever it was. The rules that can be checked
+// without working out what should have happened are checked here, at little cost; what
+// should have happened is for the model to say.
+func (s *sim) check(m move, was before) {
+	k := s.k
+	l := k.bucket.Ledger()
+	s.must(l.Initial+l.Refilled+l.Refunded+l.Adjusted == l.Spent+k.bucket.Available(), "B5: the ledger balances")
+	s.must(k.bucket.Available() >= 0 && k.bucket.Available() <= k.bucket.Limit().Capacity, "B2: the level is between nothing and the capacity")
+	s.must(k.now == max(was.now, s.now), "B6: time goes on, and never back")
+	s.must(k.wake() > k.now, "B7: what is due has happened")
+	s.checkBound(m)
+	s.checkOrder(m)
+	s.checkCounts(m, was)
+	if k.wanted != 0 {
+		s.checkEvents(was.now)
+	}
+}
+
+// checkBound: since the rate last changed, no more was spent than was there and came
+// (B2). Whatever adds tokens or takes them off starts the reckoning anew.
+func (s *sim) checkBound(m move) {
+	l := s.k.bucket.Ledger()
+	switch m.verb {
+	case moveSetLimit, moveRestart, moveAbandon, moveWithdraw, moveFail, movePause, moveResume:
+		s.bound = bound{s.k.now, l.Spent, s.k.bucket.Available() + 1}
+		return
+	}
+	if s.k.paused() {
+		return
+	}
+	high, low := bits.Mul64(uint64(s.k.now-s.bound.at), uint64(s.k.bucket.Limit().Refill))
+	if per := uint64(s.k.bucket.Limit().Per); high < per {
+		came, _ := bits.Div64(high, low, per)
+		if came < math.MaxInt64/2 {
+			s.must(l.Spent-s.bound.spent <= s.bound.level+int64(came), "B2: no more is spent than there is")
+		}
+	}
+}
+
+type bound struct {
+	at    time.Duration
+	spent int64
+	level int64 // rounded up
+}
+
+// checkOrder: nobody who waits ought to have gone before one of those that were granted
+// now (O1, O2). Whoever came after that grant is no witness.
+func (s *sim) checkOrder(m move) {
+	head := s.k.queue.head()
+	if head == nil {
+		return
+	}
+	subject := (m.verb == moveSubmit || m.verb == moveFail) && s.known(m.call) && head == &s.calls[m.call].call
+	for i, c := range s.k.effects.granted {
+		if i > 0 {
+			s.must(s.k.effects.granted[i-1].since <= c.since, "D3: grants come in order of time")
+		}
+		s.must(c.before(head) || head.since > c.since || subject, "O1: the most senior goes first")
+	}
+}
+
+// checkCounts: everybody is somewhere, once, and no more run or wait than may (C1, H36).
+func (s *sim) checkCounts(m move, was before) {
+	k, t := s.k, &s.k.totals
+	s.must(k.running.count == len(s.running), "C1: who was granted runs")
+	s.must(k.queue.len()+len(k.backoff) == len(s.waiting), "C1: who is not over waits")
+	s.must(t.Accepted == t.Succeeded+t.Failed+t.Exhausted+t.Cancelled+t.Dropped+t.Closed+uint64(len(s.running)+len(s.waiting)), "C1: who was accepted is here or over")
+	s.must(t.Attempts == s.attempts, "B4: an attempt is a grant that was used")
+	if k.maxInFlight > 0 && k.running.count > k.maxInFlight && m.verb != moveSetSlots {
+		s.must(len(k.effects.granted) == 0, "nobody is granted a slot too many")
+	}
+	waiting := s.queued()
+	if k.maxQueued > 0 && waiting > k.maxQueued && waiting > was.waiting {
+		forgiven := m.verb == moveSetRoom || m.verb == moveSubmit && k.overflow == WaitForRoom && !m.asks
+		s.must(forgiven, "no more wait than may")
+	}
+	if k.outside.count > 0 && !k.closed {
+		s.must(k.full(), "nobody is outside while there is room")
+	}
+}
+
+// queued is how many wait for their first attempt, and were let in.
+func (s *sim) queued() int { return s.k.queue.all().fresh - s.k.outside.count }
+
+// follows tells which events can follow which in the life of a call.
+var follows = [...]events.Kinds{
+	0:                events.Of(events.Queued, events.Refused),
+	events.Queued:    events.Of(events.Granted, events.Cancelled, events.Dropped, events.Closed, events.Failed),
+	events.Granted:   events.Of(events.Started, events.Succeeded, events.Failed, events.Retrying, events.Exhausted, events.Cancelled),
+	events.Started:   events.Of(events.Started, events.Succeeded, events.Failed, events.Retrying, events.Exhausted, events.Cancelled),
+	events.Retrying:  events.Of(events.Queued, events.Failed, events.Cancelled, events.Closed),
+	events.ShutDown:  0,
+	events.Cancelled: 0,
+}
+
+// checkEvents: they come in order of time, and those of a call in the order of its life (E1).
+func (s *sim) checkEvents(since time.Duration) {
+	granted, ends := 0, 0
+	for i := range s.k.effects.events {
+		ev := &s.k.effects.events[i]
+		at := ev.At.Sub(s.k.origin)
+		s.must(at >= since && at <= s.k.now, "E1: events are of now, in order")
+		since = at
+		switch {
+		case ev.Kind == events.Refused:
+			ends++
+			continue
+		case ev.Kind == events.Held || ev.Call == 0:
+			continue
+		case ev.Kind == events.Granted:
+			granted++
+		case ev.Kind.Ends():
+			ends++
+			s.must(ev.Times.Total() == at-s.byID[ev.Call].arrived, "the times of a call add up")
+		}
+		c := s.byID[ev.Call]
+		s.must(int(c.last) < len(follows) && follows[c.last].Has(ev.Kind), "E1: the events of a call come in the order of its life")
+		c.last = ev.Kind
+	}
+	s.must(granted == len(s.k.effects.granted), "E3: every grant is told")
+	s.must(ends == len(s.k.effects.ended), "E3: every end is told")
+}
+
+// checkEnd: a call's end is one that its policy allows (R1, R6).
+func (s *sim) checkEnd(c *simCall) {
+	var exhausted *retry.ExhaustedError
+	var tooLong *retry.WaitTooLongError
+	switch {
+	case errors.As(c.err, &exhausted):
+		s.must(exhausted.Attempts == c.policy.MaxRetries+1 && len(exhausted.Errors) == exhausted.Attempts, "R6: exhausted when all retries are used")
+	case errors.As(c.err, &tooLong):
+		s.must(tooLong.Wait > c.policy.MaxServerWait, "R5: too long a wait")
+	}
+	s.must(c.call.attempt <= c.policy.MaxRetries+1, "R1: no more attempts than its policy allows")
+}
+
+// checkDelay: a call that backs off does so for as long as its policy says (R2, R5).
+func (s *sim) checkDelay(c *simCall, v retry.Verdict) {
+	p, wait := c.policy, c.due-s.k.now
+	if v.Wait > 0 {
+		s.must(wait >= v.Wait && wait <= after(v.Wait, min(v.Wait/10, 5*time.Second)), "R5: the server's wait, and little more")
+		return
+	}
+	want := float64(p.Initial)
+	for range c.call.attempt - 1 {
+		want = min(want*p.Multiplier, float64(p.Max))
+	}
+	spread := want * max(0, p.Jitter)
+	s.must(wait <= p.Max && float64(wait) <= want+spread+2 && float64(wait) >= want-spread-want/1e9-2, "R2: the backoff, give or take the jitter")
+}
+
+// compare holds the core against the model.
+func (s *sim) compare(m move) {
+	d, k := s.d, s.k
+	s.must(d.unfair == "", "O1: "+d.unfair)
+	s.must(len(d.granted) == len(k.effects.granted), "as many are granted as in the model")
+	for i, g := range d.granted {
+		c := k.effects.granted[i]
+		s.must(c.id == g.id && c.since == g.at, "B7: the same call is granted at the same instant as in the model")
+	}
+	s.must(len(d.ended) == len(k.effects.ended), "as many end as in the model")
+	for _, c := range d.ended {
+		s.compareEnd(c)
+	}
+	s.must(len(d.queue) == k.queue.len() && len(d.running) == k.running.count && len(d.backingOff) == len(k.backoff),
+		"as many queue, run and back off as in the model")
+	s.must(d.tokens() == k.bucket.Available(), "B2: as many tokens are left as in the model")
+	for _, c := range d.queue {
+		mine := s.byID[c.id]
+		s.must(mine.state == queued && mine.outside == c.outside && (mine.asks || !c.outside), "a call is as in the model")
+	}
+	for _, c := range d.backingOff {
+		s.must(s.byID[c.id].state == backingOff && s.byID[c.id].due == c.due, "R3: a call backs off as in the model")
+	}
+	if len(d.queue) > 0 {
+		s.compareEstimate(d.queue[s.drawn%len(d.queue)])
+	}
+	d.granted, d.ended = d.granted[:0], d.ended[:0]
+}
+
+func (s *sim) compareEstimate(c *dumbCall) {
+	position, at := s.d.estimate(c)
+	got := s.k.estimateOf(s.k.now, &s.byID[c.id].call)
+	s.must(got.Position == position && got.Wait == at-s.d.now, "a call is estimated as in the model")
+}
+
+// compareEnd: a call ended in the same way, for the same reason, after the same times.
+func (s *sim) compareEnd(c *dumbCall) {
+	if c.end == events.Refused {
+		s.compareRefusal(c)
+		return
+	}
+	mine := s.byID[c.id]
+	s.must(mine.state == ended, "the same calls end as in the model")
+	s.must(mine.times() == c.times, "a call has spent its time as in the model")
+	s.must(s.k.wanted == 0 || mine.last == c.end, "a call ends as in the model")
+}
+
+func (s *sim) compareRefusal(c *dumbCall) {
+	err := s.calls[s.played.call].err
+	if c.refusal == ErrClosed {
+		s.must(errors.Is(err, ErrClosed), "C6: closed is closed")
+		return
+	}
+	s.must(reflect.TypeOf(err) == reflect.TypeOf(c.refusal), "a call is refused for the same reason as in the model")
+	switch err := err.(type) {
+	case *DeadlineError:
+		s.must(err.Wait == c.wait, "C4: it says how long the wait would have been")
+	case *WouldWaitError:
+		s.must(err.Wait == c.wait, "it says how long the wait would have been")
+	case *QueueFullError:
+		s.must(err.Wait == c.wait && err.Queued == len(s.d.queue), "it says how full the queue is")
+	case *bucket.CostError:
+		s.must(err.Cost == c.cost, "B3: it says the cost")
+	}
+}

@@ -1,0 +1,309 @@
+package scheduler
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+)
+
+// A move is one input of the core, or time that passes.
+type move struct {
+	verb verb
+	call int // whose, by the order in which they were handed in; from 0
+
+	// What a submitted call is like.
+	cost     int64
+	priority int
+	deadline time.Duration // from now; 0: none
+	noWait   bool
+	asks     bool
+	bare     bool // has no trail, as submitted work without options
+	watched  bool
+
+	verdict retry.Verdict // fail
+	d       time.Duration // advance, pause, restart
+	n       int           // slots, room
+	limit   bucket.Limit
+}
+
+type verb uint8
+
+const (
+	moveSubmit verb = iota
+	moveSucceed
+	moveFail
+	moveStart
+	moveAbandon
+	moveCancel
+	moveWithdraw
+	moveAdvance
+	moveAsk
+	moveDryRun
+	moveSnapshot
+	movePause
+	moveResume
+	moveSetLimit
+	moveSetSlots
+	moveSetRoom
+	moveDrain
+	moveRestart
+	moveVerbs
+)
+
+// story is the move as a command of a transcript.
+func (m move) story() string {
+	name := fmt.Sprintf("c%d", m.call)
+	switch m.verb {
+	case moveSubmit:
+		var b strings.Builder
+		fmt.Fprintf(&b, "submit %s cost=%d", name, m.cost)
+		if m.priority != 0 {
+			fmt.Fprintf(&b, " priority=%d", m.priority)
+		}
+		if m.deadline != 0 {
+			fmt.Fprintf(&b, " deadline=+%v", m.deadline)
+		}
+		if m.noWait {
+			b.WriteString(" nowait=yes")
+		}
+		if !m.asks {
+			b.WriteString(" asks=no")
+		}
+		return b.String()
+	case moveSucceed:
+		return "done " + name
+	case moveFail:
+		kind := map[retry.Kind]string{retry.KindFinal: "final", retry.KindTransient: "transient", retry.KindRateLimited: "limited"}[m.verdict.Kind]
+		if m.verdict.Wait > 0 {
+			return fmt.Sprintf("fail %s %s wait=%v", name, kind, m.verdict.Wait)
+		}
+		return fmt.Sprintf("fail %s %s", name, kind)
+	case moveStart:
+		return "start " + name
+	case moveAbandon:
+		return "abandon " + name
+	case moveCancel:
+		return "cancel " + name
+	case moveWithdraw:
+		return "withdraw " + name
+	case moveAdvance:
+		return fmt.Sprintf("advance %v", m.d)
+	case moveAsk:
+		return "estimate " + name
+	case moveDryRun:
+		return fmt.Sprintf("dryrun cost=%d priority=%d", m.cost, m.priority)
+	case moveSnapshot:
+		return "snapshot"
+	case movePause:
+		if m.d == bucket.Forever {
+			return "pause"
+		}
+		return fmt.Sprintf("pause %v", m.d)
+	case moveResume:
+		return "resume"
+	case moveSetLimit:
+		return "setlimit " + storyLimit(m.limit)
+	case moveSetSlots:
+		return fmt.Sprintf("setslots %d", m.n)
+	case moveSetRoom:
+		return fmt.Sprintf("setroom %d", m.n)
+	case moveDrain:
+		return "drain"
+	}
+	return fmt.Sprintf("restart %v", m.d)
+}
+
+func storyLimit(l bucket.Limit) string {
+	return fmt.Sprintf("%d/%v capacity=%d", l.Refill, l.Per, l.Capacity)
+}
+
+// habits are what a simulated life is like: some do nothing but what is common, others
+// meet everything. So rare things meet each other, too.
+type habits struct {
+	deck     []verb // one card of it is drawn for each move
+	crowd    int    // about how many calls there are at a time
+	costs    int64  // up to this
+	deadline bool   // some calls have one
+	priority bool
+	jumps    bool // the clock jumps
+	per      int64
+}
+
+func drawHabits(rnd *rand.Rand, cfg Config) habits {
+	h := habits{
+		deck:     []verb{moveSubmit, moveSubmit, moveSubmit, moveSucceed, moveSucceed, moveSucceed, moveFail, moveAdvance, moveAdvance, moveAdvance},
+		crowd:    []int{2, 5, 10, 30}[rnd.IntN(4)],
+		costs:    []int64{1, cfg.Limit.Capacity + 1}[rnd.IntN(2)],
+		deadline: rnd.IntN(2) == 0,
+		priority: rnd.IntN(2) == 0,
+		jumps:    rnd.IntN(4) == 0,
+		per:      int64(cfg.Limit.Per),
+	}
+	for v := moveStart; v < moveRestart; v++ {
+		if v != moveAdvance && v != moveDrain && rnd.IntN(2) == 0 {
+			h.deck = append(h.deck, v)
+		}
+	}
+	return h
+}
+
+func drawLimits(rnd *rand.Rand) bucket.Limit {
+	if rnd.IntN(10) == 0 {
+		return []bucket.Limit{
+			{Capacity: 1, Refill: 1, Per: 24 * time.Hour},
+			{Capacity: 1, Refill: 1_000_000_000, Per: time.Second},
+			{Capacity: 1 << 40, Refill: 1 << 50, Per: 7919},
+			{Capacity: 7, Refill: 99991, Per: 99989},
+			{Capacity: 3, Refill: 1, Per: bucket.Forever},
+			{Capacity: 1000, Refill: 100, Per: time.Minute},
+		}[rnd.IntN(6)]
+	}
+	return bucket.Limit{
+		Capacity: 1 + rnd.Int64N(20),
+		Refill:   []int64{1, 3, 7, 100}[rnd.IntN(4)],
+		Per:      []time.Duration{10, 97, time.Second, time.Minute}[rnd.IntN(4)],
+	}
+}
+
+func drawConfig(rnd *rand.Rand) Config {
+	limit := drawLimits(rnd)
+	per := min(limit.Per, time.Hour)
+	return Config{
+		Limit:        limit,
+		MaxInFlight:  []int{0, 0, 1, 3}[rnd.IntN(4)],
+		MaxQueued:    []int{0, 0, 1, 3}[rnd.IntN(4)],
+		Overflow:     Overflow(rnd.IntN(3)),
+		PriorityStep: []time.Duration{1, per, 10 * per}[rnd.IntN(3)],
+		Retry: retry.Policy{
+			MaxRetries:    1 + rnd.IntN(5),
+			Initial:       []time.Duration{1, per, time.Minute}[rnd.IntN(3)],
+			Max:           []time.Duration{time.Hour, bucket.Forever}[rnd.IntN(2)],
+			Jitter:        []float64{retry.None, 0.1, 1}[rnd.IntN(3)],
+			Seed:          rnd.Uint64N(100),
+			MaxServerWait: []time.Duration{time.Minute, 3 * per}[rnd.IntN(2)],
+		}.WithDefaults(),
+	}
+}
+
+// oldAge is when a life ends early: before any sum of times in it saturates.
+const oldAge = 60 * 365 * 24 * time.Hour
+
+// draw chooses the next move, one that is possible.
+func (s *sim) draw() move {
+	s.drawn++
+	switch {
+	case s.now > oldAge:
+		s.drawn = s.length
+		fallthrough
+	case s.drawn == s.length:
+		return move{verb: moveRestart, d: s.drawTime()}
+	case s.drawn == s.length-5:
+		return move{verb: moveDrain}
+	}
+	m := move{verb: s.habits.deck[s.rnd.IntN(len(s.habits.deck))]}
+	if crowd := len(s.running) + len(s.waiting); m.verb == moveSubmit && crowd >= s.habits.crowd {
+		m.verb = moveAdvance
+	}
+	switch m.verb {
+	case moveSubmit:
+		s.drawCall(&m)
+	case moveSucceed, moveFail, moveStart, moveAbandon:
+		s.pick(&m, s.running)
+		m.verdict = s.drawVerdict()
+	case moveWithdraw:
+		if s.rnd.IntN(2) == 0 {
+			s.pick(&m, s.running)
+		} else {
+			s.pick(&m, s.waiting)
+		}
+	case moveCancel:
+		if s.rnd.IntN(4) == 0 {
+			s.pick(&m, s.running)
+		} else {
+			s.pick(&m, s.waiting)
+		}
+	case moveAsk:
+		s.pick(&m, s.waiting)
+	case moveDryRun:
+		m.cost, m.priority = s.rnd.Int64N(s.habits.costs+1), s.rnd.IntN(3)
+	case movePause:
+		if m.d = bucket.Forever; s.rnd.IntN(3) > 0 {
+			m.d = s.drawTime()
+		}
+	case moveSetLimit:
+		m.limit = drawLimits(s.rnd)
+	case moveSetSlots, moveSetRoom:
+		m.n = s.rnd.IntN(5)
+	}
+	if m.verb == moveAdvance {
+		m.d = s.drawStep()
+	}
+	return m
+}
+
+// pick draws one of the calls, or lets time pass if there is none.
+func (s *sim) pick(m *move, list []*simCall) {
+	if len(list) == 0 {
+		m.verb = moveAdvance
+		return
+	}
+	m.call = list[s.rnd.IntN(len(list))].serial
+}
+
+func (s *sim) drawCall(m *move) {
+	r := s.rnd.Uint64()
+	m.call = len(s.calls)
+	m.cost = int64(r>>32) % (s.habits.costs + 1)
+	if s.habits.costs == 1 {
+		m.cost = 1
+	}
+	m.noWait, m.asks, m.watched = r&15 == 0, r>>4&1 == 0, r>>5&3 == 0
+	if s.habits.priority && r>>7&1 == 0 {
+		m.priority = []int{-1, 1, 3, 1}[r>>8&3]
+	}
+	if s.habits.deadline && r>>10&1 == 0 {
+		m.deadline = 1 + s.drawTime()
+	}
+	m.bare = m.priority == 0 && !m.watched && r>>11&1 == 0
+}
+
+func (s *sim) drawVerdict() retry.Verdict {
+	switch r := s.rnd.IntN(16); {
+	case r < 4:
+		return retry.Verdict{}
+	case r < 11:
+		return retry.Verdict{Kind: retry.KindTransient}
+	case r < 14:
+		return retry.Verdict{Kind: retry.KindRateLimited}
+	}
+	return retry.Verdict{Kind: retry.KindRateLimited, Wait: 1 + s.drawTime()}
+}
+
+// drawTime is a while, up to a few turns of the budget.
+func (s *sim) drawTime() time.Duration {
+	return time.Duration(s.rnd.Int64N(3*min(s.habits.per, int64(10*365*24*time.Hour)) + 1))
+}
+
+// drawStep is how far the clock goes: often to the instant at which the core wants to
+// be called, or to just before it.
+func (s *sim) drawStep() time.Duration {
+	wake := s.k.wake()
+	switch r := s.rnd.IntN(32); {
+	case r < 10 && wake != bucket.Forever && wake > s.now:
+		return wake - s.now
+	case r < 16 && wake != bucket.Forever && wake > s.now:
+		return wake - s.now - 1
+	case r < 24:
+		return time.Duration(r - 16)
+	case r < 31 || !s.habits.jumps:
+		return s.drawTime()
+	case s.rnd.IntN(2) == 0:
+		return -min(s.drawTime(), s.now)
+	default:
+		return 10 * 365 * 24 * time.Hour
+	}
+}
