@@ -1,0 +1,377 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// sim is one simulated life of a core, and of those that come after it is restarted.
+type sim struct {
+	seed   uint64
+	rnd    *rand.Rand
+	cfg    Config
+	habits habits
+	length int // in moves; then it is restarted
+
+	k   *core
+	d   *dumb // nil: only the rules are checked
+	now time.Duration
+
+	calls   []*simCall // by serial number
+	byID    []*simCall // by the number that the core gave
+	running []*simCall
+	waiting []*simCall
+
+	drawn    int
+	attempts uint64
+	bound    bound
+	played   move
+	story    []move // if it is to be told
+	telling  bool
+	failure  *failure
+}
+
+// simCall is a call, seen from outside.
+type simCall struct {
+	call
+	serial  int
+	index   int // in running or waiting
+	runs    bool
+	arrived time.Duration
+	last    events.Kind
+	model   dumbCall
+	room    trail
+}
+
+// failure is a rule that was broken.
+type failure struct {
+	rule string
+	seen string
+}
+
+func newSim(seed uint64, model bool) *sim {
+	s := &sim{seed: seed, rnd: rand.New(rand.NewPCG(seed, 0))}
+	s.cfg = drawConfig(s.rnd)
+	s.habits = drawHabits(s.rnd, s.cfg)
+	s.length = []int{100, 1000, 3000}[s.rnd.IntN(3)]
+	wanted := []events.Kinds{events.All, events.All, 0}[s.rnd.IntN(3)]
+	s.begin(model, wanted)
+	return s
+}
+
+var simOrigin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (s *sim) begin(model bool, wanted events.Kinds) {
+	cfg, err := s.cfg.normal()
+	if err != nil {
+		panic(err) // of the simulation's own making
+	}
+	k, err := newCore(cfg, simOrigin)
+	if err != nil {
+		panic(err)
+	}
+	k.wanted = wanted
+	s.k, s.byID = k, append(s.byID[:0], nil)
+	s.bound.level = k.bucket.Available() + 1
+	if model {
+		s.d = newDumb(s.cfg)
+	}
+}
+
+// live makes moves until the life is over or a rule is broken, and says how many.
+func (s *sim) live() int {
+	defer s.survive()
+	for s.drawn < s.length {
+		s.make(s.draw())
+	}
+	return s.drawn
+}
+
+// replay makes the moves of a story that are still possible.
+func (s *sim) replay(story []move) {
+	defer s.survive()
+	for _, m := range story {
+		s.make(m)
+	}
+}
+
+func (s *sim) survive() {
+	switch p := recover().(type) {
+	case nil:
+	case *failure:
+		s.failure = p
+	default:
+		s.failure = &failure{"it does not panic", fmt.Sprint(p, string(debug.Stack()))}
+	}
+}
+
+// must breaks off if a rule does not hold.
+func (s *sim) must(holds bool, rule string) {
+	if !holds {
+		panic(&failure{rule, s.state()})
+	}
+}
+
+// state is a line on where things stand.
+func (s *sim) state() string {
+	k := s.k
+	return fmt.Sprintf("at %v: %v, held until %v, paused until %v, wakes at %v, %+v, granted now %d, ended now %d, queued %d, running %d, backing off %d, %+v",
+		k.now, k.bucket.Limit(), k.bucket.HeldUntil(), k.pausedUntil, k.wake(), k.bucket.Ledger(), len(k.effects.granted), len(k.effects.ended),
+		k.queue.len(), k.running.count, len(k.backoff), k.totals)
+}
+
+// make plays one move and checks what came of it.
+func (s *sim) make(m move) {
+	if s.telling {
+		s.story = append(s.story, m)
+	}
+	s.played = m
+	was := before{s.k.now, s.queued()}
+	s.play(m)
+	if m.verb == moveRestart {
+		return
+	}
+	s.check(m, was)
+	if s.d != nil {
+		s.compare(m)
+	}
+	s.k.effects.clear()
+}
+
+func (s *sim) play(m move) {
+	switch m.verb {
+	case moveSubmit:
+		s.submit(m)
+	case moveSucceed, moveFail, moveStart, moveAbandon, moveCancel, moveWithdraw, moveAsk:
+		if s.known(m.call) {
+			s.playCall(m, s.calls[m.call])
+		}
+	case moveDryRun:
+		s.k.dryRun(s.now, &call{cost: m.cost, trail: &trail{priority: m.priority}})
+	case moveSnapshot:
+		snap := s.k.snapshot(s.now)
+		s.must(snap.Queued == s.k.queue.len() && snap.Available == s.k.bucket.Available(), "a snapshot is of now")
+	case moveAdvance:
+		s.now += m.d
+		s.k.advance(s.now)
+	case movePause:
+		s.k.pause(s.now, after(max(s.now, s.k.now), m.d))
+	case moveResume:
+		s.k.resume(s.now)
+	case moveSetLimit:
+		if err := s.k.setLimit(s.now, m.limit); err != nil {
+			panic(err)
+		}
+	case moveSetSlots:
+		s.k.setMaxInFlight(s.now, m.n)
+	case moveSetRoom:
+		s.k.setMaxQueued(s.now, m.n)
+	case moveDrain:
+		s.k.drain(s.now)
+	case moveRestart:
+		s.restart(m)
+		return
+	}
+	if s.d != nil {
+		s.playModel(m)
+	}
+	s.take()
+}
+
+var errFlaky = errors.New("flaky")
+
+func (s *sim) submit(m move) {
+	c := &simCall{serial: m.call, arrived: max(s.now, s.k.now)}
+	c.call = call{cost: m.cost, policy: &s.cfg.Retry, deadline: bucket.Forever, noWait: m.noWait, asks: m.asks, watched: m.watched}
+	if !m.bare {
+		c.room.priority = m.priority
+		c.trail = &c.room
+	}
+	if m.deadline > 0 {
+		c.deadline = after(c.arrived, m.deadline)
+	}
+	for len(s.calls) < m.call { // left out of a story
+		s.calls = append(s.calls, nil)
+	}
+	s.calls = append(s.calls, c)
+	s.wait(c)
+	if id := s.k.lastID + 1; int(id) == len(s.byID) {
+		s.byID = append(s.byID, c)
+	} else {
+		s.byID[id] = c // the last one was refused
+	}
+	s.k.submit(s.now, &c.call)
+}
+
+// known reports whether a call was handed in, and not left out of a story.
+func (s *sim) known(serial int) bool { return serial < len(s.calls) && s.calls[serial] != nil }
+
+func (s *sim) playCall(m move, c *simCall) {
+	switch m.verb {
+	case moveSucceed:
+		s.finish(c, nil, retry.Verdict{})
+	case moveFail:
+		s.finish(c, errFlaky, m.verdict)
+	case moveStart:
+		s.k.started(s.now, &c.call)
+	case moveAbandon:
+		if c.runs {
+			s.attempts--
+		}
+		s.k.abandon(s.now, &c.call, errFlaky)
+	case moveWithdraw:
+		if c.runs {
+			s.attempts--
+		}
+		s.k.withdraw(s.now, &c.call, errFlaky)
+	case moveCancel:
+		s.k.cancel(s.now, &c.call, errFlaky)
+	case moveAsk:
+		s.k.estimateOf(s.now, &c.call)
+	}
+}
+
+func (s *sim) finish(c *simCall, err error, v retry.Verdict) {
+	if !c.runs {
+		s.k.finish(s.now, &c.call, err, v) // a second report: nothing comes of it
+		return
+	}
+	attempt := c.attempt
+	s.k.finish(s.now, &c.call, err, v)
+	s.leave(c)
+	s.wait(c)
+	if c.state == backingOff && c.attempt == attempt {
+		s.checkDelay(c, v)
+	}
+}
+
+// take takes note of what the core wants done.
+func (s *sim) take() {
+	for _, c := range s.k.effects.granted {
+		mine := s.byID[c.id]
+		s.must(&mine.call == c && !mine.runs, "C1: a call is granted that waits")
+		s.leave(mine)
+		mine.runs = true
+		s.attempts++
+		s.enter(&s.running, mine)
+	}
+	for _, c := range s.k.effects.ended {
+		mine := s.byID[c.id]
+		if c.id == 0 {
+			mine = s.calls[s.played.call]
+		}
+		s.must(&mine.call == c && mine.index >= 0, "C1: a call ends once")
+		s.leave(mine)
+		mine.index = -1
+		s.checkEnd(mine)
+	}
+}
+
+func (s *sim) wait(c *simCall) {
+	c.runs = false
+	s.enter(&s.waiting, c)
+}
+
+func (s *sim) enter(list *[]*simCall, c *simCall) {
+	c.index = len(*list)
+	*list = append(*list, c)
+}
+
+func (s *sim) leave(c *simCall) {
+	list := &s.waiting
+	if c.runs {
+		list = &s.running
+	}
+	last := (*list)[len(*list)-1]
+	(*list)[c.index], last.index = last, c.index
+	*list = (*list)[:len(*list)-1]
+}
+
+// playModel has the model make the same move.
+func (s *sim) playModel(m move) {
+	d := s.d
+	d.advance(max(s.now, d.now))
+	switch m.verb {
+	case moveSubmit:
+		c := s.calls[m.call]
+		c.model = dumbCall{id: uint64(len(s.byID) - 1), cost: m.cost, priority: m.priority, deadline: c.deadline, noWait: m.noWait, asks: m.asks, policy: c.policy}
+		d.submit(&c.model)
+		s.must((c.model.end == events.Refused) == (c.id == 0), "the same calls are refused as in the model")
+	case moveSucceed, moveFail, moveAbandon, moveCancel, moveWithdraw:
+		if s.known(m.call) {
+			s.playModelCall(m, &s.calls[m.call].model)
+		}
+	case movePause:
+		d.pause(after(d.now, m.d))
+	case moveResume:
+		d.pause(0)
+	case moveSetLimit:
+		d.setLimit(m.limit)
+	case moveSetSlots:
+		d.slots = m.n
+		d.settle()
+	case moveSetRoom:
+		d.room = m.n
+		d.settle()
+	case moveDrain:
+		d.draining = true
+	}
+}
+
+func (s *sim) playModelCall(m move, c *dumbCall) {
+	runs, over := c.state == running, c.state == ended
+	switch {
+	case runs && m.verb == moveSucceed:
+		s.d.finish(c, false, retry.Verdict{})
+	case runs && m.verb == moveFail:
+		s.d.finish(c, true, m.verdict)
+	case runs && (m.verb == moveAbandon || m.verb == moveWithdraw):
+		s.d.abandon(c)
+	case !over && (m.verb == moveCancel || m.verb == moveWithdraw):
+		s.d.cancel(c)
+	}
+}
+
+// restart closes the core, checks that everybody hears of it, and starts another one
+// with the level that the first one left.
+func (s *sim) restart(m move) {
+	was := before{s.k.now, s.queued()}
+	left := s.k.close(s.now)
+	s.take()
+	s.must(len(left) == len(s.running)+s.endedBy(ErrClosed), "C6: all that is unfinished is told")
+	for i := 1; i < len(left); i++ {
+		s.must(!left[i].Rank.Before(left[i-1].Rank), "in the order in which it would have been served")
+	}
+	s.check(m, was)
+	if s.d != nil {
+		s.d.advance(max(s.now, s.d.now))
+		s.d.close()
+		s.compare(m)
+	}
+	level := s.k.bucket.State(s.k.now, s.k.time(s.k.now))
+	cfg := s.cfg
+	cfg.Limit, cfg.Level = s.k.bucket.Limit(), &level
+	k, err := newCore(cfg, s.k.time(s.k.now).Add(m.d))
+	s.must(err == nil, "it can be restarted")
+	if s.d != nil {
+		s.d.restart(m.d)
+		s.must(s.d.tokens() == k.bucket.Available(), "a restart keeps the level")
+	}
+}
+
+func (s *sim) endedBy(err error) (n int) {
+	for _, c := range s.k.effects.ended {
+		if errors.Is(c.err, err) {
+			n++
+		}
+	}
+	return n
+}
+
