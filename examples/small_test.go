@@ -12,6 +12,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// TestForecastPicture: the picture in the README is what the forecast program draws.
+func TestForecastPicture(t *testing.T) {
+	drawn := filepath.Join(t.TempDir(), "forecast.svg")
+	require.NoError(t, exec.Command("go", "run", "./forecast", "-o", drawn).Run())
+	want, err := os.ReadFile(drawn)
+	require.NoError(t, err)
+	got, err := os.ReadFile("forecast/forecast.svg")
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "draw it again: cd examples && go run ./forecast -o forecast/forecast.svg")
+}
+
 // TestSmallPrograms: each is short, runs, and prints what it is there to show.
 func TestSmallPrograms(t *testing.T) {
 	took := regexp.MustCompile(` after \S+ \(.*?\)`) // what a call has spent its time on, which is never the same
@@ -23,6 +34,7 @@ call 2 "hopeless" retrying: attempt 1 of 2 failed, next in 50ms, 998 tokens left
 call 2 "hopeless" exhausted: retries exhausted: 2 attempts failed, 50ms waited in between, the last with: connection reset
 shut down
 `},
+		"forecast": {"20000 calls take 42m14.922s: 20000 succeed in 21116 attempts; half of them wait up to 21m0s, the last 42m7.44s; up to 19950 wait at once\n"},
 		"queue": {`Ann is number 1 in the queue, about 0s to wait
 Bob is number 2 in the queue, about 1s to wait
 Eve is number 1 in the queue, about 0s to wait
@@ -43,7 +55,7 @@ now serving Bob
 			}
 		})
 	}
-	for _, pattern := range []string{"quickstart/*.go", "progress/*.go", "consumer/*.go", "queue/*.go", "faketest/*.go"} {
+	for _, pattern := range []string{"quickstart/*.go", "progress/*.go", "consumer/*.go", "queue/*.go", "forecast/*.go", "faketest/*.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		require.NotEmpty(t, files)

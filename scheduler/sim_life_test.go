@@ -374,4 +374,3 @@ func (s *sim) endedBy(err error) (n int) {
 	}
 	return n
 }
-

@@ -1,0 +1,57 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/scheduler"
+)
+
+// How long will 500 calls take at 100 a minute, and what if one attempt in ten fails?
+func ExamplePredict() {
+	cfg := scheduler.Config{Limit: bucket.PerMinute(100).Burst(10)}
+	for _, failures := range []float64{0, 0.1} {
+		f, err := scheduler.Predict(cfg, scheduler.Workload{Calls: 500, Latency: 2 * time.Second, Failures: failures})
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(f)
+	}
+	// Output:
+	// 500 calls take 4m56s: 500 succeed in 500 attempts; half of them wait up to 2m24s, the last 4m54s; up to 490 wait at once
+	// 500 calls take 5m23s: 500 succeed in 545 attempts; half of them wait up to 2m34.2s, the last 5m21s; up to 490 wait at once
+}
+
+// Will a crowd of cheap calls be in the way of the urgent ones?
+func ExampleWorkload() {
+	crowd := scheduler.Workload{Calls: 1000}
+	urgent := scheduler.Workload{Calls: 10, Every: 10 * time.Second, Timeout: time.Second}
+	for urgent.Priority = range 2 {
+		f, err := scheduler.Predict(scheduler.Config{Limit: bucket.PerMinute(100), PriorityStep: time.Hour}, crowd, urgent)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(f.Totals.Refused, "of the urgent calls come too late")
+	}
+	// Output:
+	// 10 of the urgent calls come too late
+	// 0 of the urgent calls come too late
+}
+
+// The course of things, to be drawn or looked through.
+func ExampleForecast() {
+	f, err := scheduler.Predict(scheduler.Config{Limit: bucket.PerSecond(1)}, scheduler.Workload{Calls: 4})
+	if err != nil {
+		panic(err)
+	}
+	for _, at := range f.Samples {
+		fmt.Println(at.At, "queued", at.Queued, "granted", at.Granted)
+	}
+	// Output:
+	// 0s queued 0 granted 0
+	// 0s queued 3 granted 1
+	// 1s queued 2 granted 2
+	// 2s queued 1 granted 3
+	// 3s queued 0 granted 4
+}

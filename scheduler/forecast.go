@@ -1,0 +1,318 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock"
+	"example.com/fairlead/retry"
+)
+
+// Workload is a number of calls that are alike, of which [Predict] says how long they
+// will take.
+type Workload struct {
+	// Calls is how many there are. It must be positive.
+	Calls int
+
+	// Every is the time from one call's arrival to the next. Zero means that all of
+	// them are there at the start.
+	Every time.Duration
+
+	// Cost is what an attempt pays, in tokens; if MaxCost is above it, each call draws
+	// its cost evenly from Cost to MaxCost. Zero for both means 1.
+	Cost, MaxCost int64
+
+	// Latency is how long an attempt runs; if MaxLatency is above it, each draws it
+	// evenly from Latency to MaxLatency. Zero means no time at all.
+	Latency, MaxLatency time.Duration
+
+	// Failures is the part of the attempts that fail and may be retried, from 0 to 1.
+	Failures float64
+
+	// Priority is that of the calls, as by [Priority].
+	Priority int
+
+	// Timeout is how long after its arrival a call's deadline is. As in a scheduler, one
+	// that would start later is not accepted, or not retried; one that runs is not cut
+	// off. Zero means none.
+	Timeout time.Duration
+}
+
+// Forecast is what will become of a workload. Where chance has a part in it (costs,
+// latencies, failures and jitter), it is drawn by the seed of [Config.Retry].
+type Forecast struct {
+	Limit  bucket.Limit  `json:"limit"`  // by which it was predicted
+	Took   time.Duration `json:"took"`   // from the first arrival until all calls are over
+	Totals Totals        `json:"totals"` // how they end, and how many attempts they make
+	Spent  int64         `json:"spent"`  // tokens paid
+
+	// How long calls wait from their arrival until they first start: half of them at
+	// most MedianWait, 99 of 100 at most P99Wait, all of them at most WorstWait.
+	MedianWait time.Duration `json:"median_wait"`
+	P99Wait    time.Duration `json:"p99_wait"`
+	WorstWait  time.Duration `json:"worst_wait"`
+
+	MostQueued  int `json:"most_queued"`  // calls that wait at the same time, for tokens or a slot
+	MostRunning int `json:"most_running"` // calls that run at the same time
+
+	Samples []Sample `json:"samples"` // the course of things: some hundreds, evenly spread
+}
+
+// Sample is how things stand at one instant of a [Forecast].
+type Sample struct {
+	At         time.Duration `json:"at"` // since the first arrival
+	Available  int64         `json:"available"`
+	Queued     int           `json:"queued"`
+	Running    int           `json:"running"`
+	BackingOff int           `json:"backing_off"`
+	Granted    uint64        `json:"granted"` // attempts so far
+	Ended      uint64        `json:"ended"`   // calls so far
+}
+
+// String is a line like
+//
+//	500 calls take 4m30s: 500 succeed in 527 attempts; half of them wait up to 2m15s, the last 4m30s; up to 450 wait at once
+func (f Forecast) String() string {
+	t := f.Totals
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d calls take %v: %d succeed", t.Accepted+t.Refused, readable(f.Took), t.Succeeded)
+	for _, end := range []struct {
+		n    uint64
+		what string
+	}{{t.Exhausted, "run out of retries"}, {t.Failed, "fail"}, {t.Cancelled, "miss their deadlines"}, {t.Dropped, "are dropped"}, {t.Refused, "are refused"}} {
+		if end.n > 0 {
+			fmt.Fprintf(&b, ", %d %s", end.n, end.what)
+		}
+	}
+	fmt.Fprintf(&b, " in %d attempts; half of them wait up to %v, the last %v; up to %d wait at once", t.Attempts, readable(f.MedianWait), readable(f.WorstWait), f.MostQueued)
+	return b.String()
+}
+
+// Predict says how a scheduler with this configuration would get through some
+// workloads that begin at the same time. It runs the scheduler's own core, in virtual
+// time: what it says is what would happen, to the nanosecond, if calls came, took and
+// failed as assumed. The same arguments always give the same forecast.
+//
+// The budget is full at first, or as full as Config.Level says, without regard to the
+// time that has passed since. Clock, Classify, Logger and EventBuffer mean nothing here.
+func Predict(cfg Config, work ...Workload) (Forecast, error) {
+	cfg.Clock = clock.System() // never read; without one, a seed would be drawn at random
+	cfg, err := cfg.normal()
+	faults := []error{err}
+	if len(work) == 0 {
+		faults = append(faults, errors.New("scheduler: Predict needs at least one Workload"))
+	}
+	for i, w := range work {
+		if err := w.validate(); err != nil {
+			faults = append(faults, fmt.Errorf("scheduler: workload %d: %w", i+1, err))
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return Forecast{}, err
+	}
+	var origin time.Time
+	if cfg.Level != nil {
+		origin = cfg.Level.At
+	}
+	k, err := newCore(cfg, origin)
+	if err != nil {
+		return Forecast{}, err
+	}
+	return newOracle(k, &cfg.Retry, work).predict()
+}
+
+func (w Workload) validate() error {
+	var faults []error
+	if w.Calls < 1 {
+		faults = append(faults, fmt.Errorf("Calls is %d: it must be at least 1", w.Calls))
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"Every", w.Every}, {"Latency", w.Latency}, {"MaxLatency", w.MaxLatency}, {"Timeout", w.Timeout}} {
+		if d.value < 0 {
+			faults = append(faults, fmt.Errorf("%s is %v: it must not be negative", d.name, d.value))
+		}
+	}
+	if w.Cost < 0 || w.MaxCost < 0 {
+		faults = append(faults, fmt.Errorf("Cost is %d and MaxCost %d: they must not be negative", w.Cost, w.MaxCost))
+	}
+	if !(w.Failures >= 0 && w.Failures <= 1) {
+		faults = append(faults, fmt.Errorf("Failures is %v: it must be from 0 to 1", w.Failures))
+	}
+	return errors.Join(faults...)
+}
+
+// oracle plays the part of the world for a core.
+type oracle struct {
+	k      *core
+	policy *retry.Policy
+	rnd    *rand.Rand
+	work   []arrivals
+	of     []int   // of which workload a call is, by its number, from 1
+	ends   backoff // the attempts that run, by when they end
+	waits  []time.Duration
+
+	forecast Forecast
+	interval time.Duration // between samples, at least
+}
+
+// arrivals is a workload of which some calls have come.
+type arrivals struct {
+	Workload
+	came int
+	next time.Duration // when the next comes
+}
+
+// maxSamples is how many samples are taken before every other one is given up.
+const maxSamples = 512
+
+func newOracle(k *core, policy *retry.Policy, work []Workload) *oracle {
+	o := &oracle{k: k, policy: policy, rnd: rand.New(rand.NewPCG(policy.Seed, 0)), of: []int{0}}
+	for _, w := range work {
+		if w.Cost == 0 && w.MaxCost == 0 {
+			w.Cost = 1
+		}
+		o.work = append(o.work, arrivals{Workload: w})
+	}
+	o.forecast.Limit = k.bucket.Limit()
+	o.sample()
+	return o
+}
+
+// predict lets everything happen, each at its own instant.
+func (o *oracle) predict() (Forecast, error) {
+	for !o.over() {
+		who, came := o.nextArrival()
+		at := min(came, o.ends.next(), o.k.wake())
+		switch at {
+		case bucket.Forever:
+			return Forecast{}, fmt.Errorf("scheduler: the workload takes more than %v: it is too much for a limit of %v", bucket.Forever, o.k.bucket.Limit())
+		case o.ends.next():
+			o.finish(at)
+		case came:
+			o.arrive(at, who)
+		default:
+			o.k.advance(at)
+		}
+		o.look()
+	}
+	return o.result(), nil
+}
+
+func (o *oracle) over() bool {
+	_, next := o.nextArrival()
+	return next == bucket.Forever && o.k.drained()
+}
+
+// nextArrival is of which workload a call comes next, and when.
+func (o *oracle) nextArrival() (who int, at time.Duration) {
+	at = bucket.Forever
+	for i := range o.work {
+		if w := &o.work[i]; w.came < w.Calls && w.next < at {
+			who, at = i, w.next
+		}
+	}
+	return who, at
+}
+
+func (o *oracle) arrive(at time.Duration, who int) {
+	w := &o.work[who]
+	w.came++
+	w.next = after(w.next, w.Every)
+	c := &call{
+		cost: between(o.rnd, w.Cost, w.MaxCost), policy: o.policy, deadline: bucket.Forever, asks: true,
+		trail: &trail{priority: w.Priority},
+	}
+	if w.Timeout > 0 {
+		c.deadline = after(at, w.Timeout)
+	}
+	o.of = append(o.of, who)
+	o.k.submit(at, c)
+	if c.id == 0 { // refused: its number is the next one's
+		o.of = o.of[:len(o.of)-1]
+	}
+}
+
+var errPredicted = errors.New("predicted to fail")
+
+// finish ends the attempt that is to end now.
+func (o *oracle) finish(at time.Duration) {
+	c := o.ends.pop()
+	if o.rnd.Float64() < o.work[o.of[c.id]].Failures {
+		o.k.finish(at, c, errPredicted, retry.Verdict{Kind: retry.KindTransient})
+	} else {
+		o.k.finish(at, c, nil, retry.Verdict{})
+	}
+}
+
+// look takes in what the core has done.
+func (o *oracle) look() {
+	for _, c := range o.k.effects.granted {
+		w := &o.work[o.of[c.id]]
+		if c.attempt == 1 {
+			o.waits = append(o.waits, c.spent.Queue+c.spent.Hold)
+		}
+		c.due = after(c.since, time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))
+		o.ends.push(c)
+	}
+	o.k.effects.clear()
+	o.forecast.MostQueued = max(o.forecast.MostQueued, o.k.queue.len())
+	o.forecast.MostRunning = max(o.forecast.MostRunning, o.k.running.count)
+	o.sample()
+}
+
+// sample notes how things stand at the end of an instant, unless there was a sample a
+// moment ago. The first one is from before everything.
+func (o *oracle) sample() {
+	f := &o.forecast
+	n := len(f.Samples)
+	switch {
+	case n > 1 && f.Samples[n-1].At == o.k.now:
+		f.Samples[n-1] = o.now()
+		return
+	case n > 1 && o.k.now-f.Samples[n-1].At < o.interval:
+		return
+	case n == maxSamples:
+		for i := range maxSamples / 2 {
+			f.Samples[i] = f.Samples[2*i]
+		}
+		f.Samples = f.Samples[:maxSamples/2]
+		o.interval = max(2*o.interval, o.k.now/maxSamples)
+	}
+	f.Samples = append(f.Samples, o.now())
+}
+
+func (o *oracle) now() Sample {
+	k, t := o.k, &o.k.totals
+	return Sample{
+		At: k.now, Available: k.bucket.Available(), Queued: k.queue.len(), Running: k.running.count, BackingOff: len(k.backoff),
+		Granted: t.Attempts, Ended: t.Succeeded + t.Failed + t.Exhausted + t.Cancelled + t.Dropped + t.Refused,
+	}
+}
+
+func (o *oracle) result() Forecast {
+	f := &o.forecast
+	f.Took, f.Totals, f.Spent = o.k.now, o.k.totals, o.k.bucket.Ledger().Spent
+	if last := o.now(); f.Samples[len(f.Samples)-1] != last {
+		f.Samples = append(f.Samples, last)
+	}
+	if n := len(o.waits); n > 0 {
+		slices.Sort(o.waits)
+		f.MedianWait, f.P99Wait, f.WorstWait = o.waits[(n-1)/2], o.waits[(n-1)*99/100], o.waits[n-1]
+	}
+	return *f
+}
+
+// between draws evenly from low to high, or gives low if high is not above it.
+func between(rnd *rand.Rand, low, high int64) int64 {
+	if high <= low {
+		return low
+	}
+	return low + int64(rnd.Uint64N(uint64(high-low)+1))
+}
