@@ -129,21 +129,21 @@ func Predict(cfg Config, work ...Workload) (Forecast, error) {
 func (w Workload) validate() error {
 	var faults []error
 	if w.Calls < 1 {
-		faults = append(faults, fmt.Errorf("Calls is %d: it must be at least 1", w.Calls))
+		faults = append(faults, fmt.Errorf("its Calls is %d: it must be at least 1", w.Calls))
 	}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
 	}{{"Every", w.Every}, {"Latency", w.Latency}, {"MaxLatency", w.MaxLatency}, {"Timeout", w.Timeout}} {
 		if d.value < 0 {
-			faults = append(faults, fmt.Errorf("%s is %v: it must not be negative", d.name, d.value))
+			faults = append(faults, fmt.Errorf("its %s is %v: it must not be negative", d.name, d.value))
 		}
 	}
 	if w.Cost < 0 || w.MaxCost < 0 {
-		faults = append(faults, fmt.Errorf("Cost is %d and MaxCost %d: they must not be negative", w.Cost, w.MaxCost))
+		faults = append(faults, fmt.Errorf("its Cost is %d and MaxCost %d: they must not be negative", w.Cost, w.MaxCost))
 	}
 	if !(w.Failures >= 0 && w.Failures <= 1) {
-		faults = append(faults, fmt.Errorf("Failures is %v: it must be from 0 to 1", w.Failures))
+		faults = append(faults, fmt.Errorf("its Failures is %v: it must be from 0 to 1", w.Failures))
 	}
 	return errors.Join(faults...)
 }
