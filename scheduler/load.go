@@ -9,8 +9,8 @@ import (
 // load is what some calls add up to.
 type load struct {
 	count    int
-	fresh    int // those that were never granted
-	cost     int64
+	fresh    int           // those that were never granted
+	cost     int64         // the largest there is if it would be more
 	deadline time.Duration // the earliest of them; bucket.Forever if there is none
 }
 
@@ -25,7 +25,7 @@ func (c *call) load() load {
 }
 
 func (l load) plus(m load) load {
-	return load{l.count + m.count, l.fresh + m.fresh, l.cost + m.cost, min(l.deadline, m.deadline)}
+	return load{l.count + m.count, l.fresh + m.fresh, addCosts(l.cost, m.cost), min(l.deadline, m.deadline)}
 }
 
 // sum works out what a node adds up to.

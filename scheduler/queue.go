@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"math"
 	"sort"
 
 	"example.com/fairlead/bucket"
@@ -219,7 +220,11 @@ func (q *queue) remove(c *call) {
 	for n := leaf; n != nil; n = n.parent {
 		n.count -= less.count
 		n.fresh -= less.fresh
-		n.cost -= less.cost
+		if n.cost == math.MaxInt64 { // it may have been more
+			n.cost = n.sum().cost
+		} else {
+			n.cost -= less.cost
+		}
 		if less.deadline == n.deadline && less.deadline != bucket.Forever {
 			n.deadline = n.earliest(less.deadline)
 		}

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"testing"
@@ -136,6 +137,29 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 	}
 	walk(q.root)
 	require.True(t, slices.Equal(model, order), "order")
+}
+
+// Costs that add up to more than there are numbers for: calls behind them come last all
+// the same, and nothing is forgotten when they leave.
+func TestQueueOfHugeCosts(t *testing.T) {
+	var q queue
+	var calls []*call
+	for i := range uint64(3 * fan) {
+		c := &call{id: i + 1, cost: math.MaxInt64 / 2, deadline: bucket.Forever}
+		calls = append(calls, c)
+		q.push(c)
+	}
+	last := &call{id: 1000, cost: 7, deadline: bucket.Forever}
+	q.push(last)
+	require.EqualValues(t, math.MaxInt64/2, q.ahead(calls[1]).cost)
+	require.EqualValues(t, math.MaxInt64, q.ahead(calls[5]).cost)
+	require.EqualValues(t, math.MaxInt64, q.ahead(last).cost)
+	for i, c := range calls[:len(calls)-1] {
+		q.remove(c)
+		require.Equal(t, q.root.sum(), q.all(), "after %d", i+1)
+	}
+	require.EqualValues(t, math.MaxInt64/2, q.ahead(last).cost)
+	require.EqualValues(t, math.MaxInt64/2+7, q.all().cost)
 }
 
 // requireLate checks which calls come too late, if a token comes every instant.
