@@ -143,10 +143,10 @@ func TestRefused(t *testing.T) {
 // TestBadLines: what can't be read becomes a result that says where it is; the rest runs.
 func TestBadLines(t *testing.T) {
 	good := requests(2)
-	st := newSite(t, generous, good[0], "", "{oops", "[1]", "null", `{"url":17,"body":{}}`, `{"url":"ftp://x/","body":{}}`, good[1], `{"plain":"body"}`)
+	st := newSite(t, generous, good[0], "", "{oops", "[1]", "null", `{"url":17,"body":{}}`, `{"url":"ftp://x/","body":{}}`, `{"url":"http://:","body":{}}`, good[1], `{"plain":"body"}`)
 	sum, err := st.process()
 	require.NoError(t, err)
-	require.Equal(t, counts{answered: 3, failed: 5}, sum.counts)
+	require.Equal(t, counts{answered: 3, failed: 6}, sum.counts)
 	var texts []string
 	for id, r := range st.results() {
 		if r.Error != nil {
@@ -158,7 +158,7 @@ func TestBadLines(t *testing.T) {
 		}
 	}
 	all := strings.Join(texts, "\n")
-	for _, want := range []string{"not a JSON object", "url is 17: it must be a string", `url "ftp://x/" is not absolute`} {
+	for _, want := range []string{"not a JSON object", "url is 17: it must be a string", `url "ftp://x/" is not absolute`, `url "http://:" is not absolute`} {
 		require.Contains(t, all, want)
 	}
 	require.Len(t, st.entries(), 3, "bad lines are not sent")

@@ -125,7 +125,7 @@ func (cfg *config) check(base string, rest []string) error {
 	}
 	if base != "" {
 		u, err := url.Parse(base)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		if err != nil || !absolute(u) {
 			fault("-url %q: it must be like https://api.example.com/v1/things", base)
 		}
 		cfg.url = u

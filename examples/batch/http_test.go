@@ -60,6 +60,7 @@ func TestFlags(t *testing.T) {
 		"-in and -out are needed":              {},
 		`unexpected ["x"]`:                     {"-in", "a", "-out", "b", "x"},
 		`-url "example.com"`:                   {"-in", "a", "-out", "b", "-url", "example.com"},
+		`-url "http://:"`:                      {"-in", "a", "-out", "b", "-url", "http://:"},
 		"Refill is 0":                          {"-in", "a", "-out", "b", "-rate", "0"},
 		"-in-flight 0":                         {"-in", "a", "-out", "b", "-in-flight", "0"},
 		"MaxRetries":                           {"-in", "a", "-out", "b", "-retries", "-2"},

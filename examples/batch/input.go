@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 )
 
 // line is one line of the input file.
@@ -141,7 +142,7 @@ func (l *line) request(base *url.URL) error {
 	if base != nil {
 		u = base.ResolveReference(u)
 	}
-	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if !absolute(u) {
 		return fmt.Errorf("url %q is not absolute, and there is no -url to complete it", target)
 	}
 	if base != nil && (u.Host != base.Host || u.Scheme != base.Scheme) { // the headers have keys in them
@@ -152,4 +153,10 @@ func (l *line) request(base *url.URL) error {
 		return err
 	}
 	return nil
+}
+
+// absolute reports whether a request can be sent to a URL. A colon without a port is no
+// host: net/http leaves it out.
+func absolute(u *url.URL) bool {
+	return strings.TrimSuffix(u.Host, ":") != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
