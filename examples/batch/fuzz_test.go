@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/retry"
+)
+
+// FuzzAnswer: whatever a server answers, it is judged, waits for what it says and no
+// longer, and its result is one line that a later run can read.
+func FuzzAnswer(f *testing.F) {
+	f.Add(200, "", []byte(`{"ok":true}`))
+	f.Add(429, "7", []byte(`{"error":{"message":"slow down","code":"rate_limit"}}`))
+	f.Add(429, "-1", []byte(`{"error":{"code":"insufficient_quota"}}`))
+	f.Add(503, "Sun, 01 Mar 2026 12:00:30 GMT", []byte("<html>\n</html>"))
+	f.Add(503, "99999999999999999999", []byte("\xff\xfe\x00"))
+	f.Add(503, "9223372037", []byte(`null`))
+	f.Add(400, "1.5", []byte(`{"error":{"message":17}}`))
+	f.Add(500, "Sunday, 31-Dec-99 23:59:59 GMT", []byte("\"\u2028\"\n[1,\n2]"))
+	path := filepath.Join(f.TempDir(), "results")
+	f.Fuzz(func(t *testing.T, status int, wait string, body []byte) {
+		now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+		requireWait(t, wait, now, retryAfter(http.Header{"Retry-After": {wait}}, now))
+
+		var s sender
+		res := &http.Response{StatusCode: status, Status: strconv.Itoa(status), Header: http.Header{"Retry-After": {wait}}}
+		answer, err := s.judge(res, asJSON(body))
+		v := retry.Classify(err)
+		require.Equal(t, status/100 == 2, err == nil)
+		require.Equal(t, err == nil, answer != nil)
+		if v.Retryable() && status < 500 && status != 429 {
+			t.Fatalf("%d is retried: %v", status, v)
+		}
+		l := newLine(3, []byte(`{}`))
+		r := resultOf(l, answer, err)
+		file := outputOf(t, path, "")
+		require.NoError(t, file.write(r))
+		require.NoError(t, file.write(r))
+		read := 0
+		_, err = file.file.Seek(0, io.SeekStart)
+		require.NoError(t, err)
+		tail, err := readResults(file.file, "results", func(got *result, _, number int, hash uint32) {
+			read++
+			require.Equal(t, 3, number)
+			require.Equal(t, l.hash, hash)
+			require.JSONEq(t, string(asJSON(body)), string(got.Response.Body))
+		})
+		require.NoError(t, err)
+		require.Empty(t, tail)
+		require.Equal(t, 2, read)
+	})
+}
+
+// requireWait says in words of its own what a Retry-After means.
+func requireWait(t *testing.T, value string, now time.Time, got time.Duration) {
+	want := time.Duration(0)
+	if at, err := http.ParseTime(value); err == nil {
+		want = max(0, at.Sub(now))
+	}
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		seconds, digits := int64(0), strings.TrimLeft(value, "0")
+		for i := 0; i < len(digits) && i < 11; i++ {
+			seconds = 10*seconds + int64(digits[i]-'0')
+		}
+		if seconds < 1<<31 { // more is not believed
+			want = time.Duration(seconds) * time.Second
+		}
+	}
+	require.Equal(t, want, got, "%q", value)
+}
+
+// outputOf opens a file of results that has a text in it.
+func outputOf(t *testing.T, path, text string) *output {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
+	require.NoError(t, err)
+	t.Cleanup(func() { file.Close() })
+	_, err = file.WriteString(text)
+	require.NoError(t, err)
+	_, err = file.Seek(0, io.SeekStart)
+	require.NoError(t, err)
+	return &output{path: path, file: file, done: make([]uint32, 100)}
+}
+
+// FuzzInput: whatever a file of requests holds, no line is lost or counted twice, a line
+// is either sent to where it may go or found to be bad, and its id tells it from others.
+func FuzzInput(f *testing.F) {
+	f.Add("https://api.example.com/v1/", []byte(`{"model":"m"}`))
+	f.Add("", []byte(`{"custom_id":"a","method":"GET","url":"https://example.com","body":{"x":1},"priority":2}`+"\r\n\n[1]\nnull"))
+	f.Add("http://example.com", []byte(`{"custom_id":7}`+"\n"+`{"custom_id":null,"url":"//evil/","priority":1e3}`+"\n"+`{"url":"/x","method":"G T"}`))
+	f.Add("http://example.com/", []byte("{\"custom_id\":\"\xff\n\",\"url\":\"http://user:pw@example.com:80/%zz\"}\n\n \t\n{"))
+	f.Fuzz(func(t *testing.T, base string, text []byte) {
+		at, err := url.Parse(base)
+		if err != nil || !absolute(at) {
+			at = nil // the command line does not let others through
+		}
+		var failed error
+		number, left := 0, text
+		for l := range readLines(bytes.NewReader(text), &failed) {
+			require.Greater(t, l.number, number)
+			for ; number < l.number; number++ { // the lines before it are blank
+				var one []byte
+				one, left, _ = bytes.Cut(left, []byte("\n"))
+				if number == l.number-1 {
+					require.Equal(t, bytes.TrimSpace(one), l.text)
+				} else {
+					require.Empty(t, bytes.TrimSpace(one))
+				}
+			}
+			n, hash, err := parseID(l.id())
+			require.NoError(t, err)
+			require.Equal(t, l.number, n)
+			require.Equal(t, l.hash, hash)
+			_ = l.name()
+			l.parse("requests", at)
+			requireRequest(t, l, at)
+		}
+		require.NoError(t, failed)
+		require.Empty(t, bytes.TrimSpace(left))
+	})
+}
+
+// requireRequest checks that a line that is not bad can be sent, and goes nowhere else.
+func requireRequest(t *testing.T, l *line, base *url.URL) {
+	if l.err != nil {
+		require.Contains(t, l.err.Error(), "requests:"+strconv.Itoa(l.number)+":")
+		return
+	}
+	require.True(t, json.Valid(l.text))
+	req, err := http.NewRequest(l.method, l.url, bytes.NewReader(l.body))
+	require.NoError(t, err)
+	require.NotEmpty(t, req.URL.Host)
+	if base != nil {
+		require.Equal(t, strings.TrimSuffix(base.Host, ":"), req.URL.Host)
+		require.Equal(t, base.Scheme, req.URL.Scheme)
+	}
+	if len(l.body) > 0 {
+		require.True(t, json.Valid(l.body))
+	}
+}
+
+// FuzzResume: whatever the results of an earlier run look like, they are either refused and
+// left as they are, or every whole line of them is known and stays, and no more than a torn
+// one is cut off. So a second look finds the same and cuts off nothing.
+func FuzzResume(f *testing.F) {
+	whole := `{"id":"3-0000abcd","custom_id":"","response":{"status_code":200,"body":{"x":1}},"error":null}` + "\n"
+	f.Add([]byte(whole))
+	f.Add([]byte(whole + whole[:40]))
+	f.Add([]byte(whole + "\n"))
+	f.Add([]byte(`{"id":"03-0000abcd"}` + "\n" + `{"id":"5-00000000"}` + "\n"))
+	f.Add([]byte(`{"id":"101-0000abcd"}` + "\n"))
+	f.Add([]byte("null\n{}"))
+	f.Add([]byte(`{"id":"7-ffffffff"}` + "\r\n" + `{"id`))
+	path := filepath.Join(f.TempDir(), "results")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		out := outputOf(t, path, string(text))
+		err := out.resume()
+		kept, readErr := os.ReadFile(path)
+		require.NoError(t, readErr)
+		require.True(t, bytes.HasPrefix(text, kept))
+		if err != nil {
+			require.Equal(t, text, kept, "%v", err)
+			return
+		}
+		lost := text[len(kept):]
+		require.NotContains(t, string(lost), "\n")
+		const start = `{"id":"`
+		require.Equal(t, start[:min(len(lost), len(start))], string(lost[:min(len(lost), len(start))]), "it could be somebody else's")
+		require.True(t, len(kept) == 0 || kept[len(kept)-1] == '\n')
+
+		done := make([]uint32, 100)
+		for line := range bytes.Lines(kept) {
+			var r struct{ ID string }
+			require.NoError(t, json.Unmarshal(line, &r))
+			number, hash, ok := strings.Cut(r.ID, "-")
+			require.True(t, ok)
+			n, numberErr := strconv.ParseUint(number, 10, 32)
+			h, hashErr := strconv.ParseUint(hash, 16, 32)
+			require.NoError(t, errors.Join(numberErr, hashErr))
+			done[n] = uint32(h)
+		}
+		require.Equal(t, done, out.done)
+		again := outputOf(t, path, string(kept))
+		require.NoError(t, again.resume())
+		require.Equal(t, out.done, again.done)
+	})
+}
