@@ -41,6 +41,7 @@ func requireSane(t *testing.T, limit bucket.Limit, s bucket.State, at time.Durat
 	require.LessOrEqual(t, b.Available(), capacity)
 	require.GreaterOrEqual(t, b.HeldUntil(), at)
 	requireBalanced(t, &b)
+	requireSurvives(t, b, at, wall)
 
 	for _, n := range []int64{0, 1, capacity} {
 		b, ready := b, b.Ready(n) // a copy for each
@@ -60,4 +61,22 @@ func requireSane(t *testing.T, limit bucket.Limit, s bucket.State, at time.Durat
 		require.LessOrEqual(t, b.Available(), capacity-n)
 		requireBalanced(t, &b)
 	}
+}
+
+// requireSurvives: a bucket that was saved as JSON is the same afterwards, but for less than
+// the refill of a nanosecond.
+func requireSurvives(t *testing.T, b bucket.Bucket, at time.Duration, wall time.Time) {
+	text, err := json.Marshal(b.State(at, wall))
+	if err != nil {
+		return // there is no JSON for that year
+	}
+	var read bucket.State
+	require.NoError(t, json.Unmarshal(text, &read))
+	again, err := bucket.Restore(b.Limit(), read, at, wall)
+	require.NoError(t, err)
+	require.Equal(t, b.Available(), again.Available(), "%s", text)
+	require.Equal(t, b.HeldUntil(), again.HeldUntil(), "%s", text)
+	ready, before := again.Ready(b.Limit().Capacity), b.Ready(b.Limit().Capacity)
+	require.GreaterOrEqual(t, ready, before, "%s", text)
+	require.LessOrEqual(t, ready-before, time.Duration(1), "%s", text)
 }
