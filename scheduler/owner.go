@@ -172,7 +172,9 @@ func (o *owner) deliver() {
 		case c.reply != nil:
 			c.reply <- reply{kind: replyGranted}
 		case c.handle.reserved():
-			c.handle.grant()
+			if c.state != ended { // or its holder has withdrawn it in this same turn
+				c.handle.grant()
+			}
 		default:
 			o.s.workers.add(o.s, c)
 		}

@@ -63,6 +63,32 @@ func TestH10_GrantedAndDoneSubmitted(t *testing.T) {
 	})
 }
 
+// H10: a reservation that is withdrawn in the very turn in which it is granted has ended,
+// once, and has paid nothing.
+func TestH10_ReservationWithdrawnInTheTurnOfItsGrant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{})
+		require.NoError(t, err)
+		defer s.Close()
+		resume := pauseOwner(s)
+		cancelled, err := s.Reserve(context.Background(), Cost(7))
+		require.NoError(t, err)
+		cancelled.Cancel()
+		done, err := s.Reserve(context.Background(), Cost(3))
+		require.NoError(t, err)
+		done.Done(nil)
+		resume()
+		for _, r := range []*Reservation{cancelled, done} {
+			<-r.Ready()
+			require.Equal(t, ErrCancelled, r.Err())
+		}
+		snap := s.Snapshot()
+		require.EqualValues(t, 10, snap.Ledger.Refunded)
+		require.EqualValues(t, 2, snap.Totals.Cancelled)
+		require.Zero(t, snap.Running)
+	})
+}
+
 // pauseOwner stops the owner in the middle of a turn until it is told to resume. What is
 // sent meanwhile is handled in the same turn.
 func pauseOwner(s *Scheduler) (resume func()) {
