@@ -30,10 +30,12 @@ build: ## build for platforms other than this one
 		for m in $(MODULES); do echo "== $$target, module $$m"; \
 			(cd $$m && GOOS=$${target%/*} GOARCH=$${target#*/} go vet ./...) || exit 1; done; done
 
-FUZZTIME ?= 10s
-fuzz: ## run every fuzz target for FUZZTIME each
-	@for t in bucket:FuzzRestore retry:FuzzDecide; do echo "== $$t"; \
-		go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime $(FUZZTIME) ./$${t%:*} || exit 1; done
+FUZZTIME ?= 20s
+fuzz: ## run every fuzz target of every module for FUZZTIME each
+	@for m in $(MODULES); do cd $(CURDIR)/$$m; for d in $$(go list -f '{{.Dir}}' ./...); do \
+		for t in $$(cat $$d/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do \
+			echo "== $$d: $$t"; \
+			go test -run "^$$t$$" -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$d || exit 1; done; done; done
 
 .PHONY: bench-quick
 bench: ## compare with other libraries in 10 minutes, and write bench/README.md's tables and charts

@@ -1,0 +1,377 @@
+package scheduler
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// FuzzCoreModel plays what the bytes say on the core and on the dumb model.
+func FuzzCoreModel(f *testing.F) {
+	for _, stride := range []int{1, 7, 31, 97, 255} {
+		f.Add(someBytes(2000, stride))
+	}
+	f.Fuzz(rapid.MakeFuzz(playMatch))
+}
+
+// someBytes are bytes that look as though they had no pattern.
+func someBytes(n, stride int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i*stride + i*i/3)
+	}
+	return b
+}
+
+// FuzzCore (B5, B6, C1, O1, O2, E1): whatever is done to the core, with sizes and instants up
+// to the largest there are, which no model reckons with, it contradicts itself nowhere.
+func FuzzCore(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00submit and finish"))
+	for _, stride := range []int{1, 3, 7, 31, 97, 255} {
+		f.Add(someBytes(300, stride))
+	}
+	f.Fuzz(func(t *testing.T, program []byte) {
+		if len(program) > 400 {
+			t.Skip("a shorter one would show it, too")
+		}
+		p := newPlay(t, program)
+		for p.left() && !t.Failed() {
+			p.step()
+			p.check()
+		}
+		p.k.close(p.now)
+		p.check()
+		p.checkClosed()
+	})
+}
+
+// play does to a core what a program says, a byte or two at a time.
+type play struct {
+	*testing.T
+	program  *bytes.Reader
+	k        *core
+	now      time.Duration // the instant that the core is told, which may go back
+	latest   time.Duration // the latest it was told
+	calls    []*call
+	entered  map[*call]bool // those that asked, and were told that they are in
+	done     map[*call]bool
+	observer observer
+	spendsUp bool // the limit was never changed
+}
+
+func newPlay(t *testing.T, program []byte) *play {
+	p := &play{T: t, program: bytes.NewReader(program), entered: map[*call]bool{}, done: map[*call]bool{}}
+	cfg, err := Config{
+		Limit:        p.limit(),
+		MaxInFlight:  p.upTo(4),
+		MaxQueued:    p.upTo(4),
+		Overflow:     Overflow(p.upTo(3)),
+		PriorityStep: p.size(),
+		Level:        p.level(),
+	}.normal()
+	require.NoError(t, err)
+	p.k, err = newCore(cfg, time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC))
+	require.NoError(t, err)
+	p.k.wanted = events.All
+	p.spendsUp = cfg.Level == nil
+	p.observer.rank = func(ev events.Event) time.Duration {
+		return p.calls[slices.IndexFunc(p.calls, func(c *call) bool { return c.id == ev.Call })].rank
+	}
+	return p
+}
+
+func (p *play) left() bool { return p.program.Len() > 0 && len(p.calls) < 150 }
+
+func (p *play) byte() byte {
+	b, _ := p.program.ReadByte() // 0 after the end
+	return b
+}
+
+// upTo is a number from 0 up to but not including n.
+func (p *play) upTo(n int) int { return int(p.byte()) % n }
+
+// size is a duration or a number of any size.
+func (p *play) size() time.Duration {
+	b := p.byte()
+	return time.Duration(min(uint64(b%4)<<(b/4), math.MaxInt64))
+}
+
+func (p *play) limit() bucket.Limit {
+	return bucket.Limit{Capacity: max(1, int64(p.size())), Refill: max(1, int64(p.size())), Per: max(1, p.size())}
+}
+
+func (p *play) level() *bucket.State {
+	switch p.upTo(4) {
+	case 0:
+		return &bucket.State{}
+	case 1:
+		return &bucket.State{Tokens: -int64(p.size()), Held: p.size()}
+	}
+	return nil
+}
+
+// step does one thing to the core.
+func (p *play) step() {
+	k, now := p.k, p.now
+	switch p.upTo(16) {
+	case 0, 1, 2:
+		p.submit()
+	case 3, 4:
+		p.finish(errFlaky, retry.Verdict{Kind: retry.Kind(p.upTo(4)), Wait: p.size()})
+	case 5:
+		p.finish(nil, retry.Verdict{})
+	case 6:
+		p.giveUp()
+	case 7, 8:
+		p.now = after(p.now, p.size())
+		k.advance(p.now)
+	case 9:
+		if wake := k.wake(); wake != bucket.Forever {
+			p.now = wake
+		}
+		k.advance(p.now)
+	case 10:
+		p.now -= min(p.now, p.size())
+		k.advance(p.now)
+	case 11:
+		k.pause(now, after(now, p.size()))
+	case 12:
+		k.resume(now)
+	case 13:
+		require.NoError(p, k.setLimit(now, p.limit()))
+		p.spendsUp = false
+	case 14:
+		k.setMaxInFlight(now, p.upTo(4))
+	case 15:
+		if b := p.byte(); b < 250 {
+			k.setMaxQueued(now, int(b)%4)
+		} else {
+			k.drain(now)
+		}
+	}
+}
+
+// finish has a call's function come back.
+func (p *play) finish(err error, v retry.Verdict) {
+	if c := p.pick(); c != nil {
+		p.start(c)
+		p.k.finish(p.now, c, err, v)
+	}
+}
+
+// start has a call's function begin, unless it has.
+func (p *play) start(c *call) {
+	if !p.started(c) {
+		p.k.started(p.now, c)
+	}
+}
+
+func (p *play) started(c *call) bool {
+	return c.state == running && p.observer.calls[c.id].last == events.Started
+}
+
+// giveUp is one of the ways in which a call is not wanted any more.
+func (p *play) giveUp() {
+	c := p.pick()
+	switch way := p.upTo(4); {
+	case c == nil:
+	case way == 0:
+		p.start(c)
+	case way == 1 || p.started(c): // what has begun can't be given back
+		p.k.cancel(p.now, c, errFlaky)
+	case way == 2:
+		p.k.abandon(p.now, c, errFlaky)
+	case way == 3:
+		p.k.withdraw(p.now, c, errFlaky)
+	}
+}
+
+// pick is any call that was accepted, so that much of what is said of it comes too late.
+func (p *play) pick() *call {
+	if len(p.calls) == 0 {
+		return nil
+	}
+	return p.calls[len(p.calls)-1-p.upTo(len(p.calls))]
+}
+
+// submit hands in some calls of a kind.
+func (p *play) submit() {
+	what, cost, n := p.byte(), int64(p.size()), 1
+	policy := retry.Policy{MaxRetries: 2}
+	deadline := time.Duration(bucket.Forever)
+	if what&1 != 0 {
+		deadline = after(p.now, p.size())
+	}
+	priority := 0
+	if what&2 != 0 {
+		priority = int(p.size()) * (p.upTo(3) - 1)
+	}
+	if what&4 != 0 {
+		policy = retry.Policy{MaxRetries: 2, Initial: p.size(), Max: p.size(), MaxServerWait: p.size()}
+	}
+	if what&8 != 0 {
+		n = p.upTo(40)
+	}
+	if policy.Validate() != nil {
+		policy = retry.Policy{}
+	}
+	policy = policy.WithDefaults()
+	for range n {
+		c := &call{cost: cost, policy: &policy, deadline: deadline, noWait: what&16 != 0, asks: what&32 != 0, watched: what&64 != 0}
+		if priority != 0 {
+			c.trail = &trail{priority: priority}
+		}
+		asks, refused := c.asks, p.k.totals.Refused
+		p.calls = append(p.calls, c)
+		p.k.submit(p.now, c)
+		if p.k.totals.Refused > refused {
+			p.calls = p.calls[:len(p.calls)-1]
+			require.Equal(p, ended, c.state)
+			require.Error(p, c.err)
+			require.Zero(p, c.id)
+		} else if !asks {
+			p.entered[c] = true // nobody needs to be told
+		}
+	}
+}
+
+// check looks for anything that contradicts itself.
+func (p *play) check() {
+	k := p.k
+	p.checkEffects()
+	if requireBalanced(p, &k.bucket); k.bucket.Available() > k.bucket.Limit().Capacity {
+		p.Fatalf("%d tokens in a bucket for %d", k.bucket.Available(), k.bucket.Limit().Capacity)
+	}
+	if p.latest = max(p.latest, p.now); k.now != p.latest {
+		p.Fatalf("it is %d for the core, and %d for its owner", k.now, p.latest)
+	}
+	if wake := k.wake(); wake <= k.now && wake != bucket.Forever {
+		p.Fatalf("wake is %d, and it is %d", wake, k.now)
+	}
+	p.checkCounts()
+	p.checkQueue()
+	for i, pending := range k.backoff {
+		if c := pending.call; c.state != backingOff || int(c.index) != i || c.due != pending.due || i > 0 && pending.before(&k.backoff[(i-1)/4]) {
+			p.Fatalf("call %d is in the wrong place among those that back off", c.id)
+		}
+	}
+	if p.spendsUp {
+		p.checkSpent()
+	}
+}
+
+// checkEffects looks at what the core wants done.
+func (p *play) checkEffects() {
+	fx := &p.k.effects
+	for i, ev := range fx.events {
+		ev.Seq = p.observer.seq + 1
+		if p.observer.see(ev); ev.Kind == events.Granted && p.k.maxInFlight > 0 && p.k.running.count > p.k.maxInFlight {
+			p.Fatalf("event %d: %d run", i, p.k.running.count)
+		}
+	}
+	if len(p.observer.faults) > 0 {
+		p.Fatal(strings.Join(p.observer.faults, "\n"))
+	}
+	for _, c := range fx.admitted {
+		require.False(p, p.entered[c], "call %d is told twice that it is in", c.id)
+		p.entered[c] = true
+	}
+	for _, c := range fx.granted {
+		require.Equal(p, running, c.state)
+		require.True(p, p.entered[c], "call %d was granted, and doesn't know that it is in", c.id)
+	}
+	for _, u := range fx.updates {
+		require.True(p, u.call.watched)
+		require.NotZero(p, u.progress.Call)
+	}
+	for _, c := range fx.ended {
+		require.Equal(p, ended, c.state)
+		require.False(p, p.done[c], "call %d ends twice", c.id)
+		p.done[c] = true
+	}
+	fx.clear()
+}
+
+// checkCounts compares the totals with the calls, one by one.
+func (p *play) checkCounts() {
+	k := p.k
+	var in [ended + 1]int
+	outside, attempts, retries := 0, 0, 0
+	for _, c := range p.calls {
+		in[c.state]++
+		attempts += c.attempt
+		retries += max(0, c.attempt-1)
+		if c.outside {
+			outside++
+		}
+		if (c.state == ended) != p.done[c] {
+			p.Fatalf("call %d is in state %d, and ended: %v", c.id, c.state, p.done[c])
+		}
+	}
+	n := k.totals
+	over := n.Succeeded + n.Failed + n.Exhausted + n.Cancelled + n.Dropped + n.Closed
+	got := []int{int(n.Accepted), int(over), k.queue.len(), k.outside.count, k.running.count, len(k.backoff), int(n.Attempts), int(n.Retries)}
+	want := []int{len(p.calls), in[ended], in[queued], outside, in[running], in[backingOff], attempts, retries}
+	if !slices.Equal(want, got) {
+		p.Fatalf("accepted, over, queued, outside, running, backing off, attempts, retries:\n%v, but the core says\n%v", want, got)
+	}
+}
+
+// checkQueue walks the queue.
+func (p *play) checkQueue() {
+	var last *call
+	all, position, wait := noLoad, 0, time.Duration(0)
+	p.k.queue.each(func(c *call) {
+		if c.state != queued || last != nil && !last.before(c) {
+			p.Fatalf("call %d is out of place in the queue", c.id)
+		}
+		position++
+		est := p.k.estimateOf(p.now, c)
+		if est.Position != position || est.Wait < wait {
+			p.Fatalf("call %d is number %d in the queue, after one that waits %v, and says %+v", c.id, position, wait, est)
+		}
+		last, all, wait = c, all.plus(c.load()), est.Wait
+	})
+	require.Equal(p, all, p.k.queue.all())
+}
+
+// checkSpent is B2.
+func (p *play) checkSpent() {
+	l, limit := p.k.bucket.Ledger(), p.k.bucket.Limit()
+	spent := float64(l.Spent) - float64(l.Refunded)
+	most := float64(l.Initial) + float64(limit.Refill)*float64(p.k.now)/float64(limit.Per)
+	if spent > most*(1+1e-9) { // the exact bound is the bucket's own test
+		p.Fatalf("%v tokens spent, of %v", spent, most)
+	}
+}
+
+// checkClosed looks at a core that was closed, and at the one that goes on where it was.
+func (p *play) checkClosed() {
+	k := p.k
+	require.Zero(p, k.queue.len()+len(k.backoff))
+	require.Equal(p, k.running.count, p.observer.unfinished())
+	require.Equal(p, ErrClosed, k.refusal(&call{policy: &retry.Policy{}}))
+	snap := k.snapshot(p.now)
+	text, err := json.Marshal(snap)
+	require.NoError(p, err)
+	var read Snapshot
+	require.NoError(p, json.Unmarshal(text, &read))
+	next, err := newCore(Config{Limit: read.Limit, Level: &read.Level}, snap.At)
+	require.NoError(p, err)
+	require.Equal(p, snap.Available, next.bucket.Available(), "%s", text)
+	if held := k.bucket.HeldUntil() - k.now; next.bucket.HeldUntil() != held {
+		p.Fatalf("held for %v, and after a restart for %v", held, next.bucket.HeldUntil())
+	}
+}

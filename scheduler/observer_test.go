@@ -1,0 +1,204 @@
+package scheduler
+
+import (
+	"fmt"
+	"time"
+
+	"example.com/fairlead/events"
+)
+
+// observer follows a scheduler by its events alone, all of them and from the first on,
+// and notes whatever no scheduler may do: events that are lost or go back in time, a
+// life that no call can have, a grant out of turn, without a slot, during a hold or a
+// pause, or before its tokens were there. It knows nothing of how a scheduler works.
+type observer struct {
+	rank  func(events.Event) time.Duration // of a call, asked when it is queued for the first time
+	slots int                              // how many may run at once; 0: no cap
+	purse *purse                           // nil: tokens are not counted
+
+	calls   map[uint64]*life
+	queued  map[uint64]*life
+	running int
+	seq     uint64
+	at      time.Time // of the latest event
+	held    time.Time // until when nobody may be granted
+	paused  bool
+	over    bool
+	faults  []string
+}
+
+// life is a call, as far as events tell.
+type life struct {
+	id      uint64
+	rank    time.Duration
+	arrived time.Time
+	attempt int
+	last    events.Kind
+}
+
+// purse counts tokens of which one comes every so often, in units of that time. There is
+// no rounding in it.
+type purse struct{ capacity, every, level time.Duration }
+
+func newPurse(tokens int64, every time.Duration) *purse {
+	full := time.Duration(tokens) * every
+	return &purse{capacity: full, every: every, level: full}
+}
+
+func (p *purse) put(d time.Duration) { p.level = min(p.level+d, p.capacity) }
+
+// followers are the kinds of events that may come next in the life of a call.
+var followers = map[events.Kind]events.Kinds{
+	0:               events.Of(events.Queued),
+	events.Queued:   events.Of(events.Granted, events.Cancelled, events.Closed, events.Dropped, events.Failed),
+	events.Granted:  events.Of(events.Started, events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Cancelled),
+	events.Started:  events.Of(events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Cancelled),
+	events.Retrying: events.Of(events.Queued, events.Cancelled, events.Closed, events.Failed),
+}
+
+func (o *observer) fault(ev events.Event, format string, args ...any) {
+	if len(o.faults) < 10 {
+		o.faults = append(o.faults, fmt.Sprintf("%v: ", ev)+fmt.Sprintf(format, args...))
+	}
+}
+
+// see takes the next event.
+func (o *observer) see(ev events.Event) {
+	if o.calls == nil {
+		o.calls, o.queued, o.at = map[uint64]*life{}, map[uint64]*life{}, ev.At
+	}
+	o.seq++
+	switch {
+	case ev.Seq != o.seq || ev.Missed != 0:
+		o.fault(ev, "it has number %d and says that %d are missing, after number %d", ev.Seq, ev.Missed, o.seq-1)
+	case ev.At.Before(o.at):
+		o.fault(ev, "it is %v older than the event before", o.at.Sub(ev.At))
+	case o.over:
+		o.fault(ev, "it comes after the end")
+	}
+	o.pass(ev)
+	switch ev.Kind {
+	case events.Refused:
+		if ev.Call != 0 || ev.Err == nil {
+			o.fault(ev, "a refusal with number %d and error %v", ev.Call, ev.Err)
+		}
+	case events.Held:
+		if !ev.Until.After(o.held) || !ev.Until.After(ev.At) {
+			o.fault(ev, "it shortens a hold")
+		}
+		o.held = ev.Until
+		if o.purse != nil {
+			o.purse.level = min(o.purse.level, 0)
+		}
+	case events.Paused:
+		o.paused = true
+	case events.Resumed:
+		if !o.paused {
+			o.fault(ev, "there is no pause")
+		}
+		o.paused = false
+	case events.ShutDown:
+		o.over = true
+	default:
+		o.live(ev)
+	}
+	if p := o.purse; p != nil && time.Duration(ev.Available) != p.level/p.every {
+		o.fault(ev, "%d tokens left, counted %d", ev.Available, p.level/p.every)
+		p.level = time.Duration(ev.Available) * p.every // what follows is to be news
+	}
+}
+
+// pass lets the time pass up to an event.
+func (o *observer) pass(ev events.Event) {
+	from := o.at
+	if o.held.After(from) {
+		from = o.held
+	}
+	if o.purse != nil && !o.paused && ev.At.After(from) {
+		o.purse.put(ev.At.Sub(from))
+	}
+	o.at = ev.At
+}
+
+// live takes an event of a call's life.
+func (o *observer) live(ev events.Event) {
+	c := o.calls[ev.Call]
+	if c == nil {
+		c = &life{id: ev.Call, arrived: ev.At, rank: o.rank(ev)}
+		if n := uint64(len(o.calls)) + 1; c.id != n {
+			o.fault(ev, "the number of this call should be %d", n)
+		}
+		o.calls[c.id] = c
+	}
+	if !followers[c.last].Has(ev.Kind) {
+		o.fault(ev, "it follows on %v", c.last)
+	}
+	last := c.last
+	c.last = ev.Kind
+	delete(o.queued, c.id)
+	if last == events.Granted && ev.Kind != events.Started || last == events.Started {
+		o.running--
+	}
+	switch {
+	case ev.Kind == events.Queued:
+		o.queued[c.id] = c
+		if ev.Wait < 0 || ev.Attempt != c.attempt+1 {
+			o.fault(ev, "attempt %d in %v, after %d", ev.Attempt, ev.Wait, c.attempt)
+		}
+	case ev.Kind == events.Granted:
+		c.attempt++
+		o.granted(ev, c)
+	case ev.Kind == events.Cancelled && last == events.Granted: // it was given up
+		c.attempt--
+		if o.purse != nil {
+			o.purse.put(time.Duration(ev.Cost) * o.purse.every)
+		}
+	case ev.Kind == events.Dropped && c.attempt > 0:
+		o.fault(ev, "it had been granted")
+	}
+	if ev.Kind != events.Queued && ev.Attempt != c.attempt {
+		o.fault(ev, "this is attempt %d", c.attempt)
+	}
+	if ev.Kind.Ends() {
+		o.ended(ev, c)
+	}
+}
+
+func (o *observer) granted(ev events.Event, c *life) {
+	o.running++
+	switch {
+	case o.slots > 0 && o.running > o.slots:
+		o.fault(ev, "%d run, and there are %d slots", o.running, o.slots)
+	case o.paused || ev.At.Before(o.held):
+		o.fault(ev, "nobody may be granted now")
+	}
+	for _, other := range o.queued {
+		if other.rank < c.rank || other.rank == c.rank && other.id < c.id {
+			o.fault(ev, "call %d was before it", other.id)
+		}
+	}
+	if p := o.purse; p != nil {
+		if p.level -= time.Duration(ev.Cost) * p.every; p.level < 0 {
+			o.fault(ev, "its tokens were not there, %v too early", -p.level)
+		}
+	}
+}
+
+func (o *observer) ended(ev events.Event, c *life) {
+	if (ev.Err == nil) != (ev.Kind == events.Succeeded) {
+		o.fault(ev, "it ended with %v", ev.Err)
+	}
+	if took := ev.At.Sub(c.arrived); ev.Times.Total() != took {
+		o.fault(ev, "it took %v and says %v", took, ev.Times)
+	}
+}
+
+// unfinished are those whose end was not seen.
+func (o *observer) unfinished() (n int) {
+	for _, c := range o.calls {
+		if !c.last.Ends() {
+			n++
+		}
+	}
+	return n
+}
