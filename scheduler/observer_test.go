@@ -47,13 +47,15 @@ func newPurse(tokens int64, every time.Duration) *purse {
 
 func (p *purse) put(d time.Duration) { p.level = min(p.level+d, p.capacity) }
 
-// followers are the kinds of events that may come next in the life of a call.
-var followers = map[events.Kind]events.Kinds{
+// follows are the kinds of events that may come next in the life of a call. What ends it
+// is followed by nothing.
+var follows = [...]events.Kinds{
 	0:               events.Of(events.Queued),
 	events.Queued:   events.Of(events.Granted, events.Cancelled, events.Closed, events.Dropped, events.Failed),
 	events.Granted:  events.Of(events.Started, events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Cancelled),
 	events.Started:  events.Of(events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Cancelled),
 	events.Retrying: events.Of(events.Queued, events.Cancelled, events.Closed, events.Failed),
+	events.ShutDown: 0,
 }
 
 func (o *observer) fault(ev events.Event, format string, args ...any) {
@@ -130,7 +132,7 @@ func (o *observer) live(ev events.Event) {
 		}
 		o.calls[c.id] = c
 	}
-	if !followers[c.last].Has(ev.Kind) {
+	if !follows[c.last].Has(ev.Kind) {
 		o.fault(ev, "it follows on %v", c.last)
 	}
 	last := c.last

@@ -56,8 +56,10 @@ type failure struct {
 	seen string
 }
 
-func newSim(seed uint64, model bool) *sim {
-	s := &sim{seed: seed, rnd: rand.New(rand.NewPCG(seed, 0))}
+func newSim(seed uint64, model bool) *sim { return newLife(seed, rand.NewPCG(seed, 0), model) }
+
+func newLife(seed uint64, chance rand.Source, model bool) *sim {
+	s := &sim{seed: seed, rnd: rand.New(chance)}
 	s.cfg = drawConfig(s.rnd)
 	s.habits = drawHabits(s.rnd, s.cfg)
 	s.length = []int{100, 1000, 3000}[s.rnd.IntN(3)]

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 )
 
@@ -214,6 +215,9 @@ func (s *sim) draw() move {
 	case moveSucceed, moveFail, moveStart, moveAbandon:
 		s.pick(&m, s.running)
 		m.verdict = s.drawVerdict()
+		if m.verb == moveStart && s.calls[m.call].last == events.Started {
+			m.verb = moveAdvance // once is enough
+		}
 	case moveWithdraw:
 		if s.rnd.IntN(2) == 0 {
 			s.pick(&m, s.running)

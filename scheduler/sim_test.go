@@ -44,7 +44,7 @@ func TestSimulation(t *testing.T) {
 		s := newSim(seed+uint64(lives), *simModel)
 		moves += s.live()
 		if s.failure != nil {
-			t.Fatal(explain(t, s))
+			t.Fatal(explain(t, s, func() *sim { return newSim(s.seed, *simModel) }))
 		}
 		if time.Since(told) > 2*time.Second {
 			told = time.Now()
@@ -96,19 +96,22 @@ func TestSimulationFindsAndShortens(t *testing.T) {
 }
 
 // explain tells a failed life, and the shortest story that fails in the same way.
-func explain(t *testing.T, s *sim) string {
-	again := newSim(s.seed, s.d != nil)
+func explain(t *testing.T, s *sim, born func() *sim) string {
+	again := born()
 	again.telling = true
 	again.live()
 	require.NotNil(t, again.failure, "seed %d failed once, and not when it was replayed: %v", s.seed, *s.failure)
 	short := shorten(again.story, func(story []move) bool {
-		sim := newSim(s.seed, s.d != nil)
+		sim := born()
 		sim.replay(story)
 		return sim.failure != nil && sim.failure.rule == again.failure.rule
 	})
 	story := tellStory(s.cfg, short)
-	message := fmt.Sprintf("after %d moves of the life with seed %d: %s: %s\nreplay it: make sim SEED=%d STEPS=1\n%d moves are enough:\n\n%s",
-		len(again.story), s.seed, again.failure.rule, again.failure.seen, s.seed, len(short), story)
+	message := fmt.Sprintf("after %d moves: %s: %s\n", len(again.story), again.failure.rule, again.failure.seen)
+	if s.seed != 0 {
+		message += fmt.Sprintf("replay it: make sim SEED=%d STEPS=1\n", s.seed)
+	}
+	message += fmt.Sprintf("%d moves are enough:\n\n%s", len(short), story)
 	if *simSave != "" {
 		file := filepath.Join("testdata", "transcripts", *simSave+".txt")
 		require.NoError(t, os.WriteFile(file, []byte(story), 0o644))
