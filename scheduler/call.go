@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"context"
+	"sync/atomic"
 	"time"
 
 	"example.com/fairlead/events"
@@ -33,7 +34,7 @@ type call struct {
 	cost     int64
 	policy   *retry.Policy
 	deadline time.Duration // bucket.Forever if there is none
-	handle   *Handle       // Submit's
+	handle   *Handle       // Submit's; nil for a call of Do, which may be used again when it is over
 
 	// The core's.
 	id      uint64 // in order of arrival, from 1
@@ -48,12 +49,11 @@ type call struct {
 	outside bool // in core.outside
 	left    bool // its runner knows the outcome and does not wait for it
 
-	watched bool    // wants updates on its progress
-	noWait  bool    // is refused if it can't start at once
-	plain   bool    // of Do, without options: the till would do for it
-	patient bool    // does not tell the core its deadline
-	pooled  bool    // may be used again when it is over
-	stopped stopped // Handle's, for which there is room here
+	watched bool          // wants updates on its progress
+	noWait  bool          // is refused if it can't start at once
+	plain   bool          // of Do, without options: the till would do for it
+	patient bool          // does not tell the core its deadline
+	stopped atomic.Uint32 // Handle's, for which there is room here: see stopped
 
 	*trail // nil for work submitted without options, while it waits
 }

@@ -28,7 +28,7 @@ func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts
 		}
 	}
 	c := s.calls.Get().(*call)
-	c.pooled, c.plain = true, plain
+	c.plain = plain
 	if err := s.prepare(c, ctx, fn, opts); err != nil {
 		s.recycle(c)
 		return err
@@ -251,7 +251,7 @@ func (c *call) tell(p Progress) {
 
 // recycle makes a call of Do ready for the next.
 func (s *Scheduler) recycle(c *call) {
-	if c.pooled {
+	if c.handle == nil {
 		t := c.trail
 		*t = trail{reply: t.reply, options: t.options}
 		*c = call{trail: t, deadline: bucket.Forever}

@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,8 +17,7 @@ type Handle struct {
 	s    *Scheduler
 	done atomic.Pointer[chan struct{}] // nil until somebody wants it; s.over when the call has ended
 
-	mu   sync.Mutex
-	stop context.CancelCauseFunc // ends the context of the attempt that runs
+	attempt atomic.Pointer[attemptContext] // the one that runs
 
 	*hooks // nil if there are none
 }
@@ -33,8 +31,8 @@ type hooks struct {
 	granted bool          // written before ready is closed
 }
 
-// stopped says for what a handle was interrupted. It is guarded by Handle.mu.
-type stopped uint8
+// stopped says for what a handle was interrupted.
+type stopped uint32
 
 const (
 	notStopped stopped = iota
@@ -152,15 +150,14 @@ func (s *Scheduler) work(c *call) {
 
 // invoke runs the function once, on a context that can be cancelled.
 func (h *Handle) invoke() (err error) {
-	ctx, stop := context.WithCancelCause(h.call.ctx)
-	defer stop(nil)
-	h.mu.Lock()
-	h.stop = stop
-	if reason := h.call.stopped.err(); reason != nil {
-		stop(reason)
+	ctx := &attemptContext{Context: h.call.ctx}
+	h.attempt.Store(ctx)
+	if reason := h.interrupted(); reason != nil { // by somebody who did not see the attempt
+		ctx.cancel(reason)
 	}
-	h.mu.Unlock()
 	defer func() {
+		ctx.end()
+		h.attempt.Store(nil)
 		if p := recover(); p != nil {
 			err = &PanicError{In: "function", Value: p, Stack: debug.Stack()}
 		}
@@ -170,22 +167,14 @@ func (h *Handle) invoke() (err error) {
 
 // interrupt cancels the context of the attempt that runs, and of later ones.
 func (h *Handle) interrupt(reason stopped) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.call.stopped == notStopped {
-		h.call.stopped = reason
-	}
-	if h.stop != nil {
-		h.stop(h.call.stopped.err())
+	h.call.stopped.CompareAndSwap(uint32(notStopped), uint32(reason))
+	if ctx := h.attempt.Load(); ctx != nil {
+		ctx.cancel(h.interrupted())
 	}
 }
 
 // interrupted is what the handle was interrupted for, or nil.
-func (h *Handle) interrupted() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.call.stopped.err()
-}
+func (h *Handle) interrupted() error { return stopped(h.call.stopped.Load()).err() }
 
 func (h *Handle) cancel(cause error) {
 	h.s.post(message{op: opCancel, call: &h.call, err: cause})

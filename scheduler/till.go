@@ -117,7 +117,7 @@ func (s *Scheduler) failedPlain(ctx context.Context, fn func(context.Context) er
 // newPlain is the call that a plain one would have been, after some attempts.
 func (s *Scheduler) newPlain(ctx context.Context, fn func(context.Context) error, attempts int) *call {
 	c := s.calls.Get().(*call)
-	c.pooled, c.made = true, attempts
+	c.made = attempts
 	s.fill(c, ctx, fn)
 	return c
 }

@@ -1,0 +1,90 @@
+package scheduler_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/scheduler"
+)
+
+// The context of submitted work ends for the same reasons, and tells the same cause,
+// whether or not its function has asked to be told before.
+func TestSubmitContextEnds(t *testing.T) {
+	type key struct{}
+	for _, asked := range []bool{false, true} {
+		for _, tt := range []struct {
+			name       string
+			end        func(*scheduler.Scheduler, *scheduler.Handle, context.CancelCauseFunc)
+			err, cause error
+		}{
+			{"by Cancel", func(_ *scheduler.Scheduler, h *scheduler.Handle, _ context.CancelCauseFunc) { h.Cancel() },
+				context.Canceled, scheduler.ErrCancelled},
+			{"by Close", func(s *scheduler.Scheduler, _ *scheduler.Handle, _ context.CancelCauseFunc) { s.Close() },
+				context.Canceled, scheduler.ErrClosed},
+			{"by its user", func(_ *scheduler.Scheduler, _ *scheduler.Handle, stop context.CancelCauseFunc) { stop(errBroken) },
+				context.Canceled, errBroken},
+			{"with its attempt", nil, context.Canceled, context.Canceled},
+		} {
+			name := tt.name + ", not asked before"
+			if asked {
+				name = tt.name + ", asked before"
+			}
+			t.Run(name, func(t *testing.T) {
+				bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+					users, stop := context.WithCancelCause(context.WithValue(t.Context(), key{}, "value"))
+					defer stop(nil)
+					given, returns := make(chan context.Context), make(chan struct{})
+					h, err := s.Submit(users, func(ctx context.Context) error {
+						given <- ctx
+						<-returns
+						return nil
+					})
+					require.NoError(t, err)
+					ctx := <-given
+					require.NoError(t, ctx.Err())
+					require.NoError(t, context.Cause(ctx))
+					if asked {
+						require.NotNil(t, ctx.Done())
+					}
+					if tt.end == nil {
+						close(returns)
+						require.NoError(t, settled(h))
+					} else {
+						tt.end(s, h, stop)
+						defer close(returns)
+					}
+					for range 2 { // as often as one asks
+						require.Equal(t, tt.err, ctx.Err())
+						require.Equal(t, tt.cause, context.Cause(ctx))
+						<-ctx.Done()
+						require.Equal(t, "value", ctx.Value(key{}))
+						stop(context.DeadlineExceeded) // too late to make a difference
+					}
+				})
+			})
+		}
+	}
+}
+
+// What is derived from the context of submitted work ends with it, and for that no
+// goroutine is needed.
+func TestSubmitContextDerived(t *testing.T) {
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		derived := make(chan context.Context)
+		h := submit(t, s, func(ctx context.Context) error {
+			soon, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			derived <- soon
+			return untilDone(soon)
+		})
+		soon := <-derived
+		synctest.Wait()
+		h.Cancel()
+		require.Same(t, scheduler.ErrCancelled, context.Cause(soon), "at once: by then a goroutine would not have run")
+		require.Same(t, scheduler.ErrCancelled, settled(h))
+	})
+}
