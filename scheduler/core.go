@@ -135,13 +135,23 @@ func (k *core) pass(to time.Duration) {
 	}
 }
 
-// enqueue puts a call that arrived, or whose backoff is over, into its place.
+// enqueue puts a call that arrived, or whose backoff is over, into its place, unless
+// there is nothing that it would have to wait for.
 func (k *core) enqueue(c *call) {
 	c.state, c.since, c.held = queued, k.now, k.held
-	k.queue.push(c)
-	if !c.watched && !k.wanted.Has(events.Queued) {
-		return
+	if c.watched || k.wanted.Has(events.Queued) {
+		k.tellPlace(c)
 	}
+	if k.startsAtOnce(c) {
+		c.follow()
+		k.grant(c)
+	} else {
+		k.queue.push(c)
+	}
+}
+
+// tellPlace tells those who want to know how long a call will have to wait.
+func (k *core) tellPlace(c *call) {
 	position, wait := k.estimate(c)
 	if k.wanted.Has(events.Queued) {
 		ev := k.event(events.Queued, c)
@@ -190,13 +200,18 @@ func (k *core) leave(c *call) {
 	c.since = k.now
 }
 
-// grantHead pays for the head of the queue and starts it.
+// grantHead starts the head of the queue.
 func (k *core) grantHead() {
 	c := k.queue.head()
-	if !k.bucket.Take(k.now, c.cost) {
-		panic("scheduler: the head of the queue was granted before its tokens were there")
-	}
 	k.leave(c)
+	k.grant(c)
+}
+
+// grant pays for a call and starts it.
+func (k *core) grant(c *call) {
+	if !k.bucket.Take(k.now, c.cost) {
+		panic("scheduler: a call was granted before its tokens were there")
+	}
 	k.admit(c)
 	c.state = running
 	c.attempt++
