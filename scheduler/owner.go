@@ -167,6 +167,7 @@ func (o *owner) deliver() {
 	for _, c := range fx.ended {
 		o.ended(c)
 	}
+	work := fx.granted[:0]
 	for _, c := range fx.granted {
 		switch {
 		case c.reply != nil:
@@ -176,8 +177,11 @@ func (o *owner) deliver() {
 				c.handle.grant()
 			}
 		default:
-			o.s.workers.add(o.s, c)
+			work = append(work, c)
 		}
+	}
+	if len(work) > 0 {
+		o.s.workers.add(o.s, work)
 	}
 	fx.clear()
 	o.notify()

@@ -1,6 +1,10 @@
 package scheduler
 
-import "sync"
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
 
 // workers run submitted calls, each on a goroutine that no other call is running on at
 // the time. A worker whose call is over takes the next: so many short calls need few
@@ -9,14 +13,22 @@ import "sync"
 // is back from a function and only has the owner to tell.
 type workers struct {
 	mu    sync.Mutex // held for short, never while anybody waits
-	ready []*call    // granted, and not taken; in order
-	free  int
+	ready []*call    // granted; in order
+	taken int        // how many of those, from the first
+	free  atomic.Int32
 }
 
-// add has a granted call run. It is the owner's.
-func (w *workers) add(s *Scheduler, c *call) {
+// mostReady is how much room for calls that are ready is kept when there are none.
+const mostReady = 1024
+
+// add has granted calls run. It is the owner's.
+func (w *workers) add(s *Scheduler, calls []*call) {
 	w.mu.Lock()
-	w.ready = append(w.ready, c)
+	if w.taken > len(w.ready)/2 {
+		w.ready = slices.Delete(w.ready, 0, w.taken)
+		w.taken = 0
+	}
+	w.ready = append(w.ready, calls...)
 	start := w.wanting()
 	w.mu.Unlock()
 	if start {
@@ -26,10 +38,10 @@ func (w *workers) add(s *Scheduler, c *call) {
 
 // wanting reports whether a worker is to be started, and counts it as free already.
 func (w *workers) wanting() bool {
-	if len(w.ready) == 0 || w.free > 0 {
+	if w.taken == len(w.ready) || w.free.Load() > 0 {
 		return false
 	}
-	w.free++
+	w.free.Add(1)
 	return true
 }
 
@@ -38,23 +50,24 @@ func (w *workers) wanting() bool {
 func (w *workers) take() (c *call, start bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.free--
-	if len(w.ready) == 0 {
-		w.ready = nil // a burst's memory
+	w.free.Add(-1)
+	if w.taken == len(w.ready) {
 		return nil, false
 	}
-	c = w.ready[0]
-	w.ready[0] = nil
-	w.ready = w.ready[1:]
+	c = w.ready[w.taken]
+	w.ready[w.taken] = nil
+	w.taken++
+	if w.taken == len(w.ready) {
+		w.ready, w.taken = w.ready[:0], 0
+		if cap(w.ready) > mostReady {
+			w.ready = nil
+		}
+	}
 	return c, w.wanting()
 }
 
 // back says that a worker has come back from a function.
-func (w *workers) back() {
-	w.mu.Lock()
-	w.free++
-	w.mu.Unlock()
-}
+func (w *workers) back() { w.free.Add(1) }
 
 // worker runs calls until there are none.
 func (s *Scheduler) worker() {

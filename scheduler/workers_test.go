@@ -106,7 +106,7 @@ func TestWorkersThatExit(t *testing.T) {
 			require.Equal(t, i%2 == 0, h.Err() == ErrGoexit)
 		}
 		synctest.Wait()
-		require.Zero(t, s.workers.free)
+		require.Zero(t, s.workers.free.Load())
 		require.Empty(t, s.workers.ready)
 	})
 }
