@@ -193,7 +193,7 @@ type feature struct {
 const (
 	plainDo           = "Do, plain"
 	afterSubscription = "Do after a subscription was closed"
-	ownersPath        = "Do through the owner: any option, here Cost(1)"
+	ownersPath        = "Do through the owner: any option, here Priority(0)"
 )
 
 var features = []feature{
@@ -203,14 +203,14 @@ var features = []feature{
 	})},
 	{"Config.MaxInFlight, plain Do", withConfig(scheduler.Config{MaxInFlight: 1 << 16}, nil)},
 	{"Config.MaxQueued, plain Do", withConfig(scheduler.Config{MaxQueued: 1 << 16}, nil)},
-	{ownersPath, withConfig(scheduler.Config{}, nil, scheduler.Cost(1))},
+	{ownersPath, withConfig(scheduler.Config{}, nil, scheduler.Priority(0))},
 	{"Cost(2)", withConfig(scheduler.Config{}, nil, scheduler.Cost(2))},
 	{"Name", withConfig(scheduler.Config{}, nil, scheduler.Name("name"))},
 	{"Priority(1)", withConfig(scheduler.Config{}, nil, scheduler.Priority(1))},
 	{"OnProgress", withConfig(scheduler.Config{}, nil, scheduler.OnProgress(func(scheduler.Progress) {}))},
 	{"NoWait", withConfig(scheduler.Config{}, nil, scheduler.NoWait())},
-	{"MaxInFlight and Cost(1)", withConfig(scheduler.Config{MaxInFlight: 1 << 16}, nil, scheduler.Cost(1))},
-	{"MaxQueued and Cost(1)", withConfig(scheduler.Config{MaxQueued: 1 << 16}, nil, scheduler.Cost(1))},
+	{"MaxInFlight and Priority(0)", withConfig(scheduler.Config{MaxInFlight: 1 << 16}, nil, scheduler.Priority(0))},
+	{"MaxQueued and Priority(0)", withConfig(scheduler.Config{MaxQueued: 1 << 16}, nil, scheduler.Priority(0))},
 	{"subscriber to Retrying", withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.Retrying) })},
 	{"subscriber to Granted", withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.Granted) })},
 	{"subscriber to everything", withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s) })},

@@ -58,7 +58,7 @@ type Ledger struct {
 	Initial  int64 `json:"initial"`  // in the bucket at the start
 	Refilled int64 `json:"refilled"` // came with time; what a full bucket could not hold is not counted
 	Refunded int64 `json:"refunded"` // given back, as far as the bucket could hold it
-	Adjusted int64 `json:"adjusted"` // taken off (negative) by a hold or a lower capacity
+	Adjusted int64 `json:"adjusted"` // taken off (negative) by a hold, a lower capacity or a server that has less
 	Spent    int64 `json:"spent"`    // taken or charged
 }
 
@@ -206,6 +206,16 @@ func (b *Bucket) Charge(at time.Duration, n int64) {
 	n = min(n, maxDebt+min(b.level, 0))
 	b.level -= n
 	b.ledger.Spent += n
+}
+
+// Lower takes off what is above n tokens: a server has said that no more than n are
+// left. It never adds any. A negative n counts as 0.
+func (b *Bucket) Lower(at time.Duration, n int64) {
+	b.Advance(at)
+	if n = max(n, 0); b.level > n {
+		b.ledger.Adjusted -= b.level - n
+		b.level = n
+	}
 }
 
 // Hold lets no token leave before until, empties the bucket and restarts its

@@ -93,6 +93,10 @@ func (l Limit) Validate() error {
 	return errors.Join(faults...)
 }
 
+// Limits are several limits by name, for calls that pay from each of them, such as
+// "requests" and "tokens".
+type Limits map[string]Limit
+
 // CheckCost returns a [*CostError] if no bucket with this limit could ever
 // grant n tokens at once: n is negative or above the capacity.
 func (l Limit) CheckCost(n int64) error {
@@ -110,13 +114,18 @@ func (l Limit) String() string {
 
 // CostError says that a cost can never be granted.
 type CostError struct {
-	Cost     int64 // what was asked for, in tokens
-	Capacity int64 // the most that can be had at once
+	Budget   string // its name, if it has one
+	Cost     int64  // what was asked for, in tokens
+	Capacity int64  // the most that can be had at once
 }
 
 func (e *CostError) Error() string {
-	if e.Cost < 0 {
-		return fmt.Sprintf("cost %d is negative: a call costs 0 tokens or more", e.Cost)
+	of := ""
+	if e.Budget != "" {
+		of = fmt.Sprintf(" of %q", e.Budget)
 	}
-	return fmt.Sprintf("cost %d is above the capacity of %d tokens and could never be granted: split the call or raise the limit's Capacity", e.Cost, e.Capacity)
+	if e.Cost < 0 {
+		return fmt.Sprintf("cost %d%s is negative: a call costs 0 tokens or more", e.Cost, of)
+	}
+	return fmt.Sprintf("cost %d%s is above the capacity of %d tokens and could never be granted: split the call or raise the limit's Capacity", e.Cost, of, e.Capacity)
 }

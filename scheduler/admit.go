@@ -60,7 +60,7 @@ func (k *core) refusal(c *call) error {
 	if k.draining || k.closed {
 		return ErrClosed
 	}
-	if err := k.bucket.Limit().CheckCost(c.cost); err != nil {
+	if err := k.budgets.check(c); err != nil {
 		return err
 	}
 	if c.noWait && !k.startsAtOnce(c) {
@@ -82,18 +82,18 @@ func (k *core) refusal(c *call) error {
 // startsAtOnce reports whether a call that arrives now need not wait.
 func (k *core) startsAtOnce(c *call) bool {
 	head := k.queue.head()
-	return (head == nil || c.before(head)) && !k.paused() && k.hasSlot() && k.bucket.Ready(c.cost) <= k.now
+	return (head == nil || c.before(head)) && !k.paused() && k.hasSlot() && k.budgets.readyFor(c) <= k.now
 }
 
 // obstacle names the first of the things that a call would have to wait for.
 func (k *core) obstacle(c *call) string {
 	head := k.queue.head()
 	switch {
-	case k.paused() || k.bucket.HeldUntil() > k.now:
+	case k.paused() || k.budgets.heldUntil() > k.now:
 		return "hold"
 	case head != nil && head.before(c):
 		return "queue"
-	case k.bucket.Ready(c.cost) > k.now:
+	case k.budgets.readyFor(c) > k.now:
 		return "tokens"
 	}
 	return "slot"
@@ -101,20 +101,20 @@ func (k *core) obstacle(c *call) string {
 
 // estimate is the place in the queue, from 1, of a call that is in it or might be,
 // and how long it will be until its tokens are there, if nobody goes ahead of it,
-// fails or leaves. A pause of which the end is not known counts as if it ended now.
+// fails or leaves; with several budgets, how long at least. A pause of which the end is
+// not known counts as if it ended now.
 func (k *core) estimate(c *call) (position int, wait time.Duration) {
 	ahead := k.queue.ahead(c)
-	return ahead.count + 1, k.ready(addCosts(ahead.cost, c.cost)) - k.now
+	ahead.cost.addCall(c, len(k.budgets))
+	return ahead.count + 1, k.ready(&ahead.cost) - k.now
 }
 
 // ready is when so many tokens will be there.
-func (k *core) ready(cost int64) time.Duration {
+func (k *core) ready(cost *costs) time.Duration {
 	if !k.paused() || k.pausedUntil == bucket.Forever {
-		return k.bucket.Ready(cost)
+		return k.budgets.ready(cost)
 	}
-	b := k.bucket
-	b.Skip(k.pausedUntil)
-	return b.Ready(cost)
+	return k.budgets.skipped(k.pausedUntil).ready(cost)
 }
 
 // late is an error if a call's turn will come after its deadline.
@@ -132,7 +132,7 @@ func (k *core) late(c *call) *DeadlineError {
 // full reports whether as many calls wait as may. Retries don't count, and neither do
 // those that are outside already.
 func (k *core) full() bool {
-	return k.maxQueued > 0 && k.queue.all().fresh-k.outside.count >= k.maxQueued
+	return k.maxQueued > 0 && k.queue.fresh()-k.outside.count >= k.maxQueued
 }
 
 func (k *core) queueFull(c *call) error {

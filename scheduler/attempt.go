@@ -11,6 +11,7 @@ import (
 // it is cancelled.
 type attemptContext struct {
 	context.Context // the user's
+	attempt         attempt
 	made            atomic.Pointer[cancellable]
 }
 
@@ -45,6 +46,7 @@ func (a *attemptContext) cancel(cause error) { a.context().cancel(cause) }
 
 // end is for when the function has returned.
 func (a *attemptContext) end() {
+	a.attempt.end()
 	if !a.made.CompareAndSwap(nil, attemptOver) {
 		a.cancel(nil)
 	}
@@ -61,6 +63,9 @@ func (a *attemptContext) Err() error {
 
 // Value also leads package context to the cause.
 func (a *attemptContext) Value(key any) any {
+	if key == (attemptKey{}) {
+		return &a.attempt
+	}
 	if a.made.Load() == nil {
 		return a.Context.Value(key)
 	}

@@ -30,7 +30,7 @@ func BenchmarkDo(b *testing.B) {
 	for _, path := range []struct {
 		name string
 		opts []Option
-	}{{"till", nil}, {"owner", []Option{Cost(1)}}} {
+	}{{"till", nil}, {"owner", []Option{Priority(0)}}} {
 		b.Run(path.name, func(b *testing.B) {
 			s := newPlenty(b)
 			b.ReportAllocs()

@@ -31,7 +31,7 @@ type call struct {
 	// Set before it is sent to the owner, and not changed after.
 	ctx      context.Context
 	fn       func(context.Context) error
-	cost     int64
+	cost     int64 // from the first budget
 	policy   *retry.Policy
 	deadline time.Duration // bucket.Forever if there is none
 	handle   *Handle       // Submit's; nil for a call of Do, which may be used again when it is over
@@ -52,6 +52,7 @@ type call struct {
 	watched bool          // wants updates on its progress
 	noWait  bool          // is refused if it can't start at once
 	plain   bool          // of Do, without options: the till would do for it
+	settles bool          // of Do, with a cost of its own, which may turn out to be another
 	patient bool          // does not tell the core its deadline
 	stopped atomic.Uint32 // Handle's, for which there is room here: see stopped
 
@@ -63,6 +64,8 @@ type trail struct {
 	// Set before it is sent to the owner, and not changed after.
 	name     string
 	priority int
+	several  bool             // costs are set
+	costs    costs            // for each budget; without them, cost counts for all
 	classify retry.Classifier // nil: the scheduler's
 
 	// The core's.
@@ -70,6 +73,8 @@ type trail struct {
 	cause   error         // cancelled for this reason while running
 	err     error         // what it ended with
 	verdict retry.Verdict // on the attempt that was just reported
+	paid    int64         // from the first budget, for all attempts
+	settled *costs        // what the attempt that runs has cost so far; nil: as was said before
 	due     time.Duration // when it is or was to be queued again
 	next    *call         // neighbours in a chain
 	prev    *call

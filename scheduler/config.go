@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -21,10 +23,18 @@ type Config struct {
 	// minute, capacity 1000.
 	Limit bucket.Limit
 
+	// Limits are several budgets by name, in place of Limit: at most 6. A call takes its
+	// cost from each of them, all or nothing, when it is first in the one queue. Nil
+	// means that there is one budget, Limit.
+	Limits bucket.Limits
+
 	// Level is what is in the budget at the start, as an earlier
 	// Snapshot().Level: it is refilled for the time that has passed since. Nil
 	// means a full budget; a pointer to the zero State means an empty one.
 	Level *bucket.State
+
+	// Levels are the same for Limits, by name. A budget that is not in it is full.
+	Levels map[string]bucket.State
 
 	// Retry is the policy of calls that bring none of their own. Zero means
 	// [retry.Policy]'s default. If its Seed is zero and so is Clock, New draws a
@@ -109,9 +119,7 @@ func (cfg Config) normal() (Config, error) {
 	} else if v := reflect.ValueOf(cfg.Clock); v.Kind() == reflect.Pointer && v.IsNil() {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Clock is a nil %T: leave Clock out for the system clock", cfg.Clock))
 	}
-	if err := cfg.Limit.Validate(); err != nil {
-		faults = append(faults, fmt.Errorf("scheduler: Config.Limit: %w", err))
-	}
+	faults = append(faults, cfg.checkLimits())
 	if err := cfg.Retry.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Retry: %w", err))
 	}
@@ -138,14 +146,59 @@ func (cfg Config) normal() (Config, error) {
 	return cfg, errors.Join(faults...)
 }
 
+// checkLimits returns every fault in what concerns budgets.
+func (cfg Config) checkLimits() error {
+	var faults []error
+	if err := cfg.Limit.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("scheduler: Config.Limit: %w", err))
+	}
+	if len(cfg.Limits) > 0 && (cfg.Limit != bucket.Limit{} || cfg.Level != nil) {
+		faults = append(faults, errors.New("scheduler: Config.Limit and Level are for one budget, Limits and Levels for several: set those or these"))
+	}
+	if len(cfg.Limits) > maxBudgets {
+		faults = append(faults, fmt.Errorf("scheduler: Config.Limits has %d budgets: there may be at most %d", len(cfg.Limits), maxBudgets))
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
+		if err := cfg.Limits[name].Validate(); err != nil {
+			faults = append(faults, fmt.Errorf("scheduler: Config.Limits[%q]: %w", name, err))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Levels)) {
+		if _, ok := cfg.Limits[name]; !ok {
+			faults = append(faults, fmt.Errorf("scheduler: Config.Levels[%q]: there is no such budget in Limits", name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
 // newCore returns the core of a scheduler with a normal configuration.
 func newCore(cfg Config, origin time.Time) (*core, error) {
-	b, err := bucket.New(cfg.Limit, 0)
-	if cfg.Level != nil {
-		b, err = bucket.Restore(cfg.Limit, *cfg.Level, 0, origin)
-	}
+	b, err := newBudgets(cfg, origin)
 	return &core{
-		origin: origin, step: cmp.Or(cfg.PriorityStep, defaultPriorityStep), bucket: b,
+		origin: origin, step: cmp.Or(cfg.PriorityStep, defaultPriorityStep), budgets: b, queue: queue{more: len(b) - 1},
 		maxInFlight: cfg.MaxInFlight, maxQueued: cfg.MaxQueued, overflow: cfg.Overflow,
 	}, err
+}
+
+// newBudgets returns the budgets of a normal configuration.
+func newBudgets(cfg Config, origin time.Time) (budgets, error) {
+	limits, levels := cfg.Limits, cfg.Levels
+	if len(limits) == 0 {
+		limits = bucket.Limits{"": cfg.Limit}
+		if cfg.Level != nil {
+			levels = map[string]bucket.State{"": *cfg.Level}
+		}
+	}
+	var all budgets
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		b, err := bucket.New(limits[name], 0)
+		if level, ok := levels[name]; ok {
+			b, err = bucket.Restore(limits[name], level, 0, origin)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, budget{name, b})
+	}
+	return all, nil
 }

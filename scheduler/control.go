@@ -37,20 +37,40 @@ func (s *Scheduler) Resume() error {
 	})
 }
 
-// SetLimit changes the budget. What waits is planned anew at this instant. Refill
+// SetLimit changes the one budget: see [Scheduler.SetLimitOf].
+func (s *Scheduler) SetLimit(l bucket.Limit) error { return s.SetLimitOf("", l) }
+
+// SetLimitOf changes one of several budgets. What waits is planned anew at this instant. Refill
 // counts at the old rate up to now; the level carries over, but for what is above a
 // lower capacity; a higher one adds no tokens. Calls that wait with a cost above the
 // new capacity end with a [bucket.CostError], and those whose deadlines would now come
 // before their turn with a [DeadlineError]. It fails, and changes nothing, if the limit
-// is invalid, and with [ErrClosed].
-func (s *Scheduler) SetLimit(l bucket.Limit) error {
+// is invalid, with [ErrNoBudget], and with [ErrClosed].
+func (s *Scheduler) SetLimitOf(budget string, l bucket.Limit) error {
+	i, err := s.budget(budget)
+	if err != nil {
+		return err
+	}
 	return s.control(func(o *owner, now time.Duration) error {
-		err := o.core.setLimit(now, l)
+		err := o.core.setLimit(now, i, l)
 		if err == nil {
-			l := o.core.bucket.Limit()
-			s.limit.Store(&l)
+			s.limits.Store(o.core.budgets.limits())
 		}
 		return err
+	})
+}
+
+// Observe tells what a server has said is left of a budget ("" if there is but one), for
+// example in a header. A level above it is lowered to it; it is never raised. It fails
+// with [ErrNoBudget] and [ErrClosed].
+func (s *Scheduler) Observe(budget string, remaining int64) error {
+	i, err := s.budget(budget)
+	if err != nil {
+		return err
+	}
+	return s.control(func(o *owner, now time.Duration) error {
+		o.core.observe(now, i, remaining)
+		return nil
 	})
 }
 

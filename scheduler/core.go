@@ -25,7 +25,7 @@ type core struct {
 	overflow    Overflow
 
 	now         time.Duration
-	bucket      bucket.Bucket
+	budgets     budgets
 	queue       queue
 	outside     chain // calls in the queue, but beyond its bound: those that have not been let in
 	backoff     backoff
@@ -102,7 +102,7 @@ func (k *core) nextGrant() time.Duration {
 	if head == nil || k.paused() || !k.hasSlot() {
 		return bucket.Forever
 	}
-	return k.bucket.Ready(head.cost)
+	return k.budgets.readyFor(head)
 }
 
 func (k *core) hasSlot() bool { return k.maxInFlight == 0 || k.running.count+k.inTill < k.maxInFlight }
@@ -115,23 +115,23 @@ func (k *core) pass(to time.Duration) {
 	}
 	free := to // from when on somebody could be granted
 	if !k.paused() {
-		free = min(max(k.now, k.bucket.HeldUntil()), to)
+		free = min(max(k.now, k.budgets.heldUntil()), to)
 	}
 	k.held += free - k.now
 	if head := k.queue.head(); head != nil && free < to {
 		head.follow()
 		ready := to
 		if !k.hasSlot() {
-			ready = min(max(free, k.bucket.Ready(head.cost)), to)
+			ready = min(max(free, k.budgets.readyFor(head)), to)
 		}
 		head.spent.Tokens += ready - free
 		head.spent.Slot += to - ready
 	}
 	k.now = to
 	if k.paused() {
-		k.bucket.Skip(to)
+		k.budgets.skip(to)
 	} else {
-		k.bucket.Advance(to)
+		k.budgets.advance(to)
 	}
 }
 
@@ -166,7 +166,7 @@ func (k *core) tellPlace(c *call) {
 // requeue puts a call back whose backoff is over, or ends it if that is in vain.
 func (k *core) requeue(c *call) {
 	k.leave(c)
-	if err := k.bucket.Limit().CheckCost(c.cost); err != nil { // the capacity was lowered meanwhile
+	if err := k.budgets.check(c); err != nil { // the capacity was lowered meanwhile
 		k.failed(c, endedBy(err, c))
 		return
 	}
@@ -209,10 +209,11 @@ func (k *core) grantHead() {
 
 // grant pays for a call and starts it.
 func (k *core) grant(c *call) {
-	if !k.bucket.Take(k.now, c.cost) {
+	if !k.budgets.take(k.now, c) {
 		panic("scheduler: a call was granted before its tokens were there")
 	}
 	k.admit(c)
+	c.paid, c.settled = c.paid+c.cost, nil
 	c.state = running
 	c.attempt++
 	k.running.add(c)
@@ -247,20 +248,20 @@ func (k *core) event(kind events.Kind, c *call) events.Event {
 	c.follow()
 	return events.Event{
 		Kind: kind, At: k.time(k.now), Call: c.id, Name: c.name, Cost: c.cost,
-		Attempt: c.attempt, MaxAttempts: c.policy.Attempts(), Available: k.bucket.Available(),
+		Attempt: c.attempt, MaxAttempts: c.policy.Attempts(), Available: k.budgets[0].Available(),
 	}
 }
 
 // tell adds an event that is about the scheduler.
 func (k *core) tell(ev events.Event) {
 	if k.wanted.Has(ev.Kind) {
-		ev.At, ev.Available = k.time(k.now), k.bucket.Available()
+		ev.At, ev.Available = k.time(k.now), k.budgets[0].Available()
 		k.effects.events = append(k.effects.events, ev)
 	}
 }
 
 func (k *core) update(c *call, p Progress) {
-	p.Call, p.Name, p.MaxAttempts, p.Available = c.id, c.name, c.policy.Attempts(), k.bucket.Available()
+	p.Call, p.Name, p.MaxAttempts, p.Available = c.id, c.name, c.policy.Attempts(), k.budgets[0].Available()
 	k.effects.updates = append(k.effects.updates, update{c, p})
 }
 

@@ -17,12 +17,14 @@ func TestZeroConfig(t *testing.T) {
 		snap := s.Snapshot()
 		require.NotZero(t, snap.Seed, "processes must not retry in step")
 		require.Equal(t, scheduler.Snapshot{
-			At:        snap.At,
-			Available: 1000,
-			Ledger:    bucket.Ledger{Initial: 1000},
-			Limit:     bucket.Limit{Capacity: 1000, Refill: 100, Per: time.Minute},
-			Level:     bucket.State{Tokens: 1000, At: epoch},
-			Seed:      snap.Seed,
+			At: snap.At,
+			Budget: scheduler.Budget{
+				Available: 1000,
+				Ledger:    bucket.Ledger{Initial: 1000},
+				Limit:     bucket.Limit{Capacity: 1000, Refill: 100, Per: time.Minute},
+				Level:     bucket.State{Tokens: 1000, At: epoch},
+			},
+			Seed: snap.Seed,
 		}, snap)
 		require.True(t, epoch.Equal(snap.At))
 		require.NotEqual(t, snap.Seed, open(t, scheduler.Config{}).Snapshot().Seed)

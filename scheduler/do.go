@@ -213,6 +213,8 @@ func (s *Scheduler) attempt(c *call) (retry.Verdict, error) {
 	var err error
 	if c.handle != nil {
 		err = c.handle.invoke()
+	} else if c.settles {
+		err = s.runSettled(c)
 	} else {
 		err = c.fn(c.ctx)
 	}

@@ -7,9 +7,91 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-func (d *dumb) setRate(l bucket.Limit) {
+// dumbBudget is a budget that is a whole number of any size.
+type dumbBudget struct {
+	limit       bucket.Limit
+	refill, per *big.Int // the limit's, in lowest terms
+	level       *big.Int // in tokens/per
+	x, y, z     big.Int  // room to reckon in
+}
+
+func newDumbBudget(l bucket.Limit) *dumbBudget {
+	b := &dumbBudget{level: big.NewInt(l.Capacity)}
+	b.setRate(l)
+	b.level.Mul(b.level, b.per)
+	return b
+}
+
+func (b *dumbBudget) setRate(l bucket.Limit) {
 	r := big.NewRat(l.Refill, int64(l.Per))
-	d.limit, d.refill, d.per = l, new(big.Int).Set(r.Num()), new(big.Int).Set(r.Denom())
+	b.limit, b.refill, b.per = l, new(big.Int).Set(r.Num()), new(big.Int).Set(r.Denom())
+}
+
+// come lets tokens come for a while.
+func (b *dumbBudget) come(d time.Duration) {
+	b.x.SetInt64(int64(d))
+	b.level.Add(b.level, b.x.Mul(&b.x, b.refill))
+	b.cap()
+}
+
+// give puts tokens in, or takes them out.
+func (b *dumbBudget) give(n int64) {
+	b.x.SetInt64(n)
+	b.level.Add(b.level, b.x.Mul(&b.x, b.per))
+	b.cap()
+}
+
+// empty is what becomes of it when a server says to wait. A debt stays.
+func (b *dumbBudget) empty() {
+	if b.level.Sign() > 0 {
+		b.level.SetInt64(0)
+	} else { // but for the fraction of a token
+		b.level.Sub(b.level, b.x.Mod(b.level, b.per))
+	}
+}
+
+// cap takes off what the bucket can't hold: all but what came within the last
+// nanosecond, short of a token.
+func (b *dumbBudget) cap() {
+	slack := b.per
+	if b.refill.Cmp(b.per) < 0 {
+		slack = b.refill
+	}
+	full := b.x.Mul(b.y.SetInt64(b.limit.Capacity), b.per)
+	full.Add(full, slack).Sub(full, b.y.SetInt64(1))
+	if b.level.Cmp(full) > 0 {
+		b.level.Set(full)
+	}
+}
+
+// tokens is how many whole ones there are.
+func (b *dumbBudget) tokens() int64 { return b.x.Div(b.level, b.per).Int64() }
+
+// wait is how long it takes until there are n tokens.
+func (b *dumbBudget) wait(n int64) time.Duration {
+	missing := b.x.Mul(b.x.SetInt64(n), b.per)
+	missing.Sub(missing, b.level)
+	if missing.Sign() <= 0 {
+		return 0
+	}
+	wait, rest := b.y.QuoRem(missing, b.refill, &b.z)
+	if rest.Sign() > 0 {
+		wait.Add(wait, b.z.SetInt64(1))
+	}
+	if !wait.IsInt64() {
+		return bucket.Forever
+	}
+	return time.Duration(wait.Int64())
+}
+
+// setLimit keeps the fraction of a token, rounded down to what the new rate can tell.
+func (b *dumbBudget) setLimit(l bucket.Limit) {
+	whole, part := new(big.Int).DivMod(b.level, b.per, new(big.Int))
+	old := b.per
+	b.setRate(l)
+	part.Mul(part, b.per).Div(part, old)
+	b.level = whole.Mul(whole, b.per).Add(whole, part)
+	b.cap()
 }
 
 // pass lets time pass in which nothing happens: tokens come, except while held or paused,
@@ -35,64 +117,51 @@ func (d *dumb) pass(to time.Duration) {
 		case i > 0:
 			c.times.Queue += rest
 		case rest > 0:
-			ready := min(d.ready(c.cost), to)
+			ready := min(d.ready(c.costs), to)
 			c.times.Tokens += ready - free
 			c.times.Slot += to - ready
 		}
 	}
-	d.x.SetInt64(int64(rest))
-	d.level.Add(d.level, d.x.Mul(&d.x, d.refill))
-	d.cap()
+	for _, b := range d.budgets {
+		b.come(rest)
+	}
 	d.now = to
 }
 
-// cap takes off what the bucket can't hold: all but what came within the last
-// nanosecond, short of a token.
-func (d *dumb) cap() {
-	slack := d.per
-	if d.refill.Cmp(d.per) < 0 {
-		slack = d.refill
-	}
-	full := d.x.Mul(d.y.SetInt64(d.limit.Capacity), d.per)
-	full.Add(full, slack).Sub(full, d.y.SetInt64(1))
-	if d.level.Cmp(full) > 0 {
-		d.level.Set(full)
-	}
-}
-
-// tokens is how many whole ones there are.
-func (d *dumb) tokens() int64 { return d.x.Div(d.level, d.per).Int64() }
-
-// ready is the first instant at which the budget has n tokens.
-func (d *dumb) ready(n int64) time.Duration {
+// ready is the first instant at which the budgets have that many tokens.
+func (d *dumb) ready(sum costs) time.Duration {
 	start := max(d.now, d.heldTill)
 	if d.pausedTill != bucket.Forever {
 		start = max(start, d.pausedTill)
 	}
-	missing := d.x.Mul(d.x.SetInt64(n), d.per)
-	missing.Sub(missing, d.level)
-	if missing.Sign() <= 0 {
-		return start
+	wait := time.Duration(0)
+	for i, b := range d.budgets {
+		wait = max(wait, b.wait(sum[i]))
 	}
-	wait, rest := d.y.QuoRem(missing, d.refill, &d.z)
-	if rest.Sign() > 0 {
-		wait.Add(wait, d.z.SetInt64(1))
-	}
-	if !wait.IsInt64() {
-		return bucket.Forever
-	}
-	return after(start, time.Duration(wait.Int64()))
+	return after(start, wait)
 }
 
-// restart is what becomes of the budget, and of nothing else, when a process ends and
+// possible tells whether a call's costs can ever be granted.
+func (d *dumb) possible(c *dumbCall) bool {
+	for i, b := range d.budgets {
+		if c.costs[i] < 0 || c.costs[i] > b.limit.Capacity {
+			return false
+		}
+	}
+	return true
+}
+
+// restart is what becomes of the budgets, and of nothing else, when a process ends and
 // another starts a while later: of the fraction of a token, what came within the last
 // whole nanosecond is lost.
 func (d *dumb) restart(gap time.Duration) {
-	part := d.y.Mod(d.level, d.per)
-	d.level.Sub(d.level, d.z.Mod(part, d.refill))
 	held := max(0, d.heldTill-d.now)
 	d.now, d.heldTill, d.pausedTill = 0, held, 0
 	d.queue, d.running, d.backingOff, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], false
+	for _, b := range d.budgets {
+		part := b.y.Mod(b.level, b.per)
+		b.level.Sub(b.level, b.z.Mod(part, b.refill))
+	}
 	d.pass(gap)
 	d.now, d.heldTill = 0, max(0, held-gap)
 }

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"math/big"
 	"slices"
 	"time"
 
@@ -11,34 +10,31 @@ import (
 )
 
 // dumb is the core as one would explain it: a list of calls for each state they can be
-// in, one of them sorted, and a budget that is a whole number of any size.
+// in, one of them sorted, and budgets that are whole numbers of any size.
 type dumb struct {
-	limit    bucket.Limit
+	budgets  []*dumbBudget
 	step     time.Duration
 	slots    int
 	room     int
 	overflow Overflow
 
-	now         time.Duration
-	refill, per *big.Int // the limit's, in lowest terms
-	level       *big.Int // in tokens/per
-	heldTill    time.Duration
-	pausedTill  time.Duration // 0: not paused
-	queue       []*dumbCall   // in order
-	running     []*dumbCall
-	backingOff  []*dumbCall
-	draining    bool
+	now        time.Duration
+	heldTill   time.Duration
+	pausedTill time.Duration // 0: not paused
+	queue      []*dumbCall   // in order
+	running    []*dumbCall
+	backingOff []*dumbCall
+	draining   bool
 
 	granted []grant     // since they were last looked at
 	ended   []*dumbCall // likewise
 	unfair  string      // what broke the rule on who may overtake whom
-	x, y, z big.Int     // room to reckon in
 }
 
 // dumbCall is a call of the model, and what it knows of the core's.
 type dumbCall struct {
 	id       uint64
-	cost     int64
+	costs    costs
 	priority int
 	deadline time.Duration
 	noWait   bool
@@ -52,6 +48,7 @@ type dumbCall struct {
 	cancelled bool // while it ran
 	due       time.Duration
 	attempt   int
+	actual    costs // what the attempt has cost so far
 	end       events.Kind
 	refusal   any // the type of its error
 	wait      time.Duration
@@ -64,13 +61,11 @@ type grant struct {
 	at time.Duration
 }
 
-func newDumb(cfg Config) *dumb {
-	d := &dumb{
-		step: cfg.PriorityStep, slots: cfg.MaxInFlight, room: cfg.MaxQueued, overflow: cfg.Overflow,
-		level: big.NewInt(cfg.Limit.Capacity),
+func newDumb(cfg Config, limits []bucket.Limit) *dumb {
+	d := &dumb{step: cfg.PriorityStep, slots: cfg.MaxInFlight, room: cfg.MaxQueued, overflow: cfg.Overflow}
+	for _, l := range limits {
+		d.budgets = append(d.budgets, newDumbBudget(l))
 	}
-	d.setRate(cfg.Limit)
-	d.level.Mul(d.level, d.per)
 	return d
 }
 
@@ -136,7 +131,7 @@ func (d *dumb) advance(now time.Duration) {
 			due = next.due
 		}
 		if len(d.queue) > 0 && d.hasSlot() && d.pausedTill == 0 {
-			grant = d.ready(d.queue[0].cost)
+			grant = d.ready(d.queue[0].costs)
 		}
 		at := min(resume, due, grant)
 		if at > now || at == bucket.Forever {
@@ -179,7 +174,10 @@ func (d *dumb) grant(c *dumbCall) {
 		}
 	}
 	d.leave(c)
-	d.level.Sub(d.level, d.x.Mul(d.x.SetInt64(c.cost), d.per))
+	for i, b := range d.budgets {
+		b.give(-c.costs[i])
+	}
+	c.actual = c.costs
 	c.state, c.outside = running, false
 	c.attempt++
 	d.running = append(d.running, c)
@@ -190,7 +188,7 @@ func (d *dumb) requeue(c *dumbCall) {
 	d.take(&d.backingOff, c)
 	c.state = arriving
 	switch {
-	case c.cost > d.limit.Capacity:
+	case !d.possible(c):
 		d.over(c, events.Failed)
 	case d.late(c):
 		d.over(c, events.Cancelled)
@@ -207,15 +205,17 @@ func (d *dumb) over(c *dumbCall, kind events.Kind) {
 
 // estimate is a call's place, were it queued, and when its turn would come.
 func (d *dumb) estimate(c *dumbCall) (position int, at time.Duration) {
-	cost := c.cost
+	sum := c.costs
 	position = 1
 	for _, other := range d.queue {
 		if other.goesFirst(c) {
 			position++
-			cost += other.cost
+			for i := range d.budgets {
+				sum[i] += other.costs[i]
+			}
 		}
 	}
-	return position, d.ready(cost)
+	return position, d.ready(sum)
 }
 
 func (d *dumb) late(c *dumbCall) bool {
@@ -240,7 +240,7 @@ func (d *dumb) submit(c *dumbCall) {
 	switch {
 	case d.draining:
 		c.refusal = ErrClosed
-	case c.cost < 0 || c.cost > d.limit.Capacity:
+	case !d.possible(c):
 		c.refusal = &bucket.CostError{}
 	case c.noWait && !d.startsAtOnce(c):
 		c.refusal = &WouldWaitError{}
@@ -313,8 +313,32 @@ func (d *dumb) retry(c *dumbCall, v retry.Verdict) {
 func (d *dumb) abandon(c *dumbCall) {
 	d.over(c, events.Cancelled)
 	c.attempt--
-	d.level.Add(d.level, d.x.Mul(d.x.SetInt64(c.cost), d.per))
-	d.cap()
+	for i, b := range d.budgets {
+		b.give(c.costs[i])
+	}
+	d.settle()
+}
+
+// settleCost is what an attempt turns out to cost: what is too much can be as much debt as
+// the budget holds tokens.
+func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
+	b := d.budgets[i]
+	more := min(tokens-c.actual[i], max(0, b.tokens()+b.limit.Capacity))
+	if tokens < c.actual[i] {
+		more = tokens - c.actual[i]
+	}
+	c.actual[i] += more
+	b.give(-more)
+	d.settle()
+}
+
+// observe is a server's word on what is left.
+func (d *dumb) observe(i int, remaining int64) {
+	b := d.budgets[i]
+	if more := b.tokens() - remaining; more > 0 {
+		b.give(-more)
+	}
+	d.replan()
 	d.settle()
 }
 
@@ -331,8 +355,8 @@ func (d *dumb) hold(until time.Duration) {
 	if until <= max(d.now, d.heldTill) {
 		return
 	}
-	if d.level.Sign() > 0 {
-		d.level.SetInt64(0)
+	for _, b := range d.budgets {
+		b.empty()
 	}
 	d.heldTill = until
 	d.replan()
@@ -363,19 +387,13 @@ func (d *dumb) replan() {
 	}
 }
 
-func (d *dumb) setLimit(l bucket.Limit) {
-	// The fraction of a token is kept, rounded down to what the new rate can tell.
-	whole, part := new(big.Int).DivMod(d.level, d.per, new(big.Int))
-	old := d.per
-	d.setRate(l)
-	part.Mul(part, d.per).Div(part, old)
-	d.level = whole.Mul(whole, d.per).Add(whole, part)
-	d.cap()
-	for i := 0; i < len(d.queue); {
-		if c := d.queue[i]; c.cost > l.Capacity {
+func (d *dumb) setLimit(i int, l bucket.Limit) {
+	d.budgets[i].setLimit(l)
+	for n := 0; n < len(d.queue); {
+		if c := d.queue[n]; c.costs[i] > l.Capacity {
 			d.over(c, events.Failed)
 		} else {
-			i++
+			n++
 		}
 	}
 	d.replan()

@@ -25,6 +25,9 @@ var (
 	// ErrPending is what [Handle.Err] returns while the call has not ended.
 	ErrPending = errors.New("call has not ended yet: receive from Done first")
 
+	// ErrNoBudget is in the error for a budget that is named and does not exist.
+	ErrNoBudget = errors.New("scheduler: no budget")
+
 	// ErrGoexit ends submitted work whose function called runtime.Goexit, as
 	// t.FailNow does. It is not retried.
 	ErrGoexit = errors.New("function called runtime.Goexit instead of returning")

@@ -180,7 +180,7 @@ func newOracle(k *core, policy *retry.Policy, work []Workload) *oracle {
 		}
 		o.work = append(o.work, arrivals{Workload: w})
 	}
-	o.forecast.Limit = k.bucket.Limit()
+	o.forecast.Limit = k.budgets[0].Limit()
 	o.sample()
 	return o
 }
@@ -192,7 +192,7 @@ func (o *oracle) predict() (Forecast, error) {
 		at := min(came, o.ends.next(), o.k.wake())
 		switch at {
 		case bucket.Forever:
-			return Forecast{}, fmt.Errorf("scheduler: the workload takes more than %v: it is too much for a limit of %v", bucket.Forever, o.k.bucket.Limit())
+			return Forecast{}, fmt.Errorf("scheduler: the workload takes more than %v: it is too much for a limit of %v", bucket.Forever, o.k.budgets[0].Limit())
 		case o.ends.next():
 			o.finish(at)
 		case came:
@@ -291,14 +291,14 @@ func (o *oracle) sample() {
 func (o *oracle) now() Sample {
 	k, t := o.k, &o.k.totals
 	return Sample{
-		At: k.now, Available: k.bucket.Available(), Queued: k.queue.len(), Running: k.running.count, BackingOff: len(k.backoff),
+		At: k.now, Available: k.budgets[0].Available(), Queued: k.queue.len(), Running: k.running.count, BackingOff: len(k.backoff),
 		Granted: t.Attempts, Ended: t.Succeeded + t.Failed + t.Exhausted + t.Cancelled + t.Dropped + t.Refused,
 	}
 }
 
 func (o *oracle) result() Forecast {
 	f := &o.forecast
-	f.Took, f.Totals, f.Spent = o.k.now, o.k.totals, o.k.bucket.Ledger().Spent
+	f.Took, f.Totals, f.Spent = o.k.now, o.k.totals, o.k.budgets[0].Ledger().Spent
 	if last := o.now(); f.Samples[len(f.Samples)-1] != last {
 		f.Samples = append(f.Samples, last)
 	}

@@ -170,7 +170,7 @@ func (p *play) step() {
 	case 12:
 		k.resume(now)
 	case 13:
-		require.NoError(p, k.setLimit(now, p.limit()))
+		require.NoError(p, k.setLimit(now, 0, p.limit()))
 		p.spendsUp = false
 	case 14:
 		k.setMaxInFlight(now, p.upTo(4))
@@ -271,8 +271,8 @@ func (p *play) submit() {
 func (p *play) check() {
 	k := p.k
 	p.checkEffects()
-	if requireBalanced(p, &k.bucket); k.bucket.Available() > k.bucket.Limit().Capacity {
-		p.Fatalf("%d tokens in a bucket for %d", k.bucket.Available(), k.bucket.Limit().Capacity)
+	if requireBalanced(p, &k.budgets[0].Bucket); k.budgets[0].Available() > k.budgets[0].Limit().Capacity {
+		p.Fatalf("%d tokens in a bucket for %d", k.budgets[0].Available(), k.budgets[0].Limit().Capacity)
 	}
 	if p.latest = max(p.latest, p.now); k.now != p.latest {
 		p.Fatalf("it is %d for the core, and %d for its owner", k.now, p.latest)
@@ -362,14 +362,15 @@ func (p *play) checkQueue() {
 		if est.Position != position || est.Wait < wait {
 			p.Fatalf("call %d is number %d in the queue, after one that waits %v, and says %+v", c.id, position, wait, est)
 		}
-		last, all, wait = c, all.plus(c.load()), est.Wait
+		all.addCall(c, 1)
+		last, wait = c, est.Wait
 	})
 	require.Equal(p, all, p.k.queue.all())
 }
 
 // checkSpent is B2.
 func (p *play) checkSpent() {
-	l, limit := p.k.bucket.Ledger(), p.k.bucket.Limit()
+	l, limit := p.k.budgets[0].Ledger(), p.k.budgets[0].Limit()
 	spent := float64(l.Spent) - float64(l.Refunded)
 	most := float64(l.Initial) + float64(limit.Refill)*float64(p.k.now)/float64(limit.Per)
 	if spent > most*(1+1e-9) { // the exact bound is the bucket's own test
@@ -390,8 +391,8 @@ func (p *play) checkClosed() {
 	require.NoError(p, json.Unmarshal(text, &read))
 	next, err := newCore(Config{Limit: read.Limit, Level: &read.Level}, snap.At)
 	require.NoError(p, err)
-	require.Equal(p, snap.Available, next.bucket.Available(), "%s", text)
-	if held := k.bucket.HeldUntil() - k.now; next.bucket.HeldUntil() != held {
-		p.Fatalf("held for %v, and after a restart for %v", held, next.bucket.HeldUntil())
+	require.Equal(p, snap.Available, next.budgets[0].Available(), "%s", text)
+	if held := k.budgets[0].HeldUntil() - k.now; next.budgets[0].HeldUntil() != held {
+		p.Fatalf("held for %v, and after a restart for %v", held, next.budgets[0].HeldUntil())
 	}
 }

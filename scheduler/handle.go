@@ -151,6 +151,7 @@ func (s *Scheduler) work(c *call) {
 // invoke runs the function once, on a context that can be cancelled.
 func (h *Handle) invoke() (err error) {
 	ctx := &attemptContext{Context: h.call.ctx}
+	ctx.attempt.s, ctx.attempt.call, ctx.attempt.number = h.s, &h.call, h.call.made
 	h.attempt.Store(ctx)
 	if reason := h.interrupted(); reason != nil { // by somebody who did not see the attempt
 		ctx.cancel(reason)

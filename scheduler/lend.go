@@ -78,7 +78,7 @@ func (o *owner) lend() {
 	if l.lent && k.now < l.renews && slots == l.slots {
 		return
 	}
-	more := min(k.bucket.Available(), mostLent) - int64(l.left)
+	more := min(k.budgets.least(), mostLent) - int64(l.left)
 	if !l.lent && (l.streak < loanStreak || more < smallestLoan || slots == 0 || !k.lendable()) {
 		return
 	}
@@ -89,7 +89,7 @@ func (o *owner) lend() {
 		l.left += uint64(more)
 	}
 	l.lent, l.slots = true, slots
-	l.renews = max(k.bucket.Ready(k.bucket.Limit().Capacity), after(k.now, loanInterval))
+	l.renews = max(k.budgets.full(), after(k.now, loanInterval))
 }
 
 // recall ends the loan. From here on the bucket is the owner's alone, and calls in

@@ -3,13 +3,23 @@ package scheduler
 import (
 	"time"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 )
 
 // lendable reports whether tokens may be let go without asking.
 func (k *core) lendable() bool {
-	return k.queue.len() == 0 && !k.paused() && !k.draining && k.bucket.HeldUntil() <= k.now && k.wanted&perCall == 0
+	return k.queue.len() == 0 && !k.paused() && !k.draining && k.budgets.heldUntil() <= k.now && k.wanted&perCall == 0
+}
+
+// full is when the first of the budgets will be: from then on it loses what comes.
+func (b budgets) full() time.Duration {
+	at := bucket.Forever
+	for i := range b {
+		at = min(at, b[i].Ready(b[i].Limit().Capacity))
+	}
+	return at
 }
 
 // lendableSlots is how many calls may be in flight by the till.
@@ -24,8 +34,10 @@ func (k *core) lendableSlots() uint64 {
 // count as successes until one turns out to be none, and are not known one by one.
 func (k *core) taken(now time.Duration, n int64) {
 	k.pass(min(now, k.wake())) // what falls due later finds them gone
-	if !k.bucket.Take(k.now, n) {
-		panic("scheduler: more was taken from the till than was lent")
+	for i := range k.budgets {
+		if !k.budgets[i].Take(k.now, n) {
+			panic("scheduler: more was taken from the till than was lent")
+		}
 	}
 	k.lastID += uint64(n)
 	k.totals.Accepted += uint64(n)
@@ -48,6 +60,6 @@ func (k *core) adopt(now time.Duration, c *call) {
 	k.totals.Succeeded--
 	c.id, c.rank = c.ticket.number, c.ticket.loan.since
 	c.ticket = ticket{} // from here on it is a call like any other
-	c.state, c.attempt, c.since = running, 1, k.now
+	c.state, c.attempt, c.since, c.paid = running, 1, k.now, c.cost
 	k.running.add(c)
 }

@@ -10,32 +10,37 @@ import (
 type load struct {
 	count    int
 	fresh    int           // those that were never granted
-	cost     int64         // the largest there is if it would be more
+	cost     costs         // the largest number there is where it would be more
 	deadline time.Duration // the earliest of them; bucket.Forever if there is none
 }
 
 var noLoad = load{deadline: bucket.Forever}
 
-func (c *call) load() load {
-	l := load{count: 1, cost: c.cost, deadline: c.deadline}
-	if c.attempt == 0 {
-		l.fresh = 1
-	}
-	return l
+// add adds what others add up to, in n budgets.
+func (l *load) add(m *load, n int) {
+	l.count += m.count
+	l.fresh += m.fresh
+	l.cost.add(&m.cost, n)
+	l.deadline = min(l.deadline, m.deadline)
 }
 
-func (l load) plus(m load) load {
-	return load{l.count + m.count, l.fresh + m.fresh, addCosts(l.cost, m.cost), min(l.deadline, m.deadline)}
+func (l *load) addCall(c *call, n int) {
+	l.count++
+	if c.attempt == 0 {
+		l.fresh++
+	}
+	l.cost.addCall(c, n)
+	l.deadline = min(l.deadline, c.deadline)
 }
 
 // sum works out what a node adds up to.
-func (n *node) sum() load {
+func (q *queue) sum(n *node) load {
 	l := noLoad
 	for _, kid := range n.kids.get() {
-		l = l.plus(kid.load)
+		l.add(&kid.load, q.budgets())
 	}
 	for _, c := range n.calls.get() {
-		l = l.plus(c.load())
+		l.addCall(c, q.budgets())
 	}
 	return l
 }
@@ -58,9 +63,9 @@ func (n *node) earliest(known time.Duration) time.Duration {
 }
 
 // update puts right what a node and all above it add up to, after calls were moved.
-func (n *node) update() {
+func (q *queue) update(n *node) {
 	for ; n != nil; n = n.parent {
-		n.load = n.sum()
+		n.load = q.sum(n)
 	}
 }
 
@@ -72,11 +77,24 @@ func (q *queue) all() load {
 	return q.root.load
 }
 
-func (q *queue) len() int { return q.all().count }
+func (q *queue) len() int {
+	if q.root == nil {
+		return 0
+	}
+	return q.root.count
+}
+
+// fresh is how many of the calls were never granted.
+func (q *queue) fresh() int {
+	if q.root == nil {
+		return 0
+	}
+	return q.root.load.fresh
+}
 
 // lastFresh returns the highest call that was never granted, or nil.
 func (q *queue) lastFresh() *call {
-	if q.all().fresh == 0 {
+	if q.fresh() == 0 {
 		return nil
 	}
 	n := q.root
@@ -108,7 +126,7 @@ func (q *queue) ahead(c *call) load {
 	for n.kids.len() > 0 {
 		i := n.kidFor(c)
 		for _, kid := range n.kids.get()[:i] {
-			l = l.plus(kid.load)
+			l.add(&kid.load, q.budgets())
 		}
 		n = n.kids.get()[i]
 	}
@@ -116,7 +134,7 @@ func (q *queue) ahead(c *call) load {
 		if !other.before(c) {
 			break
 		}
-		l = l.plus(other.load())
+		l.addCall(other, q.budgets())
 	}
 	return l
 }
@@ -124,23 +142,25 @@ func (q *queue) ahead(c *call) load {
 // late returns, in order, the calls that would be granted after their deadlines,
 // given when how many tokens will be there. A late call is not in the way of those
 // behind it. What can't have any is not looked into.
-func (q *queue) late(ready func(cost int64) time.Duration) (found []*call) {
+func (q *queue) late(ready func(*costs) time.Duration) (found []*call) {
 	if q.root != nil {
-		q.root.late(0, ready, &found)
+		q.lateIn(q.root, costs{}, ready, &found)
 	}
 	return found
 }
 
-// late adds to found, and returns the cost of all up to here that are not late.
-func (n *node) late(cost int64, ready func(int64) time.Duration, found *[]*call) int64 {
-	if n.deadline == bucket.Forever || ready(addCosts(cost, n.cost)) <= n.deadline {
-		return addCosts(cost, n.cost)
+// lateIn adds to found, and returns the cost of all up to here that are not late.
+func (q *queue) lateIn(n *node, cost costs, ready func(*costs) time.Duration, found *[]*call) costs {
+	all := cost
+	if all.add(&n.cost, q.budgets()); n.deadline == bucket.Forever || ready(&all) <= n.deadline {
+		return all
 	}
 	for _, kid := range n.kids.get() {
-		cost = kid.late(cost, ready, found)
+		cost = q.lateIn(kid, cost, ready, found)
 	}
 	for _, c := range n.calls.get() {
-		if all := addCosts(cost, c.cost); ready(all) <= c.deadline {
+		all := cost
+		if all.addCall(c, q.budgets()); ready(&all) <= c.deadline {
 			cost = all
 		} else {
 			*found = append(*found, c)

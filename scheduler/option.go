@@ -9,7 +9,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Option is a choice for one call: see [Cost], [Priority], [Name], [Retry], [Classify],
+// Option is a choice for one call: see [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
 // [OnProgress], [NoWait] and [WaitUntilDeadline]; and for [Stream] also [Ordered],
 // [LookAhead] and [Each].
 type Option func(*options)
@@ -18,6 +18,7 @@ type Option func(*options)
 type options struct {
 	cost          int64
 	costSet       bool
+	costsOf       []costOf
 	priority      int
 	name          string
 	policy        *retry.Policy
@@ -33,6 +34,18 @@ type options struct {
 // [bucket.CostError] at the call.
 func Cost(tokens int64) Option {
 	return func(o *options) { o.cost, o.costSet = tokens, true }
+}
+
+type costOf struct {
+	budget string
+	tokens int64
+}
+
+// CostOf sets how many tokens each attempt of the call pays from one of several
+// budgets: see [Config.Limits]. From those that are not named it pays what [Cost] says,
+// or 1. A budget that does not exist is an [ErrNoBudget] at the call.
+func CostOf(budget string, tokens int64) Option {
+	return func(o *options) { o.costsOf = append(o.costsOf, costOf{budget, tokens}) }
 }
 
 // Priority lets a call be served as though it had arrived p steps earlier, or later if
@@ -134,7 +147,10 @@ func (s *Scheduler) fill(c *call, ctx context.Context, fn func(context.Context) 
 
 // apply fills in what the options say, adding them up in o.
 func (s *Scheduler) apply(c *call, o *options, opts []Option) error {
-	defer func() { *o = options{} }()
+	defer func() {
+		clear(o.costsOf)
+		*o = options{costsOf: o.costsOf[:0]}
+	}()
 	for i, opt := range opts {
 		if opt == nil {
 			return fmt.Errorf("scheduler: option %d is nil", i+1)
@@ -146,6 +162,9 @@ func (s *Scheduler) apply(c *call, o *options, opts []Option) error {
 	}
 	if o.costSet {
 		c.cost = o.cost
+	}
+	if err := s.priced(c, o); err != nil {
+		return err
 	}
 	if o.policy != nil {
 		if err := o.policy.Validate(); err != nil {
@@ -162,5 +181,27 @@ func (s *Scheduler) apply(c *call, o *options, opts []Option) error {
 	}
 	c.name, c.progress, c.watched = o.name, o.progress, o.progress != nil
 	c.priority, c.noWait, c.patient = o.priority, o.noWait, o.untilDeadline
-	return s.limit.Load().CheckCost(c.cost)
+	return nil
+}
+
+// priced fills in what a call costs, and checks it.
+func (s *Scheduler) priced(c *call, o *options) error {
+	c.settles = o.costSet || len(o.costsOf) > 0
+	if len(o.costsOf) > 0 {
+		c.costs, c.several = c.allCosts(), true
+		for _, of := range o.costsOf {
+			i, err := s.budget(of.budget)
+			if err != nil {
+				return err
+			}
+			c.costs[i] = of.tokens
+		}
+		c.cost = c.costs[0]
+	}
+	for i, one := range *s.limits.Load() {
+		if err := checkCost(one.name, one.limit, c.costOf(i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

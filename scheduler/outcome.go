@@ -23,7 +23,8 @@ func (k *core) abandon(now time.Duration, c *call, cause error) {
 		return
 	}
 	k.leave(c)
-	k.bucket.Refund(k.now, c.cost)
+	k.budgets.refund(k.now, c)
+	c.paid -= c.cost
 	k.totals.Attempts--
 	if c.attempt > 1 {
 		k.totals.Retries--
@@ -55,6 +56,31 @@ func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
 	k.settle()
 }
 
+// settleCost corrects what an attempt has cost of the i-th budget, while it runs.
+func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int64) {
+	k.advance(now)
+	if c.state != running || c.attempt != attempt {
+		return
+	}
+	if c.settled == nil {
+		all := c.allCosts()
+		c.settled = &all
+	}
+	b := &k.budgets[i]
+	more := tokens - c.settled[i]
+	if more > 0 {
+		more = min(more, max(0, b.Available()+b.Limit().Capacity)) // so is the debt bounded
+		b.Charge(k.now, more)
+	} else {
+		b.Refund(k.now, -more)
+	}
+	c.settled[i] += more
+	if i == 0 {
+		c.paid += more
+	}
+	k.settle()
+}
+
 // hold believes a server that said when it will take calls again: nobody is
 // granted before then. A wait above what the call's policy accepts holds the others
 // for as long as it accepts; then the next call finds out how things stand.
@@ -64,10 +90,10 @@ func (k *core) hold(c *call, v retry.Verdict) {
 	}
 	wait := c.policy.ServerWait(c.id, c.attempt, v.Wait)
 	until := after(k.now, min(wait, c.policy.MaxServerWait))
-	if v.Wait <= 0 || until <= max(k.now, k.bucket.HeldUntil()) {
+	if v.Wait <= 0 || until <= max(k.now, k.budgets.heldUntil()) {
 		return
 	}
-	k.bucket.Hold(k.now, until)
+	k.budgets.hold(k.now, until)
 	k.tell(events.Event{
 		Kind: events.Held, Call: c.id, Name: c.name, Err: c.lastErr(), Delay: until - k.now, Until: k.time(until),
 	})

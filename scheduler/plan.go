@@ -49,26 +49,35 @@ func (k *core) resumed() {
 	k.replan()
 }
 
-// setLimit changes the budget. Calls in the queue that it could never grant end, and
-// so do those that it would now grant too late.
-func (k *core) setLimit(now time.Duration, l bucket.Limit) error {
+// setLimit changes the i-th budget. Calls in the queue that it could never grant end,
+// and so do those that it would now grant too late.
+func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {
 	k.advance(now)
-	if err := k.bucket.SetLimit(k.now, l); err != nil {
+	if err := k.budgets[i].SetLimit(k.now, l); err != nil {
 		return err
 	}
 	var tooBig []*call
 	k.queue.each(func(c *call) {
-		if c.cost > k.bucket.Limit().Capacity {
+		if c.costOf(i) > k.budgets[i].Limit().Capacity {
 			tooBig = append(tooBig, c)
 		}
 	})
 	for _, c := range tooBig {
 		k.leave(c)
-		k.failed(c, endedBy(k.bucket.Limit().CheckCost(c.cost), c))
+		k.failed(c, endedBy(k.budgets.check(c), c))
 	}
 	k.replan()
 	k.settle()
 	return nil
+}
+
+// observe takes a server's word that no more than so many tokens of the i-th budget are
+// left. It is never believed that there are more.
+func (k *core) observe(now time.Duration, i int, remaining int64) {
+	k.advance(now)
+	k.budgets[i].Lower(k.now, remaining)
+	k.replan()
+	k.settle()
 }
 
 // setMaxInFlight changes how many calls may run. Those that do go on.
@@ -94,7 +103,7 @@ func (k *core) nextPlanned() time.Duration {
 	if !k.hasSlot() || k.pausedUntil == bucket.Forever {
 		return bucket.Forever
 	}
-	return k.ready(head.cost)
+	return k.budgets.skipped(k.pausedUntil).readyFor(head)
 }
 
 // replan ends the calls in the queue whose turn will now come after their deadlines.

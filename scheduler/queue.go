@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"math"
 	"sort"
 
 	"example.com/fairlead/bucket"
@@ -13,9 +12,12 @@ import (
 // taking out a call anywhere; at the two ends, where almost everything happens,
 // there is little more to do than in a ring.
 type queue struct {
+	more int // how many budgets there are besides the first
 	root *node
 	free *node // one emptied leaf, kept for the next
 }
+
+func (q *queue) budgets() int { return 1 + q.more }
 
 // fan is how many calls or nodes a node holds.
 const fan = 64
@@ -127,9 +129,8 @@ func (q *queue) push(c *call) {
 	}
 	leaf.calls.insert(i, c)
 	c.leaf = leaf
-	more := c.load()
 	for n := leaf; n != nil; n = n.parent {
-		n.load = n.load.plus(more)
+		n.load.addCall(c, q.budgets())
 	}
 }
 
@@ -167,8 +168,8 @@ func (q *queue) splitLeaf(leaf *node, i int) (*node, int) {
 	for _, c := range right.calls.get() {
 		c.leaf = right
 	}
-	leaf.update()
-	right.update()
+	q.update(leaf)
+	q.update(right)
 	if i <= fan/2 {
 		return leaf, i
 	}
@@ -203,8 +204,8 @@ func (q *queue) splitInner(n *node, i int) (*node, int) {
 	for _, kid := range right.kids.get() {
 		kid.parent = right
 	}
-	n.update()
-	right.update()
+	q.update(n)
+	q.update(right)
 	if i <= fan/2 {
 		return n, i
 	}
@@ -216,17 +217,16 @@ func (q *queue) remove(c *call) {
 	leaf := c.leaf
 	c.leaf = nil
 	leaf.calls.remove(leaf.calls.index(c))
-	less := c.load()
 	for n := leaf; n != nil; n = n.parent {
-		n.count -= less.count
-		n.fresh -= less.fresh
-		if n.cost == math.MaxInt64 { // it may have been more
-			n.cost = n.sum().cost
-		} else {
-			n.cost -= less.cost
+		n.count--
+		if c.attempt == 0 {
+			n.fresh--
 		}
-		if less.deadline == n.deadline && less.deadline != bucket.Forever {
-			n.deadline = n.earliest(less.deadline)
+		if !n.cost.subtractCall(c, q.budgets()) {
+			n.cost = q.sum(n).cost
+		}
+		if c.deadline == n.deadline && c.deadline != bucket.Forever {
+			n.deadline = n.earliest(c.deadline)
 		}
 	}
 	switch n := leaf.calls.len(); {
@@ -275,7 +275,7 @@ func (q *queue) merge(leaf *node) {
 		into.calls.insert(into.calls.len(), c)
 		c.leaf = into
 	}
-	into.load = into.load.plus(leaf.load)
+	into.load.add(&leaf.load, q.budgets())
 	clear(leaf.calls.get())
 	q.drop(leaf)
 }

@@ -20,9 +20,9 @@ import (
 // inside a call, a callback or a loop over events.
 type Scheduler struct {
 	clock       clock.Clock
-	origin      time.Time                    // the owner's instants count from here
-	limit       atomic.Pointer[bucket.Limit] // the owner's latest, to check costs against
-	bounded     atomic.Bool                  // there is a MaxQueued: Submit waits to hear that it is in
+	origin      time.Time               // the owner's instants count from here
+	limits      atomic.Pointer[[]named] // the owner's latest, to check costs against
+	bounded     atomic.Bool             // there is a MaxQueued: Submit waits to hear that it is in
 	retry       retry.Policy
 	classify    retry.Classifier
 	eventBuffer int
@@ -69,7 +69,6 @@ func New(cfg Config) (*Scheduler, error) {
 		done:        make(chan struct{}),
 	}
 	close(s.over)
-	s.limit.Store(&cfg.Limit)
 	s.bounded.Store(cfg.MaxQueued > 0)
 	s.calls.New = func() any {
 		return &call{deadline: bucket.Forever, trail: &trail{reply: make(chan reply, mostReplies), options: new(options)}}
@@ -78,6 +77,7 @@ func New(cfg Config) (*Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.limits.Store(core.budgets.limits())
 	if cfg.Logger != nil {
 		go logEvents(cfg.Logger, s.hub.Subscribe(logged, cfg.EventBuffer))
 	}

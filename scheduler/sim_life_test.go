@@ -17,6 +17,7 @@ type sim struct {
 	seed   uint64
 	rnd    *rand.Rand
 	cfg    Config
+	limits []bucket.Limit
 	habits habits
 	length int // in moves; then it is restarted
 
@@ -31,7 +32,8 @@ type sim struct {
 
 	drawn    int
 	attempts uint64
-	bound    bound
+	bounds   [maxBudgets]bound
+	settled  bool // some attempt has turned out to cost more
 	played   move
 	story    []move // if it is to be told
 	telling  bool
@@ -60,8 +62,8 @@ func newSim(seed uint64, model bool) *sim { return newLife(seed, rand.NewPCG(see
 
 func newLife(seed uint64, chance rand.Source, model bool) *sim {
 	s := &sim{seed: seed, rnd: rand.New(chance)}
-	s.cfg = drawConfig(s.rnd)
-	s.habits = drawHabits(s.rnd, s.cfg)
+	s.cfg, s.limits = drawConfig(s.rnd)
+	s.habits = drawHabits(s.rnd, s.limits)
 	s.length = []int{100, 1000, 3000}[s.rnd.IntN(3)]
 	wanted := []events.Kinds{events.All, events.All, 0}[s.rnd.IntN(3)]
 	s.begin(model, wanted)
@@ -81,9 +83,11 @@ func (s *sim) begin(model bool, wanted events.Kinds) {
 	}
 	k.wanted = wanted
 	s.k, s.byID = k, append(s.byID[:0], nil)
-	s.bound.level = k.bucket.Available() + 1
+	for i := range k.budgets {
+		s.bounds[i].level = k.budgets[i].Available() + 1
+	}
 	if model {
-		s.d = newDumb(s.cfg)
+		s.d = newDumb(s.cfg, s.limits)
 	}
 }
 
@@ -124,9 +128,13 @@ func (s *sim) must(holds bool, rule string) {
 // state is a line on where things stand.
 func (s *sim) state() string {
 	k := s.k
-	return fmt.Sprintf("at %v: %v, held until %v, paused until %v, wakes at %v, %+v, granted now %d, ended now %d, queued %d, running %d, backing off %d, %+v",
-		k.now, k.bucket.Limit(), k.bucket.HeldUntil(), k.pausedUntil, k.wake(), k.bucket.Ledger(), len(k.effects.granted), len(k.effects.ended),
+	text := fmt.Sprintf("at %v: held until %v, paused until %v, wakes at %v, granted now %d, ended now %d, queued %d, running %d, backing off %d, %+v",
+		k.now, k.budgets.heldUntil(), k.pausedUntil, k.wake(), len(k.effects.granted), len(k.effects.ended),
 		k.queue.len(), k.running.count, len(k.backoff), k.totals)
+	for i := range k.budgets {
+		text += fmt.Sprintf("; %v: %d left, %+v", k.budgets[i].Limit(), k.budgets[i].Available(), k.budgets[i].Ledger())
+	}
+	return text
 }
 
 // make plays one move and checks what came of it.
@@ -151,15 +159,15 @@ func (s *sim) play(m move) {
 	switch m.verb {
 	case moveSubmit:
 		s.submit(m)
-	case moveSucceed, moveFail, moveStart, moveAbandon, moveCancel, moveWithdraw, moveAsk:
+	case moveSucceed, moveFail, moveStart, moveAbandon, moveCancel, moveWithdraw, moveAsk, moveSettle:
 		if s.known(m.call) {
 			s.playCall(m, s.calls[m.call])
 		}
 	case moveDryRun:
-		s.k.dryRun(s.now, &call{cost: m.cost, trail: &trail{priority: m.priority}})
+		s.k.dryRun(s.now, &call{cost: m.costs[0], trail: &trail{priority: m.priority, costs: m.costs, several: true}})
 	case moveSnapshot:
 		snap := s.k.snapshot(s.now)
-		s.must(snap.Queued == s.k.queue.len() && snap.Available == s.k.bucket.Available(), "a snapshot is of now")
+		s.must(snap.Queued == s.k.queue.len() && snap.Available == s.k.budgets[0].Available(), "a snapshot is of now")
 	case moveAdvance:
 		s.now += m.d
 		s.k.advance(s.now)
@@ -168,13 +176,15 @@ func (s *sim) play(m move) {
 	case moveResume:
 		s.k.resume(s.now)
 	case moveSetLimit:
-		if err := s.k.setLimit(s.now, m.limit); err != nil {
+		if err := s.k.setLimit(s.now, m.n, m.limit); err != nil {
 			panic(err)
 		}
 	case moveSetSlots:
 		s.k.setMaxInFlight(s.now, m.n)
 	case moveSetRoom:
 		s.k.setMaxQueued(s.now, m.n)
+	case moveObserve:
+		s.k.observe(s.now, m.n, m.costs[0])
 	case moveDrain:
 		s.k.drain(s.now)
 	case moveRestart:
@@ -191,9 +201,9 @@ var errFlaky = errors.New("flaky")
 
 func (s *sim) submit(m move) {
 	c := &simCall{serial: m.call, arrived: max(s.now, s.k.now)}
-	c.call = call{cost: m.cost, policy: &s.cfg.Retry, deadline: bucket.Forever, noWait: m.noWait, asks: m.asks, watched: m.watched}
+	c.call = call{cost: m.costs[0], policy: &s.cfg.Retry, deadline: bucket.Forever, noWait: m.noWait, asks: m.asks, watched: m.watched}
 	if !m.bare {
-		c.room.priority = m.priority
+		c.room.priority, c.room.costs, c.room.several = m.priority, m.costs, true
 		c.trail = &c.room
 	}
 	if m.deadline > 0 {
@@ -237,6 +247,9 @@ func (s *sim) playCall(m move, c *simCall) {
 		s.k.cancel(s.now, &c.call, errFlaky)
 	case moveAsk:
 		s.k.estimateOf(s.now, &c.call)
+	case moveSettle:
+		s.settled = true
+		s.k.settleCost(s.now, &c.call, c.attempt, m.n, m.costs[0])
 	}
 }
 
@@ -303,10 +316,10 @@ func (s *sim) playModel(m move) {
 	switch m.verb {
 	case moveSubmit:
 		c := s.calls[m.call]
-		c.model = dumbCall{id: uint64(len(s.byID) - 1), cost: m.cost, priority: m.priority, deadline: c.deadline, noWait: m.noWait, asks: m.asks, policy: c.policy}
+		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.deadline, noWait: m.noWait, asks: m.asks, policy: c.policy}
 		d.submit(&c.model)
 		s.must((c.model.end == events.Refused) == (c.id == 0), "the same calls are refused as in the model")
-	case moveSucceed, moveFail, moveAbandon, moveCancel, moveWithdraw:
+	case moveSucceed, moveFail, moveAbandon, moveCancel, moveWithdraw, moveSettle:
 		if s.known(m.call) {
 			s.playModelCall(m, &s.calls[m.call].model)
 		}
@@ -315,13 +328,15 @@ func (s *sim) playModel(m move) {
 	case moveResume:
 		d.pause(0)
 	case moveSetLimit:
-		d.setLimit(m.limit)
+		d.setLimit(m.n, m.limit)
 	case moveSetSlots:
 		d.slots = m.n
 		d.settle()
 	case moveSetRoom:
 		d.room = m.n
 		d.settle()
+	case moveObserve:
+		d.observe(m.n, m.costs[0])
 	case moveDrain:
 		d.draining = true
 	}
@@ -334,6 +349,8 @@ func (s *sim) playModelCall(m move, c *dumbCall) {
 		s.d.finish(c, false, retry.Verdict{})
 	case runs && m.verb == moveFail:
 		s.d.finish(c, true, m.verdict)
+	case runs && m.verb == moveSettle:
+		s.d.settleCost(c, m.n, m.costs[0])
 	case runs && (m.verb == moveAbandon || m.verb == moveWithdraw):
 		s.d.abandon(c)
 	case !over && (m.verb == moveCancel || m.verb == moveWithdraw):
@@ -357,15 +374,27 @@ func (s *sim) restart(m move) {
 		s.d.close()
 		s.compare(m)
 	}
-	level := s.k.bucket.State(s.k.now, s.k.time(s.k.now))
-	cfg := s.cfg
-	cfg.Limit, cfg.Level = s.k.bucket.Limit(), &level
-	k, err := newCore(cfg, s.k.time(s.k.now).Add(m.d))
+	k, err := newCore(goesOn(s.cfg, s.k.snapshot(s.now)), s.k.time(s.k.now).Add(m.d))
 	s.must(err == nil, "it can be restarted")
 	if s.d != nil {
 		s.d.restart(m.d)
-		s.must(s.d.tokens() == k.bucket.Available(), "a restart keeps the level")
+		for i, b := range s.d.budgets {
+			s.must(b.tokens() == k.budgets[i].Available(), "a restart keeps the level")
+		}
 	}
+}
+
+// goesOn is the configuration with which a scheduler goes on where another ended.
+func goesOn(cfg Config, snap Snapshot) Config {
+	if cfg.Limits == nil {
+		cfg.Limit, cfg.Level = snap.Limit, &snap.Level
+		return cfg
+	}
+	cfg.Limits, cfg.Levels = bucket.Limits{}, snap.Levels()
+	for _, b := range snap.Budgets {
+		cfg.Limits[b.Name] = b.Limit
+	}
+	return cfg
 }
 
 func (s *sim) endedBy(err error) (n int) {

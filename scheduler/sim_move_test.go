@@ -17,7 +17,7 @@ type move struct {
 	call int // whose, by the order in which they were handed in; from 0
 
 	// What a submitted call is like.
-	cost     int64
+	costs    costs
 	priority int
 	deadline time.Duration // from now; 0: none
 	noWait   bool
@@ -27,7 +27,7 @@ type move struct {
 
 	verdict retry.Verdict // fail
 	d       time.Duration // advance, pause, restart
-	n       int           // slots, room
+	n       int           // slots, room; which budget
 	limit   bucket.Limit
 }
 
@@ -50,6 +50,8 @@ const (
 	moveSetLimit
 	moveSetSlots
 	moveSetRoom
+	moveSettle
+	moveObserve
 	moveDrain
 	moveRestart
 	moveVerbs
@@ -61,7 +63,7 @@ func (m move) story() string {
 	switch m.verb {
 	case moveSubmit:
 		var b strings.Builder
-		fmt.Fprintf(&b, "submit %s cost=%d", name, m.cost)
+		fmt.Fprintf(&b, "submit %s cost=%s", name, m.costs.story())
 		if m.priority != 0 {
 			fmt.Fprintf(&b, " priority=%d", m.priority)
 		}
@@ -96,7 +98,7 @@ func (m move) story() string {
 	case moveAsk:
 		return "estimate " + name
 	case moveDryRun:
-		return fmt.Sprintf("dryrun cost=%d priority=%d", m.cost, m.priority)
+		return fmt.Sprintf("dryrun cost=%s priority=%d", m.costs.story(), m.priority)
 	case moveSnapshot:
 		return "snapshot"
 	case movePause:
@@ -107,7 +109,11 @@ func (m move) story() string {
 	case moveResume:
 		return "resume"
 	case moveSetLimit:
-		return "setlimit " + storyLimit(m.limit)
+		return fmt.Sprintf("setlimit %s budget=%d", storyLimit(m.limit), m.n)
+	case moveSettle:
+		return fmt.Sprintf("settle %s cost=%d budget=%d", name, m.costs[0], m.n)
+	case moveObserve:
+		return fmt.Sprintf("observe %d budget=%d", m.costs[0], m.n)
 	case moveSetSlots:
 		return fmt.Sprintf("setslots %d", m.n)
 	case moveSetRoom:
@@ -118,6 +124,9 @@ func (m move) story() string {
 	return fmt.Sprintf("restart %v", m.d)
 }
 
+// story is the costs of as many budgets as a simulation has at most.
+func (s costs) story() string { return fmt.Sprintf("%d,%d,%d", s[0], s[1], s[2]) }
+
 func storyLimit(l bucket.Limit) string {
 	return fmt.Sprintf("%d/%v capacity=%d", l.Refill, l.Per, l.Capacity)
 }
@@ -127,22 +136,29 @@ func storyLimit(l bucket.Limit) string {
 type habits struct {
 	deck     []verb // one card of it is drawn for each move
 	crowd    int    // about how many calls there are at a time
-	costs    int64  // up to this
+	costs    costs  // up to this
 	deadline bool   // some calls have one
 	priority bool
 	jumps    bool // the clock jumps
 	per      int64
+	budgets  int
 }
 
-func drawHabits(rnd *rand.Rand, cfg Config) habits {
+func drawHabits(rnd *rand.Rand, limits []bucket.Limit) habits {
 	h := habits{
 		deck:     []verb{moveSubmit, moveSubmit, moveSubmit, moveSucceed, moveSucceed, moveSucceed, moveFail, moveAdvance, moveAdvance, moveAdvance},
 		crowd:    []int{2, 5, 10, 30}[rnd.IntN(4)],
-		costs:    []int64{1, cfg.Limit.Capacity + 1}[rnd.IntN(2)],
 		deadline: rnd.IntN(2) == 0,
 		priority: rnd.IntN(2) == 0,
 		jumps:    rnd.IntN(4) == 0,
-		per:      int64(cfg.Limit.Per),
+		per:      int64(limits[0].Per),
+		budgets:  len(limits),
+	}
+	one := rnd.IntN(2) == 0 && len(limits) == 1
+	for i, l := range limits {
+		if h.costs[i] = 1; !one {
+			h.costs[i] = l.Capacity + 1
+		}
 	}
 	for v := moveStart; v < moveRestart; v++ {
 		if v != moveAdvance && v != moveDrain && rnd.IntN(2) == 0 {
@@ -170,11 +186,10 @@ func drawLimits(rnd *rand.Rand) bucket.Limit {
 	}
 }
 
-func drawConfig(rnd *rand.Rand) Config {
-	limit := drawLimits(rnd)
-	per := min(limit.Per, time.Hour)
-	return Config{
-		Limit:        limit,
+func drawConfig(rnd *rand.Rand) (Config, []bucket.Limit) {
+	limits := []bucket.Limit{drawLimits(rnd)}
+	per := min(limits[0].Per, time.Hour)
+	cfg := Config{
 		MaxInFlight:  []int{0, 0, 1, 3}[rnd.IntN(4)],
 		MaxQueued:    []int{0, 0, 1, 3}[rnd.IntN(4)],
 		Overflow:     Overflow(rnd.IntN(3)),
@@ -188,7 +203,23 @@ func drawConfig(rnd *rand.Rand) Config {
 			MaxServerWait: []time.Duration{time.Minute, 3 * per}[rnd.IntN(2)],
 		}.WithDefaults(),
 	}
+	more := []int{0, 0, 1, 2}[rnd.IntN(4)]
+	if more == 0 {
+		cfg.Limit = limits[0]
+		return cfg, limits
+	}
+	for range more {
+		limits = append(limits, drawLimits(rnd))
+	}
+	cfg.Limits = bucket.Limits{}
+	for i, l := range limits {
+		cfg.Limits[simBudgets[i]] = l
+	}
+	return cfg, limits
 }
+
+// simBudgets are the names of budgets, if there are several.
+var simBudgets = []string{"a", "b", "c"}
 
 // oldAge is when a life ends early: before any sum of times in it saturates.
 const oldAge = 60 * 365 * 24 * time.Hour
@@ -212,8 +243,10 @@ func (s *sim) draw() move {
 	switch m.verb {
 	case moveSubmit:
 		s.drawCall(&m)
-	case moveSucceed, moveFail, moveStart, moveAbandon:
+	case moveSucceed, moveFail, moveStart, moveAbandon, moveSettle:
 		s.pick(&m, s.running)
+		m.n = s.rnd.IntN(s.habits.budgets)
+		m.costs[0] = s.rnd.Int64N(2 * s.habits.costs[m.n])
 		m.verdict = s.drawVerdict()
 		if m.verb == moveStart && s.calls[m.call].last == events.Started {
 			m.verb = moveAdvance // once is enough
@@ -233,13 +266,17 @@ func (s *sim) draw() move {
 	case moveAsk:
 		s.pick(&m, s.waiting)
 	case moveDryRun:
-		m.cost, m.priority = s.rnd.Int64N(s.habits.costs+1), s.rnd.IntN(3)
+		s.drawCosts(&m)
+		m.priority = s.rnd.IntN(3)
 	case movePause:
 		if m.d = bucket.Forever; s.rnd.IntN(3) > 0 {
 			m.d = s.drawTime()
 		}
 	case moveSetLimit:
-		m.limit = drawLimits(s.rnd)
+		m.limit, m.n = drawLimits(s.rnd), s.rnd.IntN(s.habits.budgets)
+	case moveObserve:
+		m.n = s.rnd.IntN(s.habits.budgets)
+		m.costs[0] = s.rnd.Int64N(s.habits.costs[m.n] + 1)
 	case moveSetSlots, moveSetRoom:
 		m.n = s.rnd.IntN(5)
 	}
@@ -261,10 +298,7 @@ func (s *sim) pick(m *move, list []*simCall) {
 func (s *sim) drawCall(m *move) {
 	r := s.rnd.Uint64()
 	m.call = len(s.calls)
-	m.cost = int64(r>>32) % (s.habits.costs + 1)
-	if s.habits.costs == 1 {
-		m.cost = 1
-	}
+	s.drawCosts(m)
 	m.noWait, m.asks, m.watched = r&15 == 0, r>>4&1 == 0, r>>5&3 == 0
 	if s.habits.priority && r>>7&1 == 0 {
 		m.priority = []int{-1, 1, 3, 1}[r>>8&3]
@@ -272,7 +306,15 @@ func (s *sim) drawCall(m *move) {
 	if s.habits.deadline && r>>10&1 == 0 {
 		m.deadline = 1 + s.drawTime()
 	}
-	m.bare = m.priority == 0 && !m.watched && r>>11&1 == 0
+	m.bare = m.priority == 0 && s.habits.budgets == 1 && !m.watched && r>>11&1 == 0
+}
+
+func (s *sim) drawCosts(m *move) {
+	for i := range s.habits.budgets {
+		if m.costs[i] = 1; s.habits.costs[i] > 1 {
+			m.costs[i] = s.rnd.Int64N(s.habits.costs[i] + 1)
+		}
+	}
 }
 
 func (s *sim) drawVerdict() retry.Verdict {

@@ -3,9 +3,11 @@ package scheduler
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,7 +91,7 @@ func TestSimulationFindsAndShortens(t *testing.T) {
 	require.True(t, third(short))
 
 	s = newSim(1, true)
-	s.d.level.SetInt64(0) // the model believes that the bucket is empty at first
+	s.d.budgets[0].level.SetInt64(0) // the model believes that the bucket is empty at first
 	s.live()
 	require.NotNil(t, s.failure)
 	require.Contains(t, s.failure.rule, "as in the model")
@@ -135,10 +137,23 @@ func shorten(story []move, fails func([]move) bool) []move {
 	return story
 }
 
+// storyLimits are the budgets as a story has them.
+func storyLimits(cfg Config) string {
+	if cfg.Limits == nil {
+		return storyLimit(cfg.Limit)
+	}
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
+		l := cfg.Limits[name]
+		all = append(all, fmt.Sprintf("%s=%d/%v/%d", name, l.Refill, l.Per, l.Capacity))
+	}
+	return strings.Join(all, " ")
+}
+
 // tellStory writes moves down as a transcript.
 func tellStory(cfg Config, story []move) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "limit %s slots=%d room=%d step=%v overflow=%s\n\n", storyLimit(cfg.Limit), cfg.MaxInFlight, cfg.MaxQueued, cfg.PriorityStep,
+	fmt.Fprintf(&b, "limit %s slots=%d room=%d step=%v overflow=%s\n\n", storyLimits(cfg), cfg.MaxInFlight, cfg.MaxQueued, cfg.PriorityStep,
 		[]string{"wait", "refuse", "drop"}[cfg.Overflow])
 	p := cfg.Retry
 	fmt.Fprintf(&b, "retry max=%d initial=%v longest=%v jitter=%v seed=%d maxserverwait=%v\n", p.MaxRetries, p.Initial, p.Max, p.Jitter, p.Seed, p.MaxServerWait)

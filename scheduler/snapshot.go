@@ -11,14 +11,8 @@ type Snapshot struct {
 	At     time.Time `json:"at"`
 	Closed bool      `json:"closed,omitzero"`
 
-	// Available is the whole tokens in the budget, negative in debt. The ledger
-	// balances: Initial + Refilled + Refunded + Adjusted == Spent + Available.
-	Available int64         `json:"available"`
-	Ledger    bucket.Ledger `json:"ledger"`
-	Limit     bucket.Limit  `json:"limit"`
-
-	// Level is the budget's state in a form that survives a restart: [Config.Level].
-	Level bucket.State `json:"level"`
+	Budget           // the budget; of several, the first by name
+	Budgets []Budget `json:"budgets,omitzero"` // if there are several: all of them, by name
 
 	Queued     int `json:"queued"`      // calls that wait for tokens or a slot
 	Outside    int `json:"outside"`     // those of them whose Submit waits for room: see [WaitForRoom]
@@ -36,6 +30,21 @@ type Snapshot struct {
 
 	Totals Totals `json:"totals"`
 	Seed   uint64 `json:"seed"` // of the jitter: with it, and the same calls, a run can be replayed
+}
+
+// Budget is the state of one budget.
+type Budget struct {
+	Name string `json:"name,omitzero"` // in [Config.Limits]
+
+	// Available is the whole tokens in the budget, negative in debt. The ledger
+	// balances: Initial + Refilled + Refunded + Adjusted == Spent + Available.
+	Available int64         `json:"available"`
+	Ledger    bucket.Ledger `json:"ledger"`
+	Limit     bucket.Limit  `json:"limit"`
+
+	// Level is the budget's state in a form that survives a restart: see
+	// [Config.Level] and [Config.Levels].
+	Level bucket.State `json:"level"`
 }
 
 // Totals count calls and attempts since the scheduler was made.
@@ -65,9 +74,9 @@ type Unfinished struct {
 	State    string    `json:"state"`             // "running", "queued" or "backing off"
 	Rank     time.Time `json:"rank,omitzero"`     // its seniority: when it arrived, or counts as having arrived by its priority
 	Priority int       `json:"priority,omitzero"` // as given by [Priority]
-	Cost     int64     `json:"cost"`              // tokens an attempt of it pays
+	Cost     int64     `json:"cost"`              // tokens an attempt of it pays, from the first budget
 	Attempts int       `json:"attempts"`          // how many were made
-	Paid     int64     `json:"paid"`              // tokens they cost
+	Paid     int64     `json:"paid"`              // tokens they cost, likewise
 	Due      time.Time `json:"due,omitzero"`      // when it would have tried again, if it was backing off
 	Err      string    `json:"err,omitzero"`      // what its last attempt failed with
 
@@ -78,7 +87,7 @@ func (k *core) unfinished(c *call) Unfinished {
 	c.follow()
 	u := Unfinished{
 		Call: c.id, Name: c.name, Rank: k.time(c.rank), Priority: c.priority, Cost: c.cost,
-		Attempts: c.attempt, Paid: int64(c.attempt) * c.cost, last: c.lastErr(),
+		Attempts: c.attempt, Paid: c.paid, last: c.lastErr(),
 	}
 	switch c.state {
 	case running:
@@ -98,10 +107,6 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 	s := Snapshot{
 		At:          at,
 		Closed:      k.closed,
-		Available:   k.bucket.Available(),
-		Ledger:      k.bucket.Ledger(),
-		Limit:       k.bucket.Limit(),
-		Level:       k.bucket.State(k.now, at),
 		MaxInFlight: k.maxInFlight,
 		MaxQueued:   k.maxQueued,
 		Paused:      k.paused(),
@@ -112,7 +117,14 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 		Totals:      k.totals,
 	}
 	s.Totals.Succeeded -= uint64(k.inTill) // they are not over
-	if held := k.bucket.HeldUntil(); held > k.now {
+	for i := range k.budgets {
+		b := &k.budgets[i]
+		s.Budgets = append(s.Budgets, Budget{b.name, b.Available(), b.Ledger(), b.Limit(), b.State(k.now, at)})
+	}
+	if s.Budget = s.Budgets[0]; len(s.Budgets) == 1 {
+		s.Budgets = nil
+	}
+	if held := k.budgets.heldUntil(); held > k.now {
 		s.HeldUntil = k.time(held)
 	}
 	if end := k.pauseEnds(); end != bucket.Forever {

@@ -214,19 +214,19 @@ func (m *tillMatch) newLimit(t *rapid.T) {
 	limit := m.exact.Limit()
 	limit.Refill = rapid.Int64Range(1, 10_000).Draw(t, "refill")
 	require.NoError(t, m.exact.SetLimit(m.clock.now, limit))
-	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { require.NoError(t, o.core.setLimit(now, limit)) }})
+	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { require.NoError(t, o.core.setLimit(now, 0, limit)) }})
 }
 
 func (m *tillMatch) check(t *rapid.T) {
 	m.exact.Advance(m.clock.now)
-	b := m.o.core.bucket // with what was taken since the owner looked
+	b := m.o.core.budgets[0] // with what was taken since the owner looked
 	b.Advance(m.clock.now)
 	require.True(t, b.Take(m.clock.now, int64(m.o.loan.left-m.o.s.till.word.Load()&tillTokens)))
 	short := m.exact.Available() - b.Available()
 	require.GreaterOrEqual(t, short, int64(0), "never more than there is")
 	gap := max(m.longest, m.clock.now-m.looked)
 	require.LessOrEqual(t, short, int64(float64(10_000)*gap.Seconds())+1, "and short of one interval at most")
-	requireBalanced(t, &m.o.core.bucket)
+	requireBalanced(t, &m.o.core.budgets[0].Bucket)
 }
 
 // heat makes so many plain calls, one right after the other, that the till is open.

@@ -123,7 +123,7 @@ func newWorkload(seed uint64) *workload {
 		{
 			6*time.Second + upTo(time.Second),
 			func(s *Scheduler) error { return s.SetLimit(bucket.PerSecond(11).Burst(4)) },
-			func(k *core, now time.Duration) { _ = k.setLimit(now, bucket.PerSecond(11).Burst(4)) },
+			func(k *core, now time.Duration) { _ = k.setLimit(now, 0, bucket.PerSecond(11).Burst(4)) },
 		},
 		{
 			8*time.Second + upTo(time.Second),

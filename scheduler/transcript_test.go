@@ -81,6 +81,7 @@ type storyteller struct {
 
 // run carries out one command and returns what happened.
 //
+//	limit a=10/1s/3 b=5/1m/9 slots=2    the same, with several budgets: their capacities last
 //	limit 10/1s capacity=3 slots=2 room=5 overflow=refuse|drop step=1s
 //	                                   what the budget is; first in every story
 //	retry max=2 initial=1s longest=1m jitter=0.1 seed=7 maxserverwait=1m
@@ -90,6 +91,8 @@ type storyteller struct {
 //	reserve a                          so does one that is to be ended by done or withdraw
 //	done a                             a's attempt succeeded
 //	fail a transient|limited|final wait=30s
+//	settle a cost=5 budget=1           what a's attempt really costs
+//	observe 3 budget=1                 a server says that so many tokens are left
 //	start a                            a's function is about to run
 //	abandon a                          a was granted and never started
 //	cancel a                           a's context is done
@@ -97,7 +100,7 @@ type storyteller struct {
 //	estimate a b                       what their places and waits are now
 //	dryrun cost=2 priority=1           what they would be for a new call
 //	pause, pause 5s, resume            nobody is granted meanwhile
-//	setlimit 10/1s capacity=3, setslots 2, setroom 5
+//	setlimit 10/1s capacity=3 budget=1, setslots 2, setroom 5
 //	advance 1.5s                       time passes
 //	snapshot                           somebody looks
 //	drain, close                       no more calls; the end
@@ -114,7 +117,7 @@ func (st *storyteller) run(line string) string {
 	}
 	switch verb {
 	case "limit":
-		st.begin(names[0], set)
+		st.begin(names, set)
 	case "retry":
 		st.policy = retry.Policy{
 			MaxRetries: st.int(set["max"]), Initial: st.duration(set["initial"]), Max: st.duration(set["longest"]),
@@ -130,6 +133,10 @@ func (st *storyteller) run(line string) string {
 		}
 	case "fail":
 		st.fail(names, set)
+	case "settle":
+		st.k.settleCost(st.now, st.calls[names[0]], st.calls[names[0]].attempt, st.int(set["budget"]), int64(st.int(set["cost"])))
+	case "observe":
+		st.k.observe(st.now, st.int(set["budget"]), int64(st.int(names[0])))
 	case "start":
 		st.k.started(st.now, st.calls[names[0]])
 	case "abandon":
@@ -147,7 +154,8 @@ func (st *storyteller) run(line string) string {
 		}
 		return b.String() + st.report()
 	case "dryrun":
-		c := &call{cost: int64(st.int(set["cost"])), trail: &trail{priority: st.int(set["priority"])}}
+		c := &call{trail: &trail{priority: st.int(set["priority"])}}
+		st.price(c, set["cost"])
 		return st.k.dryRun(st.now, c).String() + "\n" + st.report()
 	case "pause":
 		until := time.Duration(bucket.Forever)
@@ -158,7 +166,7 @@ func (st *storyteller) run(line string) string {
 	case "resume":
 		st.k.resume(st.now)
 	case "setlimit":
-		require.NoError(st.t, st.k.setLimit(st.now, st.limit(names[0], set)))
+		require.NoError(st.t, st.k.setLimit(st.now, st.int(set["budget"]), st.limit(names[0], set)))
 	case "setslots":
 		st.k.setMaxInFlight(st.now, st.int(names[0]))
 	case "setroom":
@@ -180,10 +188,10 @@ func (st *storyteller) run(line string) string {
 	return st.report()
 }
 
-func (st *storyteller) begin(limit string, set map[string]string) {
+func (st *storyteller) begin(names []string, set map[string]string) {
 	overflow := map[string]Overflow{"refuse": RefuseNew, "drop": DropLowest}
 	k, err := newCore(Config{
-		Limit: st.limit(limit, set), MaxInFlight: st.int(set["slots"]),
+		Limit: st.oneLimit(names, set), Limits: st.limits(set), MaxInFlight: st.int(set["slots"]),
 		MaxQueued: st.int(set["room"]), Overflow: overflow[set["overflow"]], PriorityStep: st.duration(set["step"]),
 	}, simOrigin)
 	require.NoError(st.t, err)
@@ -201,11 +209,11 @@ func (st *storyteller) close() string {
 
 func (st *storyteller) restart(gap time.Duration) string {
 	old, at := st.k, st.k.time(st.k.now)
-	level := old.bucket.State(old.now, at)
-	k, err := newCore(Config{
-		Limit: old.bucket.Limit(), Level: &level, MaxInFlight: old.maxInFlight,
-		MaxQueued: old.maxQueued, Overflow: old.overflow, PriorityStep: old.step,
-	}, at.Add(gap))
+	cfg := Config{MaxInFlight: old.maxInFlight, MaxQueued: old.maxQueued, Overflow: old.overflow, PriorityStep: old.step}
+	if len(old.budgets) > 1 {
+		cfg.Limits = bucket.Limits{}
+	}
+	k, err := newCore(goesOn(cfg, old.snapshot(st.now)), at.Add(gap))
 	require.NoError(st.t, err)
 	k.wanted = events.All
 	st.k, st.now = k, 0
@@ -218,12 +226,41 @@ func (st *storyteller) limit(rate string, set map[string]string) bucket.Limit {
 	return bucket.Per(int64(st.int(refill)), st.duration(per)).Burst(int64(st.int(set["capacity"])))
 }
 
+// oneLimit is the limit of a story with one budget.
+func (st *storyteller) oneLimit(names []string, set map[string]string) (l bucket.Limit) {
+	if len(names) > 0 {
+		l = st.limit(names[0], set)
+	}
+	return l
+}
+
+// limits are those of a story with several.
+func (st *storyteller) limits(set map[string]string) (all bucket.Limits) {
+	for name, text := range set {
+		if part := strings.Split(text, "/"); len(part) == 3 {
+			if all == nil {
+				all = bucket.Limits{}
+			}
+			all[name] = bucket.Per(int64(st.int(part[0])), st.duration(part[1])).Burst(int64(st.int(part[2])))
+		}
+	}
+	return all
+}
+
+// price sets a call's cost, or its costs.
+func (st *storyteller) price(c *call, text string) {
+	for i, cost := range strings.Split(text, ",") {
+		if cost != "" {
+			c.costs[i], c.several = int64(st.int(cost)), true
+			c.cost = c.costs[0]
+		}
+	}
+}
+
 func (st *storyteller) submit(name string, set map[string]string) {
 	policy := st.policy.WithDefaults()
 	c := &call{trail: &trail{name: name}, cost: 1, policy: &policy, deadline: bucket.Forever}
-	if cost, ok := set["cost"]; ok {
-		c.cost = int64(st.int(cost))
-	}
+	st.price(c, set["cost"])
 	if deadline, ok := set["deadline"]; ok {
 		c.deadline = st.duration(deadline)
 		if strings.HasPrefix(deadline, "+") {
@@ -255,12 +292,16 @@ func (st *storyteller) report() string {
 		fmt.Fprintf(&b, "%q is let in\n", c.name)
 	}
 	st.k.effects.clear()
-	requireBalanced(st.t, &st.k.bucket)
+	var tokens []string
+	for i := range st.k.budgets {
+		requireBalanced(st.t, &st.k.budgets[i].Bucket)
+		tokens = append(tokens, strconv.FormatInt(st.k.budgets[i].Available(), 10))
+	}
 	fmt.Fprintf(&b, "[%v: ", st.k.now)
 	if st.k.paused() {
 		b.WriteString("paused, ")
 	}
-	fmt.Fprintf(&b, "tokens %d, queued %d", st.k.bucket.Available(), st.k.queue.len())
+	fmt.Fprintf(&b, "tokens %s, queued %d", strings.Join(tokens, " and "), st.k.queue.len())
 	if n := st.k.outside.count; n > 0 {
 		fmt.Fprintf(&b, " (%d outside)", n)
 	}

@@ -1,0 +1,48 @@
+package scheduler
+
+import (
+	"fmt"
+
+	"example.com/fairlead/bucket"
+)
+
+// limits are those in force, for whoever is not the owner.
+func (b budgets) limits() *[]named {
+	all := make([]named, len(b))
+	for i := range b {
+		all[i] = named{b[i].name, b[i].Limit()}
+	}
+	return &all
+}
+
+type named struct {
+	name  string
+	limit bucket.Limit
+}
+
+// budget is the place of the budget with this name.
+func (s *Scheduler) budget(name string) (int, error) {
+	all := *s.limits.Load()
+	for i := range all {
+		if all[i].name == name {
+			return i, nil
+		}
+	}
+	if len(all) == 1 {
+		return 0, fmt.Errorf("%w %q: there is one budget, and its name is %q", ErrNoBudget, name, all[0].name)
+	}
+	var names []string
+	for _, one := range all {
+		names = append(names, one.name)
+	}
+	return 0, fmt.Errorf("%w %q: there are %q", ErrNoBudget, name, names)
+}
+
+// Levels are the levels of several budgets, as [Config.Levels] wants them.
+func (s Snapshot) Levels() map[string]bucket.State {
+	levels := map[string]bucket.State{}
+	for _, b := range s.Budgets {
+		levels[b.Name] = b.Level
+	}
+	return levels
+}
