@@ -1,9 +1,9 @@
 # The modules of this repository. The root one has no dependencies but for its tests.
-MODULES := . examples bench
+MODULES := . examples bench bench/peerstests
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help demo test sim lint build fuzz bench transcripts rename
+.PHONY: help demo test sim lint build fuzz bench transcripts rename peers-tests
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ bench: ## compare with other libraries in 10 minutes, and write bench/README.md'
 
 bench-quick: ## print the ratios against the targets, in 90 seconds
 	@cd bench && go run . -quick
+
+peers-tests: ## run the peers' own tests against Fairlead
+	@cd bench/peerstests && go run .
 
 transcripts: ## write what the core does now into its transcripts, to be read in the diff
 	@go test ./scheduler -run TestTranscripts -rewrite && git diff --stat -- scheduler/testdata

@@ -198,8 +198,9 @@ func TestSettleReservation(t *testing.T) {
 // TestSettleMisuse: what can't be settled says so.
 func TestSettleMisuse(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		var noContext context.Context
 		require.ErrorIs(t, scheduler.Settle(t.Context(), "", 1), scheduler.ErrNotSettled)
-		require.ErrorContains(t, scheduler.Settle(nil, "", 1), "nil context") //nolint:staticcheck // on purpose
+		require.ErrorContains(t, scheduler.Settle(noContext, "", 1), "nil context")
 		require.NoError(t, s.Do(t.Context(), func(ctx context.Context) error {
 			require.ErrorIs(t, scheduler.Settle(ctx, "", 1), scheduler.ErrNotSettled, "a plain call")
 			return nil

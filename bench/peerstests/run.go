@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+)
+
+// tries is how often a test is run that should pass and does not. Many of them depend on
+// how long something takes in real time, and fail on the peer's own implementation, too,
+// when the machine is busy. What Fairlead decides does not depend on that.
+const tries = 5
+
+// run runs the tests of a suite that was assembled in the folder.
+func (s *suite) run(folder string) (map[string]result, error) {
+	results := map[string]result{}
+	var again []string
+	for try := 1; try == 1 || try <= tries && len(again) > 0; try++ {
+		latest, err := s.goTest(folder, again)
+		if err != nil {
+			return nil, err
+		}
+		for name, r := range latest {
+			r.try = try
+			results[name] = r
+		}
+		again = s.disappointing(results)
+	}
+	return results, nil
+}
+
+// disappointing are the tests that should have passed and did not.
+func (s *suite) disappointing(results map[string]result) (names []string) {
+	for _, t := range s.tests {
+		if t.verdict == passes && results[t.name].action != "pass" {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
+
+// goTest runs some of the tests, or all if there are no names.
+func (s *suite) goTest(folder string, names []string) (map[string]result, error) {
+	args := append([]string{"test", "-json", "-modfile=" + modfile(folder), "-count=1", "-timeout=60s"}, s.flags...)
+	if len(names) > 0 {
+		args = append(args, "-run=^("+strings.Join(names, "|")+")$")
+	}
+	cmd := exec.Command("go", append(args, s.pkg())...)
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	results, build := parse(out)
+	var exit *exec.ExitError
+	if (err != nil && !errors.As(err, &exit)) || len(results) == 0 { // an exit status is for a test that failed, too
+		return nil, fmt.Errorf("%v: %w\n%s%s", cmd, err, build, complaints.Bytes())
+	}
+	return results, nil
+}
+
+// parse reads what go test -json writes about a package: how its tests ended, and what
+// the compiler said.
+func parse(out []byte) (results map[string]result, build string) {
+	results = map[string]result{}
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		var ev struct{ Action, Test, Output string }
+		if json.Unmarshal(lines.Bytes(), &ev) != nil {
+			continue
+		}
+		if ev.Action == "build-output" {
+			build += ev.Output
+		}
+		name, _, isPart := strings.Cut(ev.Test, "/")
+		if name == "" {
+			continue
+		}
+		r := results[name]
+		switch ev.Action {
+		case "output":
+			r.output += ev.Output
+		case "pass", "fail", "skip":
+			if !isPart {
+				r.action = ev.Action
+			}
+		}
+		results[name] = r
+	}
+	return results, build
+}
