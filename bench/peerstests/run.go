@@ -45,7 +45,7 @@ func (s *suite) disappointing(results map[string]result) (names []string) {
 
 // goTest runs some of the tests, or all if there are no names.
 func (s *suite) goTest(folder string, names []string) (map[string]result, error) {
-	args := append([]string{"test", "-json", "-modfile=" + modfile(folder), "-count=1", "-timeout=60s"}, s.flags...)
+	args := append([]string{"test", "-json", "-modfile=" + modfile(folder), "-race", "-count=1", "-timeout=60s"}, s.flags...)
 	if len(names) > 0 {
 		args = append(args, "-run=^("+strings.Join(names, "|")+")$")
 	}
