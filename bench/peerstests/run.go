@@ -56,7 +56,7 @@ func (s *suite) goTest(folder string, names []string) (map[string]result, error)
 	results, build := parse(out)
 	var exit *exec.ExitError
 	if (err != nil && !errors.As(err, &exit)) || len(results) == 0 { // an exit status is for a test that failed, too
-		return nil, fmt.Errorf("%v: %w\n%s%s", cmd, err, build, complaints.Bytes())
+		return nil, fmt.Errorf("%v: %v\n%s%s", cmd, err, build, complaints.Bytes())
 	}
 	return results, nil
 }
