@@ -86,6 +86,7 @@ func TestParse(t *testing.T) {
 {"Action":"pass","Package":"m","Test":"TestA"}
 no JSON
 {"Action":"run","Package":"m","Test":"TestB"}
+{"Action":"pass","Package":"m","Test":"TestB/part"}
 {"Action":"fail","Package":"m"}
 `))
 	require.Empty(t, build)
