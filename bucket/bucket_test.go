@@ -84,6 +84,28 @@ func TestReadyToTheNanosecond(t *testing.T) {
 	}
 }
 
+// TestH29_RoundingDoesNotAddUp (B2): tokens that are taken one by one, each at the first
+// nanosecond at which it is there, come when the formula says: the last of many no later
+// than if it had been waited for alone.
+func TestH29_RoundingDoesNotAddUp(t *testing.T) {
+	for _, limit := range []bucket.Limit{
+		bucket.PerSecond(3).Burst(1),
+		bucket.PerSecond(999_999_937).Burst(1),
+		bucket.Per(7, 24*hour+1).Burst(1),
+	} {
+		b := newBucket(t, limit, 0)
+		require.True(t, b.Take(0, 1))
+		for n := range int64(100_000) {
+			b.Take(b.Ready(1), 1)
+			if n%10_007 == 0 {
+				alone := newBucket(t, limit.Burst(2_000_000), 0)
+				require.True(t, alone.Take(0, 2_000_000))
+				require.Equal(t, alone.Ready(n+1), b.HeldUntil(), "token %d of %v", n+1, limit)
+			}
+		}
+	}
+}
+
 // TestReadyForSeveralCosts: the capacity does not limit the sum of what waits.
 func TestReadyForSeveralCosts(t *testing.T) {
 	b := drained(t, 0)
@@ -91,9 +113,9 @@ func TestReadyForSeveralCosts(t *testing.T) {
 	require.Equal(t, bucket.Forever, b.Ready(math.MaxInt64))
 }
 
-// TestReadyBeyondReckoning (H30, H31): a wait that no duration can hold is Forever,
+// TestH31_ReadyBeyondReckoning: a wait that no duration can hold is Forever,
 // also where its length would overflow 64 bits by being rounded up.
-func TestReadyBeyondReckoning(t *testing.T) {
+func TestH31_ReadyBeyondReckoning(t *testing.T) {
 	b := newBucket(t, bucket.Limit{Capacity: math.MaxInt64, Refill: math.MaxInt64 / 2, Per: bucket.Forever}, 0)
 	require.True(t, b.Take(0, math.MaxInt64))
 	require.True(t, b.Take(3, 1))
@@ -119,8 +141,8 @@ func TestDebtIsWaitedOut(t *testing.T) {
 	require.Equal(t, bucket.Ledger{Initial: 10, Refilled: 21, Spent: 31}, b.Ledger())
 }
 
-// TestDebtIsBounded (H31): no charge overflows a level.
-func TestDebtIsBounded(t *testing.T) {
+// TestH31_DebtIsBounded: no charge overflows a level.
+func TestH31_DebtIsBounded(t *testing.T) {
 	b := drained(t, 0)
 	for range 3 {
 		b.Charge(0, math.MaxInt64)

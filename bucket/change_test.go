@@ -10,9 +10,9 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// TestHold (H43): a hold empties the bucket, and what waits for its end is spread
-// out by the refill rate.
-func TestHold(t *testing.T) {
+// TestH43_HoldSpreadsWhatWaits: a hold empties the bucket, and what waits for its end is
+// spread out by the refill rate.
+func TestH43_HoldSpreadsWhatWaits(t *testing.T) {
 	b := newBucket(t, bucket.PerSecond(10), 0)
 	b.Hold(0, hour)
 	require.Equal(t, bucket.Ledger{Initial: 10, Adjusted: -10}, b.Ledger())
@@ -67,9 +67,9 @@ func TestRefundDuringHold(t *testing.T) {
 	require.True(t, b.Take(hour, 4))
 }
 
-// TestH42ClockBackwards (B6): an instant before the latest one seen counts as
+// TestH42_ClockBackwards (B6): an instant before the latest one seen counts as
 // that one, whatever is done, also after a hold.
-func TestH42ClockBackwards(t *testing.T) {
+func TestH42_ClockBackwards(t *testing.T) {
 	full := newBucket(t, bucket.PerSecond(10), hour)
 	inDebt := drained(t, hour)
 	inDebt.Charge(hour, 5)
@@ -99,10 +99,10 @@ func TestH42ClockBackwards(t *testing.T) {
 	}
 }
 
-// TestH43ClockForwards (B6, H30, H32): however far the clock jumps and however
+// TestH43_ClockForwards (B6): however far the clock jumps and however
 // long a bucket idles, it holds its capacity, and less than a
 // nanosecond's worth more.
-func TestH43ClockForwards(t *testing.T) {
+func TestH43_ClockForwards(t *testing.T) {
 	for _, limit := range []bucket.Limit{
 		bucket.PerSecond(10),
 		bucket.Per(1, 24*hour),
@@ -206,4 +206,52 @@ func TestSkip(t *testing.T) {
 	require.EqualValues(t, -2, b.Available(), "time that is skipped pays off no debt, either")
 	require.Equal(t, bucket.Forever, b.Ready(1))
 	requireBalanced(t, &b)
+}
+
+// TestH30_LongIdleOverflowsNothing: what time has brought is reckoned in more than 64
+// bits, whether the product of time and rate needs them or even the tokens do.
+func TestH30_LongIdleOverflowsNothing(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		limit bucket.Limit
+		idle  time.Duration
+		want  int64
+	}{
+		// 2^40 ns · 2^40 units is 2^80; divided by 2^50+1 ns it is a little less than 2^30 tokens.
+		{"product", bucket.Limit{Capacity: 1 << 40, Refill: 1 << 40, Per: 1<<50 + 1}, 1 << 40, 1<<30 - 1},
+		// 2^40 ns · 2^30 tokens/ns is 2^70 tokens.
+		{"tokens", bucket.Limit{Capacity: 1 << 40, Refill: 1 << 30, Per: 1}, 1 << 40, 1 << 40},
+		// Exactly 2^64: in 64 bits it would be nothing at all.
+		{"tokens, wrapping to 0", bucket.Limit{Capacity: 1 << 40, Refill: 1 << 24, Per: 1}, 1 << 40, 1 << 40},
+		// 2^63: negative, if it were signed.
+		{"tokens, turning negative", bucket.Limit{Capacity: 1 << 40, Refill: 1 << 23, Per: 1}, 1 << 40, 1 << 40},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBucket(t, c.limit, 0)
+			require.True(t, b.Take(0, c.limit.Capacity))
+			b.Advance(c.idle)
+			require.Equal(t, c.want, b.Available())
+			requireBalanced(t, &b)
+		})
+	}
+}
+
+// TestH32_IdleCreditIsAtMostTheCapacity: who has been idle, however long and in however
+// many steps, gets one burst and then the rate; nothing is saved up beyond that.
+func TestH32_IdleCreditIsAtMostTheCapacity(t *testing.T) {
+	b, now := newBucket(t, bucket.PerSecond(10).Burst(3), 0), time.Duration(0)
+	for range 3 {
+		for range 1000 {
+			now += 7 * time.Minute
+			b.Advance(now)
+			require.EqualValues(t, 3, b.Available())
+		}
+		require.True(t, b.Take(now, 3))
+		for range 20 {
+			require.False(t, b.Take(now+100*time.Millisecond-1, 1))
+			now += 100 * time.Millisecond
+			require.True(t, b.Take(now, 1))
+		}
+	}
+	require.Equal(t, bucket.Ledger{Initial: 3, Refilled: 66, Spent: 69}, b.Ledger())
 }

@@ -39,8 +39,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestInvalidLimits (B3, H28, H31): every fault is told, with its field and value.
-func TestInvalidLimits(t *testing.T) {
+// TestH28_InvalidLimits (B3, H31): every fault is told, with its field and value.
+func TestH28_InvalidLimits(t *testing.T) {
 	const (
 		capacity = "bucket: limit's Capacity is %s: it must be at least 1"
 		refill   = "bucket: limit's Refill is %s: it must be at least 1 token every Per (a Window needs a burst from 1 to n)"
@@ -84,8 +84,8 @@ func TestInvalidLimits(t *testing.T) {
 	}
 }
 
-// TestCheckCost (B3, H27).
-func TestCheckCost(t *testing.T) {
+// TestH27_CheckCost (B3).
+func TestH27_CheckCost(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		limit bucket.Limit

@@ -142,8 +142,8 @@ func TestReaderWaits(t *testing.T) {
 	}
 }
 
-// TestUnsubscribe (H23): twice, and from the loop that reads.
-func TestUnsubscribe(t *testing.T) {
+// TestH23_Unsubscribe: twice, and from the loop that reads.
+func TestH23_Unsubscribe(t *testing.T) {
 	var h events.Hub
 	other := h.Subscribe(events.All, 0)
 	defer other.Close()
@@ -164,9 +164,9 @@ func TestUnsubscribe(t *testing.T) {
 	sub.Close()
 }
 
-// TestUnsubscribeDuringPublish (H23): subscribers come and go from several
+// TestH23_UnsubscribeDuringPublish: subscribers come and go from several
 // goroutines while one publishes; those that stay miss nothing.
-func TestUnsubscribeDuringPublish(t *testing.T) {
+func TestH23_UnsubscribeDuringPublish(t *testing.T) {
 	const total = 5000
 	var h events.Hub
 	steady := h.Subscribe(events.All, total)

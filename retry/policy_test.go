@@ -54,7 +54,7 @@ func TestWithDefaults_FieldsThatLeanOnEachOther(t *testing.T) {
 	}
 }
 
-func TestValidate_NamesFieldValueAndRemedy(t *testing.T) {
+func TestH28_FaultsNameFieldValueAndRemedy(t *testing.T) {
 	tests := []struct {
 		give retry.Policy
 		want string
@@ -98,6 +98,12 @@ func TestValidate_AcceptsTheEdges(t *testing.T) {
 	} {
 		require.NoError(t, p.Validate(), "%#v", p)
 	}
+}
+
+func TestH56_AttemptsSaturate(t *testing.T) {
+	p := retry.Policy{MaxRetries: math.MaxInt, Jitter: retry.None}
+	require.Equal(t, math.MaxInt, p.Attempts())
+	require.Equal(t, retry.Decision{Action: retry.Again, Delay: time.Minute}, p.Decide(1, math.MaxInt, retry.Verdict{Kind: retry.KindTransient}))
 }
 
 func TestPolicy_String(t *testing.T) {

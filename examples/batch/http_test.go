@@ -30,7 +30,7 @@ func redirect(t *testing.T, to string) (url string) {
 	return server.URL
 }
 
-func TestRetryAfter(t *testing.T) {
+func TestH46_RetryAfter(t *testing.T) {
 	now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
 		"":                               0,
