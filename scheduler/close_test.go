@@ -57,6 +57,7 @@ func TestH15_SubmitAgainstClose(t *testing.T) {
 // H16: close twice, at the same time: all return when it is over.
 func TestH16_CloseAtTheSameTime(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		sub := s.Subscribe(events.Exhausted) // there will be none
 		var all sync.WaitGroup
 		for i := range 50 {
 			all.Go(func() {
@@ -66,6 +67,12 @@ func TestH16_CloseAtTheSameTime(t *testing.T) {
 					left, err := s.Shutdown(t.Context())
 					require.NoError(t, err)
 					require.Empty(t, left)
+				}
+				select {
+				case _, open := <-sub.C:
+					require.False(t, open)
+				default:
+					t.Error("it returned before the owner had ended")
 				}
 				require.True(t, s.Snapshot().Closed)
 			})

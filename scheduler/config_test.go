@@ -15,8 +15,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// TestConfigFaults (B3, H28): every fault is told at once, with its field and value.
-func TestConfigFaults(t *testing.T) {
+// TestH28_ConfigFaults (B3): every fault is told at once, with its field and value.
+func TestH28_ConfigFaults(t *testing.T) {
 	_, err := scheduler.New(scheduler.Config{
 		Limit:       bucket.PerSecond(-3),
 		Retry:       retry.Policy{Jitter: math.NaN(), MaxRetries: -7},

@@ -160,7 +160,7 @@ func TestSetLimitWhileThousandsWait(t *testing.T) {
 
 // H27: what waits and costs more than the new capacity ends with a clear error, and so does
 // what comes later; the level is cut to the capacity.
-func TestSetLimitLowersTheCapacity(t *testing.T) {
+func TestH27_SetLimitLowersTheCapacity(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		f := &flaky{failures: 1}
 		backsOff := goDo(t.Context(), s, f.run, scheduler.Cost(6))
@@ -209,7 +209,7 @@ func TestSetMaxInFlight(t *testing.T) {
 }
 
 // H19: after Close nothing can be changed, and nothing blocks.
-func TestControlAfterClose(t *testing.T) {
+func TestH19_ControlAfterClose(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		h := submit(t, s, nothing)
 		s.Close()

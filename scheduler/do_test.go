@@ -92,16 +92,20 @@ func TestDoPassesItsContext(t *testing.T) {
 	})
 }
 
-// R7, H40: to wait for tokens is not an attempt, however long it takes.
+// R7, H40: to wait for tokens is not an attempt, however long it takes, and takes none of
+// those that the policy allows.
 func TestH40_WaitingIsNoAttempt(t *testing.T) {
-	cfg := scheduler.Config{Limit: bucket.Per(1, 1000*time.Hour), Level: empty, Retry: retry.Policy{MaxRetries: retry.None}}
+	cfg := scheduler.Config{Limit: bucket.Per(1, 1000*time.Hour), Level: empty, Retry: retry.Policy{MaxRetries: 1}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
-		f := &flaky{}
+		f := failing(nil)
 		started := time.Now()
-		require.NoError(t, s.Do(t.Context(), f.run))
-		require.Equal(t, 1000*time.Hour, time.Since(started))
-		require.Equal(t, 1, f.attempts())
-		require.EqualValues(t, 1, s.Snapshot().Totals.Attempts)
+		var out *retry.ExhaustedError
+		require.ErrorAs(t, s.Do(t.Context(), f.run), &out)
+		require.Equal(t, 2000*time.Hour, time.Since(started))
+		require.Equal(t, 2, f.attempts())
+		require.Equal(t, 2, out.Attempts)
+		require.EqualValues(t, 2, s.Snapshot().Totals.Attempts)
+		require.EqualValues(t, 1, s.Snapshot().Totals.Retries)
 	})
 }
 

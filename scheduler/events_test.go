@@ -150,3 +150,31 @@ func TestSubscribersAgree(t *testing.T) {
 		require.Equal(t, 20, strings.Count(told, " succeeded:")+strings.Count(told, "retries exhausted:"))
 	})
 }
+
+// H24: a subscription that has lost the final events takes no outcome from anybody.
+func TestH24_OutcomesAreInTheResult(t *testing.T) {
+	bubble(t, scheduler.Config{EventBuffer: 1, Limit: oneEach, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
+		sub := s.Subscribe()
+		ctx, cancel := context.WithCancel(t.Context())
+		handles := []*scheduler.Handle{
+			submit(t, s, nothing),
+			submit(t, s, failing(errBroken).run),
+			submit(t, s, failing(nil).run),
+		}
+		cancelled, err := s.Submit(ctx, nothing, scheduler.Cost(10))
+		require.NoError(t, err)
+		time.Sleep(500 * time.Millisecond)
+		cancel()
+		time.Sleep(time.Hour)
+		closed := submit(t, s, failing(nil).run)
+		synctest.Wait()
+		s.Close()
+		synctest.Wait() // whoever would still wait for an event waits for ever
+		for i, want := range []error{nil, errBroken, retry.ErrExhausted, context.Canceled, scheduler.ErrClosed} {
+			require.ErrorIs(t, append(handles, cancelled, closed)[i].Err(), want)
+		}
+		last := <-sub.C
+		require.Equal(t, events.ShutDown, last.Kind)
+		require.Greater(t, last.Missed, uint64(20))
+	})
+}

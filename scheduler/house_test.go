@@ -44,25 +44,19 @@ func TestCoreIsPure(t *testing.T) {
 // reads the clock or waits for it.
 func TestD1_OnlyClockTouchesTheClock(t *testing.T) {
 	forbidden := []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "NewTimer", "NewTicker", "Tick"}
-	files := 0
-	for _, pkg := range []string{"bucket", "retry", "events", "scheduler"} {
-		require.NoError(t, filepath.WalkDir("../"+pkg, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			files++
-			ast.Inspect(parse(t, path), func(n ast.Node) bool {
-				if sel, ok := n.(*ast.SelectorExpr); ok {
-					if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(forbidden, sel.Sel.Name) {
-						t.Errorf("%s uses time.%s: take the time from the clock that was given", path, sel.Sel.Name)
-					}
+	sources(t, func(path string, file *ast.File) {
+		if strings.HasPrefix(path, "../clock/") {
+			return
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(forbidden, sel.Sel.Name) {
+					t.Errorf("%s uses time.%s: take the time from the clock that was given", path, sel.Sel.Name)
 				}
-				return true
-			})
-			return nil
-		}))
-	}
-	require.Greater(t, files, 20)
+			}
+			return true
+		})
+	})
 }
 
 // TestFloors: an import only ever points down, and what users import of this module
@@ -87,6 +81,114 @@ func TestFloors(t *testing.T) {
 		}
 	}
 	require.Equal(t, len(floor), seen)
+}
+
+// sources calls f for every Go file of the packages that users import.
+func sources(t *testing.T, f func(path string, file *ast.File)) {
+	files := 0
+	for _, pkg := range []string{"clock", "bucket", "retry", "events", "scheduler"} {
+		require.NoError(t, filepath.WalkDir("../"+pkg, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+				files++
+				f(path, parse(t, path))
+			}
+			return err
+		}))
+	}
+	require.Greater(t, files, 30)
+}
+
+// tests calls f for every test file of every module.
+func tests(t *testing.T, f func(path string, file *ast.File)) {
+	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			f(path, parse(t, path))
+		}
+		return err
+	}))
+}
+
+// TestH22_NoChannelOfTheUsers: no function takes a channel, so none can be sent on or closed
+// that is not ours; and of ours, a user can do no more than receive.
+func TestH22_NoChannelOfTheUsers(t *testing.T) {
+	sources(t, func(path string, file *ast.File) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				if n.Name.IsExported() {
+					ast.Inspect(n.Type.Params, func(p ast.Node) bool {
+						if _, is := p.(*ast.ChanType); is {
+							t.Errorf("%s: %s takes a channel", path, n.Name)
+						}
+						return true
+					})
+				}
+				return false
+			case *ast.Field:
+				ch, is := n.Type.(*ast.ChanType)
+				if is && len(n.Names) > 0 && n.Names[0].IsExported() && ch.Dir != ast.RECV {
+					t.Errorf("%s: %s can be sent on and closed", path, n.Names[0])
+				}
+			}
+			return true
+		})
+	})
+}
+
+// TestH55_AtomicsAreTypes: on 32 bits a plain int64 is not always aligned as atomic.AddInt64
+// and its like need it; an atomic.Int64 is.
+func TestH55_AtomicsAreTypes(t *testing.T) {
+	sources(t, func(path string, file *ast.File) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := sel.X.(*ast.Ident); ok && x.Name == "atomic" && strings.HasSuffix(sel.Sel.Name, "64") {
+					require.Contains(t, []string{"Int64", "Uint64"}, sel.Sel.Name, path)
+				}
+			}
+			return true
+		})
+	})
+}
+
+// TestH20_EveryPackageLooksForLeaks: each has a TestMain that fails if goroutines are left.
+func TestH20_EveryPackageLooksForLeaks(t *testing.T) {
+	looks := map[string]bool{}
+	tests(t, func(path string, file *ast.File) {
+		dir, _ := filepath.Rel("..", filepath.Dir(path))
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Name.Name == "TestMain" {
+				ast.Inspect(f, func(n ast.Node) bool {
+					sel, ok := n.(*ast.SelectorExpr)
+					looks[dir] = looks[dir] || ok && sel.Sel.Name == "VerifyTestMain"
+					return true
+				})
+			}
+		}
+	})
+	for _, pkg := range goList(t, "./...") {
+		dir := strings.TrimPrefix(pkg.ImportPath, module+"/")
+		require.True(t, looks[dir], "%s has no TestMain that looks for leaks", dir)
+	}
+}
+
+// TestH57_NothingIsPolled: Eventually leaks a goroutine and passes or not by chance. Tests
+// wait in a bubble, or for a channel, or for Sync.
+func TestH57_NothingIsPolled(t *testing.T) {
+	files := 0
+	tests(t, func(path string, file *ast.File) {
+		files++
+		ast.Inspect(file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				for _, polls := range []string{"Eventually", "Never"} {
+					if strings.HasPrefix(sel.Sel.Name, polls) {
+						t.Errorf("%s uses %s", path, sel.Sel.Name)
+					}
+				}
+			}
+			return true
+		})
+	})
+	require.Greater(t, files, 60)
 }
 
 type listed struct {

@@ -137,6 +137,22 @@ func TestServerWait(t *testing.T) {
 	})
 }
 
+// H47: an instant, in seconds since 1970, that is taken for a number of seconds is a wait of
+// 57 years. It ends the call at once, and the others are held for no longer than
+// MaxServerWait.
+func TestH47_EpochTakenForSeconds(t *testing.T) {
+	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
+		started := time.Now()
+		f := failing(retry.After(errBusy, 1_792_152_901*time.Second))
+		once := scheduler.Retry(retry.Policy{MaxRetries: 1}) // a bubble's time ends in 2262
+		require.ErrorIs(t, s.Do(t.Context(), f.run, once), retry.ErrWaitTooLong)
+		require.Zero(t, time.Since(started))
+		require.Equal(t, 1, f.attempts())
+		require.NoError(t, s.Do(t.Context(), nothing))
+		require.Equal(t, 2*time.Minute+600*time.Millisecond, time.Since(started), "and the refill starts from nothing")
+	})
+}
+
 // R6, H13: cancellation keeps the last attempt's error and the context's cause.
 func TestH13_LastErrorIsJoined(t *testing.T) {
 	errEnough := errors.New("enough")

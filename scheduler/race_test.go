@@ -119,6 +119,41 @@ func TestH10_CancelAgainstSubmit(t *testing.T) {
 	})
 }
 
+// hasty is a context that ends as soon as it is watched, and tells whoever watches too
+// early for anything to come of it.
+type hasty struct {
+	context.Context
+	done chan struct{}
+}
+
+func (c *hasty) Done() <-chan struct{} { return c.done }
+
+func (c *hasty) Err() error {
+	select {
+	case <-c.done:
+		return context.Canceled
+	default:
+		return nil
+	}
+}
+
+func (c *hasty) AfterFunc(func()) (stop func() bool) {
+	close(c.done)
+	return func() bool { return false }
+}
+
+// H10: so a call whose context has ended by the time that the owner knows of it is cancelled
+// in any case.
+func TestH10_CancelBeforeSubmit(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
+		started := time.Now()
+		h, err := s.Submit(&hasty{t.Context(), make(chan struct{})}, nothing)
+		require.NoError(t, err)
+		require.Equal(t, context.Canceled, settled(h))
+		require.Zero(t, time.Since(started))
+	})
+}
+
 // C1, H10: cancellations, panics, failures and retries at random instants, with slots
 // that are fought over; the books are exact afterwards (see audit).
 func TestH10_Storm(t *testing.T) {

@@ -37,9 +37,9 @@ func everything(t *testing.T, s *scheduler.Scheduler) {
 	}
 }
 
-// TestC5_ReentryFromEverywhere (H25): any method may be called from inside a call, a
+// TestH25_ReentryFromEverywhere (C5): any method may be called from inside a call, a
 // callback, a classifier or a loop over events.
-func TestC5_ReentryFromEverywhere(t *testing.T) {
+func TestH25_ReentryFromEverywhere(t *testing.T) {
 	for name, from := range map[string]func(t *testing.T, s *scheduler.Scheduler){
 		"a call of Do": func(t *testing.T, s *scheduler.Scheduler) {
 			require.NoError(t, s.Do(t.Context(), func(context.Context) error { everything(t, s); return nil }))
@@ -76,21 +76,33 @@ func TestC5_ReentryFromEverywhere(t *testing.T) {
 	}
 }
 
-// TestH26_FullInbox: many more callers than the inbox has room for, all of whom call from
-// inside their calls, and wait for the owner while it answers them.
+// TestH26_FullInbox: many more callers than the inbox has room for, all of whom wait for
+// the owner from inside their calls and their progress functions, at times when it has
+// several things to tell others that do not listen either.
 func TestH26_FullInbox(t *testing.T) {
-	bubble(t, scheduler.Config{Limit: bucket.PerSecond(1_000_000)}, func(t *testing.T, s *scheduler.Scheduler) {
+	cfg := scheduler.Config{Limit: bucket.PerSecond(1000), Level: empty, Retry: exact}
+	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
+		deaf := scheduler.OnProgress(func(scheduler.Progress) {
+			time.Sleep(time.Minute) // meanwhile it has its tokens
+			s.Snapshot()
+		})
 		var wg sync.WaitGroup
 		for range 2000 {
+			f := &flaky{failures: 1}
 			wg.Go(func() {
-				err := s.Do(context.Background(), func(ctx context.Context) error { return s.Do(ctx, nothing) })
+				err := s.Do(context.Background(), func(ctx context.Context) error {
+					if err := s.Do(ctx, nothing); err != nil {
+						return err
+					}
+					return f.run(ctx)
+				}, deaf)
 				if err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
-		require.EqualValues(t, 4000, s.Snapshot().Totals.Succeeded)
+		require.EqualValues(t, 6000, s.Snapshot().Totals.Succeeded)
 	})
 }
 

@@ -73,8 +73,8 @@ func TestE3_KindsAndEnd(t *testing.T) {
 	})
 }
 
-// TestE2_StalledSubscriber (H21, H24): whoever does not read loses events, and nothing else.
-func TestE2_StalledSubscriber(t *testing.T) {
+// TestH21_StalledSubscriber (E2): whoever does not read loses events, and nothing else.
+func TestH21_StalledSubscriber(t *testing.T) {
 	bubble(t, scheduler.Config{EventBuffer: 4, Limit: bucket.PerSecond(1_000_000)}, func(t *testing.T, s *scheduler.Scheduler) {
 		sub := s.Subscribe()
 		for range 1000 {

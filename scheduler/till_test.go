@@ -531,7 +531,7 @@ func TestTillClassifierPanics(t *testing.T) {
 }
 
 // C4, H11: a context that is done takes no token there either.
-func TestTillWithADoneContext(t *testing.T) {
+func TestH11_TillWithADoneContext(t *testing.T) {
 	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		ctx, cancel := context.WithCancel(context.Background())
 		require.NoError(t, s.Do(ctx, succeed))

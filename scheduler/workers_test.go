@@ -83,7 +83,7 @@ func TestWorkersAreReused(t *testing.T) {
 }
 
 // H02: a worker that exits leaves no call behind.
-func TestWorkersThatExit(t *testing.T) {
+func TestH02_WorkersThatExit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{})
 		require.NoError(t, err)

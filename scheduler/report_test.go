@@ -1,0 +1,65 @@
+package scheduler
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+)
+
+// granted returns a core, and a call that was granted for its cost.
+func granted(t *testing.T, cost int64) (*core, *call) {
+	k, err := newCore(Config{Limit: bucket.PerSecond(10)}, time.Time{})
+	require.NoError(t, err)
+	policy := retry.Policy{Jitter: retry.None}.WithDefaults()
+	c := &call{cost: cost, policy: &policy, deadline: bucket.Forever}
+	k.submit(0, c)
+	require.Equal(t, running, c.state)
+	k.effects.clear()
+	return k, c
+}
+
+// TestH05_LateReportIsIgnored (C1): whatever is said of an attempt that has been reported
+// already, or of a call that is over, changes nothing.
+func TestH05_LateReportIsIgnored(t *testing.T) {
+	limited := retry.Verdict{Kind: retry.KindRateLimited, Wait: time.Minute}
+	for name, report := range map[string]func(k *core, c *call){
+		"success":        func(k *core, c *call) { k.finish(0, c, nil, retry.Verdict{}) },
+		"failure":        func(k *core, c *call) { k.finish(0, c, errFinal, retry.Verdict{}) },
+		"server's wait":  func(k *core, c *call) { k.finish(0, c, errFlaky, limited) },
+		"it has started": func(k *core, c *call) { k.started(0, c) },
+		"never started":  func(k *core, c *call) { k.abandon(0, c, ErrCancelled) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for first, v := range map[string]retry.Verdict{"backs off": {Kind: retry.KindTransient}, "over": {}} {
+				k, c := granted(t, 3)
+				k.finish(0, c, errFlaky, v)
+				k.effects.clear()
+				before, state := k.snapshot(0), c.state
+				report(k, c)
+				require.Equal(t, before, k.snapshot(0), first)
+				require.Equal(t, state, c.state, first)
+				require.Empty(t, k.effects.ended, "it does not end twice")
+				require.Empty(t, k.effects.granted)
+			}
+		})
+	}
+}
+
+// TestH12_RefundIsWhatWasPaid (B4): a grant that was never started gives back all that it
+// cost, and those behind it are granted as though it had never been.
+func TestH12_RefundIsWhatWasPaid(t *testing.T) {
+	for _, cost := range []int64{0, 1, 5, 10} {
+		k, c := granted(t, cost)
+		next := &call{cost: 10, policy: c.policy, deadline: bucket.Forever}
+		k.submit(0, next)
+		k.abandon(0, c, ErrCancelled)
+		require.Equal(t, cost, k.bucket.Ledger().Refunded)
+		require.Equal(t, running, next.state)
+		require.Zero(t, k.bucket.Available())
+		require.Equal(t, Totals{Accepted: 2, Cancelled: 1, Attempts: 1}, k.totals)
+	}
+}
