@@ -3,10 +3,10 @@ MODULES := . examples bench bench/peerstests
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help demo test sim lint build fuzz bench transcripts rename peers-tests
+.PHONY: help demo test test-386 cpus sim lint build fuzz bench bench-quick peers-tests transcripts rename
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: ## run 320 requests against a local API that refuses, fails and drops
 	@sh examples/demo/run.sh
@@ -20,6 +20,15 @@ STEPS ?= 20000000
 MODEL ?= true
 sim: ## simulate STEPS moves of the core from SEED (0: a random one); MODEL=false: fast, against the rules alone
 	@go test ./scheduler -run '^TestSimulation$$' -count=1 -v -timeout 0 -sim.seed $(SEED) -sim.steps $(STEPS) -sim.model=$(MODEL) -sim.save '$(SAVE)'
+
+test-386: ## run the root module's tests on 32 bits, where the machine can
+	@if GOARCH=386 CGO_ENABLED=0 go test -run '^$$' ./retry >/dev/null 2>&1; then \
+		GOARCH=386 CGO_ENABLED=0 go test -timeout 120s ./...; \
+	else echo "this machine does not run 32-bit programs; make build checks that they compile"; fi
+
+COUNT ?= 1
+cpus: ## run the root module's tests on 1, 2 and 4 processors, in any order, COUNT times each
+	@go test -cpu 1,2,4 -shuffle=on -count=$(COUNT) -timeout 240s ./...
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'd:"; echo "$$unformatted"; exit 1; }
@@ -37,7 +46,6 @@ fuzz: ## run every fuzz target of every module for FUZZTIME each
 			echo "== $$d: $$t"; \
 			go test -run "^$$t$$" -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$d || exit 1; done; done; done
 
-.PHONY: bench-quick
 bench: ## compare with other libraries in 10 minutes, and write bench/README.md's tables and charts
 	@cd bench && go run . -write
 

@@ -1,0 +1,72 @@
+package scheduler
+
+import (
+	"fmt"
+	"go/ast"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestHazardsHaveTests keeps hazards.md true: it has a row for each of H01 to H58, every
+// test that it names exists, and every test that is named for a hazard is in that
+// hazard's row.
+func TestHazardsHaveTests(t *testing.T) {
+	doc, err := os.ReadFile("hazards.md")
+	require.NoError(t, err)
+	rows := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^\| (H\d\d) \|.*$`).FindAllStringSubmatch(string(doc), -1) {
+		require.NotContains(t, rows, m[1], "two rows")
+		rows[m[1]] = m[0]
+	}
+	require.Len(t, rows, 58)
+	for n := range 58 {
+		require.Contains(t, rows, fmt.Sprintf("H%02d", n+1))
+	}
+
+	exists := map[string]bool{}
+	tests(t, func(path string, file *ast.File) {
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "Test") {
+				continue
+			}
+			name := filepath.Base(filepath.Dir(path)) + "." + f.Name.Name
+			exists[name] = true
+			for _, hazard := range regexp.MustCompile(`H\d\d_`).FindAllString(f.Name.Name, -1) {
+				if hazard = strings.TrimSuffix(hazard, "_"); !strings.Contains(rows[hazard], "`"+name+"`") {
+					t.Errorf("%s is not in the row of %s", name, hazard)
+				}
+			}
+		}
+	})
+	named := regexp.MustCompile("`([a-z]+\\.Test\\w+)`").FindAllStringSubmatch(string(doc), -1)
+	require.Greater(t, len(named), 100)
+	for _, m := range named {
+		if !exists[m[1]] {
+			t.Errorf("there is no %s", m[1])
+		}
+	}
+}
+
+// TestHazardRowsNameATest: each names a test or a target of the Makefile, or says why the
+// hazard does not apply.
+func TestHazardRowsNameATest(t *testing.T) {
+	doc, err := os.ReadFile("hazards.md")
+	require.NoError(t, err)
+	makefile, err := os.ReadFile("../Makefile")
+	require.NoError(t, err)
+	for _, row := range regexp.MustCompile(`(?m)^\| H\d\d \|.*$`).FindAllString(string(doc), -1) {
+		targets := regexp.MustCompile("`make ([a-z0-9-]+)").FindAllStringSubmatch(row, -1)
+		for _, target := range targets {
+			require.Contains(t, string(makefile), "\n"+target[1]+": ", row)
+		}
+		if targets == nil && !strings.Contains(row, "not applicable: ") {
+			require.Regexp(t, "`[a-z]+\\.Test\\w+`", row)
+		}
+	}
+}
