@@ -57,9 +57,9 @@ func TestH12_RefundIsWhatWasPaid(t *testing.T) {
 		next := &call{cost: 10, policy: c.policy, deadline: bucket.Forever}
 		k.submit(0, next)
 		k.abandon(0, c, ErrCancelled)
-		require.Equal(t, cost, k.bucket.Ledger().Refunded)
+		require.Equal(t, cost, k.budgets[0].Ledger().Refunded)
 		require.Equal(t, running, next.state)
-		require.Zero(t, k.bucket.Available())
+		require.Zero(t, k.budgets[0].Available())
 		require.Equal(t, Totals{Accepted: 2, Cancelled: 1, Attempts: 1}, k.totals)
 	}
 }
