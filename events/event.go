@@ -15,8 +15,8 @@
 //  1. One order. Every event has a sequence number, and all subscriptions see
 //     events in that order; those of one call come in the order of its life.
 //  2. Never blocked. A subscriber that is a full buffer behind loses the older half of
-//     it, or more if it reads at that moment, and the next event says how many:
-//     [Event.Missed].
+//     it, and the next event says how many: [Event.Missed]. If it reads at that very
+//     moment it may lose more, and hear of it an event later; none goes untold.
 //  3. Nothing but news. Outcomes are never only in events: whoever made the call
 //     gets its result, whatever happens to the event.
 //  4. Complete at the ends. A subscription sees all events of its kinds from the
@@ -33,7 +33,7 @@ import (
 // Event is one thing that happened. Fields that mean nothing for its Kind are zero.
 type Event struct {
 	Seq    uint64    // numbers the events of one hub, from 1, without gaps
-	Missed uint64    // how many events this subscription lost just before this one
+	Missed uint64    // how many events this subscription lost before this one and has not told of: see property 2
 	At     time.Time // when it happened, by the scheduler's clock
 	Kind   Kind
 
