@@ -1,0 +1,333 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+var stormSeed = flag.Uint64("storm", 0, "the seed of TestStorm; 0 draws one")
+
+// TestStorm (B2, B5, C1, C5, E1, E2, E3, O1, O2): real goroutines on one, two and four
+// processors call everything there is at the same time, also from inside calls and
+// callbacks, with delays strewn in; they cancel, panic, exit, reconfigure and let their
+// subscriptions overflow. In the end the scheduler is either drained or cut short.
+func TestStorm(t *testing.T) {
+	for _, procs := range []int{1, 2, 4} {
+		for name, st := range map[string]storm{
+			"watched":              {tokens: 60, every: 25 * time.Microsecond, slots: 8},
+			"lent":                 {tokens: 200, every: 5 * time.Microsecond, slots: 16, lends: true},
+			"watched, 5 cut short": {tokens: 60, every: 25 * time.Microsecond, slots: 8, cut: 5},
+			"lent, 5 cut short":    {tokens: 200, every: 5 * time.Microsecond, slots: 16, lends: true, cut: 5},
+		} {
+			t.Run(fmt.Sprintf("%s, on %d", name, procs), func(t *testing.T) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+				defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+				for range max(1, st.cut) {
+					st.play(t)
+				}
+			})
+		}
+	}
+}
+
+// storm says what is done. Where nobody watches every call, tokens are lent and the limit is
+// changed; where somebody does, the limit stays and every event is checked.
+type storm struct {
+	tokens int64         // the capacity
+	every  time.Duration // a token comes
+	slots  int           // at most; it is changed, and there is always a cap
+	lends  bool
+	cut    int // how many runs are closed while much is going on; 0: one that is not
+}
+
+// stormRun is one of them.
+type stormRun struct {
+	storm
+	s      *Scheduler
+	began  time.Time
+	enough chan struct{} // closed when so many functions have run
+	soMany int64
+	closed atomic.Bool // for some time already
+
+	ran       atomic.Int64 // functions that were started, and reservations that were used
+	running   atomic.Int32
+	succeeded atomic.Int64 // functions that returned nil
+	told      atomic.Int64 // callers who were told so
+	unseen    atomic.Int64 // calls whose callers did not wait to hear
+	unsure    atomic.Int64 // reservations of which it was a race what would become of them
+
+	mu     sync.Mutex
+	rnd    *rand.Rand // for those who have none of their own
+	starts []start
+	faults []string
+}
+
+// start is when a function was seen to have started, and what that cost.
+type start struct {
+	at   time.Duration
+	cost int64
+}
+
+const (
+	stormActors  = 24
+	stormActions = 100
+	stormStep    = time.Millisecond // of priority
+)
+
+func (what storm) play(t *testing.T) {
+	seed := *stormSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	replay := fmt.Sprintf("go test -race ./scheduler -run '^%s$' -storm %d", t.Name(), seed)
+	defer func() {
+		if t.Failed() {
+			t.Log("much the same again, but for the timing: " + replay)
+		}
+	}()
+	watchdog := time.AfterFunc(30*time.Second, func() {
+		debug.SetTraceback("all")
+		panic("it hangs: " + replay)
+	})
+	defer watchdog.Stop()
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	st := &stormRun{storm: what, rnd: fork(rnd), enough: make(chan struct{}), soMany: 1 + rnd.Int64N(300)}
+	st.begin(t, rnd)
+	seen := st.watch(fork(rnd))
+	st.rage(rnd)
+
+	_ = st.s.Resume()
+	left, err := st.s.Shutdown(context.Background())
+	if st.cut == 0 {
+		require.NoError(t, err)
+		require.Empty(t, left)
+	}
+	snap := st.s.Snapshot()
+	st.check(t, snap, left)
+	st.checkEvents(t, <-seen, snap)
+	require.Empty(t, st.faults)
+}
+
+// fork is a source of random numbers for another goroutine.
+func fork(rnd *rand.Rand) *rand.Rand { return rand.New(rand.NewPCG(rnd.Uint64(), rnd.Uint64())) }
+
+func (st *stormRun) begin(t *testing.T, rnd *rand.Rand) {
+	st.began = time.Now()
+	s, err := New(Config{
+		Limit:        bucket.Per(1, st.every).Burst(st.tokens),
+		Retry:        retry.Policy{MaxRetries: 2, Initial: 50 * time.Microsecond, Max: 200 * time.Microsecond, MaxServerWait: time.Millisecond, Seed: 1 + rnd.Uint64N(1000)},
+		Classify:     st.judge,
+		MaxInFlight:  st.slots,
+		Overflow:     Overflow(rnd.IntN(3)),
+		PriorityStep: stormStep,
+		EventBuffer:  64, // those that stall are to lose some
+	})
+	require.NoError(t, err)
+	st.s = s
+}
+
+// rage lets everybody loose, and returns when they are done.
+func (st *stormRun) rage(rnd *rand.Rand) {
+	over := make(chan struct{})
+	var actors, meddlers sync.WaitGroup
+	for range stormActors {
+		rnd := fork(rnd)
+		actors.Go(func() { st.act(rnd) })
+	}
+	for range 2 {
+		meddle, subscribe := fork(rnd), fork(rnd)
+		meddlers.Go(func() { st.meddle(meddle, over) })
+		meddlers.Go(func() { st.comeAndGo(subscribe, over) })
+	}
+	finished := make(chan struct{})
+	go func() {
+		actors.Wait()
+		close(finished)
+	}()
+	if st.cut > 0 {
+		select {
+		case <-st.enough:
+			st.closeAtOnce(rnd, &meddlers)
+		case <-finished:
+		}
+	}
+	<-finished
+	close(over)
+	meddlers.Wait()
+}
+
+// closeAtOnce ends the scheduler in several ways at the same time.
+func (st *stormRun) closeAtOnce(rnd *rand.Rand, all *sync.WaitGroup) {
+	for range 3 {
+		soon := time.Duration(rnd.IntN(3)) * time.Millisecond
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), soon)
+			defer cancel()
+			if left, err := st.s.Shutdown(ctx); (len(left) > 0) != errors.Is(err, ErrClosed) {
+				st.fault("Shutdown left %d calls and returned %v", len(left), err)
+			}
+		})
+		all.Go(func() {
+			time.Sleep(soon)
+			st.s.Close()
+			time.Sleep(soon)
+			st.closed.Store(true)
+		})
+	}
+}
+
+func (st *stormRun) fault(format string, args ...any) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if len(st.faults) < 10 {
+		st.faults = append(st.faults, fmt.Sprintf(format, args...))
+	}
+}
+
+// watch keeps all events, to be checked at the end, unless tokens are to be lent. Beside it,
+// somebody reads them slowly.
+func (st *stormRun) watch(rnd *rand.Rand) (seen chan []events.Event) {
+	seen = make(chan []events.Event, 1)
+	if st.lends {
+		seen <- nil
+		return seen
+	}
+	sub := st.s.hub.Subscribe(events.All, 1<<16) // Subscribe, with room for all there will be
+	slow := st.s.Subscribe()
+	go func() {
+		var readers sync.WaitGroup
+		readers.Go(func() { st.stall(rnd, slow) })
+		var all []events.Event
+		for ev := range sub.C {
+			all = append(all, ev)
+		}
+		readers.Wait()
+		seen <- all
+	}()
+	return seen
+}
+
+// runs notes that something runs that was paid for, until what it returns is called.
+func (st *stormRun) runs(cost int64) (over func()) {
+	if n := st.running.Add(1); int(n) > st.slots {
+		st.fault("%d run, and there are never more than %d slots", n, st.slots)
+	}
+	if st.ran.Add(1) == st.soMany {
+		close(st.enough)
+	}
+	st.mu.Lock()
+	st.starts = append(st.starts, start{time.Since(st.began), cost})
+	st.mu.Unlock()
+	return func() { st.running.Add(-1) }
+}
+
+// ended counts how a call ended, which has to be in one of the ways that there are.
+func (st *stormRun) ended(err error) {
+	for _, known := range []error{
+		errFinal, retry.ErrExhausted, context.Canceled, context.DeadlineExceeded, ErrWouldWait, ErrQueueFull, ErrGoexit,
+	} {
+		if errors.Is(err, known) {
+			return
+		}
+	}
+	switch {
+	case err == nil:
+		st.told.Add(1)
+	case errors.As(err, new(*PanicError)):
+	case errors.Is(err, ErrClosed) && st.cut > 0:
+	default:
+		st.fault("a call ended with: %v", err)
+	}
+}
+
+// check compares what callers and functions have seen with what the scheduler says.
+func (st *stormRun) check(t *testing.T, snap Snapshot, left []Unfinished) {
+	if fault := contradiction(snap); fault != "" {
+		t.Error(fault)
+	}
+	require.Equal(t, len(left), snap.Queued+snap.Running+snap.BackingOff+int(snap.Totals.Closed))
+	require.Zero(t, st.running.Load())
+	n, ran, unsure := snap.Totals, st.ran.Load(), st.unsure.Load()
+	t.Logf("%+v, %d ran, %d by the till", n, ran, taken(st.s.till.word.Load()))
+	require.NotZero(t, ran)
+	spent := snap.Ledger.Spent - snap.Ledger.Refunded
+	var paid int64
+	for i, start := range st.starts { // in order of at
+		if paid += start.cost; paid > st.tokens+int64(start.at/st.every) {
+			t.Fatalf("%d tokens had been used after %v by %d calls", paid, start.at, i+1)
+		}
+	}
+	if st.cut > 0 { // what was granted at the end was perhaps not started
+		require.LessOrEqual(t, ran, int64(n.Attempts))
+		require.LessOrEqual(t, int64(n.Attempts), ran+unsure+int64(snap.Running))
+		require.LessOrEqual(t, paid, spent)
+		return
+	}
+	require.GreaterOrEqual(t, int64(n.Attempts), ran)
+	require.LessOrEqual(t, int64(n.Attempts), ran+unsure)
+	succeeded := st.succeeded.Load()
+	require.GreaterOrEqual(t, int64(n.Succeeded), succeeded)
+	require.LessOrEqual(t, int64(n.Succeeded), succeeded+unsure)
+	require.LessOrEqual(t, st.told.Load(), succeeded)
+	require.GreaterOrEqual(t, st.told.Load()+st.unseen.Load(), succeeded)
+	require.LessOrEqual(t, paid, spent)
+	require.Zero(t, n.Closed)
+}
+
+// snapshot looks at the books, which balance at all times.
+func (st *stormRun) snapshot() {
+	if fault := contradiction(st.s.Snapshot()); fault != "" {
+		st.fault("%s", fault)
+	}
+}
+
+// contradiction is what is wrong with a snapshot, if anything is (B5, C1).
+func contradiction(snap Snapshot) string {
+	l, n := snap.Ledger, snap.Totals
+	over := n.Succeeded + n.Failed + n.Exhausted + n.Cancelled + n.Dropped + n.Closed
+	switch {
+	case l.Initial+l.Refilled+l.Refunded+l.Adjusted != l.Spent+snap.Available:
+		return fmt.Sprintf("the ledger does not balance: %+v", snap)
+	case n.Accepted != over+uint64(snap.Queued+snap.Running+snap.BackingOff):
+		return fmt.Sprintf("a call is lost or counted twice: %+v", snap)
+	case snap.Outside > snap.Queued || snap.Available > snap.Limit.Capacity:
+		return fmt.Sprintf("more than there can be: %+v", snap)
+	}
+	return ""
+}
+
+// checkEvents has an observer look at all of them.
+func (st *stormRun) checkEvents(t *testing.T, all []events.Event, final Snapshot) {
+	if st.lends {
+		return
+	}
+	o := observer{slots: st.slots, purse: newPurse(st.tokens, st.every), rank: func(ev events.Event) time.Duration {
+		priority, _ := strconv.Atoi(ev.Name) // none is 0
+		return ev.At.Sub(st.s.origin) - time.Duration(priority)*stormStep
+	}}
+	o.calls, o.queued, o.at = map[uint64]*life{}, map[uint64]*life{}, st.s.origin
+	for _, ev := range all {
+		o.see(ev)
+	}
+	require.Empty(t, o.faults)
+	require.True(t, o.over)
+	require.EqualValues(t, final.Totals.Accepted, len(o.calls))
+	require.Equal(t, final.Running, o.unfinished())
+}

@@ -1,0 +1,185 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+)
+
+// TestTokensAreLinearizable (B2, B4): whoever takes tokens, from the till or by the owner, gives
+// some back or looks how many there are, at the same time as others: there is an order of
+// all this in which each sees what those before have left, and nobody comes after one who
+// began when he had been answered.
+func TestTokensAreLinearizable(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	fromTill := uint64(0)
+	for range 300 {
+		seed := rand.Uint64()
+		history, lent := playTokens(t, seed)
+		if fromTill += lent; !linearizable(history, tokensAtStart) {
+			var b strings.Builder
+			for _, op := range history {
+				fmt.Fprintf(&b, "%+v\n", op)
+			}
+			t.Fatalf("no order explains this, of seed %d:\n%s", seed, b.String())
+		}
+	}
+	require.NotZero(t, fromTill, "nothing was lent")
+}
+
+// TestLinearizable: the search itself finds an order where there is one, and no other.
+func TestLinearizable(t *testing.T) {
+	for name, c := range map[string]struct {
+		history []tokenOp
+		want    bool
+	}{
+		"one after the other": {[]tokenOp{{change: -3, began: 1, ended: 2}, {sees: 2, looks: true, began: 3, ended: 4}}, true},
+		"not seen":            {[]tokenOp{{change: -3, began: 1, ended: 2}, {sees: 5, looks: true, began: 3, ended: 4}}, false},
+		"at the same time":    {[]tokenOp{{change: -3, began: 1, ended: 4}, {sees: 5, looks: true, began: 2, ended: 3}}, true},
+		"seen, and then not":  {[]tokenOp{{change: -3, began: 1, ended: 6}, {sees: 2, looks: true, began: 2, ended: 3}, {sees: 5, looks: true, began: 4, ended: 5}}, false},
+		"too many":            {[]tokenOp{{change: -3, began: 1, ended: 4}, {change: -3, began: 2, ended: 3}}, false},
+		"refused for nothing": {[]tokenOp{{refused: 5, began: 1, ended: 2}}, false},
+		"refused":             {[]tokenOp{{refused: 5, began: 1, ended: 4}, {change: -1, began: 2, ended: 3}}, true},
+		"given back":          {[]tokenOp{{change: -5, began: 1, ended: 2}, {change: 5, began: 3, ended: 6}, {change: -5, began: 4, ended: 5}}, true},
+	} {
+		require.Equal(t, c.want, linearizable(c.history, 5), name)
+	}
+}
+
+const tokensAtStart = 20
+
+// tokenOp is something that was done with tokens, and between which instants.
+type tokenOp struct {
+	change       int64 // taken (negative) or given back
+	refused      int64 // so many were not there
+	looks        bool
+	sees         int64
+	began, ended int64
+}
+
+// linearizable reports whether operations can be put in an order, with none before another
+// that had ended when it began, in which each does what it says.
+func linearizable(history []tokenOp, level int64) bool {
+	type position struct{ done, level uint64 }
+	seen := map[position]bool{}
+	var search func(done uint64, level int64) bool
+	search = func(done uint64, level int64) bool {
+		at := position{done, uint64(level)}
+		if done == 1<<len(history)-1 || seen[at] {
+			return !seen[at]
+		}
+		seen[at] = true
+		first := int64(1 << 62) // the first end of those that are left: what began later is not next
+		for i, op := range history {
+			if done>>i&1 == 0 {
+				first = min(first, op.ended)
+			}
+		}
+		for i, op := range history {
+			possible := level+op.change >= 0 && (op.refused == 0 || level < op.refused) && (!op.looks || level == op.sees)
+			if done>>i&1 == 0 && op.began < first && possible && search(done|1<<i, level+op.change) {
+				return true
+			}
+		}
+		return false
+	}
+	return search(0, level)
+}
+
+// player does things with tokens, one after the other, and notes them.
+type player struct {
+	s       *Scheduler
+	now     *atomic.Int64 // goes on by one whenever anybody looks
+	rnd     *rand.Rand
+	history []tokenOp
+	err     error
+}
+
+// playTokens has some players take tokens of which no more will come. It returns what they
+// did, and how often from the till.
+func playTokens(t *testing.T, seed uint64) (history []tokenOp, fromTill uint64) {
+	const players, each = 4, 7 // at most twice as many operations as a search can keep in a word
+	s, err := New(Config{Limit: bucket.Per(1, 100*365*24*time.Hour).Burst(tokensAtStart + loanStreak)})
+	require.NoError(t, err)
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour) // so that nobody waits for tokens
+	defer cancel()
+	for range loanStreak {
+		require.NoError(t, s.Do(ctx, succeed))
+	}
+	s.Sync()
+	var now atomic.Int64
+	var all [players]player
+	var wg sync.WaitGroup
+	for i := range all {
+		p := &all[i]
+		*p = player{s: s, now: &now, rnd: rand.New(rand.NewPCG(seed, uint64(i)))}
+		wg.Go(func() {
+			for range each {
+				p.play(ctx)
+			}
+		})
+	}
+	wg.Wait()
+	for _, p := range all {
+		history = append(history, p.history...)
+		require.NoError(t, p.err)
+	}
+	return history, taken(s.till.word.Load())
+}
+
+// play does something; most often what takes from the till.
+func (p *player) play(ctx context.Context) {
+	cost := 1 + p.rnd.Int64N(4)
+	yield := func(context.Context) error { delay(p.rnd); return nil }
+	switch p.rnd.IntN(16) {
+	case 0, 1:
+		p.note(func(op *tokenOp) { op.looks, op.sees = true, p.s.Snapshot().Available })
+	case 2:
+		p.take(cost, func() error { return p.s.Do(ctx, yield, Cost(cost), NoWait()) })
+	case 3:
+		var r *Reservation
+		p.take(cost, func() (err error) { r, err = p.s.Reserve(ctx, Cost(cost), NoWait()); return err })
+		if r != nil {
+			p.note(func(op *tokenOp) {
+				op.change = cost
+				r.Cancel() // it does not wait
+				p.s.Sync()
+			})
+		}
+	default:
+		p.take(1, func() error { return p.s.Do(ctx, yield) })
+	}
+}
+
+// note does something, and notes it with the instants between which that was.
+func (p *player) note(do func(*tokenOp)) {
+	op := tokenOp{began: p.now.Add(1)}
+	do(&op)
+	op.ended = p.now.Add(1)
+	p.history = append(p.history, op)
+}
+
+func (p *player) take(cost int64, do func() error) {
+	p.note(func(op *tokenOp) {
+		if err := do(); err != nil {
+			op.refused = cost
+			if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrWouldWait) {
+				p.err = errors.Join(p.err, err)
+			}
+		} else {
+			op.change = -cost
+		}
+	})
+}

@@ -1,0 +1,406 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// delay lets others go first, or not.
+func delay(rnd *rand.Rand) {
+	switch rnd.IntN(6) {
+	case 0:
+		for range rnd.IntN(10) {
+			runtime.Gosched()
+		}
+	case 1:
+		time.Sleep(time.Duration(rnd.IntN(80)) * time.Microsecond)
+	}
+}
+
+// act makes calls of all sorts, one after the other.
+func (st *stormRun) act(rnd *rand.Rand) {
+	for range stormActions {
+		if delay(rnd); st.closed.Load() {
+			return
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		switch rnd.IntN(6) {
+		case 0:
+			time.AfterFunc(time.Duration(rnd.IntN(2000))*time.Microsecond, cancel)
+		case 1:
+			ctx, cancel = context.WithTimeout(context.Background(), time.Duration(rnd.IntN(5000))*time.Microsecond)
+		case 2:
+			ctx = context.Background()
+		}
+		switch rnd.IntN(10) {
+		case 0, 1, 2:
+			st.do(ctx, rnd)
+		case 3:
+			st.hurry(ctx, rnd)
+		case 4, 5:
+			st.submit(ctx, rnd)
+		case 6:
+			st.stream(ctx, rnd)
+		case 7, 8:
+			st.reserve(ctx, rnd)
+		case 9:
+			st.reenter(rnd)
+		}
+		cancel()
+	}
+}
+
+// options draws options, and says what they cost.
+func (st *stormRun) options(rnd *rand.Rand) (opts []Option, cost int64) {
+	cost = 1
+	if rnd.IntN(2) == 0 {
+		return nil, cost // a plain call
+	}
+	if rnd.IntN(2) == 0 {
+		cost = rnd.Int64N(4)
+		opts = append(opts, Cost(cost))
+	}
+	if rnd.IntN(3) == 0 {
+		priority := rnd.IntN(5) - 2
+		opts = append(opts, Priority(priority), Name(strconv.Itoa(priority))) // so that the observer knows
+	}
+	if rnd.IntN(8) == 0 {
+		opts = append(opts, NoWait())
+	}
+	if rnd.IntN(8) == 0 {
+		opts = append(opts, WaitUntilDeadline())
+	}
+	return opts, cost
+}
+
+// progress draws a function that hears of a call's progress and uses the scheduler.
+func (st *stormRun) progress(rnd *rand.Rand) Option {
+	rnd = fork(rnd)
+	return OnProgress(func(p Progress) {
+		delay(rnd)
+		switch rnd.IntN(20) {
+		case 0:
+			panic("progress")
+		case 1:
+			st.reenter(rnd)
+		}
+	})
+}
+
+var errStorm = errors.New("storm")
+
+// work is a function for one call. Attempts of one call never run at the same time.
+func (st *stormRun) work(rnd *rand.Rand, cost int64) func(context.Context) error {
+	rnd = fork(rnd)
+	var busy atomic.Bool
+	return func(ctx context.Context) error {
+		if busy.Swap(true) {
+			st.fault("two attempts of one call run at the same time")
+		}
+		defer busy.Store(false)
+		defer st.runs(cost)()
+		delay(rnd)
+		switch rnd.IntN(24) {
+		case 0:
+			panic("storm")
+		case 1:
+			runtime.Goexit()
+		case 2:
+			return errFinal
+		case 3, 4:
+			return retry.Transient(errStorm)
+		case 5:
+			return retry.After(errStorm, time.Duration(rnd.IntN(400))*time.Microsecond)
+		case 6, 7:
+			st.reenter(rnd)
+		case 8:
+			if ctx.Done() != nil && rnd.IntN(4) == 0 {
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Millisecond):
+				}
+				return errFinal
+			}
+		}
+		st.succeeded.Add(1)
+		return nil
+	}
+}
+
+// judge is the classifier of all calls.
+func (st *stormRun) judge(err error) retry.Verdict {
+	st.mu.Lock()
+	n := st.rnd.IntN(20)
+	st.mu.Unlock()
+	switch n {
+	case 0:
+		runtime.Gosched()
+	case 1:
+		st.s.Snapshot()
+	case 2:
+		panic("classifier")
+	}
+	return retry.Classify(err)
+}
+
+// do makes a call with Do or Value, on a goroutine that may exit.
+func (st *stormRun) do(ctx context.Context, rnd *rand.Rand) {
+	opts, cost := st.options(rnd)
+	if rnd.IntN(5) == 0 {
+		opts = append(opts, st.progress(rnd))
+	}
+	value, fn := rnd.IntN(3) == 0, st.work(rnd, cost)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		defer func() { _ = recover() }()
+		if !value {
+			st.ended(st.s.Do(ctx, fn, opts...))
+			return
+		}
+		v, err := Value(ctx, st.s, func(ctx context.Context) (int, error) { return 7, fn(ctx) }, opts...)
+		if st.ended(err); err == nil && v != 7 {
+			st.fault("Value returned %d", v)
+		}
+	}()
+	<-over
+}
+
+// hurry makes many plain calls, which is what tokens are lent for.
+func (st *stormRun) hurry(ctx context.Context, rnd *rand.Rand) {
+	for range rnd.IntN(30) {
+		err := st.s.Do(ctx, func(context.Context) error {
+			defer st.runs(1)()
+			if delay(rnd); rnd.IntN(10) == 0 {
+				return retry.Transient(errStorm)
+			}
+			st.succeeded.Add(1)
+			return nil
+		})
+		st.ended(err)
+	}
+}
+
+// submit hands in some calls, and cancels some of those.
+func (st *stormRun) submit(ctx context.Context, rnd *rand.Rand) {
+	var handles []*Handle
+	for range 1 + rnd.IntN(4) {
+		opts, cost := st.options(rnd)
+		if rnd.IntN(5) == 0 {
+			opts = append(opts, st.progress(rnd))
+		}
+		h, err := st.s.Submit(ctx, st.work(rnd, cost), opts...)
+		if err != nil {
+			st.ended(err)
+			continue
+		}
+		handles = append(handles, h)
+		delay(rnd)
+	}
+	for _, h := range handles {
+		if rnd.IntN(4) == 0 {
+			go h.Cancel()
+		}
+		if rnd.IntN(4) == 0 {
+			h.Estimate()
+		}
+		<-h.Done()
+		if h.Err() == nil && h.Attempts() < 1 {
+			st.fault("a success in %d attempts", h.Attempts())
+		}
+		st.ended(h.Err())
+	}
+}
+
+// stream has some inputs worked at, and perhaps leaves early.
+func (st *stormRun) stream(ctx context.Context, rnd *rand.Rand) {
+	inputs := []int{0, 1, 2, 3, 4, 5}[:rnd.IntN(7)]
+	leaves := rnd.IntN(12)
+	opts := []Option{LookAhead(1 + rnd.IntN(4)), Ordered()}[:1+rnd.IntN(2)]
+	var results []int
+	var works []func(context.Context) error
+	for range inputs {
+		works = append(works, st.work(rnd, 1))
+	}
+	fn := func(ctx context.Context, i int) (int, error) { return i, works[i](ctx) }
+	for r := range Stream(ctx, st.s, slices.Values(inputs), fn, opts...) {
+		results = append(results, r.Input)
+		st.ended(r.Err)
+		if delay(rnd); len(results) > leaves {
+			st.unseen.Add(int64(len(inputs)))
+			return
+		}
+	}
+	slices.Sort(results)
+	if ctx.Err() == nil && st.cut == 0 && !slices.Equal(results, inputs) {
+		st.fault("a stream of %v yielded %v", inputs, results)
+	}
+}
+
+// reserve holds a reservation for a while, and ends it in one way or in two.
+func (st *stormRun) reserve(ctx context.Context, rnd *rand.Rand) {
+	opts, cost := st.options(rnd)
+	r, err := st.s.Reserve(ctx, opts...)
+	if err != nil {
+		st.ended(err)
+		return
+	}
+	if rnd.IntN(8) == 0 {
+		st.unsure.Add(1)
+		go r.Cancel()
+		go r.Done(nil)
+		delay(rnd)
+		return
+	}
+	<-r.Ready()
+	if r.Err() != nil {
+		st.ended(r.Err())
+		return
+	}
+	if rnd.IntN(4) == 0 {
+		r.Cancel() // as though it had not been granted
+		return
+	}
+	over := st.runs(cost)
+	delay(rnd)
+	outcome := []error{nil, nil, errFinal, retry.Transient(errStorm)}[rnd.IntN(4)]
+	over()
+	if outcome == nil {
+		st.succeeded.Add(1)
+		st.told.Add(1)
+	}
+	r.Done(outcome)
+	r.Cancel()
+}
+
+// reenter uses the scheduler from wherever it is, and waits for nobody who might wait for it.
+func (st *stormRun) reenter(rnd *rand.Rand) {
+	switch rnd.IntN(4) {
+	case 0:
+		st.snapshot()
+	case 1:
+		st.ended(st.s.Do(context.Background(), func(context.Context) error {
+			defer st.runs(1)()
+			st.succeeded.Add(1)
+			return nil
+		}, NoWait()))
+	case 2:
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel() // it may be outside the queue, and wait for us
+		if h, err := st.s.Submit(ctx, func(context.Context) error { defer st.runs(1)(); return errFinal }); err == nil {
+			h.Cancel()
+		}
+	case 3:
+		sub := st.s.Subscribe(events.Retrying)
+		delay(rnd)
+		sub.Close()
+	}
+}
+
+// meddle reconfigures the scheduler until the storm is over.
+func (st *stormRun) meddle(rnd *rand.Rand, over <-chan struct{}) {
+	for {
+		select {
+		case <-over:
+			return
+		default:
+			time.Sleep(time.Duration(rnd.IntN(2000)) * time.Microsecond)
+		}
+		var err error
+		switch rnd.IntN(8) {
+		case 0:
+			err = st.s.Pause()
+			delay(rnd)
+			err = errors.Join(err, st.s.Resume())
+		case 1:
+			err = st.s.HoldUntil(time.Now().Add(time.Duration(rnd.IntN(1000)) * time.Microsecond))
+		case 2:
+			fewer := st.slots
+			if st.lends {
+				fewer /= 4 // with a long queue nothing would be lent
+			}
+			err = st.s.SetMaxInFlight(st.slots - rnd.IntN(fewer))
+		case 3:
+			err = st.s.SetMaxQueued(rnd.IntN(12))
+		case 4:
+			err = st.s.SetLimit(st.limit(rnd))
+		case 5:
+			st.snapshot()
+		case 6:
+			st.s.Sync()
+		case 7:
+			_, err = st.s.Estimate(Cost(2))
+		}
+		if err != nil && !(st.cut > 0 && errors.Is(err, ErrClosed)) {
+			st.fault("a change failed: %v", err)
+		}
+	}
+}
+
+// limit is never higher than the first. Where every event is checked, it is the same.
+func (st *stormRun) limit(rnd *rand.Rand) bucket.Limit {
+	if !st.lends {
+		return bucket.Per(1, st.every).Burst(st.tokens)
+	}
+	return bucket.Per(1, st.every*time.Duration(1+rnd.IntN(2))).Burst(st.tokens - rnd.Int64N(st.tokens/2))
+}
+
+// comeAndGo subscribes over and over, and reads a little.
+func (st *stormRun) comeAndGo(rnd *rand.Rand, over <-chan struct{}) {
+	for {
+		select {
+		case <-over:
+			return
+		default:
+		}
+		kinds := []events.Kind{events.Retrying, events.Held, events.Failed}
+		if !st.lends {
+			kinds = nil
+		}
+		sub := st.s.Subscribe(kinds...)
+		last := uint64(0)
+		for range rnd.IntN(100) {
+			select {
+			case ev := <-sub.C:
+				if ev.Kind != 0 && ev.Seq <= last {
+					st.fault("event %d came after %d", ev.Seq, last)
+				}
+				last = ev.Seq
+			case <-time.After(time.Millisecond):
+			}
+		}
+		time.Sleep(time.Duration(rnd.IntN(5)) * time.Millisecond)
+		sub.Close()
+	}
+}
+
+// stall reads all events there are so slowly that most are lost, and adds up what it is told
+// of that.
+func (st *stormRun) stall(rnd *rand.Rand, sub *events.Subscription) {
+	var last, total uint64
+	for ev := range sub.C {
+		if ev.Seq <= last {
+			st.fault("event %d came after %d", ev.Seq, last)
+		}
+		last = ev.Seq
+		if total += 1 + ev.Missed; total > last {
+			st.fault("%d events were seen or missed by number %d", total, last)
+		}
+		if rnd.IntN(20) == 0 {
+			time.Sleep(time.Duration(rnd.IntN(5)) * time.Millisecond)
+		}
+	}
+	if total != last {
+		st.fault("%d events were seen or missed, of %d", total, last)
+	}
+}
