@@ -103,6 +103,7 @@ func (o *owner) turn(m message) {
 	o.look(now)
 	if o.core.wake() <= now {
 		o.recall(now)
+		o.core.awake(now)
 	}
 	o.handle(now, m)
 	for range min(len(o.s.inbox), turnLength) {

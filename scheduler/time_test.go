@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +54,50 @@ func TestH43_HeldCallsComeBackSpread(t *testing.T) {
 			require.Equal(t, time.Duration(i+1)*100*time.Millisecond, <-started)
 		}
 	})
+}
+
+// jumpy is a clock that can jump, as that of a machine that was suspended does.
+type jumpy struct {
+	clock.Clock
+	ahead atomic.Int64
+}
+
+func (c *jumpy) Now() time.Time { return c.Clock.Now().Add(time.Duration(c.ahead.Load())) }
+
+// H43, B6, B7: after a long sleep what waits comes at the rate of the budget, and no more
+// of it at once than the budget holds. A second, whatever the cause, costs nothing.
+func TestH43_ClockJumpsOverWaiting(t *testing.T) {
+	for _, c := range []struct {
+		limit  bucket.Limit
+		jump   time.Duration
+		atOnce int64
+	}{
+		{bucket.PerSecond(1).Burst(10), time.Hour, 10},
+		{bucket.PerSecond(1).Burst(10), 5 * time.Second, 5},
+		{bucket.PerSecond(100).Burst(1), time.Hour, 100},
+		{bucket.PerSecond(100).Burst(1), 900 * time.Millisecond, 90},
+		{bucket.PerMinute(60).Burst(1000), time.Hour, 1000},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			jumps := &jumpy{Clock: clock.System()}
+			s := open(t, scheduler.Config{Clock: jumps, Limit: c.limit, Level: empty})
+			var started atomic.Int64
+			for range 2000 {
+				submit(t, s, func(context.Context) error { started.Add(1); return nil })
+			}
+			each := c.limit.Per / time.Duration(c.limit.Refill)
+			time.Sleep(each/2 + 1)
+			jumps.ahead.Store(int64(c.jump))
+			synctest.Wait()
+			time.Sleep(each / 2)
+			synctest.Wait()
+			require.InDelta(t, c.atOnce, started.Load(), 2)
+			before := started.Load()
+			time.Sleep(20 * each)
+			synctest.Wait()
+			require.Equal(t, before+20, started.Load(), "then on at the rate")
+		})
+	}
 }
 
 // shifted is a clock that is far ahead of another.
