@@ -3,7 +3,7 @@ MODULES := . examples bench bench/peerstests
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help demo test test-386 cpus sim lint build fuzz bench bench-quick peers-tests transcripts rename
+.PHONY: help demo test test-386 cpus sim soak lint build fuzz bench bench-quick peers-tests transcripts rename
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,10 @@ test-386: ## run the root module's tests on 32 bits, where the machine can
 COUNT ?= 1
 cpus: ## run the root module's tests on 1, 2 and 4 processors, in any order, COUNT times each
 	@go test -cpu 1,2,4 -shuffle=on -count=$(COUNT) -timeout 240s ./...
+
+FOR ?= 0
+soak: ## run a scheduler at full speed, and simulations beside it, for FOR (0: until stopped), and see that nothing grows
+	@go test ./scheduler -run '^TestSoak$$' -count=1 -v -timeout 0 -soak.for $(FOR)
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'd:"; echo "$$unformatted"; exit 1; }

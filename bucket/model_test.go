@@ -99,6 +99,14 @@ func (m *model) charge(at time.Duration, n int64) {
 	m.level.Sub(m.level, whole(n))
 }
 
+// lower takes off what is above n, but for the fraction of a token.
+func (m *model) lower(at time.Duration, n int64) {
+	m.advance(at)
+	if over := m.available() - max(n, 0); over > 0 {
+		m.level.Sub(m.level, whole(over))
+	}
+}
+
 // skip lets time pass without refill; a hold that is on runs out meanwhile.
 func (m *model) skip(at time.Duration) {
 	m.seen = max(m.seen, at)
@@ -225,6 +233,11 @@ func TestAgainstModel(t *testing.T) {
 				until := at + min(max(genStep(t), 0), bucket.Forever-max(at, 0))
 				b.Hold(at, until)
 				m.hold(at, until)
+			}),
+			"lower": step(func(at time.Duration) {
+				n := genTokens(t, m.limit.Capacity) - 1
+				b.Lower(at, n)
+				m.lower(at, n)
 			}),
 			"skip": step(func(at time.Duration) {
 				b.Skip(at)

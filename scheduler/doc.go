@@ -59,7 +59,9 @@
 // A call at the head of the queue is granted at the first nanosecond at which its
 // tokens exist. If the owner wakes late, it accounts for everything that should have
 // happened meanwhile at the instant at which it should have: a late timer costs no
-// tokens. [Snapshot] has a ledger that balances to the token.
+// tokens. That holds up to a second, or as long as it takes an empty budget to fill;
+// what is longer, as when a machine was suspended, is as a pause, so that calls don't
+// come all at once. [Snapshot] has a ledger that balances to the token.
 //
 // # Errors
 //

@@ -1,0 +1,170 @@
+package scheduler
+
+import (
+	"context"
+	"flag"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+)
+
+var soakFor = flag.Duration("soak.for", time.Second, "how long the soak lasts; 0: until it is stopped")
+
+// TestSoak (B5, C1, H20, H37): one scheduler at full speed, with cancellations, failures
+// and reconfigurations, and simulated lives beside it. From time to time everything
+// comes to rest: then the ledger is exact, every call is accounted for, and there are no
+// more goroutines, and there is no more memory in use, than the first time.
+func TestSoak(t *testing.T) {
+	s, err := New(Config{Limit: soakLimit, MaxInFlight: 64, MaxQueued: 1000, Retry: retry.Policy{MaxRetries: 2, Initial: time.Microsecond, Max: time.Millisecond}})
+	require.NoError(t, err)
+	defer s.Close()
+	start, period := time.Now(), 10*time.Second
+	if *soakFor > 0 {
+		period = min(period, *soakFor/4)
+	}
+	so := &soak{s: s}
+	so.play(t, period) // until everything has its size
+	first := so.rest(t)
+	for n := 1; *soakFor == 0 || time.Since(start) < *soakFor; n++ {
+		so.play(t, period)
+		now := so.rest(t)
+		t.Logf("%8s: %d calls in %d attempts, %d simulated moves; %d kB in use, %d goroutines; the ledger is exact",
+			time.Since(start).Round(time.Second), now.calls, now.attempts, so.moves.Load(), now.heap>>10, now.goroutines)
+		require.LessOrEqual(t, now.goroutines, first.goroutines)
+		require.Less(t, now.heap, first.heap+1<<20, "after %d rounds", n)
+	}
+}
+
+var soakLimit = bucket.Per(1_000_000, time.Second).Burst(1000)
+
+type soak struct {
+	s     *Scheduler
+	ran   atomic.Int64 // functions
+	paid  atomic.Int64 // by them
+	moves atomic.Int64
+}
+
+// atRest is what there is when nobody does anything.
+type atRest struct {
+	calls, attempts uint64
+	heap            uint64
+	goroutines      int
+}
+
+// play keeps everybody busy for a while.
+func (so *soak) play(t *testing.T, d time.Duration) {
+	var wg sync.WaitGroup
+	over := make(chan struct{})
+	busy := func(f func(*rand.Rand)) {
+		rnd := rand.New(rand.NewPCG(rand.Uint64(), 0))
+		wg.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+					f(rnd)
+				}
+			}
+		})
+	}
+	for range 16 {
+		busy(so.call)
+	}
+	busy(so.reconfigure)
+	busy(func(rnd *rand.Rand) {
+		life := newSim(rnd.Uint64()>>32, true)
+		so.moves.Add(int64(life.live()))
+		if life.failure != nil {
+			t.Error(explain(t, life, func() *sim { return newSim(life.seed, true) }))
+		}
+	})
+	time.Sleep(d)
+	close(over)
+	wg.Wait()
+}
+
+// call makes one call, of one sort or another.
+func (so *soak) call(rnd *rand.Rand) {
+	ctx, cancel := context.Background(), context.CancelFunc(func() {})
+	if rnd.IntN(4) == 0 {
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(rnd.IntN(1000))*time.Microsecond)
+	}
+	defer cancel()
+	cost := 1 + rnd.Int64N(3)
+	fails := rnd.IntN(8) == 0
+	f := func(context.Context) error {
+		so.ran.Add(1)
+		so.paid.Add(cost)
+		if fails {
+			return retry.Transient(errFlaky)
+		}
+		return nil
+	}
+	switch rnd.IntN(8) {
+	default:
+		_ = so.s.Do(ctx, f, Cost(cost), Priority(rnd.IntN(2)))
+	case 0, 1, 2:
+		cost = 1
+		_ = so.s.Do(ctx, f)
+	case 3, 4:
+		if h, err := so.s.Submit(ctx, f, Cost(cost)); err == nil {
+			if rnd.IntN(4) == 0 {
+				h.Cancel()
+			}
+			<-h.Done()
+		}
+	case 5:
+		if r, err := so.s.Reserve(ctx, Cost(cost)); err == nil {
+			if <-r.Ready(); r.Err() == nil {
+				so.ran.Add(1)
+				so.paid.Add(cost)
+				r.Done(nil)
+			}
+		}
+	}
+}
+
+func (so *soak) reconfigure(rnd *rand.Rand) {
+	s := so.s
+	_ = s.SetLimit(soakLimit.Burst(100 + rnd.Int64N(1000)))
+	_ = s.SetMaxInFlight(1 + rnd.IntN(64))
+	_ = s.SetMaxQueued(rnd.IntN(100))
+	if rnd.IntN(10) == 0 {
+		_ = s.Pause()
+		time.Sleep(100 * time.Microsecond)
+		_ = s.Resume()
+	}
+	sub := s.Subscribe()
+	time.Sleep(time.Duration(rnd.IntN(2000)) * time.Microsecond)
+	sub.Close()
+}
+
+// rest looks at what is left when everything has come to an end.
+func (so *soak) rest(t *testing.T) atRest {
+	var snap Snapshot
+	for {
+		if snap = so.s.Snapshot(); snap.Queued+snap.Running+snap.BackingOff == 0 {
+			break
+		}
+		runtime.Gosched() // functions have returned; it takes the owner a moment to know
+	}
+	l, n := snap.Ledger, snap.Totals
+	require.Equal(t, l.Initial+l.Refilled+l.Refunded+l.Adjusted, l.Spent+snap.Available)
+	require.Equal(t, n.Accepted, n.Succeeded+n.Failed+n.Exhausted+n.Cancelled+n.Dropped)
+	require.EqualValues(t, n.Attempts, so.ran.Load(), "an attempt is a function that has run")
+	require.GreaterOrEqual(t, l.Spent-l.Refunded, so.paid.Load(), "and each was paid for")
+	runtime.GC()
+	runtime.GC() // for what is pooled
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	return atRest{n.Accepted, n.Attempts, mem.HeapAlloc, runtime.NumGoroutine()}
+}
