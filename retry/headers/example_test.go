@@ -1,0 +1,89 @@
+package headers_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"example.com/fairlead/retry"
+	"example.com/fairlead/retry/headers"
+)
+
+func ExampleParse() {
+	h := http.Header{}
+	h.Set("x-ratelimit-limit-tokens", "150000")
+	h.Set("x-ratelimit-remaining-tokens", "149984")
+	h.Set("x-ratelimit-reset-tokens", "6m0s")
+	h.Set("retry-after-ms", "1500")
+	h.Set("retry-after", "2")
+
+	now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC) // time.Now(), or your scheduler's clock
+	seen := headers.Parse(h, now)
+	fmt.Println("wait", seen.RetryAfter)
+	for _, b := range seen.Budgets {
+		fmt.Println(b.Name, b.Remaining, "of", b.Limit, "until", b.Reset.Format(time.TimeOnly))
+	}
+	// Output:
+	// wait 1.5s
+	// tokens 149984 of 150000 until 12:06:00
+}
+
+// What a server means by its refusal, for a scheduler to act on.
+func ExampleObservations_Mark() {
+	call := func(res *http.Response) error {
+		if res.StatusCode >= 400 {
+			return headers.Parse(res.Header, time.Now()).Mark(res.StatusCode, errors.New(res.Status))
+		}
+		return nil
+	}
+	fmt.Println(retry.Classify(call(&http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"30"}}})))
+	fmt.Println(retry.Classify(call(&http.Response{StatusCode: 503})))
+	fmt.Println(retry.Classify(call(&http.Response{StatusCode: 404})))
+	fmt.Println(retry.Classify(call(&http.Response{StatusCode: 429, Header: http.Header{"X-Should-Retry": {"false"}}})))
+	// Output:
+	// rate limited, retry after 30s
+	// transient
+	// final
+	// final
+}
+
+func ExampleObservations_Verdict() {
+	h := http.Header{}
+	h.Set("x-ratelimit-resource", "core")
+	h.Set("x-ratelimit-remaining", "0")
+	h.Set("x-ratelimit-reset", "1772366460")
+	seen := headers.Parse(h, time.Unix(1772366400, 0))
+	fmt.Println(seen.Verdict(http.StatusForbidden))
+	// Output: rate limited, retry after 1m0s
+}
+
+// The last call that a budget allows succeeds; the next one had better wait.
+func ExampleObservations_Wait() {
+	seen := headers.Parse(http.Header{"Ratelimit": {`"default";r=0;t=50`}}, time.Now())
+	fmt.Println(seen.Verdict(http.StatusOK), seen.Wait())
+	// Output: final 50s
+}
+
+func ExampleObservations() {
+	seen := headers.Parse(http.Header{
+		"Retry-After":           {"-120"},
+		"X-Ratelimit-Limit":     {"60"},
+		"X-Ratelimit-Remaining": {"1000000"},
+	}, time.Now())
+	fmt.Println(seen.RetryAfter, seen.Budgets[0].Remaining, seen.Doubtful)
+	// Output: 0s 60 [Retry-After X-Ratelimit-Remaining]
+}
+
+func ExampleBudget() {
+	seen := headers.Parse(http.Header{
+		"Ratelimit-Policy": {`"burst";q=100;w=60, "daily";q=1000;w=86400`},
+		"Ratelimit":        {`"daily";r=58;t=3600`},
+	}, time.Now())
+	for _, b := range seen.Budgets {
+		fmt.Println(b.Name, b.Limit, b.Window, b.Remaining)
+	}
+	// Output:
+	// daily 1000 24h0m0s 58
+	// burst 100 1m0s -1
+}
