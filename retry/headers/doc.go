@@ -34,8 +34,9 @@
 // A response out of a cache tells of the past, and is better not parsed.
 //
 // Bodies are not read, and with them what only they say: OpenAI's insufficient_quota, a 429 that no
-// waiting cures; GitHub's secondary limit in a 403 without Retry-After; AWS's error codes; the retry_delay of Google's RetryInfo.
-// Wrap such errors by [retry.Permanent] or [retry.After], which win over what Mark says.
+// waiting cures; GitHub's secondary limit in a 403 without Retry-After; AWS's error codes; Google's RetryInfo, which
+// is in a body or in gRPC's status. Mark such an error with [retry.Permanent], which wins over what Mark says, or
+// with [retry.After], of which the longest wins.
 //
 // Everything here is a pure function of its arguments, and safe for concurrent use.
 package headers

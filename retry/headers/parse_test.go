@@ -185,6 +185,7 @@ func TestH46_WaitsThatMakeNoSense(t *testing.T) {
 		"1_000":                          doubt("Retry-After"),
 		"+5":                             doubt("Retry-After"),
 		"5.":                             doubt("Retry-After"),
+		"5.s":                            doubt("Retry-After"),
 		".5":                             doubt("Retry-After"),
 		"soon":                           doubt("Retry-After"),
 		"5 seconds":                      doubt("Retry-After"),
@@ -238,7 +239,9 @@ func TestH47_UnixTimeIsNoWait(t *testing.T) {
 		got = headers.Parse(http.Header{"Ratelimit-Reset": {value}, "Ratelimit-Remaining": {"0"}}, now)
 		require.Equal(t, want, got.Wait(), "RateLimit-Reset: %s", value)
 	}
-	got := headers.Parse(http.Header{"Retry-After-Ms": {"1772366430000"}}, now)
+	got := headers.Parse(http.Header{"Retry-After": {"1772366430.25"}}, time.Time{})
+	require.Equal(t, forever, got.RetryAfter, "a clock that was not set")
+	got = headers.Parse(http.Header{"Retry-After-Ms": {"1772366430000"}}, now)
 	require.Equal(t, 30*time.Second, got.RetryAfter)
 	got = headers.Parse(http.Header{"Retry-After-Ms": {"1772366430"}}, now)
 	require.Equal(t, 1772366430*time.Millisecond, got.RetryAfter, "twenty days are a wait")
@@ -260,6 +263,7 @@ func TestParse_CountsThatMakeNoSense(t *testing.T) {
 		{"unlimited", limit + ": unlimited", headers.Observations{Doubtful: []string{limit}}},
 		{"two lines", remaining + ": 7\n" + remaining + ": 5\n" + remaining + ": 9", budget(-1, 5)},
 		{"two in a line", remaining + ": 7, 5", budget(-1, 5)},
+		{"two, both bad", remaining + ": x, y\n" + remaining + ": z", headers.Observations{Doubtful: []string{remaining}}},
 		{"two, one of them bad", remaining + ": 7\n" + remaining + ": x", budget(-1, 7, remaining)},
 		{"later of two resets", reset + ": 7\n" + reset + ": 1772366409", headers.Observations{Budgets: []headers.Budget{{Limit: -1, Remaining: -1, Reset: in(9 * time.Second)}}}},
 		{"reset in the past", reset + ": 1772366399", headers.Observations{Budgets: []headers.Budget{{Limit: -1, Remaining: -1, Reset: in(-time.Second)}}}},
@@ -303,6 +307,14 @@ func TestParse_NamesMatchInAnyCase(t *testing.T) {
 			"retry-after": {"7"}, "RETRY-AFTER": {"9"}, "X-RateLimit-Remaining": {"5"}, "x-ratelimit-remaining": {" 3 "},
 		}, now))
 	}
+	for range 20 {
+		got := headers.Parse(http.Header{"ratelimit": {`"third";r=3`}, "RateLimit": {`"first";r=1`}, "Ratelimit": {`"second";r=2`}}, now)
+		require.Equal(t, []headers.Budget{
+			{Name: "first", Limit: -1, Remaining: 1}, {Name: "second", Limit: -1, Remaining: 2}, {Name: "third", Limit: -1, Remaining: 3},
+		}, got.Budgets)
+	}
+	got := headers.Parse(http.Header{"X-RateLimit-Remaining": {"5"}}, now) // as it is often written, and never sent on by net/http
+	require.Equal(t, []headers.Budget{{Limit: -1, Remaining: 5}}, got.Budgets)
 	require.Equal(t, headers.Observations{At: now}, headers.Parse(nil, now))
 }
 

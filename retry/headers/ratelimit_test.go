@@ -30,6 +30,7 @@ func TestRateLimit_MalformedIsIgnored(t *testing.T) {
 		`RateLimit: "p" ;r=1`,
 		`RateLimit: "p";r =1`,
 		`RateLimit: "p";R=1`,
+		`RateLimit: "p";r:1`,
 		`RateLimit: "p";r=1, "q"`,
 		`RateLimit: "p";r=1, q;r=1`,
 		`RateLimit: "p";r=1, ("q");r=1`,
@@ -128,6 +129,13 @@ func TestRateLimit_PoliciesFindTheirBudgets(t *testing.T) {
 			headers.Observations{Budgets: []headers.Budget{
 				{Name: "p", Partition: "Yg==", Limit: 7, Remaining: 1},
 				{Name: "p", Partition: "YQ==", Limit: 5, Remaining: -1},
+			}}},
+		{"one name, two policies", `RateLimit-Policy: "p";q=5, "p";q=7` + "\n" + `RateLimit: "p";r=1`,
+			headers.Observations{Budgets: []headers.Budget{{Name: "p", Limit: 5, Remaining: 1}, {Name: "p", Limit: 7, Remaining: -1}}}},
+		{"one number, two windows", "RateLimit-Policy: 2;w=61\nRateLimit-Limit: 2, 2;w=60",
+			headers.Observations{Budgets: []headers.Budget{
+				{Limit: 2, Remaining: -1, Window: 61 * time.Second},
+				{Limit: 2, Remaining: -1, Window: time.Minute},
 			}}},
 		{"policy for all partitions", `
 			RateLimit-Policy: "p";q=5;w=60

@@ -43,12 +43,12 @@ const statusOverloaded = 529
 //
 //   - 429 is rate limited; so are 403 with a RetryAfter or an exhausted budget (GitHub's two limits), and 413
 //     with a RetryAfter;
-//   - 408, 425, 529 and other 5xx are transient, except for 501, 505 and 511, which waiting does not change; with a RetryAfter they are
-//     rate limited, which is the kind that waits for what the server says;
+//   - 408, 425, 529 and other 5xx are transient, except for 501, 505 and 511, which waiting does not change; with a
+//     RetryAfter they are rate limited, as is what [retry.After] marks;
 //   - anything else is final, success included, unless the server asks to retry: then it is transient.
 //
-// NoRetry makes all of them final. What is rate limited waits for [Observations.Wait], or else, after a 429, for the budgets of
-// which it is unknown what remains, or else for DefaultWait. A wait of 0 leaves it to the policy.
+// NoRetry makes all of them final. What is rate limited waits for [Observations.Wait], or else, after a 429, for the
+// budgets of which it is unknown what remains, or else for DefaultWait. A wait of 0 leaves it to the policy.
 func (o Observations) Verdict(status int) retry.Verdict {
 	switch {
 	case o.NoRetry || status < 400:
@@ -88,8 +88,8 @@ func passing(status int) bool {
 }
 
 // Mark marks err, the error that a response of that status is to its caller, with the Verdict, so that
-// [retry.Classify] finds it: as [retry.After], [retry.RateLimited] or [retry.Transient], as [retry.Permanent] if the server
-// asks not to retry, and not at all if it is merely final. It returns nil if err is nil.
+// [retry.Classify] finds it: as [retry.After] or [retry.Transient], as [retry.Permanent] if the server asks not
+// to retry, and not at all if it is merely final. It returns nil if err is nil.
 func (o Observations) Mark(status int, err error) error {
 	switch v := o.Verdict(status); {
 	case v.Kind == retry.KindRateLimited:
