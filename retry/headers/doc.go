@@ -27,7 +27,8 @@
 // What a server sends may be nonsense. A field that cannot be read counts as absent, and is named in
 // [Observations].Doubtful. Whatever is sent, no wait is negative, none overflows (it stays at the longest
 // [time.Duration]), and no Remaining is negative (but for -1, unknown) or above its Limit. Where a field comes more
-// than once, and where fields contradict each other, what is tighter counts.
+// than once, and where fields of one budget contradict each other, what is tighter counts. Only among the fields that
+// ask to wait is there an order, which is Parse's; and any of them goes before a budget's reset, as the drafts want it.
 //
 // What is seen is advice. A client may slow down because of it, but should not go faster than it was
 // told to by its owner: a server, or a proxy on the way, that promises more than there is would otherwise open the gates.
