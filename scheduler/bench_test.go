@@ -85,7 +85,7 @@ func bareOwner(b *testing.B) chan<- chan struct{} {
 func BenchmarkCore(b *testing.B) {
 	cfg, _ := Config{Limit: plenty}.normal()
 	k, _ := newCore(cfg, time.Time{})
-	c := &call{cost: 1, policy: &cfg.Retry, deadline: bucket.Forever, trail: new(trail)}
+	c := &call{cost: 1, policy: &cfg.Retry, deadline: bucket.Forever, trail: &trail{options: noOptions}}
 	now := time.Duration(0)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -56,22 +56,17 @@ type call struct {
 	patient bool          // does not tell the core its deadline
 	stopped atomic.Uint32 // Handle's, for which there is room here: see stopped
 
-	*trail // nil for work submitted without options, while it waits
+	*trail // nil for submitted work while it waits, unless it has options that last
 }
 
 // trail is what there is to know of a call besides its place in the queue.
 type trail struct {
-	// Set before it is sent to the owner, and not changed after.
-	name     string
-	priority int
-	several  bool             // costs are set
-	costs    costs            // for each budget; without them, cost counts for all
-	classify retry.Classifier // nil: the scheduler's
+	*options // set before it is sent to the owner, and not changed after; never nil
 
 	// The core's.
-	errs    []error       // what attempts failed with
-	cause   error         // cancelled for this reason while running
-	err     error         // what it ended with
+	last    error         // what the latest attempt failed with
+	earlier []error       // what those before it failed with
+	err     error         // what it ended with; while running, why it is not to be retried
 	verdict retry.Verdict // on the attempt that was just reported
 	paid    int64         // from the first budget, for all attempts
 	settled *costs        // what the attempt that runs has cost so far; nil: as was said before
@@ -81,17 +76,17 @@ type trail struct {
 	spent   events.Times // up to when its state began; Queue still has Tokens and Slot in it
 
 	// The runner's.
-	progress func(Progress)
-	reply    chan reply // Do's; nil if nobody waits
-	ticket   ticket     // of the till, in place of a grant
-	made     int        // attempts started
-	options  *options   // room to add up options in, which would otherwise be allocated each time
+	reply chan reply // Do's; nil if nobody waits
+	made  int        // attempts started
 }
+
+// noOptions are those of work that was submitted without.
+var noOptions = new(options)
 
 // follow makes sure that a call has a trail.
 func (c *call) follow() {
 	if c.trail == nil {
-		c.trail = new(trail)
+		c.trail = &trail{options: noOptions}
 	}
 }
 
@@ -106,12 +101,20 @@ func byRank(c, d *call) int {
 	return cmp.Or(cmp.Compare(c.rank, d.rank), cmp.Compare(c.id, d.id))
 }
 
+// failed notes what an attempt failed with.
+func (c *call) failed(err error) {
+	if c.last != nil {
+		c.earlier = append(c.earlier, c.last)
+	}
+	c.last = err
+}
+
 // lastErr is what the latest attempt failed with; nil if there was none.
 func (c *call) lastErr() error {
-	if c.trail == nil || len(c.errs) == 0 {
+	if c.trail == nil {
 		return nil
 	}
-	return c.errs[len(c.errs)-1]
+	return c.last
 }
 
 // times is what a call has spent its time on until its state began.

@@ -73,11 +73,12 @@ func (s *Scheduler) run(c *call) error {
 		}
 	}()
 	for {
-		if err, ended := s.await(c); ended {
+		got, err, ended := s.await(c)
+		if ended {
 			stage = over
 			return err
 		}
-		if got := c.ticket; got.loan != nil {
+		if got.loan != nil {
 			stage = over
 			ctx, fn := c.ctx, c.fn
 			s.recycle(c)
@@ -98,8 +99,9 @@ func (s *Scheduler) run(c *call) error {
 	}
 }
 
-// await waits for a call's grant, or returns how it ended without one.
-func (s *Scheduler) await(c *call) (err error, ended bool) {
+// await waits for a call's grant, which may be a ticket of the till, or returns how it
+// ended without one.
+func (s *Scheduler) await(c *call) (got ticket, err error, ended bool) {
 	for {
 		var r reply
 		if done := c.ctx.Done(); done == nil {
@@ -108,24 +110,23 @@ func (s *Scheduler) await(c *call) (err error, ended bool) {
 			select {
 			case r = <-c.reply:
 			case <-done:
-				return s.withdraw(c, causeOf(c.ctx)), true
+				return ticket{}, s.withdraw(c, causeOf(c.ctx)), true
 			}
 		}
 		switch r.kind {
 		case replyEnded:
 			err := c.err
 			s.recycle(c)
-			return err, true
+			return ticket{}, err, true
 		case replyUpdate:
 			c.tell(*r.progress)
 		case replyGranted:
 			if cause := c.unwanted(); cause != nil { // both were there, and select took this one
-				return s.abandon(c, cause), true
+				return ticket{}, s.abandon(c, cause), true
 			}
-			return nil, false
+			return ticket{}, nil, false
 		case replyTicket:
-			c.ticket = r.ticket
-			return nil, false
+			return r.ticket, nil, false
 		}
 	}
 }
@@ -255,6 +256,8 @@ func (c *call) tell(p Progress) {
 func (s *Scheduler) recycle(c *call) {
 	if c.handle == nil {
 		t := c.trail
+		clear(t.costsOf)
+		*t.options = options{costsOf: t.costsOf[:0]}
 		*t = trail{reply: t.reply, options: t.options}
 		*c = call{trail: t, deadline: bucket.Forever}
 		s.calls.Put(c)

@@ -128,7 +128,7 @@ func endedBy(reason error, c *call) error {
 	if last == nil {
 		return reason
 	}
-	return &endedError{reason: reason, attempts: len(c.errs), last: last}
+	return &endedError{reason: reason, attempts: len(c.earlier) + 1, last: last}
 }
 
 func (e *endedError) Error() string {

@@ -30,8 +30,8 @@ func (e Estimate) String() string {
 // [Cost] and [Priority] make a difference. Nothing is taken and nothing changes. It
 // fails for a cost that could never be granted, and with [ErrClosed].
 func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
-	c := call{cost: 1, trail: new(trail)}
-	if err := s.apply(&c, new(options), opts); err != nil {
+	c := call{cost: 1, trail: &trail{options: new(options)}}
+	if err := s.apply(&c, opts); err != nil {
 		return Estimate{}, err
 	}
 	est, ok := ask(s, func(o *owner, now time.Duration) Estimate { return o.core.dryRun(now, &c) })

@@ -165,8 +165,9 @@ type oracle struct {
 // arrivals is a workload of which some calls have come.
 type arrivals struct {
 	Workload
-	came int
-	next time.Duration // when the next comes
+	options options
+	came    int
+	next    time.Duration // when the next comes
 }
 
 // maxSamples is how many samples are taken before every other one is given up.
@@ -178,7 +179,7 @@ func newOracle(k *core, policy *retry.Policy, work []Workload) *oracle {
 		if w.Cost == 0 && w.MaxCost == 0 {
 			w.Cost = 1
 		}
-		o.work = append(o.work, arrivals{Workload: w})
+		o.work = append(o.work, arrivals{Workload: w, options: options{priority: w.Priority}})
 	}
 	o.forecast.Limit = k.budgets[0].Limit()
 	o.sample()
@@ -227,7 +228,7 @@ func (o *oracle) arrive(at time.Duration, who int) {
 	w.next = after(w.next, w.Every)
 	c := &call{
 		cost: between(o.rnd, w.Cost, w.MaxCost), policy: o.policy, deadline: bucket.Forever, asks: true,
-		trail: &trail{priority: w.Priority},
+		trail: &trail{options: &w.options},
 	}
 	if w.Timeout > 0 {
 		c.deadline = after(at, w.Timeout)

@@ -251,7 +251,7 @@ func (p *play) submit() {
 	for range n {
 		c := &call{cost: cost, policy: &policy, deadline: deadline, noWait: what&16 != 0, asks: what&32 != 0, watched: what&64 != 0}
 		if priority != 0 {
-			c.trail = &trail{priority: priority}
+			c.trail = &trail{options: &options{priority: priority}}
 		}
 		asks, refused := c.asks, p.k.totals.Refused
 		p.calls = append(p.calls, c)

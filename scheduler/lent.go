@@ -54,12 +54,11 @@ func (k *core) over(now time.Duration, number uint64, policy *retry.Policy) {
 	k.settle()
 }
 
-// adopt takes over a call that was let through by the till, as one that runs.
+// adopt takes over a call that was let through by the till, as one that runs. It has its
+// number and rank from there.
 func (k *core) adopt(now time.Duration, c *call) {
 	k.advance(now)
 	k.totals.Succeeded--
-	c.id, c.rank = c.ticket.number, c.ticket.loan.since
-	c.ticket = ticket{} // from here on it is a call like any other
 	c.state, c.attempt, c.since, c.paid = running, 1, k.now, c.cost
 	k.running.add(c)
 }

@@ -19,6 +19,8 @@ type options struct {
 	cost          int64
 	costSet       bool
 	costsOf       []costOf
+	several       bool  // costs are set
+	costs         costs // for each budget; without them, one cost counts for all
 	priority      int
 	name          string
 	policy        *retry.Policy
@@ -27,6 +29,11 @@ type options struct {
 	noWait        bool
 	untilDeadline bool
 	stream        *streamOptions // not nil: has options that are only for Stream
+}
+
+// last reports whether there are options of which the call itself does not know all.
+func (o *options) last() bool {
+	return o.several || o.name != "" || o.priority != 0 || o.classify != nil || o.progress != nil
 }
 
 // Cost sets how many tokens each attempt of the call pays. Without it a call costs
@@ -116,12 +123,14 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 	s.fill(c, ctx, fn)
 	if len(opts) > 0 {
 		c.follow()
-		o := c.options
-		if o == nil {
-			o = new(options)
+		if c.options == noOptions {
+			c.options = new(options)
 		}
-		if err := s.apply(c, o, opts); err != nil {
+		if err := s.apply(c, opts); err != nil {
 			return err
+		}
+		if c.handle != nil && !c.options.last() {
+			c.trail = nil
 		}
 	}
 	if c.patient {
@@ -145,12 +154,9 @@ func (s *Scheduler) fill(c *call, ctx context.Context, fn func(context.Context) 
 	}
 }
 
-// apply fills in what the options say, adding them up in o.
-func (s *Scheduler) apply(c *call, o *options, opts []Option) error {
-	defer func() {
-		clear(o.costsOf)
-		*o = options{costsOf: o.costsOf[:0]}
-	}()
+// apply adds up options in those of the call, and fills in what they say.
+func (s *Scheduler) apply(c *call, opts []Option) error {
+	o := c.options
 	for i, opt := range opts {
 		if opt == nil {
 			return fmt.Errorf("scheduler: option %d is nil", i+1)
@@ -176,11 +182,7 @@ func (s *Scheduler) apply(c *call, o *options, opts []Option) error {
 		}
 		c.policy = &p
 	}
-	if o.classify != nil {
-		c.classify = o.classify
-	}
-	c.name, c.progress, c.watched = o.name, o.progress, o.progress != nil
-	c.priority, c.noWait, c.patient = o.priority, o.noWait, o.untilDeadline
+	c.watched, c.noWait, c.patient = o.progress != nil, o.noWait, o.untilDeadline
 	return nil
 }
 

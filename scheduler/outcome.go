@@ -49,7 +49,7 @@ func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
 	case !v.Retryable():
 		k.failed(c, err)
 	default:
-		c.errs = append(c.errs, err)
+		c.failed(err)
 		k.hold(c, v)
 		k.retry(c, v)
 	}
@@ -106,13 +106,13 @@ func (k *core) retry(c *call, v retry.Verdict) {
 	due := after(k.now, d.Delay)
 	switch {
 	case d.Action == retry.Exhausted:
-		k.exhausted(c, &retry.ExhaustedError{Attempts: c.attempt, Waited: c.spent.Backoff, Errors: c.errs})
+		k.exhausted(c, &retry.ExhaustedError{Attempts: c.attempt, Waited: c.spent.Backoff, Errors: append(c.earlier, c.last)})
 	case d.Action == retry.TooLong:
 		k.exhausted(c, &retry.WaitTooLongError{
 			Wait: v.Wait, Max: c.policy.MaxServerWait, RetryAt: k.time(after(k.now, v.Wait)), Err: c.lastErr(),
 		})
-	case c.cause != nil:
-		k.cancelled(c, c.cause)
+	case c.err != nil:
+		k.cancelled(c, c.err)
 	case due > c.deadline:
 		k.tooLate(c, &DeadlineError{Wait: d.Delay, Deadline: max(0, c.deadline-k.now), Err: c.lastErr()})
 	default:
@@ -143,7 +143,7 @@ func (k *core) cancel(now time.Duration, c *call, cause error) {
 		k.leave(c)
 		k.cancelled(c, cause)
 	case running:
-		c.cause = cause
+		c.err = cause
 	}
 	k.settle()
 }

@@ -39,7 +39,7 @@ func TestRankSaturates(t *testing.T) {
 	require.Equal(t, bucket.Forever, k.rank(prior(math.MinInt)))
 }
 
-func prior(priority int) *call { return &call{trail: &trail{priority: priority}} }
+func prior(priority int) *call { return &call{trail: &trail{options: &options{priority: priority}}} }
 
 // TestH37_CancelledGiveTheirMemoryBack: of a million calls that wait, 900,000 are
 // cancelled, here and there, and the memory that the core had for them is free at once.

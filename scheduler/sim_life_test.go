@@ -50,6 +50,7 @@ type simCall struct {
 	last    events.Kind
 	model   dumbCall
 	room    trail
+	opts    options
 }
 
 // failure is a rule that was broken.
@@ -164,7 +165,7 @@ func (s *sim) play(m move) {
 			s.playCall(m, s.calls[m.call])
 		}
 	case moveDryRun:
-		s.k.dryRun(s.now, &call{cost: m.costs[0], trail: &trail{priority: m.priority, costs: m.costs, several: true}})
+		s.k.dryRun(s.now, &call{cost: m.costs[0], trail: &trail{options: &options{priority: m.priority, costs: m.costs, several: true}}})
 	case moveSnapshot:
 		snap := s.k.snapshot(s.now)
 		s.must(snap.Queued == s.k.queue.len() && snap.Available == s.k.budgets[0].Available(), "a snapshot is of now")
@@ -203,7 +204,8 @@ func (s *sim) submit(m move) {
 	c := &simCall{serial: m.call, arrived: max(s.now, s.k.now)}
 	c.call = call{cost: m.costs[0], policy: &s.cfg.Retry, deadline: bucket.Forever, noWait: m.noWait, asks: m.asks, watched: m.watched}
 	if !m.bare {
-		c.room.priority, c.room.costs, c.room.several = m.priority, m.costs, true
+		c.opts = options{priority: m.priority, costs: m.costs, several: true}
+		c.room.options = &c.opts
 		c.trail = &c.room
 	}
 	if m.deadline > 0 {

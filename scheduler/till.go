@@ -125,6 +125,6 @@ func (s *Scheduler) newPlain(ctx context.Context, fn func(context.Context) error
 // adopt tells the owner of a call with a ticket that is not a success: it has failed or,
 // if no attempt was made, is given up. The call is the owner's from then on.
 func (s *Scheduler) adopt(c *call, got ticket, err error) (posted bool) {
-	c.ticket = got
+	c.id, c.rank = got.number, got.loan.since
 	return s.post(message{op: opAdopt, call: c, err: err})
 }

@@ -130,7 +130,7 @@ func (m *tillMatch) otherCall(t *rapid.T) {
 }
 
 func (m *tillMatch) newCall(cost int64) *call {
-	return &call{cost: cost, policy: &m.o.s.retry, deadline: bucket.Forever, noWait: true, trail: &trail{reply: make(chan reply, mostReplies)}}
+	return &call{cost: cost, policy: &m.o.s.retry, deadline: bucket.Forever, noWait: true, trail: &trail{options: noOptions, reply: make(chan reply, mostReplies)}}
 }
 
 // submit hands in a call that is refused unless it can start at once.

@@ -154,7 +154,7 @@ func (st *storyteller) run(line string) string {
 		}
 		return b.String() + st.report()
 	case "dryrun":
-		c := &call{trail: &trail{priority: st.int(set["priority"])}}
+		c := &call{trail: &trail{options: &options{priority: st.int(set["priority"])}}}
 		st.price(c, set["cost"])
 		return st.k.dryRun(st.now, c).String() + "\n" + st.report()
 	case "pause":
@@ -259,7 +259,7 @@ func (st *storyteller) price(c *call, text string) {
 
 func (st *storyteller) submit(name string, set map[string]string) {
 	policy := st.policy.WithDefaults()
-	c := &call{trail: &trail{name: name}, cost: 1, policy: &policy, deadline: bucket.Forever}
+	c := &call{trail: &trail{options: &options{name: name}}, cost: 1, policy: &policy, deadline: bucket.Forever}
 	st.price(c, set["cost"])
 	if deadline, ok := set["deadline"]; ok {
 		c.deadline = st.duration(deadline)
