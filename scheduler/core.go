@@ -58,13 +58,22 @@ type update struct {
 }
 
 func (e *effects) clear() {
-	clear(e.admitted)
-	clear(e.granted)
-	clear(e.ended)
-	clear(e.updates)
-	clear(e.events)
-	e.admitted, e.granted, e.ended = e.admitted[:0], e.granted[:0], e.ended[:0]
-	e.updates, e.events = e.updates[:0], e.events[:0]
+	e.admitted, e.granted, e.ended = emptied(e.admitted), emptied(e.granted), emptied(e.ended)
+	e.updates, e.events = emptied(e.updates), emptied(e.events)
+}
+
+// mostKept is how much room is kept for the next turn, in entries. What a burst takes
+// beyond that is given back.
+const mostKept = 1024
+
+// emptied is a slice with nothing in it, that has the room of one whose entries are not needed
+// any more.
+func emptied[T any](s []T) []T {
+	if cap(s) > mostKept {
+		return nil
+	}
+	clear(s)
+	return s[:0]
 }
 
 // advance lets everything happen that falls due up to now.

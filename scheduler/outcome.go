@@ -88,9 +88,12 @@ func (k *core) hold(c *call, v retry.Verdict) {
 	if v.Kind == retry.KindRateLimited {
 		k.totals.RateLimited++
 	}
+	if v.Wait <= 0 {
+		return
+	}
 	wait := c.policy.ServerWait(c.id, c.attempt, v.Wait)
 	until := after(k.now, min(wait, c.policy.MaxServerWait))
-	if v.Wait <= 0 || until <= max(k.now, k.budgets.heldUntil()) {
+	if until <= max(k.now, k.budgets.heldUntil()) {
 		return
 	}
 	k.budgets.hold(k.now, until)

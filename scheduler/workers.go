@@ -18,9 +18,6 @@ type workers struct {
 	free  atomic.Int32
 }
 
-// mostReady is how much room for calls that are ready is kept when there are none.
-const mostReady = 1024
-
 // add has granted calls run. It is the owner's.
 func (w *workers) add(s *Scheduler, calls []*call) {
 	w.mu.Lock()
@@ -58,10 +55,7 @@ func (w *workers) take() (c *call, start bool) {
 	w.ready[w.taken] = nil
 	w.taken++
 	if w.taken == len(w.ready) {
-		w.ready, w.taken = w.ready[:0], 0
-		if cap(w.ready) > mostReady {
-			w.ready = nil
-		}
+		w.ready, w.taken = emptied(w.ready), 0
 	}
 	return c, w.wanting()
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/retry"
@@ -109,4 +110,39 @@ func TestH02_WorkersThatExit(t *testing.T) {
 		require.Zero(t, s.workers.free.Load())
 		require.Empty(t, s.workers.ready)
 	})
+}
+
+// Calls that are ready are taken in order, and those that were taken take no room.
+func TestWorkersTakeInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var w workers
+		w.free.Store(1 << 30) // so that add starts none
+		var waiting []*call
+		for range 30 {
+			n := rapid.IntRange(1, 50).Draw(t, "n")
+			calls := make([]*call, n)
+			for i := range calls {
+				calls[i] = new(call)
+			}
+			w.add(nil, calls)
+			waiting = append(waiting, calls...)
+			require.LessOrEqual(t, len(w.ready), 2*len(waiting))
+			for range min(len(waiting), rapid.IntRange(0, 60).Draw(t, "taken")) {
+				c, start := w.take()
+				require.Same(t, waiting[0], c)
+				require.False(t, start)
+				waiting = waiting[1:]
+			}
+		}
+	})
+}
+
+// What a burst takes beyond the usual is given back, and the usual is not.
+func TestEmptied(t *testing.T) {
+	few, many := make([]*call, mostKept/2), make([]*call, mostKept+1)
+	few[0], few[1] = new(call), new(call)
+	require.Empty(t, emptied(few))
+	require.Equal(t, cap(few), cap(emptied(few)))
+	require.Nil(t, few[1], "nothing is kept alive")
+	require.Nil(t, emptied(many))
 }
