@@ -102,8 +102,8 @@ func (m *model) charge(at time.Duration, n int64) {
 // lower takes off what is above n, but for the fraction of a token.
 func (m *model) lower(at time.Duration, n int64) {
 	m.advance(at)
-	if over := m.available() - max(n, 0); over > 0 {
-		m.level.Sub(m.level, whole(over))
+	if n = max(n, 0); m.available() > n {
+		m.level.Sub(m.level, whole(m.available()-n))
 	}
 }
 

@@ -37,7 +37,7 @@ type Event struct {
 	At     time.Time // when it happened, by the scheduler's clock
 	Kind   Kind
 
-	Call        uint64 // the call's number, in order of arrival; Held: the call whose answer was the reason; 0 for Refused, Paused, Resumed and ShutDown
+	Call        uint64 // the call's number, in order of arrival; Held: the call whose answer was the reason; 0 for Refused and for what is about the scheduler otherwise
 	Name        string // the name its caller gave it
 	Attempt     int    // the attempt it is about, from 1
 	MaxAttempts int    // the most attempts its policy allows
@@ -49,6 +49,7 @@ type Event struct {
 	Delay     time.Duration // Retrying: the wait until it queues again; Held: the length of the pause
 	Until     time.Time     // Retrying, Held: At plus Delay; Paused: when the pause ends, if that is known
 	Err       error         // what the attempt or the call ended with
+	Rate      float64       // RateChanged: the part of the configured rate that is in force from now on
 	Times     Times         // the events that end a call: what it has spent its time on
 }
 
@@ -75,6 +76,8 @@ func (e Event) String() string {
 		fmt.Fprintf(&b, ": attempt %d of %d failed, next in %v, %s left", e.Attempt, e.MaxAttempts, readable(e.Delay), count(e.Available, "token"))
 	case Held:
 		fmt.Fprintf(&b, ": no grant for %v", readable(e.Delay))
+	case RateChanged:
+		fmt.Fprintf(&b, ": %.0f%% of what is configured", 100*e.Rate)
 	case Paused:
 		if !e.Until.IsZero() {
 			fmt.Fprintf(&b, " for %v", readable(e.Until.Sub(e.At)))

@@ -67,6 +67,7 @@ func TestEventString(t *testing.T) {
 		{events.Event{Kind: events.Paused}, `paused`},
 		{events.Event{Kind: events.Paused, At: noon, Until: noon.Add(90 * time.Second)}, `paused for 1m30s`},
 		{events.Event{Kind: events.Resumed}, `resumed`},
+		{events.Event{Kind: events.RateChanged, Rate: 0.5}, `rate changed: 50% of what is configured`},
 		{events.Event{Kind: events.ShutDown}, `shut down`},
 
 		{

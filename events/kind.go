@@ -11,43 +11,45 @@ type Kind uint8
 //
 // the last of which ends, at any point, in exactly one of Succeeded, Failed,
 // Exhausted, Cancelled, Closed or Dropped. A call that is turned away at the door is
-// Refused and has no other event. The last four are about the scheduler.
+// Refused and has no other event. The last five are about the scheduler.
 const (
-	_         Kind = iota
-	Queued         // waits for tokens: Position, Wait
-	Granted        // its tokens are paid, at this very instant of the account
-	Started        // its function is about to run
-	Retrying       // the attempt failed and will be made again: Delay, Err
-	Succeeded      // the function returned nil
-	Failed         // an error that is not retried, a panic or a Goexit, a cost above a lowered capacity: Err
-	Exhausted      // no retry is left, or the server's wait was too long: Err
-	Cancelled      // its context was done, its handle cancelled or its deadline out of reach: Err
-	Closed         // the scheduler was closed before it could finish: Err
-	Dropped        // the queue was full and it ranked last: Err
-	Refused        // not accepted: Err
-	Held           // a server asked for a pause: no grant before Until
-	Paused         // by its user: no grant before it is resumed
-	Resumed        // the pause is over
-	ShutDown       // the scheduler has ended; the last event of a subscription
+	_           Kind = iota
+	Queued           // waits for tokens: Position, Wait
+	Granted          // its tokens are paid, at this very instant of the account
+	Started          // its function is about to run
+	Retrying         // the attempt failed and will be made again: Delay, Err
+	Succeeded        // the function returned nil
+	Failed           // an error that is not retried, a panic or a Goexit, a cost above a lowered capacity: Err
+	Exhausted        // no retry is left, or the server's wait was too long: Err
+	Cancelled        // its context was done, its handle cancelled or its deadline out of reach: Err
+	Closed           // the scheduler was closed before it could finish: Err
+	Dropped          // the queue was full and it ranked last: Err
+	Refused          // not accepted: Err
+	Held             // a server asked for a pause: no grant before Until
+	Paused           // by its user: no grant before it is resumed
+	Resumed          // the pause is over
+	RateChanged      // an adaptive rate was halved, or has risen again: Rate
+	ShutDown         // the scheduler has ended; the last event of a subscription
 	kinds
 )
 
 var kindNames = [kinds]string{
-	Queued:    "queued",
-	Granted:   "granted",
-	Started:   "started",
-	Retrying:  "retrying",
-	Succeeded: "succeeded",
-	Failed:    "failed",
-	Exhausted: "exhausted",
-	Cancelled: "cancelled",
-	Closed:    "closed",
-	Dropped:   "dropped",
-	Refused:   "refused",
-	Held:      "held",
-	Paused:    "paused",
-	Resumed:   "resumed",
-	ShutDown:  "shut down",
+	Queued:      "queued",
+	Granted:     "granted",
+	Started:     "started",
+	Retrying:    "retrying",
+	Succeeded:   "succeeded",
+	Failed:      "failed",
+	Exhausted:   "exhausted",
+	Cancelled:   "cancelled",
+	Closed:      "closed",
+	Dropped:     "dropped",
+	Refused:     "refused",
+	Held:        "held",
+	Paused:      "paused",
+	Resumed:     "resumed",
+	RateChanged: "rate changed",
+	ShutDown:    "shut down",
 }
 
 // String is the kind in lower case, such as "retrying".

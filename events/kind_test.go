@@ -11,20 +11,20 @@ import (
 var everyKind = []events.Kind{
 	events.Queued, events.Granted, events.Started, events.Retrying,
 	events.Succeeded, events.Failed, events.Exhausted, events.Cancelled, events.Closed,
-	events.Dropped, events.Refused, events.Held, events.Paused, events.Resumed, events.ShutDown,
+	events.Dropped, events.Refused, events.Held, events.Paused, events.Resumed, events.RateChanged, events.ShutDown,
 }
 
 func TestKindString(t *testing.T) {
 	want := []string{
 		"queued", "granted", "started", "retrying",
 		"succeeded", "failed", "exhausted", "cancelled", "closed",
-		"dropped", "refused", "held", "paused", "resumed", "shut down",
+		"dropped", "refused", "held", "paused", "resumed", "rate changed", "shut down",
 	}
 	for i, k := range everyKind {
 		require.Equal(t, want[i], k.String())
 	}
 	require.Equal(t, "Kind(0)", events.Kind(0).String())
-	require.Equal(t, "Kind(16)", (events.ShutDown + 1).String())
+	require.Equal(t, "Kind(17)", (events.ShutDown + 1).String())
 	require.Equal(t, "Kind(255)", events.Kind(255).String())
 }
 

@@ -17,14 +17,15 @@ const maxBudgets = 6
 type budgets []budget
 
 type budget struct {
-	name string
+	name  string
+	limit bucket.Limit // as it was configured; the bucket may be slowed down: see pace
 	bucket.Bucket
 }
 
 // check returns an error if a call's cost can never be granted.
 func (b budgets) check(c *call) error {
 	for i := range b {
-		if err := checkCost(b[i].name, b[i].Limit(), c.costOf(i)); err != nil {
+		if err := checkCost(b[i].name, b[i].limit, c.costOf(i)); err != nil {
 			return err
 		}
 	}

@@ -70,6 +70,7 @@ type trail struct {
 	verdict retry.Verdict // on the attempt that was just reported
 	paid    int64         // from the first budget, for all attempts
 	settled *costs        // what the attempt that runs has cost so far; nil: as was said before
+	granted time.Duration // when the attempt that runs was
 	due     time.Duration // when it is or was to be queued again
 	next    *call         // neighbours in a chain
 	prev    *call

@@ -45,6 +45,13 @@ type Config struct {
 	// Nil means [retry.Classify]: what is marked is retried, and nothing else.
 	Classify retry.Classifier
 
+	// Adaptive has the rate follow what the server takes: it is halved at a rate-limit
+	// error, once for all that were on their way then, and climbs back by a sixteenth of
+	// the configured rate for each Per of the limit, but for each second at least and
+	// each minute at most. It never rises above what is configured. False means that
+	// the rate is as configured.
+	Adaptive bool
+
 	// MaxInFlight is the most calls whose function may run at once. A call that
 	// backs off does not count. Zero means no cap.
 	MaxInFlight int
@@ -176,6 +183,7 @@ func newCore(cfg Config, origin time.Time) (*core, error) {
 	b, err := newBudgets(cfg, origin)
 	return &core{
 		origin: origin, step: cmp.Or(cfg.PriorityStep, defaultPriorityStep), budgets: b, queue: queue{more: len(b) - 1},
+		pace:        pace{adapts: cfg.Adaptive, share: fullShare, slowed: -1, climbs: bucket.Forever},
 		maxInFlight: cfg.MaxInFlight, maxQueued: cfg.MaxQueued, overflow: cfg.Overflow,
 	}, err
 }
@@ -198,7 +206,7 @@ func newBudgets(cfg Config, origin time.Time) (budgets, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, budget{name, b})
+		all = append(all, budget{name, b.Limit(), b})
 	}
 	return all, nil
 }

@@ -29,8 +29,9 @@ type core struct {
 	queue       queue
 	outside     chain // calls in the queue, but beyond its bound: those that have not been let in
 	backoff     backoff
-	running     chain         // in order of their grants
-	inTill      int           // how many run besides, let through by the till
+	running     chain // in order of their grants
+	inTill      int   // how many run besides, let through by the till
+	pace        pace
 	pausedUntil time.Duration // bucket.Forever if that is not known; 0: not paused
 	held        time.Duration // how long nobody could be granted, up to now
 	lastID      uint64
@@ -79,13 +80,15 @@ func emptied[T any](s []T) []T {
 // advance lets everything happen that falls due up to now.
 func (k *core) advance(now time.Duration) {
 	for {
-		due, ready, resume := k.backoff.next(), k.nextGrant(), k.pauseEnds()
-		at := min(due, ready, resume)
+		due, ready, resume, climb := k.backoff.next(), k.nextGrant(), k.pauseEnds(), k.pace.climbs
+		at := min(due, ready, resume, climb)
 		if at > now || at == bucket.Forever {
 			break
 		}
 		k.pass(at)
 		switch at {
+		case climb:
+			k.climb()
 		case resume:
 			k.resumed()
 		case due: // before the grant: it may be senior to the head
@@ -102,7 +105,9 @@ func (k *core) settle() { k.advance(k.now) }
 
 // wake is the instant at which the core wants to be advanced next:
 // [bucket.Forever] if it waits for nothing but new input.
-func (k *core) wake() time.Duration { return min(k.backoff.next(), k.nextGrant(), k.pauseEnds()) }
+func (k *core) wake() time.Duration {
+	return min(k.backoff.next(), k.nextGrant(), k.pauseEnds(), k.pace.climbs)
+}
 
 // nextGrant is the instant at which the head has its tokens and a slot, as far as
 // that depends on time alone.
@@ -225,6 +230,7 @@ func (k *core) grant(c *call) {
 	c.paid, c.settled = c.paid+c.cost, nil
 	c.state = running
 	c.attempt++
+	c.granted = k.now
 	k.running.add(c)
 	k.totals.Attempts++
 	if c.attempt > 1 {

@@ -24,6 +24,7 @@ func TestZeroConfig(t *testing.T) {
 				Limit:     bucket.Limit{Capacity: 1000, Refill: 100, Per: time.Minute},
 				Level:     bucket.State{Tokens: 1000, At: epoch},
 			},
+			Rate: 1,
 			Seed: snap.Seed,
 		}, snap)
 		require.True(t, epoch.Equal(snap.At))

@@ -17,13 +17,15 @@ type dumbBudget struct {
 
 func newDumbBudget(l bucket.Limit) *dumbBudget {
 	b := &dumbBudget{level: big.NewInt(l.Capacity)}
-	b.setRate(l)
+	b.setRate(l, 64)
 	b.level.Mul(b.level, b.per)
 	return b
 }
 
-func (b *dumbBudget) setRate(l bucket.Limit) {
-	r := big.NewRat(l.Refill, int64(l.Per))
+// setRate sets a share, in 64ths, of the limit's rate.
+func (b *dumbBudget) setRate(l bucket.Limit, share int) {
+	part := shared(l, share)
+	r := big.NewRat(part.Refill, int64(part.Per))
 	b.limit, b.refill, b.per = l, new(big.Int).Set(r.Num()), new(big.Int).Set(r.Denom())
 }
 
@@ -85,10 +87,10 @@ func (b *dumbBudget) wait(n int64) time.Duration {
 }
 
 // setLimit keeps the fraction of a token, rounded down to what the new rate can tell.
-func (b *dumbBudget) setLimit(l bucket.Limit) {
+func (b *dumbBudget) setLimit(l bucket.Limit, share int) {
 	whole, part := new(big.Int).DivMod(b.level, b.per, new(big.Int))
 	old := b.per
-	b.setRate(l)
+	b.setRate(l, share)
 	part.Mul(part, b.per).Div(part, old)
 	b.level = whole.Mul(whole, b.per).Add(whole, part)
 	b.cap()
@@ -156,6 +158,7 @@ func (d *dumb) possible(c *dumbCall) bool {
 // whole nanosecond is lost.
 func (d *dumb) restart(gap time.Duration) {
 	held := max(0, d.heldTill-d.now)
+	d.setShare(64)
 	d.now, d.heldTill, d.pausedTill = 0, held, 0
 	d.queue, d.running, d.backingOff, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], false
 	for _, b := range d.budgets {

@@ -26,6 +26,11 @@ type dumb struct {
 	backingOff []*dumbCall
 	draining   bool
 
+	adapts bool
+	share  int // of the rate, in 64ths
+	slowed time.Duration
+	climbs time.Duration
+
 	granted []grant     // since they were last looked at
 	ended   []*dumbCall // likewise
 	unfair  string      // what broke the rule on who may overtake whom
@@ -48,6 +53,7 @@ type dumbCall struct {
 	cancelled bool // while it ran
 	due       time.Duration
 	attempt   int
+	granted   time.Duration
 	actual    costs // what the attempt has cost so far
 	end       events.Kind
 	refusal   any // the type of its error
@@ -62,7 +68,10 @@ type grant struct {
 }
 
 func newDumb(cfg Config, limits []bucket.Limit) *dumb {
-	d := &dumb{step: cfg.PriorityStep, slots: cfg.MaxInFlight, room: cfg.MaxQueued, overflow: cfg.Overflow}
+	d := &dumb{
+		step: cfg.PriorityStep, slots: cfg.MaxInFlight, room: cfg.MaxQueued, overflow: cfg.Overflow,
+		adapts: cfg.Adaptive, share: 64, slowed: -1, climbs: bucket.Forever,
+	}
 	for _, l := range limits {
 		d.budgets = append(d.budgets, newDumbBudget(l))
 	}
@@ -133,12 +142,14 @@ func (d *dumb) advance(now time.Duration) {
 		if len(d.queue) > 0 && d.hasSlot() && d.pausedTill == 0 {
 			grant = d.ready(d.queue[0].costs)
 		}
-		at := min(resume, due, grant)
+		at := min(resume, due, grant, d.climbs)
 		if at > now || at == bucket.Forever {
 			break
 		}
 		d.pass(at)
 		switch at {
+		case d.climbs:
+			d.setShare(min(64, d.share+4))
 		case resume:
 			d.resume()
 		case due:
@@ -177,7 +188,7 @@ func (d *dumb) grant(c *dumbCall) {
 	for i, b := range d.budgets {
 		b.give(-c.costs[i])
 	}
-	c.actual = c.costs
+	c.actual, c.granted = c.costs, d.now
 	c.state, c.outside = running, false
 	c.attempt++
 	d.running = append(d.running, c)
@@ -287,6 +298,10 @@ func (d *dumb) finish(c *dumbCall, failed bool, v retry.Verdict) {
 	default:
 		d.leave(c)
 		c.state = arriving
+		if v.Kind == retry.KindRateLimited && d.adapts && c.granted > d.slowed {
+			d.slowed = d.now
+			d.setShare(max(1, d.share/2))
+		}
 		if v.Wait > 0 {
 			d.hold(after(d.now, min(c.policy.ServerWait(c.id, c.attempt, v.Wait), c.policy.MaxServerWait)))
 		}
@@ -388,7 +403,7 @@ func (d *dumb) replan() {
 }
 
 func (d *dumb) setLimit(i int, l bucket.Limit) {
-	d.budgets[i].setLimit(l)
+	d.budgets[i].setLimit(l, d.share)
 	for n := 0; n < len(d.queue); {
 		if c := d.queue[n]; c.costs[i] > l.Capacity {
 			d.over(c, events.Failed)
@@ -398,6 +413,23 @@ func (d *dumb) setLimit(i int, l bucket.Limit) {
 	}
 	d.replan()
 	d.settle()
+}
+
+// setShare changes the rate, which climbs again after a while.
+func (d *dumb) setShare(share int) {
+	changed := share != d.share
+	d.share, d.climbs = share, bucket.Forever
+	wait := time.Second
+	for _, b := range d.budgets {
+		b.setLimit(b.limit, share)
+		wait = max(wait, min(b.limit.Per, time.Minute))
+	}
+	if share < 64 {
+		d.climbs = after(d.now, wait)
+	}
+	if changed {
+		d.replan()
+	}
 }
 
 func (d *dumb) close() {

@@ -60,5 +60,6 @@ func (k *core) adopt(now time.Duration, c *call) {
 	k.advance(now)
 	k.totals.Succeeded--
 	c.state, c.attempt, c.since, c.paid = running, 1, k.now, c.cost
+	c.granted = c.rank
 	k.running.add(c)
 }

@@ -10,7 +10,7 @@ import (
 func (b budgets) limits() *[]named {
 	all := make([]named, len(b))
 	for i := range b {
-		all[i] = named{b[i].name, b[i].Limit()}
+		all[i] = named{b[i].name, b[i].limit}
 	}
 	return &all
 }

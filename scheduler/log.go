@@ -8,7 +8,7 @@ import (
 )
 
 // logged are the events that are worth a line to whoever runs the program.
-var logged = events.Of(events.Retrying, events.Held, events.Paused, events.Resumed, events.Exhausted, events.ShutDown)
+var logged = events.Of(events.Retrying, events.Held, events.Paused, events.Resumed, events.RateChanged, events.Exhausted, events.ShutDown)
 
 // logEvents writes a line for each event until there are no more.
 func logEvents(log *slog.Logger, sub *events.Subscription) {
@@ -32,6 +32,9 @@ func logEvents(log *slog.Logger, sub *events.Subscription) {
 			attrs = append(attrs, slog.Duration("delay", ev.Until.Sub(ev.At)))
 		}
 		attrs = append(attrs, slog.Int64("available", ev.Available))
+		if ev.Kind == events.RateChanged {
+			attrs = append(attrs, slog.Float64("rate", ev.Rate))
+		}
 		if ev.Err != nil {
 			attrs = append(attrs, slog.Any("err", ev.Err))
 		}

@@ -87,6 +87,7 @@ func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int
 func (k *core) hold(c *call, v retry.Verdict) {
 	if v.Kind == retry.KindRateLimited {
 		k.totals.RateLimited++
+		k.slowDown(c)
 	}
 	if v.Wait <= 0 {
 		return

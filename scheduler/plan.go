@@ -74,12 +74,14 @@ func (k *core) awake(now time.Duration) {
 // and so do those that it would now grant too late.
 func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {
 	k.advance(now)
-	if err := k.budgets[i].SetLimit(k.now, l); err != nil {
+	if err := l.Validate(); err != nil {
 		return err
 	}
+	k.budgets[i].limit = l.OrDefault()
+	k.budgets[i].slow(k.now, k.pace.share)
 	var tooBig []*call
 	k.queue.each(func(c *call) {
-		if c.costOf(i) > k.budgets[i].Limit().Capacity {
+		if c.costOf(i) > k.budgets[i].limit.Capacity {
 			tooBig = append(tooBig, c)
 		}
 	})

@@ -28,7 +28,7 @@ func (s *sim) check(m move, was before) {
 		b := &k.budgets[i]
 		l := b.Ledger()
 		s.must(l.Initial+l.Refilled+l.Refunded+l.Adjusted == l.Spent+b.Available(), "B5: the ledger balances")
-		s.must((b.Available() >= 0 || s.settled) && b.Available() <= b.Limit().Capacity, "B2: the level is between nothing and the capacity")
+		s.must((b.Available() >= 0 || s.settled) && b.Available() <= b.limit.Capacity, "B2: the level is between nothing and the capacity")
 		s.checkBound(i, m)
 	}
 	s.must(k.now == max(was.now, s.now), "B6: time goes on, and never back")

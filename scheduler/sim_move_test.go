@@ -193,6 +193,7 @@ func drawConfig(rnd *rand.Rand) (Config, []bucket.Limit) {
 		MaxInFlight:  []int{0, 0, 1, 3}[rnd.IntN(4)],
 		MaxQueued:    []int{0, 0, 1, 3}[rnd.IntN(4)],
 		Overflow:     Overflow(rnd.IntN(3)),
+		Adaptive:     rnd.IntN(3) == 0,
 		PriorityStep: []time.Duration{1, per, 10 * per}[rnd.IntN(3)],
 		Retry: retry.Policy{
 			MaxRetries:    1 + rnd.IntN(5),

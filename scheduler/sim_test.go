@@ -155,6 +155,9 @@ func tellStory(cfg Config, story []move) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "limit %s slots=%d room=%d step=%v overflow=%s\n\n", storyLimits(cfg), cfg.MaxInFlight, cfg.MaxQueued, cfg.PriorityStep,
 		[]string{"wait", "refuse", "drop"}[cfg.Overflow])
+	if cfg.Adaptive {
+		b.WriteString("adaptive yes\n\n")
+	}
 	p := cfg.Retry
 	fmt.Fprintf(&b, "retry max=%d initial=%v longest=%v jitter=%v seed=%d maxserverwait=%v\n", p.MaxRetries, p.Initial, p.Max, p.Jitter, p.Seed, p.MaxServerWait)
 	for _, m := range story {

@@ -25,6 +25,8 @@ type Snapshot struct {
 	Paused      bool      `json:"paused,omitzero"`       // nobody is granted before it is resumed
 	PausedUntil time.Time `json:"paused_until,omitzero"` // when that will be, if it is known
 
+	Rate float64 `json:"rate"` // the part of the configured rates that is in force: 1, unless [Config.Adaptive] has slowed them down
+
 	HeldUntil time.Time `json:"held_until,omitzero"` // a server's wait: nobody is granted before then; zero if there is none
 	NextGrant time.Time `json:"next_grant,omitzero"` // when the head of the queue has its tokens; zero if nobody waits for time
 
@@ -110,6 +112,7 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 		MaxInFlight: k.maxInFlight,
 		MaxQueued:   k.maxQueued,
 		Paused:      k.paused(),
+		Rate:        k.pace.rate(),
 		Queued:      k.queue.len(),
 		Outside:     k.outside.count,
 		Running:     k.running.count + k.inTill,
@@ -119,7 +122,7 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 	s.Totals.Succeeded -= uint64(k.inTill) // they are not over
 	for i := range k.budgets {
 		b := &k.budgets[i]
-		s.Budgets = append(s.Budgets, Budget{b.name, b.Available(), b.Ledger(), b.Limit(), b.State(k.now, at)})
+		s.Budgets = append(s.Budgets, Budget{b.name, b.Available(), b.Ledger(), b.limit, b.level(k.now, at)})
 	}
 	if s.Budget = s.Budgets[0]; len(s.Budgets) == 1 {
 		s.Budgets = nil

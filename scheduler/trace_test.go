@@ -85,6 +85,7 @@ func newWorkload(seed uint64) *workload {
 	w := &workload{
 		end: 24 * time.Hour,
 		cfg: Config{
+			Adaptive:     seed%2 == 0,
 			Limit:        bucket.PerSecond(7).Burst(20),
 			Retry:        retry.Policy{MaxRetries: 3, Initial: 500 * time.Millisecond, Seed: seed + 1},
 			MaxInFlight:  12,

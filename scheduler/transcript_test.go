@@ -84,6 +84,7 @@ type storyteller struct {
 //	limit a=10/1s/3 b=5/1m/9 slots=2    the same, with several budgets: their capacities last
 //	limit 10/1s capacity=3 slots=2 room=5 overflow=refuse|drop step=1s
 //	                                   what the budget is; first in every story
+//	adaptive yes                       its rate is halved when a server refuses
 //	retry max=2 initial=1s longest=1m jitter=0.1 seed=7 maxserverwait=1m
 //	                                   the policy of the calls that follow
 //	submit a b cost=2 deadline=5s priority=1 nowait=yes asks=no
@@ -118,6 +119,8 @@ func (st *storyteller) run(line string) string {
 	switch verb {
 	case "limit":
 		st.begin(names, set)
+	case "adaptive":
+		st.k.pace.adapts = names[0] == "yes"
 	case "retry":
 		st.policy = retry.Policy{
 			MaxRetries: st.int(set["max"]), Initial: st.duration(set["initial"]), Max: st.duration(set["longest"]),
@@ -209,7 +212,7 @@ func (st *storyteller) close() string {
 
 func (st *storyteller) restart(gap time.Duration) string {
 	old, at := st.k, st.k.time(st.k.now)
-	cfg := Config{MaxInFlight: old.maxInFlight, MaxQueued: old.maxQueued, Overflow: old.overflow, PriorityStep: old.step}
+	cfg := Config{Adaptive: old.pace.adapts, MaxInFlight: old.maxInFlight, MaxQueued: old.maxQueued, Overflow: old.overflow, PriorityStep: old.step}
 	if len(old.budgets) > 1 {
 		cfg.Limits = bucket.Limits{}
 	}
@@ -306,6 +309,9 @@ func (st *storyteller) report() string {
 		fmt.Fprintf(&b, " (%d outside)", n)
 	}
 	fmt.Fprintf(&b, ", running %d, backing off %d", st.k.running.count, len(st.k.backoff))
+	if st.k.pace.share < fullShare {
+		fmt.Fprintf(&b, ", rate %v", st.k.pace.rate())
+	}
 	if wake := st.k.wake(); wake != bucket.Forever {
 		fmt.Fprintf(&b, ", wakes at %v", wake)
 	}

@@ -1,0 +1,68 @@
+package scheduler_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+// TestAdaptive: a scheduler that is allowed more than its server takes settles near what
+// it takes, wastes few calls, and is back to its own rate when the server takes all.
+func TestAdaptive(t *testing.T) {
+	for _, adaptive := range []bool{false, true} {
+		cfg := scheduler.Config{Limit: bucket.PerSecond(100).Burst(1), Adaptive: adaptive, Retry: retry.Policy{MaxRetries: 1000}}
+		bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
+			server, err := bucket.New(bucket.PerSecond(40), 0)
+			require.NoError(t, err)
+			start := time.Now()
+			asked, refused := 0, 0
+			ask := func(context.Context) error {
+				asked++
+				if !server.Take(time.Since(start), 1) {
+					refused++
+					return retry.RateLimited(errBusy)
+				}
+				return nil
+			}
+			for range 10_000 {
+				submit(t, s, ask)
+			}
+			time.Sleep(100 * time.Second)
+			rate := s.Snapshot().Rate
+			if !adaptive {
+				require.EqualValues(t, 1, rate)
+				require.Greater(t, refused, asked/2, "most are in vain")
+				return
+			}
+			require.InDelta(t, 0.4, rate, 0.2, "about what it takes")
+			require.Less(t, refused, asked/10)
+			require.NoError(t, server.SetLimit(time.Since(start), bucket.PerSecond(1000)))
+			time.Sleep(20 * time.Second)
+			require.EqualValues(t, 1, s.Snapshot().Rate)
+		})
+	}
+}
+
+// TestAdaptiveIsTold: by events and in the log.
+func TestAdaptiveIsTold(t *testing.T) {
+	var log strings.Builder
+	cfg := scheduler.Config{Limit: bucket.PerMinute(60), Adaptive: true, Logger: slog.New(slog.NewTextHandler(&log, nil)), Retry: retry.Policy{MaxRetries: retry.None}}
+	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
+		sub := s.Subscribe(events.RateChanged)
+		require.Error(t, s.Do(t.Context(), failing(retry.RateLimited(errBusy)).run))
+		time.Sleep(time.Minute)
+		s.Close()
+		require.Equal(t, "1 0s rate changed: 50% of what is configured\n3 1m0s rate changed: 56% of what is configured\nclosed\n", story(sub))
+		time.Sleep(time.Second)
+		require.Contains(t, log.String(), `msg="rate changed" seq=1 available=59 rate=0.5`)
+	})
+}
