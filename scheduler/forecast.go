@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -27,6 +28,10 @@ type Workload struct {
 	// its cost evenly from Cost to MaxCost. Zero for both means 1.
 	Cost, MaxCost int64
 
+	// Costs are what an attempt pays from each of several budgets, as by [CostOf]. From
+	// those that are not named it pays Cost, drawn or not.
+	Costs map[string]int64
+
 	// Latency is how long an attempt runs; if MaxLatency is above it, each draws it
 	// evenly from Latency to MaxLatency. Zero means no time at all.
 	Latency, MaxLatency time.Duration
@@ -46,10 +51,10 @@ type Workload struct {
 // Forecast is what will become of a workload. Where chance has a part in it (costs,
 // latencies, failures and jitter), it is drawn by the seed of [Config.Retry].
 type Forecast struct {
-	Limit  bucket.Limit  `json:"limit"`  // by which it was predicted
-	Took   time.Duration `json:"took"`   // from the first arrival until all calls are over
-	Totals Totals        `json:"totals"` // how they end, and how many attempts they make
-	Spent  int64         `json:"spent"`  // tokens paid
+	Limits bucket.Limits    `json:"limits"` // by which it was predicted, by name; "" if there is one budget
+	Took   time.Duration    `json:"took"`   // from the first arrival until all calls are over
+	Totals Totals           `json:"totals"` // how they end, and how many attempts they make
+	Spent  map[string]int64 `json:"spent"`  // tokens paid from each budget
 
 	// How long calls wait from their arrival until they first start: half of them at
 	// most MedianWait, 99 of 100 at most P99Wait, all of them at most WorstWait.
@@ -65,8 +70,8 @@ type Forecast struct {
 
 // Sample is how things stand at one instant of a [Forecast].
 type Sample struct {
-	At         time.Duration `json:"at"` // since the first arrival
-	Available  int64         `json:"available"`
+	At         time.Duration `json:"at"`        // since the first arrival
+	Available  []int64       `json:"available"` // in each budget, in order of their names
 	Queued     int           `json:"queued"`
 	Running    int           `json:"running"`
 	BackingOff int           `json:"backing_off"`
@@ -93,6 +98,15 @@ func (f Forecast) String() string {
 	return b.String()
 }
 
+// limits are in words by what it was predicted.
+func (f Forecast) limits() string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(f.Limits)) {
+		all = append(all, strings.TrimSpace(name+" "+f.Limits[name].String()))
+	}
+	return strings.Join(all, "; ")
+}
+
 // Predict says how a scheduler with this configuration would get through some
 // workloads that begin at the same time. It runs the scheduler's own core, in virtual
 // time: what it says is what would happen, to the nanosecond, if calls came, took and
@@ -108,7 +122,7 @@ func Predict(cfg Config, work ...Workload) (Forecast, error) {
 		faults = append(faults, errors.New("scheduler: Predict needs at least one Workload"))
 	}
 	for i, w := range work {
-		if err := w.validate(); err != nil {
+		if err := w.validate(cfg); err != nil {
 			faults = append(faults, fmt.Errorf("scheduler: workload %d: %w", i+1, err))
 		}
 	}
@@ -126,7 +140,7 @@ func Predict(cfg Config, work ...Workload) (Forecast, error) {
 	return newOracle(k, &cfg.Retry, work).predict()
 }
 
-func (w Workload) validate() error {
+func (w Workload) validate(cfg Config) error {
 	var faults []error
 	if w.Calls < 1 {
 		faults = append(faults, fmt.Errorf("its Calls is %d: it must be at least 1", w.Calls))
@@ -141,6 +155,14 @@ func (w Workload) validate() error {
 	}
 	if w.Cost < 0 || w.MaxCost < 0 {
 		faults = append(faults, fmt.Errorf("its Cost is %d and MaxCost %d: they must not be negative", w.Cost, w.MaxCost))
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.Costs)) {
+		if _, ok := cfg.Limits[name]; !ok && (name != "" || len(cfg.Limits) > 0) {
+			faults = append(faults, fmt.Errorf("its Costs[%q]: %w %q", name, ErrNoBudget, name))
+		}
+		if w.Costs[name] < 0 {
+			faults = append(faults, fmt.Errorf("its Costs[%q] is %d: it must not be negative", name, w.Costs[name]))
+		}
 	}
 	if !(w.Failures >= 0 && w.Failures <= 1) {
 		faults = append(faults, fmt.Errorf("its Failures is %v: it must be from 0 to 1", w.Failures))
@@ -181,7 +203,10 @@ func newOracle(k *core, policy *retry.Policy, work []Workload) *oracle {
 		}
 		o.work = append(o.work, arrivals{Workload: w, options: options{priority: w.Priority}})
 	}
-	o.forecast.Limit = k.budgets[0].Limit()
+	o.forecast.Limits = bucket.Limits{}
+	for _, b := range k.budgets {
+		o.forecast.Limits[b.name] = b.limit
+	}
 	o.sample()
 	return o
 }
@@ -193,7 +218,7 @@ func (o *oracle) predict() (Forecast, error) {
 		at := min(came, o.ends.next(), o.k.wake())
 		switch at {
 		case bucket.Forever:
-			return Forecast{}, fmt.Errorf("scheduler: the workload takes more than %v: it is too much for a limit of %v", bucket.Forever, o.k.budgets[0].Limit())
+			return Forecast{}, fmt.Errorf("scheduler: the workload takes more than %v: it is too much for %v", bucket.Forever, o.forecast.limits())
 		case o.ends.next():
 			o.finish(at)
 		case came:
@@ -230,6 +255,9 @@ func (o *oracle) arrive(at time.Duration, who int) {
 		cost: between(o.rnd, w.Cost, w.MaxCost), policy: o.policy, deadline: bucket.Forever, asks: true,
 		trail: &trail{options: &w.options},
 	}
+	if w.Costs != nil {
+		c.trail.options = o.priced(c, w)
+	}
 	if w.Timeout > 0 {
 		c.deadline = after(at, w.Timeout)
 	}
@@ -238,6 +266,19 @@ func (o *oracle) arrive(at time.Duration, who int) {
 	if c.id == 0 { // refused: its number is the next one's
 		o.of = o.of[:len(o.of)-1]
 	}
+}
+
+// priced are the options of a call of a workload that has Costs.
+func (o *oracle) priced(c *call, w *arrivals) *options {
+	own := w.options
+	own.costs, own.several = c.allCosts(), true
+	for i, b := range o.k.budgets {
+		if cost, ok := w.Costs[b.name]; ok {
+			own.costs[i] = cost
+		}
+	}
+	c.cost = own.costs[0]
+	return &own
 }
 
 var errPredicted = errors.New("predicted to fail")
@@ -291,17 +332,24 @@ func (o *oracle) sample() {
 
 func (o *oracle) now() Sample {
 	k, t := o.k, &o.k.totals
+	available := make([]int64, len(k.budgets))
+	for i := range k.budgets {
+		available[i] = k.budgets[i].Available()
+	}
 	return Sample{
-		At: k.now, Available: k.budgets[0].Available(), Queued: k.queue.len(), Running: k.running.count, BackingOff: len(k.backoff),
+		At: k.now, Available: available, Queued: k.queue.len(), Running: k.running.count, BackingOff: len(k.backoff),
 		Granted: t.Attempts, Ended: t.Succeeded + t.Failed + t.Exhausted + t.Cancelled + t.Dropped + t.Refused,
 	}
 }
 
 func (o *oracle) result() Forecast {
 	f := &o.forecast
-	f.Took, f.Totals, f.Spent = o.k.now, o.k.totals, o.k.budgets[0].Ledger().Spent
-	if last := o.now(); f.Samples[len(f.Samples)-1] != last {
-		f.Samples = append(f.Samples, last)
+	f.Took, f.Totals, f.Spent = o.k.now, o.k.totals, map[string]int64{}
+	for i := range o.k.budgets {
+		f.Spent[o.k.budgets[i].name] = o.k.budgets[i].Ledger().Spent
+	}
+	if f.Samples[len(f.Samples)-1].At < o.k.now {
+		f.Samples = append(f.Samples, o.now())
 	}
 	if n := len(o.waits); n > 0 {
 		slices.Sort(o.waits)

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,11 +22,11 @@ func (f Forecast) WriteSVG(w io.Writer) error {
 		chartWidth, chartHeight, chartWidth, chartHeight, html.EscapeString(f.String()))
 	c.b.WriteString(chartStyle)
 	fmt.Fprintf(&c.b, `<rect class="back" width="%d" height="%d"/>`+"\n", chartWidth, chartHeight)
-	c.text(16, 26, "title", "start", "Forecast: "+f.Limit.String())
+	c.text(16, 26, "title", "start", "Forecast: "+f.limits())
 	what, how, _ := strings.Cut(f.String(), "; half")
 	c.text(16, 46, "note", "start", what)
 	c.text(16, 62, "note", "start", "half"+how)
-	c.panel(f.Samples, "tokens", curve{"available", "a", func(s Sample) float64 { return float64(s.Available) }})
+	c.panel(f.Samples, "tokens, % of what the budget holds", f.levels()...)
 	c.panel(f.Samples, "calls that",
 		curve{"wait", "a", func(s Sample) float64 { return float64(s.Queued) }})
 	c.panel(f.Samples, "calls that",
@@ -56,19 +58,28 @@ text{font:12px system-ui,sans-serif;fill:#1f2328}
 .note{fill:#59636e}
 .grid{stroke:#d8dee4}
 .line{fill:none;stroke-width:1.8;stroke-linejoin:round}
-.a{stroke:#0969da}.b{stroke:#bc4c00}
-text.a{fill:#0969da}text.b{fill:#bc4c00}
-text.a,text.b{stroke:none}
+.a{stroke:#0969da}.b{stroke:#bc4c00}.c{stroke:#1a7f37}
+text.a{fill:#0969da}text.b{fill:#bc4c00}text.c{fill:#1a7f37}
+text.a,text.b,text.c{stroke:none}
 @media (prefers-color-scheme:dark){
 .back{fill:#0d1117}
 text{fill:#e6edf3}
 .note{fill:#9198a1}
 .grid{stroke:#2a313c}
-.a{stroke:#4493f8}.b{stroke:#f0883e}
-text.a{fill:#4493f8}text.b{fill:#f0883e}
+.a{stroke:#4493f8}.b{stroke:#f0883e}.c{stroke:#3fb950}
+text.a{fill:#4493f8}text.b{fill:#f0883e}text.c{fill:#3fb950}
 }
 </style>
 `
+
+// levels are the curves of the budgets.
+func (f Forecast) levels() (all []curve) {
+	for i, name := range slices.Sorted(maps.Keys(f.Limits)) {
+		class, capacity := []string{"a", "b", "c"}[i%3], float64(f.Limits[name].Capacity)
+		all = append(all, curve{name, class, func(s Sample) float64 { return 100 * float64(s.Available[i]) / capacity }})
+	}
+	return all
+}
 
 // chart is panels one above the other, over the same time.
 type chart struct {

@@ -29,40 +29,40 @@ func TestPredict(t *testing.T) {
 	}{
 		{"all at once", slow, []Workload{{Calls: 500}}, Forecast{
 			Took: 294 * time.Second, MedianWait: 144 * time.Second, P99Wait: 291 * time.Second, WorstWait: 294 * time.Second,
-			Totals: Totals{Accepted: 500, Succeeded: 500, Attempts: 500}, Spent: 500, MostQueued: 490, MostRunning: 1,
+			Totals: Totals{Accepted: 500, Succeeded: 500, Attempts: 500}, Spent: map[string]int64{"": 500}, MostQueued: 490, MostRunning: 1,
 		}},
 		{"as fast as the budget", slow, []Workload{{Calls: 100, Every: 600 * time.Millisecond, Latency: time.Second}}, Forecast{
 			Took:   99*600*time.Millisecond + time.Second,
-			Totals: Totals{Accepted: 100, Succeeded: 100, Attempts: 100}, Spent: 100, MostRunning: 2,
+			Totals: Totals{Accepted: 100, Succeeded: 100, Attempts: 100}, Spent: map[string]int64{"": 100}, MostRunning: 2,
 		}},
 		{"one at a time", Config{MaxInFlight: 1}, []Workload{{Calls: 100, Latency: time.Second}}, Forecast{
 			Took: 100 * time.Second, MedianWait: 49 * time.Second, P99Wait: 98 * time.Second, WorstWait: 99 * time.Second,
-			Totals: Totals{Accepted: 100, Succeeded: 100, Attempts: 100}, Spent: 100, MostQueued: 99, MostRunning: 1,
+			Totals: Totals{Accepted: 100, Succeeded: 100, Attempts: 100}, Spent: map[string]int64{"": 100}, MostQueued: 99, MostRunning: 1,
 		}},
 		{"all fail", Config{Retry: retry.Policy{MaxRetries: 2, Jitter: retry.None}}, []Workload{{Calls: 3, Cost: 7, Failures: 1}}, Forecast{
 			Took:   3 * time.Second,
-			Totals: Totals{Accepted: 3, Exhausted: 3, Attempts: 9, Retries: 6}, Spent: 63, MostRunning: 3,
+			Totals: Totals{Accepted: 3, Exhausted: 3, Attempts: 9, Retries: 6}, Spent: map[string]int64{"": 63}, MostRunning: 3,
 		}},
 		{"too late, too many, too dear", Config{Limit: bucket.PerSecond(1), MaxQueued: 5, Overflow: RefuseNew},
 			[]Workload{{Calls: 4, Timeout: 2 * time.Second}, {Calls: 10}, {Calls: 1, Cost: 2}}, Forecast{
 				Took: 5 * time.Second, MedianWait: 2 * time.Second, P99Wait: 4 * time.Second, WorstWait: 5 * time.Second,
-				Totals: Totals{Accepted: 6, Succeeded: 6, Refused: 9, Attempts: 6}, Spent: 6, MostQueued: 5, MostRunning: 1,
+				Totals: Totals{Accepted: 6, Succeeded: 6, Refused: 9, Attempts: 6}, Spent: map[string]int64{"": 6}, MostQueued: 5, MostRunning: 1,
 			}},
 		{"the urgent overtake", Config{Limit: bucket.PerSecond(1), MaxQueued: 2, Overflow: DropLowest},
 			[]Workload{{Calls: 3}, {Calls: 2, Priority: 1}}, Forecast{
 				Took: 2 * time.Second, MedianWait: time.Second, P99Wait: time.Second, WorstWait: 2 * time.Second,
-				Totals: Totals{Accepted: 5, Succeeded: 3, Dropped: 2, Attempts: 3}, Spent: 3, MostQueued: 2, MostRunning: 1,
+				Totals: Totals{Accepted: 5, Succeeded: 3, Dropped: 2, Attempts: 3}, Spent: map[string]int64{"": 3}, MostQueued: 2, MostRunning: 1,
 			}},
 		{"from an empty budget", Config{Limit: bucket.PerSecond(1), Level: &bucket.State{}}, []Workload{{Calls: 1}}, Forecast{
 			Took: time.Second, MedianWait: time.Second, P99Wait: time.Second, WorstWait: time.Second,
-			Totals: Totals{Accepted: 1, Succeeded: 1, Attempts: 1}, Spent: 1, MostQueued: 1, MostRunning: 1,
+			Totals: Totals{Accepted: 1, Succeeded: 1, Attempts: 1}, Spent: map[string]int64{"": 1}, MostQueued: 1, MostRunning: 1,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Predict(c.cfg, c.work...)
 			require.NoError(t, err)
 			requireSamples(t, got)
-			c.want.Limit, got.Samples = c.cfg.Limit.OrDefault(), nil
+			c.want.Limits, got.Samples = bucket.Limits{"": c.cfg.Limit.OrDefault()}, nil
 			require.Equal(t, c.want, got)
 		})
 	}
@@ -77,7 +77,7 @@ func requireSamples(t *testing.T, f Forecast) {
 	for i, s := range f.Samples[1:] {
 		before := f.Samples[i]
 		require.True(t, before.At <= s.At && before.Granted <= s.Granted && before.Ended <= s.Ended, "%+v %+v", before, s)
-		require.True(t, 0 <= s.Available && s.Available <= f.Limit.Capacity, "%+v", s)
+		require.True(t, 0 <= s.Available[0] && s.Available[0] <= f.Limits[""].Capacity, "%+v", s)
 		require.LessOrEqual(t, s.Queued, f.MostQueued)
 		require.LessOrEqual(t, s.Running, f.MostRunning)
 	}
@@ -132,6 +132,23 @@ func TestPredictIsWhatHappens(t *testing.T) {
 	}
 }
 
+// TestPredictSeveralBudgets: tokens are what is short here, and then requests are.
+func TestPredictSeveralBudgets(t *testing.T) {
+	cfg := Config{Limits: bucket.Limits{"requests": bucket.PerMinute(60), "tokens": bucket.PerMinute(6000)}}
+	f, err := Predict(cfg, Workload{Calls: 120, Costs: map[string]int64{"tokens": 200}})
+	require.NoError(t, err)
+	require.Equal(t, 3*time.Minute, f.Took)
+	require.Equal(t, map[string]int64{"requests": 120, "tokens": 24_000}, f.Spent)
+	require.Equal(t, cfg.Limits, f.Limits)
+	require.Equal(t, []int64{60, 6000}, f.Samples[0].Available)
+	f, err = Predict(cfg, Workload{Calls: 120, Costs: map[string]int64{"tokens": 50}})
+	require.NoError(t, err)
+	require.Equal(t, time.Minute, f.Took)
+	var b bytes.Buffer
+	require.NoError(t, f.WriteSVG(&b))
+	require.Contains(t, b.String(), "Forecast: requests 60 per 1m0s, capacity 60; tokens 6000 per 1m0s, capacity 6000")
+}
+
 // TestPredictDraws: chance is as likely as it was said to be, and the same each time.
 func TestPredictDraws(t *testing.T) {
 	cfg := Config{Limit: bucket.PerSecond(1_000_000), Retry: retry.Policy{MaxRetries: 1}}
@@ -140,7 +157,7 @@ func TestPredictDraws(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, 0.25, float64(f.Totals.Retries)/20_000, 0.01)
 	require.InDelta(t, 0.25*0.25, float64(f.Totals.Exhausted)/20_000, 0.01)
-	require.InDelta(t, 15, float64(f.Spent)/float64(f.Totals.Attempts), 0.1)
+	require.InDelta(t, 15, float64(f.Spent[""])/float64(f.Totals.Attempts), 0.1)
 	require.InDelta(t, 2000*1.25, f.MostRunning, 250, "by Little's law")
 	requireSamples(t, f)
 
@@ -159,6 +176,11 @@ func TestPredictRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "at least one Workload")
 	_, err = Predict(Config{MaxQueued: -1}, Workload{Every: -1, Latency: -1, MaxLatency: -1, Timeout: -1, Cost: -1, Failures: math.NaN()})
 	for _, fault := range []string{"MaxQueued", "workload 1", "Calls is 0", "Every", "Latency is", "MaxLatency", "Timeout", "Cost is -1", "Failures is NaN"} {
+		require.ErrorContains(t, err, fault)
+	}
+	_, err = Predict(Config{Limits: bucket.Limits{"a": {}}}, Workload{Calls: 1, Costs: map[string]int64{"": 1, "a": -1, "b": 1}})
+	require.ErrorIs(t, err, ErrNoBudget)
+	for _, fault := range []string{`Costs[""]`, `Costs["a"] is -1`, `Costs["b"]`} {
 		require.ErrorContains(t, err, fault)
 	}
 	_, err = Predict(Config{Limit: bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever}}, Workload{Calls: 3})
