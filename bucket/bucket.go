@@ -58,7 +58,7 @@ type Ledger struct {
 	Initial  int64 `json:"initial"`  // in the bucket at the start
 	Refilled int64 `json:"refilled"` // came with time; what a full bucket could not hold is not counted
 	Refunded int64 `json:"refunded"` // given back, as far as the bucket could hold it
-	Adjusted int64 `json:"adjusted"` // taken off (negative) by a hold, a lower capacity or a server that has less
+	Adjusted int64 `json:"adjusted"` // added, or taken off (negative), by a hold, a lower capacity or [Bucket.SetLevel]
 	Spent    int64 `json:"spent"`    // taken or charged
 }
 
@@ -208,14 +208,15 @@ func (b *Bucket) Charge(at time.Duration, n int64) {
 	b.ledger.Spent += n
 }
 
-// Lower takes off what is above n tokens: a server has said that no more than n are
-// left. It never adds any. A negative n counts as 0.
-func (b *Bucket) Lower(at time.Duration, n int64) {
+// SetLevel sets the whole tokens held to n, or to the capacity if n is above it, because
+// somebody who knows better says so. The ledger has the difference in Adjusted. A
+// negative n counts as 0.
+func (b *Bucket) SetLevel(at time.Duration, n int64) {
 	b.Advance(at)
-	if n = max(n, 0); b.level > n {
-		b.ledger.Adjusted -= b.level - n
-		b.level = n
-	}
+	before := b.level
+	b.level = 0
+	b.add(uint64(max(n, 0)))
+	b.ledger.Adjusted += b.level - before
 }
 
 // Hold lets no token leave before until, empties the bucket and restarts its

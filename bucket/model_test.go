@@ -99,12 +99,12 @@ func (m *model) charge(at time.Duration, n int64) {
 	m.level.Sub(m.level, whole(n))
 }
 
-// lower takes off what is above n, but for the fraction of a token.
-func (m *model) lower(at time.Duration, n int64) {
+// setLevel keeps the fraction of a token.
+func (m *model) setLevel(at time.Duration, n int64) {
 	m.advance(at)
-	if n = max(n, 0); m.available() > n {
-		m.level.Sub(m.level, whole(m.available()-n))
-	}
+	m.level.Sub(m.level, whole(m.available()))
+	m.level.Add(m.level, whole(max(n, 0)))
+	m.clamp()
 }
 
 // skip lets time pass without refill; a hold that is on runs out meanwhile.
@@ -234,10 +234,10 @@ func TestAgainstModel(t *testing.T) {
 				b.Hold(at, until)
 				m.hold(at, until)
 			}),
-			"lower": step(func(at time.Duration) {
+			"set level": step(func(at time.Duration) {
 				n := genTokens(t, m.limit.Capacity) - 1
-				b.Lower(at, n)
-				m.lower(at, n)
+				b.SetLevel(at, n)
+				m.setLevel(at, n)
 			}),
 			"skip": step(func(at time.Duration) {
 				b.Skip(at)

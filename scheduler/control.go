@@ -60,6 +60,25 @@ func (s *Scheduler) SetLimitOf(budget string, l bucket.Limit) error {
 	})
 }
 
+// Learn tells what a server has said of a budget ("" if there is but one): what its limit
+// is, and what is left of it. Unlike [Scheduler.Observe] it is believed also where that is
+// more than was configured, so it is for those who trust the server to know better, and
+// nobody in between to lie. What calls that run have paid is taken off what is left: the
+// server may not have heard of them. It fails as [Scheduler.SetLimitOf] does.
+func (s *Scheduler) Learn(budget string, l bucket.Limit, remaining int64) error {
+	i, err := s.budget(budget)
+	if err != nil {
+		return err
+	}
+	return s.control(func(o *owner, now time.Duration) error {
+		err := o.core.learn(now, i, l, remaining)
+		if err == nil {
+			s.limits.Store(o.core.budgets.limits())
+		}
+		return err
+	})
+}
+
 // Observe tells what a server has said is left of a budget ("" if there is but one), for
 // example in a header. A level above it is lowered to it; it is never raised. It fails
 // with [ErrNoBudget] and [ErrClosed].

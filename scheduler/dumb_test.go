@@ -352,8 +352,8 @@ func (d *dumb) observe(i int, remaining int64) {
 	b := d.budgets[i]
 	if more := b.tokens() - remaining; more > 0 {
 		b.give(-more)
+		d.replan()
 	}
-	d.replan()
 	d.settle()
 }
 
@@ -362,6 +362,19 @@ func (d *dumb) cancel(c *dumbCall) {
 		c.cancelled = true
 	} else {
 		d.over(c, events.Cancelled)
+	}
+	d.settle()
+}
+
+// learn is a server's word that is believed, but for what runs.
+func (d *dumb) learn(i int, l bucket.Limit, remaining int64) {
+	d.setLimit(i, l)
+	for _, c := range d.running {
+		remaining -= c.costs[i]
+	}
+	if b := d.budgets[i]; d.heldTill <= d.now || remaining < b.tokens() {
+		b.give(max(0, remaining) - b.tokens())
+		d.replan()
 	}
 	d.settle()
 }

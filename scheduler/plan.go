@@ -98,9 +98,28 @@ func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {
 // left. It is never believed that there are more.
 func (k *core) observe(now time.Duration, i int, remaining int64) {
 	k.advance(now)
-	k.budgets[i].Lower(k.now, remaining)
-	k.replan()
+	if b := &k.budgets[i]; remaining < b.Available() {
+		b.SetLevel(k.now, remaining)
+		k.replan()
+	}
 	k.settle()
+}
+
+// learn takes a server's word on what the i-th budget is, and on what is left of it
+// besides what the calls that run have paid, of which it may not have heard.
+func (k *core) learn(now time.Duration, i int, l bucket.Limit, remaining int64) error {
+	if err := k.setLimit(now, i, l); err != nil {
+		return err
+	}
+	for c := k.running.first; c != nil; c = c.next {
+		remaining -= c.costOf(i)
+	}
+	if b := &k.budgets[i]; b.HeldUntil() <= k.now || remaining < b.Available() {
+		b.SetLevel(k.now, remaining-int64(k.inTill))
+		k.replan()
+	}
+	k.settle()
+	return nil
 }
 
 // setMaxInFlight changes how many calls may run. Those that do go on.

@@ -241,6 +241,39 @@ func TestObserve(t *testing.T) {
 	})
 }
 
+// TestLearn: a server that is trusted sets the limit and the level, up as well as down.
+func TestLearn(t *testing.T) {
+	bubble(t, scheduler.Config{Limits: llm}, func(t *testing.T, s *scheduler.Scheduler) {
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.CostOf("tokens", 6000)))
+		waits := submit(t, s, nothing, scheduler.CostOf("tokens", 5000))
+		more := bucket.PerMinute(90_000)
+		require.NoError(t, s.Learn("tokens", more, 80_000))
+		require.NoError(t, settled(waits))
+		b := s.Snapshot().Budgets[1]
+		require.Equal(t, more, b.Limit)
+		require.EqualValues(t, 75_000, b.Available)
+		require.EqualValues(t, 80_000, b.Ledger.Adjusted)
+
+		require.NoError(t, s.Do(t.Context(), func(context.Context) error {
+			require.NoError(t, s.Learn("tokens", more, 10_000))
+			require.EqualValues(t, 9_000, left(s)["tokens"], "this call may not be in what the server says")
+			return nil
+		}, scheduler.CostOf("tokens", 1000)))
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.CostOf("tokens", 9000)), "checked against the new limit")
+
+		var tooBig *bucket.CostError
+		require.NoError(t, s.Learn("tokens", bucket.PerMinute(100), 1000))
+		require.EqualValues(t, 100, left(s)["tokens"])
+		require.ErrorAs(t, s.Do(t.Context(), nothing, scheduler.CostOf("tokens", 101)), &tooBig)
+		require.ErrorContains(t, s.Learn("tokens", bucket.Limit{Capacity: -1}, 5), "Capacity")
+		require.ErrorIs(t, s.Learn("", more, 5), scheduler.ErrNoBudget)
+
+		require.Error(t, s.Do(t.Context(), failing(retry.After(errBusy, time.Minute)).run, scheduler.Retry(retry.Policy{MaxRetries: retry.None})))
+		require.NoError(t, s.Learn("tokens", more, 5000))
+		require.Zero(t, left(s)["tokens"], "a server's wait is not undone")
+	})
+}
+
 // TestLevelsSurviveARestart: each budget goes on where it was.
 func TestLevelsSurviveARestart(t *testing.T) {
 	bubble(t, scheduler.Config{Limits: llm}, func(t *testing.T, s *scheduler.Scheduler) {

@@ -186,6 +186,10 @@ func (s *sim) play(m move) {
 		s.k.setMaxQueued(s.now, m.n)
 	case moveObserve:
 		s.k.observe(s.now, m.n, m.costs[0])
+	case moveLearn:
+		if err := s.k.learn(s.now, m.n, m.limit, m.costs[0]); err != nil {
+			panic(err)
+		}
 	case moveDrain:
 		s.k.drain(s.now)
 	case moveRestart:
@@ -339,6 +343,8 @@ func (s *sim) playModel(m move) {
 		d.settle()
 	case moveObserve:
 		d.observe(m.n, m.costs[0])
+	case moveLearn:
+		d.learn(m.n, m.limit, m.costs[0])
 	case moveDrain:
 		d.draining = true
 	}

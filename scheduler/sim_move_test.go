@@ -52,6 +52,7 @@ const (
 	moveSetRoom
 	moveSettle
 	moveObserve
+	moveLearn
 	moveDrain
 	moveRestart
 	moveVerbs
@@ -114,6 +115,8 @@ func (m move) story() string {
 		return fmt.Sprintf("settle %s cost=%d budget=%d", name, m.costs[0], m.n)
 	case moveObserve:
 		return fmt.Sprintf("observe %d budget=%d", m.costs[0], m.n)
+	case moveLearn:
+		return fmt.Sprintf("learn %d %s budget=%d", m.costs[0], storyLimit(m.limit), m.n)
 	case moveSetSlots:
 		return fmt.Sprintf("setslots %d", m.n)
 	case moveSetRoom:
@@ -275,7 +278,8 @@ func (s *sim) draw() move {
 		}
 	case moveSetLimit:
 		m.limit, m.n = drawLimits(s.rnd), s.rnd.IntN(s.habits.budgets)
-	case moveObserve:
+	case moveObserve, moveLearn:
+		m.limit = drawLimits(s.rnd)
 		m.n = s.rnd.IntN(s.habits.budgets)
 		m.costs[0] = s.rnd.Int64N(s.habits.costs[m.n] + 1)
 	case moveSetSlots, moveSetRoom:

@@ -94,6 +94,7 @@ type storyteller struct {
 //	fail a transient|limited|final wait=30s
 //	settle a cost=5 budget=1           what a's attempt really costs
 //	observe 3 budget=1                 a server says that so many tokens are left
+//	learn 3 10/1s capacity=3 budget=1  a server that is trusted says that, and what the limit is
 //	start a                            a's function is about to run
 //	abandon a                          a was granted and never started
 //	cancel a                           a's context is done
@@ -140,6 +141,8 @@ func (st *storyteller) run(line string) string {
 		st.k.settleCost(st.now, st.calls[names[0]], st.calls[names[0]].attempt, st.int(set["budget"]), int64(st.int(set["cost"])))
 	case "observe":
 		st.k.observe(st.now, st.int(set["budget"]), int64(st.int(names[0])))
+	case "learn":
+		require.NoError(st.t, st.k.learn(st.now, st.int(set["budget"]), st.limit(names[1], set), int64(st.int(names[0]))))
 	case "start":
 		st.k.started(st.now, st.calls[names[0]])
 	case "abandon":
