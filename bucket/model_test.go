@@ -143,8 +143,13 @@ func reducedPer(l bucket.Limit) *big.Rat {
 	return new(big.Rat).SetInt(big.NewRat(l.Refill, int64(l.Per)).Denom())
 }
 
-// genLimit draws ordinary limits, primes, and the edges of what is legal.
+// genLimit draws ordinary limits, primes, the edges of what is legal, and those with
+// which products end in 64 zeros, so that a fraction has to borrow from beyond them.
 func genLimit(t *rapid.T, label string) bucket.Limit {
+	if rapid.IntRange(0, 3).Draw(t, label+" of powers of two") == 0 {
+		power := func(name string) int64 { return 1 << rapid.IntRange(1, 62).Draw(t, label+" log "+name) }
+		return bucket.Limit{Capacity: power("capacity"), Refill: power("refill") - 1, Per: time.Duration(power("per"))}
+	}
 	count := rapid.OneOf(
 		rapid.Int64Range(1, 1000),
 		rapid.SampledFrom([]int64{1, 2, 7, 97, 1009, 999_999_937, 1_000_000_000, 1 << 40, math.MaxInt64 / 2, math.MaxInt64}),
