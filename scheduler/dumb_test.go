@@ -33,6 +33,7 @@ type dumb struct {
 
 	granted []grant     // since they were last looked at
 	ended   []*dumbCall // likewise
+	holds   int         // how many were new, likewise
 	unfair  string      // what broke the rule on who may overtake whom
 }
 
@@ -387,6 +388,7 @@ func (d *dumb) hold(until time.Duration) {
 		b.empty()
 	}
 	d.heldTill = until
+	d.holds++
 	d.replan()
 }
 

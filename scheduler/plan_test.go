@@ -37,6 +37,11 @@ func TestRankSaturates(t *testing.T) {
 	require.Equal(t, time.Hour+3*time.Minute, k.rank(prior(-3)))
 	require.Equal(t, time.Hour-bucket.Forever, k.rank(prior(math.MaxInt)))
 	require.Equal(t, bucket.Forever, k.rank(prior(math.MinInt)))
+
+	k, err = newCore(Config{PriorityStep: bucket.Forever / 1000}, time.Time{})
+	require.NoError(t, err)
+	require.Equal(t, -1000*(bucket.Forever/1000), k.rank(prior(1000)), "the largest that can be reckoned with")
+	require.Equal(t, 1000*(bucket.Forever/1000), k.rank(prior(-1000)))
 }
 
 func prior(priority int) *call { return &call{trail: &trail{options: &options{priority: priority}}} }

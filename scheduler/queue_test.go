@@ -278,6 +278,10 @@ func TestBackoffAgainstModel(t *testing.T) {
 			},
 			"": func(t *rapid.T) {
 				require.Len(t, h, len(model))
+				for i := range h {
+					require.EqualValues(t, i, h[i].call.index)
+					require.False(t, i > 0 && h[i].before(&h[(i-1)/4]), "none is due before its parent")
+				}
 				if len(model) > 0 {
 					require.Equal(t, model[0].due, h.next())
 				}

@@ -37,6 +37,7 @@ func (s *sim) check(m move, was before) {
 	s.checkCounts(m, was)
 	if k.wanted != 0 {
 		s.checkEvents(was.now)
+		s.checkUpdates()
 	}
 }
 
@@ -90,7 +91,8 @@ func (s *sim) checkCounts(m move, was before) {
 	s.must(k.running.count == len(s.running), "C1: who was granted runs")
 	s.must(k.queue.len()+len(k.backoff) == len(s.waiting), "C1: who is not over waits")
 	s.must(t.Accepted == t.Succeeded+t.Failed+t.Exhausted+t.Cancelled+t.Dropped+t.Closed+uint64(len(s.running)+len(s.waiting)), "C1: who was accepted is here or over")
-	s.must(t.Attempts == s.attempts, "B4: an attempt is a grant that was used")
+	s.must(t.Attempts == s.attempts && t.Retries == s.retries, "B4: an attempt is a grant that was used")
+	s.must(t.RateLimited == s.limited, "attempts that failed for the rate limit are counted")
 	if k.maxInFlight > 0 && k.running.count > k.maxInFlight && m.verb != moveSetSlots {
 		s.must(len(k.effects.granted) == 0, "nobody is granted a slot too many")
 	}
@@ -133,6 +135,27 @@ func (s *sim) checkEvents(since time.Duration) {
 	}
 	s.must(granted == len(s.k.effects.granted), "E3: every grant is told")
 	s.must(ends == len(s.k.effects.ended), "E3: every end is told")
+}
+
+// checkUpdates: whoever watches a call is told what its events tell, and of no wait that is none.
+func (s *sim) checkUpdates() {
+	var want []Progress
+	for i := range s.k.effects.events {
+		ev := &s.k.effects.events[i]
+		switch c := s.byID[ev.Call]; {
+		case ev.Call == 0 || !c.watched:
+		case ev.Kind == events.Queued && ev.Wait > 0:
+			want = append(want, Progress{State: Waiting, Call: ev.Call, Attempt: ev.Attempt, Position: ev.Position, Wait: ev.Wait})
+		case ev.Kind == events.Retrying:
+			want = append(want, Progress{State: Retrying, Call: ev.Call, Attempt: ev.Attempt, Delay: ev.Delay})
+		}
+	}
+	s.must(len(want) == len(s.k.effects.updates), "who watches a call is told as often as it waits and fails")
+	for i, p := range want {
+		got := s.k.effects.updates[i].progress
+		got.Name, got.MaxAttempts, got.Available, got.Err = "", 0, 0, nil
+		s.must(got == p, "who watches a call is told what its events tell")
+	}
 }
 
 // checkEnd: a call's end is one that its policy allows (R1, R6).
@@ -191,7 +214,50 @@ func (s *sim) compare(m move) {
 	if len(d.queue) > 0 {
 		s.compareEstimate(d.queue[s.drawn%len(d.queue)])
 	}
-	d.granted, d.ended = d.granted[:0], d.ended[:0]
+	switch m.verb {
+	case moveDryRun:
+		s.compareDryRun(m)
+	case moveSnapshot:
+		s.compareSnapshot()
+	}
+	s.must(k.drained() == (len(d.queue)+len(d.running)+len(d.backingOff) == 0), "C6: drained when nobody is left")
+	s.must(k.wanted == 0 || s.told(events.Held) == d.holds, "E3: every hold that is new is told, and no other")
+	d.granted, d.ended, d.holds = d.granted[:0], d.ended[:0], 0
+}
+
+// told is how many events of a kind there are.
+func (s *sim) told(kind events.Kind) (n int) {
+	for i := range s.k.effects.events {
+		if s.k.effects.events[i].Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *sim) compareDryRun(m move) {
+	c := &dumbCall{id: math.MaxUint64, costs: m.costs, rank: s.d.now - time.Duration(m.priority)*s.d.step}
+	position, at := s.d.estimate(c)
+	s.must(s.asked == Estimate{Position: position, Wait: at - s.d.now, At: s.k.time(at)}, "a dry run is estimated as in the model")
+}
+
+func (s *sim) compareSnapshot() {
+	d, got := s.d, s.snap
+	s.must(got.Queued == len(d.queue) && got.Running == len(d.running) && got.BackingOff == len(d.backingOff) && got.Rate == float64(d.share)/64 && got.Available == d.budgets[0].tokens(),
+		"a snapshot is of now")
+	known := func(at time.Duration, is bool) time.Time {
+		if !is || at == bucket.Forever {
+			return time.Time{}
+		}
+		return s.k.time(at)
+	}
+	s.must(got.HeldUntil.Equal(known(d.heldTill, d.heldTill > d.now)), "a snapshot says how long a server wants calls held")
+	s.must(got.PausedUntil.Equal(known(d.pausedTill, d.pausedTill > 0)), "a snapshot says how long a pause will be")
+	next := bucket.Forever
+	if len(d.queue) > 0 && d.hasSlot() && d.pausedTill != bucket.Forever {
+		next = d.ready(d.queue[0].costs)
+	}
+	s.must(got.NextGrant.Equal(known(next, true)), "a snapshot says when the next is granted")
 }
 
 func (s *sim) compareEstimate(c *dumbCall) {

@@ -32,8 +32,12 @@ type sim struct {
 
 	drawn    int
 	attempts uint64
+	retries  uint64
+	limited  uint64 // attempts that failed for the rate limit
 	bounds   [maxBudgets]bound
-	settled  bool // some attempt has turned out to cost more
+	settled  bool     // some attempt has turned out to cost more
+	asked    Estimate // what a dry run said
+	snap     Snapshot
 	played   move
 	story    []move // if it is to be told
 	telling  bool
@@ -165,10 +169,9 @@ func (s *sim) play(m move) {
 			s.playCall(m, s.calls[m.call])
 		}
 	case moveDryRun:
-		s.k.dryRun(s.now, &call{cost: m.costs[0], trail: &trail{options: &options{priority: m.priority, costs: m.costs, several: true}}})
+		s.asked = s.k.dryRun(s.now, &call{cost: m.costs[0], trail: &trail{options: &options{priority: m.priority, costs: m.costs, several: true}}})
 	case moveSnapshot:
-		snap := s.k.snapshot(s.now)
-		s.must(snap.Queued == s.k.queue.len() && snap.Available == s.k.budgets[0].Available(), "a snapshot is of now")
+		s.snap = s.k.snapshot(s.now)
 	case moveAdvance:
 		s.now += m.d
 		s.k.advance(s.now)
@@ -240,14 +243,10 @@ func (s *sim) playCall(m move, c *simCall) {
 	case moveStart:
 		s.k.started(s.now, &c.call)
 	case moveAbandon:
-		if c.runs {
-			s.attempts--
-		}
+		s.uncount(c)
 		s.k.abandon(s.now, &c.call, errFlaky)
 	case moveWithdraw:
-		if c.runs {
-			s.attempts--
-		}
+		s.uncount(c)
 		s.k.withdraw(s.now, &c.call, errFlaky)
 	case moveCancel:
 		s.k.cancel(s.now, &c.call, errFlaky)
@@ -259,10 +258,23 @@ func (s *sim) playCall(m move, c *simCall) {
 	}
 }
 
+// uncount takes back the attempt of a call that is given up: if it runs, it was none.
+func (s *sim) uncount(c *simCall) {
+	if c.runs {
+		s.attempts--
+		if c.attempt > 1 {
+			s.retries--
+		}
+	}
+}
+
 func (s *sim) finish(c *simCall, err error, v retry.Verdict) {
 	if !c.runs {
 		s.k.finish(s.now, &c.call, err, v) // a second report: nothing comes of it
 		return
+	}
+	if v.Kind == retry.KindRateLimited {
+		s.limited++
 	}
 	attempt := c.attempt
 	s.k.finish(s.now, &c.call, err, v)
@@ -281,6 +293,9 @@ func (s *sim) take() {
 		s.leave(mine)
 		mine.runs = true
 		s.attempts++
+		if c.attempt > 1 {
+			s.retries++
+		}
 		s.enter(&s.running, mine)
 	}
 	for _, c := range s.k.effects.ended {

@@ -25,23 +25,28 @@ import (
 // taken. What the owner's account is short of is at most what comes in the longest time
 // between two looks, and it never has more.
 func TestTillAgainstTheExactBucket(t *testing.T) {
+	lent := 0
 	for range 5 {
 		rapid.Check(t, func(t *rapid.T) {
 			m := newTillMatch(t)
 			t.Repeat(map[string]func(*rapid.T){
-				"plain calls": m.plainCalls,
-				"other call":  m.otherCall,
-				"failure":     m.failure,
-				"over":        m.over,
-				"time":        m.time,
-				"long time":   m.longTime,
-				"snapshot":    m.snapshot,
-				"pause":       m.pause,
-				"new limit":   m.newLimit,
-				"":            m.check,
+				"plain calls":  m.plainCalls,
+				"other call":   m.otherCall,
+				"long call":    m.longCall,
+				"failure":      m.failure,
+				"till failure": m.tillFailure,
+				"over":         m.over,
+				"time":         m.time,
+				"long time":    m.longTime,
+				"snapshot":     m.snapshot,
+				"pause":        m.pause,
+				"new limit":    m.newLimit,
+				"":             m.check,
 			})
+			lent += m.lent
 		})
 	}
+	require.Greater(t, lent, 1000, "the till is hardly ever open")
 }
 
 // tillMatch plays an owner and its till, without goroutines, against an exact bucket.
@@ -50,8 +55,11 @@ type tillMatch struct {
 	clock   *handClock
 	exact   bucket.Bucket
 	inTill  int     // calls that have taken a token there and are not over
+	running []*call // calls that run for longer
 	retries []*call // calls that back off
 	calls   uint64
+	failed  uint64
+	grants  uint64
 	looked  time.Duration // when the owner last looked
 	longest time.Duration // between two looks
 	lent    int           // how often anybody took from the till
@@ -122,6 +130,7 @@ func (m *tillMatch) tookFromTill(t *rapid.T, got ticket) {
 	require.Zero(t, m.o.core.queue.len(), "O3: nobody is overtaken")
 	m.inTill++
 	m.calls++
+	m.grants++
 	m.lent++
 }
 
@@ -142,12 +151,41 @@ func (m *tillMatch) submit(t *rapid.T, c *call) {
 	case replyGranted:
 		require.True(t, m.exact.Take(m.clock.now, c.cost), "a token was granted that did not exist")
 		m.calls++
-		if c.verdict.Retryable() {
+		m.grants++
+		switch {
+		case c.verdict.Retryable():
 			m.retries = append(m.retries, c)
 			m.turn(t, message{op: opFailed, call: c, err: errFlaky})
-		} else {
+		case c.name == "long":
+			m.running = append(m.running, c)
+		default:
 			m.turn(t, message{op: opDone, call: c})
 		}
+	}
+}
+
+// longCall is a call that keeps its slot until another one comes.
+func (m *tillMatch) longCall(t *rapid.T) {
+	if len(m.running) > rapid.IntRange(0, 3).Draw(t, "long calls") {
+		c := m.running[0]
+		m.running = m.running[1:]
+		m.turn(t, message{op: opDone, call: c})
+		return
+	}
+	c := m.newCall(1)
+	c.options = &options{name: "long"}
+	m.submit(t, c)
+}
+
+// tillFailure is a call that takes from the till and fails, so that the owner hears of it.
+func (m *tillMatch) tillFailure(t *rapid.T) {
+	if got, ok := m.o.s.till.take(); ok {
+		m.tookFromTill(t, got)
+		c := m.newCall(1)
+		c.made, c.id, c.rank = 1, got.number, got.loan.since
+		m.inTill--
+		m.failed++
+		m.turn(t, message{op: opAdopt, call: c, err: errFlaky})
 	}
 }
 
@@ -167,6 +205,7 @@ func (m *tillMatch) retried(t *rapid.T) {
 		select {
 		case <-c.reply:
 			require.True(t, m.exact.Take(m.clock.now, c.cost), "a token was granted to a retry that did not exist")
+			m.grants++
 			m.retries = slices.Delete(m.retries, i, i+1)
 			m.turn(t, message{op: opDone, call: c})
 			i = -1
@@ -196,10 +235,13 @@ func (m *tillMatch) snapshot(t *rapid.T) {
 	m.turn(t, message{op: opOver, do: func(o *owner, now time.Duration) { o.core.advance(now) }}) // retries that have a slot by now
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) {
 		s := o.core.snapshot(now)
-		require.Equal(t, m.inTill, s.Running)
+		require.Equal(t, m.inTill+len(m.running), s.Running)
 		require.Equal(t, m.calls, s.Totals.Accepted)
-		require.Equal(t, m.calls-uint64(m.inTill+len(m.retries)), s.Totals.Succeeded)
+		require.Equal(t, m.grants, s.Totals.Attempts)
+		require.Equal(t, m.failed, s.Totals.Failed)
+		require.Equal(t, m.calls-m.failed-uint64(m.inTill+len(m.running)+len(m.retries)), s.Totals.Succeeded)
 		require.Equal(t, m.calls, o.core.lastID)
+		require.Equal(t, s.Queued+s.Running+s.BackingOff == 0, o.core.drained())
 	}})
 }
 
@@ -224,6 +266,9 @@ func (m *tillMatch) check(t *rapid.T) {
 	require.True(t, b.Take(m.clock.now, int64(m.o.loan.left-m.o.s.till.word.Load()&tillTokens)))
 	short := m.exact.Available() - b.Available()
 	require.GreaterOrEqual(t, short, int64(0), "never more than there is")
+	if k := m.o.core; k.maxInFlight > 0 {
+		require.LessOrEqual(t, m.inTill+k.running.count, k.maxInFlight, "H36: no more run than may")
+	}
 	gap := max(m.longest, m.clock.now-m.looked)
 	require.LessOrEqual(t, short, int64(float64(10_000)*gap.Seconds())+1, "and short of one interval at most")
 	requireBalanced(t, &m.o.core.budgets[0].Bucket)
