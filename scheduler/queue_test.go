@@ -202,6 +202,30 @@ func TestH37_CancelledLeaveTheQueue(t *testing.T) {
 	require.Less(t, len(leaves), n/10/(fan/8), "leaves that hold the tenth that is left")
 }
 
+// TestQueueMergesSparseLeaves: a leaf of which a quarter is left joins the one before when
+// both together fill no more than half a leaf.
+func TestQueueMergesSparseLeaves(t *testing.T) {
+	for _, c := range []struct {
+		left, right int
+		merged      bool
+	}{
+		{fan/2 - 1, 1, true}, {fan / 2, 1, false}, {fan / 4, fan / 4, true}, {fan / 4, fan/4 + 1, false}, {fan/2 + 1, fan / 4, false},
+	} {
+		var q queue
+		calls := make([]*call, 2*fan)
+		for i := range calls {
+			calls[i] = &call{id: uint64(i), deadline: bucket.Forever}
+			q.push(calls[i])
+		}
+		left, right := calls[:fan], calls[fan:]
+		for _, c := range slices.Concat(right[c.right+1:], left[c.left:], right[c.right:c.right+1]) {
+			q.remove(c)
+		}
+		require.Equal(t, c.merged, left[0].leaf == right[0].leaf, "%d and %d", c.left, c.right)
+		require.Equal(t, c.left+c.right, q.len())
+	}
+}
+
 // TestQueueReusesItsMemory: a queue in a steady state allocates nothing.
 func TestQueueReusesItsMemory(t *testing.T) {
 	for _, length := range []int{0, 1, 10, 1000} {
@@ -270,7 +294,7 @@ func TestBackoffAgainstModel(t *testing.T) {
 				}
 			},
 			"remove": func(t *rapid.T) {
-				if len(model) > 0 {
+				for range min(len(model), rapid.IntRange(1, 10).Draw(t, "n")) {
 					i := rapid.IntRange(0, len(model)-1).Draw(t, "i")
 					h.remove(model[i])
 					model = slices.Delete(model, i, i+1)

@@ -330,6 +330,8 @@ func (s *sim) drawVerdict() retry.Verdict {
 		return retry.Verdict{Kind: retry.KindTransient}
 	case r < 14:
 		return retry.Verdict{Kind: retry.KindRateLimited}
+	case r < 15: // as long as is accepted, and so at times until the same instant as another
+		return retry.Verdict{Kind: retry.KindRateLimited, Wait: s.cfg.Retry.MaxServerWait}
 	}
 	return retry.Verdict{Kind: retry.KindRateLimited, Wait: 1 + s.drawTime()}
 }

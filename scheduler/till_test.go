@@ -80,7 +80,7 @@ func newTillMatch(t *rapid.T) *tillMatch {
 		Refill:   rapid.Int64Range(1, 10_000).Draw(t, "refill"),
 		Per:      time.Second,
 	}
-	k, err := newCore(Config{Limit: limit, MaxInFlight: rapid.SampledFrom([]int{0, 0, 5}).Draw(t, "slots")}, time.Time{})
+	k, err := newCore(Config{Limit: limit, MaxInFlight: rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "slots")}, time.Time{})
 	require.NoError(t, err)
 	c := &handClock{due: bucket.Forever}
 	m := &tillMatch{clock: c, o: &owner{s: &Scheduler{clock: c, retry: retry.Policy{}.WithDefaults()}, core: k, timer: c, armed: bucket.Forever}}
@@ -132,6 +132,7 @@ func (m *tillMatch) tookFromTill(t *rapid.T, got ticket) {
 	m.calls++
 	m.grants++
 	m.lent++
+	m.checkSlots(t)
 }
 
 func (m *tillMatch) otherCall(t *rapid.T) {
@@ -152,6 +153,7 @@ func (m *tillMatch) submit(t *rapid.T, c *call) {
 		require.True(t, m.exact.Take(m.clock.now, c.cost), "a token was granted that did not exist")
 		m.calls++
 		m.grants++
+		m.checkSlots(t)
 		switch {
 		case c.verdict.Retryable():
 			m.retries = append(m.retries, c)
@@ -241,7 +243,6 @@ func (m *tillMatch) snapshot(t *rapid.T) {
 		require.Equal(t, m.failed, s.Totals.Failed)
 		require.Equal(t, m.calls-m.failed-uint64(m.inTill+len(m.running)+len(m.retries)), s.Totals.Succeeded)
 		require.Equal(t, m.calls, o.core.lastID)
-		require.Equal(t, s.Queued+s.Running+s.BackingOff == 0, o.core.drained())
 	}})
 }
 
@@ -266,12 +267,17 @@ func (m *tillMatch) check(t *rapid.T) {
 	require.True(t, b.Take(m.clock.now, int64(m.o.loan.left-m.o.s.till.word.Load()&tillTokens)))
 	short := m.exact.Available() - b.Available()
 	require.GreaterOrEqual(t, short, int64(0), "never more than there is")
-	if k := m.o.core; k.maxInFlight > 0 {
-		require.LessOrEqual(t, m.inTill+k.running.count, k.maxInFlight, "H36: no more run than may")
-	}
 	gap := max(m.longest, m.clock.now-m.looked)
 	require.LessOrEqual(t, short, int64(float64(10_000)*gap.Seconds())+1, "and short of one interval at most")
 	requireBalanced(t, &m.o.core.budgets[0].Bucket)
+	k := m.o.core
+	require.Equal(t, k.queue.len()+len(k.backoff)+k.running.count+k.inTill == 0, k.drained())
+}
+
+func (m *tillMatch) checkSlots(t *rapid.T) {
+	if k := m.o.core; k.maxInFlight > 0 {
+		require.LessOrEqual(t, m.inTill+k.running.count, k.maxInFlight, "no more run than may")
+	}
 }
 
 // heat makes so many plain calls, one right after the other, that the till is open.
