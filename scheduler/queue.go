@@ -157,7 +157,7 @@ func (n *node) kidFor(c *call) int {
 }
 
 // splitLeaf makes room in a full leaf and returns where index i has gone. At the
-// end noLoad is moved, so that a queue filled in order has full leaves.
+// end nothing is moved, so that a queue filled in order has full leaves.
 func (q *queue) splitLeaf(leaf *node, i int) (*node, int) {
 	right := q.newLeaf()
 	q.insertAfter(leaf, right)
