@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
 	"example.com/fairlead/scheduler"
 )
@@ -196,6 +197,8 @@ const (
 	ownersPath        = "Do through the owner: any option, here Priority(0)"
 )
 
+var twoBudgets = bucket.Limits{"a": fairleadLimit(unfelt), "b": fairleadLimit(unfelt)}
+
 var features = []feature{
 	{plainDo, withConfig(scheduler.Config{}, nil)},
 	{afterSubscription, withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) {
@@ -204,7 +207,9 @@ var features = []feature{
 	{"Config.MaxInFlight, plain Do", withConfig(scheduler.Config{MaxInFlight: 1 << 16}, nil)},
 	{"Config.MaxQueued, plain Do", withConfig(scheduler.Config{MaxQueued: 1 << 16}, nil)},
 	{ownersPath, withConfig(scheduler.Config{}, nil, scheduler.Priority(0))},
-	{"Cost(2)", withConfig(scheduler.Config{}, nil, scheduler.Cost(2))},
+	{"Cost(2), and a context to settle it with", withConfig(scheduler.Config{}, nil, scheduler.Cost(2))},
+	{"two budgets, plain Do", withConfig(scheduler.Config{Limits: twoBudgets}, nil)},
+	{"two budgets, CostOf one", withConfig(scheduler.Config{Limits: twoBudgets}, nil, scheduler.CostOf("b", 2))},
 	{"Name", withConfig(scheduler.Config{}, nil, scheduler.Name("name"))},
 	{"Priority(1)", withConfig(scheduler.Config{}, nil, scheduler.Priority(1))},
 	{"OnProgress", withConfig(scheduler.Config{}, nil, scheduler.OnProgress(func(scheduler.Progress) {}))},
@@ -231,7 +236,9 @@ func subscribe(s *scheduler.Scheduler, kinds ...events.Kind) *atomic.Int64 {
 
 // newUnfelt is a scheduler with the configuration and a limit that is never felt.
 func newUnfelt(cfg scheduler.Config) *scheduler.Scheduler {
-	cfg.Limit = fairleadLimit(unfelt)
+	if cfg.Limits == nil {
+		cfg.Limit = fairleadLimit(unfelt)
+	}
 	return must(scheduler.New(cfg))
 }
 

@@ -17,7 +17,9 @@ const (
 // Limit says how fast a bucket refills and how much it can hold.
 //
 // The zero Limit is the default: 100 tokens a minute, capacity 1000. In any
-// other Limit every field must be positive. Limits are comparable with ==.
+// other Limit every field must be positive. Limits are comparable with ==. Whoever
+// works out a Limit should see to it that nought does not come out for all of its
+// fields: there is no limit that lets nothing through.
 type Limit struct {
 	// Capacity is the most tokens the bucket ever holds: the largest burst, and
 	// the largest cost that a single call may have.
