@@ -24,11 +24,10 @@ type Handle struct {
 
 // hooks are what few handles have. They are set before the call is sent to the owner.
 type hooks struct {
-	notify  func(*Handle) // Stream's, when it has ended; does not block
-	unwatch func() bool   // stops watching the context while the call waits
-	admit   chan error    // Submit waits to hear that the call is in
-	ready   chan struct{} // Reserve's: closed when it is granted or has ended
-	granted bool          // written before ready is closed
+	notify   func(*Handle) // Stream's, when it has ended; does not block
+	unwatch  func() bool   // stops watching the context while the call waits
+	admit    chan error    // Submit waits to hear that the call is in
+	reserved *Reservation  // Reserve's: the latest attempt; from then on the owner's
 }
 
 // stopped says for what a handle was interrupted.
@@ -89,8 +88,8 @@ func (h *Handle) hook() *hooks {
 	return h.hooks
 }
 
-// reserved reports whether it is a reservation's.
-func (h *Handle) reserved() bool { return h.hooks != nil && h.ready != nil }
+// isReserved reports whether it is a reservation's.
+func (h *Handle) isReserved() bool { return h.hooks != nil && h.reserved != nil }
 
 // send hands in the prepared call.
 func (h *Handle) send() (*Handle, error) {
@@ -183,8 +182,8 @@ func (h *Handle) cancel(cause error) {
 
 // grant tells whoever holds a reservation that it is granted.
 func (h *Handle) grant() {
-	h.granted = true
-	close(h.ready)
+	h.reserved.granted = true
+	close(h.reserved.ready)
 }
 
 // complete makes the outcome known. It is called once: by the owner, or when there is
@@ -196,8 +195,8 @@ func (h *Handle) complete() {
 	if h.hooks == nil {
 		return
 	}
-	if h.ready != nil && !h.granted {
-		close(h.ready)
+	if r := h.reserved; r != nil && !r.granted {
+		close(r.ready)
 	}
 	if h.notify != nil {
 		h.notify(h)

@@ -38,6 +38,13 @@ func (s *Scheduler) budget(name string) (int, error) {
 	return 0, fmt.Errorf("%w %q: there are %q", ErrNoBudget, name, names)
 }
 
+// HasBudget reports whether there is a budget with this name, which is "" for the one that
+// [Config.Limit] makes. It asks nobody and is cheap.
+func (s *Scheduler) HasBudget(name string) bool {
+	_, err := s.budget(name)
+	return err == nil
+}
+
 // Levels are the levels of several budgets, as [Config.Levels] wants them.
 func (s Snapshot) Levels() map[string]bucket.State {
 	levels := map[string]bucket.State{}

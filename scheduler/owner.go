@@ -173,7 +173,7 @@ func (o *owner) deliver() {
 		switch {
 		case c.reply != nil:
 			c.reply <- reply{kind: replyGranted}
-		case c.handle.reserved():
+		case c.handle.isReserved():
 			if c.state != ended { // or its holder has withdrawn it in this same turn
 				c.handle.grant()
 			}

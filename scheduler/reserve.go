@@ -8,20 +8,35 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Reservation is a call without a function: its holder waits for the grant in a way
-// of its own and does the work itself. It is made by [Scheduler.Reserve]. Its methods
-// may be called from any goroutine.
+// Reservation is an attempt of a call without a function: its holder waits for the grant in a
+// way of its own and does the work itself. The first is made by [Scheduler.Reserve], those
+// after it by [Reservation.Retry]. Its methods may be called from any goroutine.
 type Reservation struct {
-	h *Handle
+	h       *Handle
+	number  int           // the attempt's, from 1
+	ready   chan struct{} // closed when it is granted or has ended
+	granted bool          // written before ready is closed
 }
+
+// reservation is what the owner knows as the handle's from now on.
+func (h *Handle) reservation(number int) *Reservation {
+	r := &Reservation{h: h, number: number, ready: make(chan struct{})}
+	h.hook().reserved = r
+	return r
+}
+
+var (
+	errNoRetry = errors.New("scheduler: nothing to retry: the reservation is not granted, or is done")
+	errNilErr  = errors.New("scheduler: nothing to retry: the error is nil, and Done takes a success")
+)
 
 var errWatchedReserve = errors.New("scheduler: OnProgress is not for Reserve: ask the Reservation for its Estimate")
 
 // Reserve takes a place in the queue for work that the caller will do itself, and
 // returns at once (see [Scheduler.Submit] for the one exception). The place is lost
 // when ctx is done before it is granted. A reservation must be ended, by Done when
-// the work is over or by Cancel if there is none: until then it keeps its tokens and
-// its slot.
+// the work is over, by Retry when it failed and should be tried again, or by Cancel if
+// there is none: until then it keeps its tokens and its slot.
 //
 //	r, err := s.Reserve(ctx, scheduler.Cost(20))
 //	defer r.Cancel() // does nothing after Done
@@ -35,22 +50,18 @@ var errWatchedReserve = errors.New("scheduler: OnProgress is not for Reserve: as
 //	}
 //	r.Done(work())
 func (s *Scheduler) Reserve(ctx context.Context, opts ...Option) (*Reservation, error) {
-	h := &Handle{s: s, hooks: &hooks{ready: make(chan struct{})}}
-	c := h.init()
+	h := &Handle{s: s}
+	r, c := h.reservation(1), h.init()
 	if err := s.prepare(c, ctx, notRun, opts); err != nil {
 		return nil, err
 	}
 	if c.watched {
 		return nil, errWatchedReserve
 	}
-	once := *c.policy
-	once.MaxRetries = retry.None // whoever does the work itself retries it, too
-	c.policy = &once
-	h, err := h.send()
-	if err != nil {
+	if _, err := h.send(); err != nil {
 		return nil, err
 	}
-	return &Reservation{h}, nil
+	return r, nil
 }
 
 // notRun stands where other calls have a function.
@@ -58,17 +69,17 @@ func notRun(context.Context) error { panic("scheduler: a reservation was run") }
 
 // Ready returns a channel that is closed when the reservation is granted, or when it
 // never will be: see Err.
-func (r *Reservation) Ready() <-chan struct{} { return r.h.ready }
+func (r *Reservation) Ready() <-chan struct{} { return r.ready }
 
 // Err is nil if the reservation was granted, [ErrPending] while it waits, and otherwise
 // why it will not be: as [Scheduler.Do] would have it.
 func (r *Reservation) Err() error {
 	select {
-	case <-r.h.ready:
+	case <-r.ready:
 	default:
 		return ErrPending
 	}
-	if r.h.granted {
+	if r.granted {
 		return nil
 	}
 	return r.h.Err()
@@ -87,21 +98,74 @@ func (r *Reservation) Done(err error) {
 		r.Cancel()
 		return
 	}
-	var v retry.Verdict
-	if err != nil {
-		v, err = r.h.s.judge(&r.h.call, err)
+	v, err := r.judge(err)
+	r.tell(func(o *owner, now time.Duration) {
+		c := &r.h.call
+		if v.Retryable() {
+			once := *c.policy
+			once.MaxRetries = retry.None
+			c.policy = &once
+		}
+		o.core.finish(now, c, err, v)
+	})
+}
+
+// Retry says that the work has failed with err, frees the slot, and returns the reservation
+// for the next attempt, which keeps the place in the queue that the first had and
+// waits for its backoff and its tokens. If there will be no other attempt, because err
+// is not judged to be worth it or the policy or the context leaves no more, it returns
+// why, as [Scheduler.Do] would; the call is over then. What err says of the server counts for
+// all, as in Done. From then on r is done, and its methods do nothing.
+func (r *Reservation) Retry(err error) (*Reservation, error) {
+	switch {
+	case r.Err() != nil:
+		return nil, errNoRetry
+	case err == nil:
+		return nil, errNilErr
 	}
-	r.h.tell(func(o *owner, now time.Duration) { o.core.finish(now, &r.h.call, err, v) })
+	v, err := r.judge(err)
+	var next *Reservation
+	over, ok := ask(r.h.s, func(o *owner, now time.Duration) error {
+		c := &r.h.call
+		if r.h.reserved != r || c.state != running {
+			return errNoRetry
+		}
+		next = r.h.reservation(r.number + 1)
+		o.core.finish(now, c, err, v)
+		if c.state == ended {
+			return c.err
+		}
+		return nil
+	})
+	switch {
+	case !ok:
+		return nil, &endedError{reason: ErrClosed, attempts: r.number, last: err}
+	case over != nil:
+		return nil, over
+	}
+	return next, nil
+}
+
+// judge classifies what the work failed with, if it did.
+func (r *Reservation) judge(err error) (retry.Verdict, error) {
+	if err == nil {
+		return retry.Verdict{}, nil
+	}
+	return r.h.s.judge(&r.h.call, err)
 }
 
 // Cancel gives back the place or, if it was granted and is not done, the slot and all
 // the tokens that the bucket has room for by then. It does nothing to a reservation that
 // has ended.
 func (r *Reservation) Cancel() {
-	r.h.tell(func(o *owner, now time.Duration) { o.core.withdraw(now, &r.h.call, ErrCancelled) })
+	r.tell(func(o *owner, now time.Duration) { o.core.withdraw(now, &r.h.call, ErrCancelled) })
 }
 
-// tell has the owner do something, if there is one.
-func (h *Handle) tell(do func(*owner, time.Duration)) {
-	h.s.post(message{op: opAsk, do: do})
+// tell has the owner do something for the attempt, unless another has taken its place.
+func (r *Reservation) tell(do func(*owner, time.Duration)) {
+	r.h.s.post(message{op: opAsk, do: func(o *owner, now time.Duration) {
+		if r.h.reserved == r {
+			do(o, now)
+		}
+	}})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
@@ -45,8 +46,8 @@ func TestReserve(t *testing.T) {
 		require.Equal(t, 14*time.Second, (<-next).took)
 		require.NoError(t, r.Err())
 		require.Equal(t, lines(
-			`1 4s call 1 "mine" granted: attempt 1 of 1 for 4 tokens, 0 tokens left`,
-			`2 14s call 1 "mine" succeeded: attempt 1 of 1 after 14s (tokens 4s, run 10s)`,
+			`1 4s call 1 "mine" granted: attempt 1 of 6 for 4 tokens, 0 tokens left`,
+			`2 14s call 1 "mine" succeeded: attempt 1 of 6 after 14s (tokens 4s, run 10s)`,
 			"3 14s call 2 granted: attempt 1 of 6 for 1 token, 9 tokens left",
 			"4 14s call 2 succeeded: attempt 1 of 6 after 14s (queue 4s, tokens 1s, slot 9s)",
 		), story(sub))
@@ -144,5 +145,128 @@ func TestReservationWithAPanickingClassifier(t *testing.T) {
 		require.ErrorIs(t, ev.Err, errBroken)
 		require.ErrorAs(t, ev.Err, new(*scheduler.PanicError))
 		require.True(t, errors.Is(ev.Err, errBroken))
+	})
+}
+
+// retried has a reservation's attempt fail, and returns the next one.
+func retried(t *testing.T, r *scheduler.Reservation, err error) *scheduler.Reservation {
+	t.Helper()
+	next, err := r.Retry(err)
+	require.NoError(t, err)
+	return next
+}
+
+// O2, B4: a retry of a reservation frees the slot, keeps its place and pays like any other.
+func TestReservationRetry(t *testing.T) {
+	cfg := scheduler.Config{Limit: oneEach, MaxInFlight: 1, Retry: retry.Policy{Jitter: retry.None}}
+	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
+		sub := s.Subscribe(events.Granted, events.Retrying, events.Succeeded)
+		first := reserve(t, s, scheduler.Cost(4))
+		other := reserve(t, s)
+		second := retried(t, first, retry.Transient(errBroken))
+		<-other.Ready()
+		require.NoError(t, other.Err(), "it has the slot while the first backs off")
+		last := reserve(t, s)
+		time.Sleep(2 * time.Second) // the backoff of 1 s is over
+		require.Equal(t, scheduler.ErrPending, second.Err())
+		require.Equal(t, 1, second.Estimate().Position, "it keeps the place of its arrival")
+		other.Done(nil)
+		<-second.Ready()
+		require.NoError(t, second.Err())
+		require.Equal(t, scheduler.ErrPending, last.Err())
+
+		first.Done(nil) // all as nothing: another attempt has taken its place
+		first.Cancel()
+		require.NoError(t, first.Settle("", 0))
+		_, err := first.Retry(retry.Transient(errBroken))
+		require.ErrorContains(t, err, "nothing to retry")
+		_, err = second.Retry(nil)
+		require.ErrorContains(t, err, "nil")
+		require.NoError(t, second.Settle("", 1))
+		second.Done(nil)
+		<-last.Ready()
+		last.Done(nil)
+		require.EqualValues(t, 3, s.Snapshot().Ledger.Refunded)
+		require.EqualValues(t, 4+1+4+1, s.Snapshot().Ledger.Spent)
+		require.Equal(t, lines(
+			"1 0s call 1 granted: attempt 1 of 6 for 4 tokens, 6 tokens left",
+			"2 0s call 1 retrying: attempt 1 of 6 failed, next in 1s, 6 tokens left: request is malformed",
+			"3 0s call 2 granted: attempt 1 of 6 for 1 token, 5 tokens left",
+			"4 2s call 2 succeeded: attempt 1 of 6 after 2s (run 2s)",
+			"5 2s call 1 granted: attempt 2 of 6 for 4 tokens, 3 tokens left",
+			"6 2s call 1 succeeded: attempt 2 of 6 after 2s (slot 1s, backoff 1s)",
+			"7 2s call 3 granted: attempt 1 of 6 for 1 token, 5 tokens left",
+			"8 2s call 3 succeeded: attempt 1 of 6 after 2s (queue 1s, slot 1s)",
+		), story(sub))
+	})
+}
+
+// A reservation that will have no other attempt says so at once, and why.
+func TestReservationRetryEnds(t *testing.T) {
+	cfg := scheduler.Config{Limit: oneEach, Retry: retry.Policy{MaxRetries: 1}}
+	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
+		_, err := reserve(t, s).Retry(errBroken)
+		require.Equal(t, errBroken, err, "it is not worth a retry")
+
+		r := retried(t, reserve(t, s), retry.Transient(errBusy))
+		<-r.Ready()
+		_, err = r.Retry(retry.Transient(errBroken))
+		var exhausted *retry.ExhaustedError
+		require.ErrorAs(t, err, &exhausted)
+		require.Equal(t, 2, exhausted.Attempts)
+		require.ErrorIs(t, err, errBroken)
+
+		soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		r, err = s.Reserve(soon)
+		require.NoError(t, err)
+		<-r.Ready()
+		_, err = r.Retry(retry.Transient(errBroken))
+		require.ErrorAs(t, err, new(*scheduler.DeadlineError))
+		require.ErrorIs(t, err, errBroken)
+		require.Zero(t, s.Snapshot().Running)
+
+		_, err = reserve(t, s).Retry(retry.After(errBusy, time.Hour))
+		require.ErrorIs(t, err, retry.ErrWaitTooLong)
+	})
+}
+
+// H08, H13, H18: while it backs off, a reservation ends with its context, by Cancel or with the scheduler.
+func TestReservationEndsInBackoff(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r, err := s.Reserve(ctx)
+		require.NoError(t, err)
+		<-r.Ready()
+		r = retried(t, r, retry.Transient(errBroken))
+		cancel()
+		<-r.Ready()
+		require.ErrorIs(t, r.Err(), context.Canceled)
+		require.ErrorIs(t, r.Err(), errBroken)
+
+		r = retried(t, reserve(t, s), retry.Transient(errBroken))
+		r.Cancel()
+		<-r.Ready()
+		require.ErrorIs(t, r.Err(), scheduler.ErrCancelled)
+
+		waits, runs := retried(t, reserve(t, s), retry.Transient(errBroken)), reserve(t, s)
+		s.Close()
+		<-waits.Ready()
+		require.ErrorIs(t, waits.Err(), scheduler.ErrClosed)
+		require.ErrorIs(t, waits.Err(), errBroken)
+		_, err = runs.Retry(retry.Transient(errBroken))
+		require.ErrorIs(t, err, scheduler.ErrClosed)
+		require.ErrorIs(t, err, errBroken)
+	})
+}
+
+func TestHasBudget(t *testing.T) {
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		require.True(t, s.HasBudget(""))
+		require.False(t, s.HasBudget("tokens"))
+	})
+	bubble(t, scheduler.Config{Limits: bucket.Limits{"tokens": oneEach}}, func(t *testing.T, s *scheduler.Scheduler) {
+		require.True(t, s.HasBudget("tokens"))
+		require.False(t, s.HasBudget(""))
 	})
 }

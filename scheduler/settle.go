@@ -41,7 +41,7 @@ func (r *Reservation) Settle(budget string, tokens int64) error {
 	if r.Err() != nil {
 		return fmt.Errorf("%w: the reservation is not granted", ErrNotSettled)
 	}
-	return r.h.s.settle(&attempt{call: &r.h.call, number: 1}, budget, tokens)
+	return r.h.s.settle(&attempt{call: &r.h.call, number: r.number}, budget, tokens)
 }
 
 // attempt is what a context knows of the attempt that it was made for.
