@@ -1,0 +1,91 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+)
+
+// at each instant no more have started than what was there and what has come in since.
+func TestTillUnderFire(t *testing.T) {
+	limit := bucket.PerSecond(1_000_000).Burst(1000)
+	t.Run("one budget", func(t *testing.T) { fire(t, Config{Limit: limit}) })
+	t.Run("two budgets", func(t *testing.T) {
+		fire(t, Config{Limits: bucket.Limits{"a": bucket.PerSecond(3_000_000).Burst(700_000), "b": limit}})
+	})
+}
+
+func fire(t *testing.T, cfg Config) {
+	const goroutines, each = 64, 3000
+	cfg.MaxInFlight, cfg.Retry = 48, retry.Policy{Initial: time.Microsecond, Max: time.Microsecond}
+	began := time.Now()
+	s, err := New(cfg)
+	require.NoError(t, err)
+	var ran atomic.Int64
+	var mu sync.Mutex
+	var starts []time.Duration
+	var most, now atomic.Int32
+	var wg sync.WaitGroup
+	for g := range goroutines {
+		wg.Go(func() {
+			mine := make([]time.Duration, 0, each)
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			for i := range each {
+				fails := i%97 == 0
+				attempt := func(context.Context) error {
+					mine = append(mine, time.Since(began))
+					if n := now.Add(1); n > most.Load() {
+						most.Store(n)
+					}
+					defer now.Add(-1)
+					ran.Add(1)
+					if fails {
+						fails = false
+						return retry.Transient(errFlaky)
+					}
+					return nil
+				}
+				var opts []Option
+				if i%31 == g%31 {
+					opts = []Option{Priority(g % 3)}
+				}
+				switch err := s.Do(ctx, attempt, opts...); {
+				case err != nil && !errors.Is(err, context.Canceled):
+					t.Error(err)
+				case i%500 == 0:
+					s.Snapshot()
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			starts = append(starts, mine...)
+		})
+	}
+	wg.Wait()
+	snap := s.Snapshot()
+	s.Close()
+	slices.Sort(starts)
+	for i, at := range starts {
+		if allowed := 1000 + int64(at/time.Microsecond); int64(i+1) > allowed {
+			t.Fatalf("%d had started after %v, when %d tokens had been there", i+1, at, allowed)
+		}
+	}
+	require.EqualValues(t, ran.Load(), snap.Totals.Attempts)
+	require.EqualValues(t, goroutines*each, snap.Totals.Succeeded)
+	require.LessOrEqual(t, most.Load(), int32(48))
+	require.Zero(t, snap.Running+snap.Queued+snap.BackingOff)
+	for _, b := range append(snap.Budgets, snap.Budget) {
+		require.EqualValues(t, ran.Load(), b.Ledger.Spent)
+		require.Equal(t, b.Ledger.Initial+b.Ledger.Refilled+b.Ledger.Refunded+b.Ledger.Adjusted, b.Ledger.Spent+b.Available)
+	}
+}
