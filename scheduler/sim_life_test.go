@@ -330,57 +330,6 @@ func (s *sim) leave(c *simCall) {
 	*list = (*list)[:len(*list)-1]
 }
 
-// playModel has the model make the same move.
-func (s *sim) playModel(m move) {
-	d := s.d
-	d.advance(max(s.now, d.now))
-	switch m.verb {
-	case moveSubmit:
-		c := s.calls[m.call]
-		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.deadline, noWait: m.noWait, asks: m.asks, policy: c.policy}
-		d.submit(&c.model)
-		s.must((c.model.end == events.Refused) == (c.id == 0), "the same calls are refused as in the model")
-	case moveSucceed, moveFail, moveAbandon, moveCancel, moveWithdraw, moveSettle:
-		if s.known(m.call) {
-			s.playModelCall(m, &s.calls[m.call].model)
-		}
-	case movePause:
-		d.pause(after(d.now, m.d))
-	case moveResume:
-		d.pause(0)
-	case moveSetLimit:
-		d.setLimit(m.n, m.limit)
-	case moveSetSlots:
-		d.slots = m.n
-		d.settle()
-	case moveSetRoom:
-		d.room = m.n
-		d.settle()
-	case moveObserve:
-		d.observe(m.n, m.costs[0])
-	case moveLearn:
-		d.learn(m.n, m.limit, m.costs[0])
-	case moveDrain:
-		d.draining = true
-	}
-}
-
-func (s *sim) playModelCall(m move, c *dumbCall) {
-	runs, over := c.state == running, c.state == ended
-	switch {
-	case runs && m.verb == moveSucceed:
-		s.d.finish(c, false, retry.Verdict{})
-	case runs && m.verb == moveFail:
-		s.d.finish(c, true, m.verdict)
-	case runs && m.verb == moveSettle:
-		s.d.settleCost(c, m.n, m.costs[0])
-	case runs && (m.verb == moveAbandon || m.verb == moveWithdraw):
-		s.d.abandon(c)
-	case !over && (m.verb == moveCancel || m.verb == moveWithdraw):
-		s.d.cancel(c)
-	}
-}
-
 // restart closes the core, checks that everybody hears of it, and starts another one
 // with the level that the first one left.
 func (s *sim) restart(m move) {

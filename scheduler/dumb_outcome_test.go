@@ -1,0 +1,177 @@
+package scheduler
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// finish takes an attempt's outcome, judged.
+func (d *dumb) finish(c *dumbCall, failed bool, v retry.Verdict) {
+	switch {
+	case !failed:
+		d.over(c, events.Succeeded)
+	case !v.Retryable():
+		d.over(c, events.Failed)
+	default:
+		d.leave(c)
+		c.state = arriving
+		if v.Kind == retry.KindRateLimited && d.adapts && c.granted > d.slowed {
+			d.slowed = d.now
+			d.setShare(max(1, d.share/2))
+		}
+		if v.Wait > 0 {
+			d.hold(after(d.now, min(c.policy.ServerWait(c.id, c.attempt, v.Wait), c.policy.MaxServerWait)))
+		}
+		d.retry(c, v)
+	}
+	d.settle()
+}
+
+func (d *dumb) retry(c *dumbCall, v retry.Verdict) {
+	next := c.policy.Decide(c.id, c.attempt, v)
+	due := after(d.now, next.Delay)
+	switch {
+	case next.Action != retry.Again:
+		d.over(c, events.Exhausted)
+	case c.cancelled, due > c.deadline:
+		d.over(c, events.Cancelled)
+	default:
+		c.state, c.due = backingOff, due
+		d.backingOff = append(d.backingOff, c)
+	}
+}
+
+// abandon takes back a grant that was not used.
+func (d *dumb) abandon(c *dumbCall) {
+	d.over(c, events.Cancelled)
+	c.attempt--
+	for i, b := range d.budgets {
+		b.give(c.costs[i])
+	}
+	d.settle()
+}
+
+// settleCost is what an attempt turns out to cost: what is too much can be as much debt as
+// the budget holds tokens.
+func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
+	b := d.budgets[i]
+	more := min(tokens-c.actual[i], max(0, b.tokens()+b.limit.Capacity))
+	if tokens < c.actual[i] {
+		more = tokens - c.actual[i]
+	}
+	c.actual[i] += more
+	b.give(-more)
+	d.settle()
+}
+
+// observe is a server's word on what is left.
+func (d *dumb) observe(i int, remaining int64) {
+	b := d.budgets[i]
+	if more := b.tokens() - remaining; more > 0 {
+		b.give(-more)
+		d.replan()
+	}
+	d.settle()
+}
+
+func (d *dumb) cancel(c *dumbCall) {
+	if c.state == running {
+		c.cancelled = true
+	} else {
+		d.over(c, events.Cancelled)
+	}
+	d.settle()
+}
+
+// learn is a server's word that is believed, but for what runs.
+func (d *dumb) learn(i int, l bucket.Limit, remaining int64) {
+	d.setLimit(i, l)
+	for _, c := range d.running {
+		remaining -= c.costs[i]
+	}
+	if b := d.budgets[i]; d.heldTill <= d.now || remaining < b.tokens() {
+		b.give(max(0, remaining) - b.tokens())
+		d.replan()
+	}
+	d.settle()
+}
+
+func (d *dumb) hold(until time.Duration) {
+	if until <= max(d.now, d.heldTill) {
+		return
+	}
+	for _, b := range d.budgets {
+		b.empty()
+	}
+	d.heldTill = until
+	d.holds++
+	d.replan()
+}
+
+func (d *dumb) pause(until time.Duration) {
+	if until > d.now {
+		d.pausedTill = until
+		d.replan()
+	} else if d.pausedTill > 0 {
+		d.resume()
+	}
+	d.settle()
+}
+
+func (d *dumb) resume() {
+	d.pausedTill = 0
+	d.replan()
+}
+
+func (d *dumb) replan() {
+	for i := 0; i < len(d.queue); {
+		if c := d.queue[i]; d.late(c) {
+			d.over(c, events.Cancelled)
+		} else {
+			i++
+		}
+	}
+}
+
+func (d *dumb) setLimit(i int, l bucket.Limit) {
+	d.budgets[i].setLimit(l, d.share)
+	for n := 0; n < len(d.queue); {
+		if c := d.queue[n]; c.costs[i] > l.Capacity {
+			d.over(c, events.Failed)
+		} else {
+			n++
+		}
+	}
+	d.replan()
+	d.settle()
+}
+
+// setShare changes the rate, which climbs again after a while.
+func (d *dumb) setShare(share int) {
+	changed := share != d.share
+	d.share, d.climbs = share, bucket.Forever
+	wait := time.Second
+	for _, b := range d.budgets {
+		b.setLimit(b.limit, share)
+		wait = max(wait, min(b.limit.Per, time.Minute))
+	}
+	if share < 64 {
+		d.climbs = after(d.now, wait)
+	}
+	if changed {
+		d.replan()
+	}
+}
+
+func (d *dumb) close() {
+	d.draining = true
+	for len(d.queue) > 0 {
+		d.over(d.queue[0], events.Closed)
+	}
+	for len(d.backingOff) > 0 {
+		d.over(d.backingOff[0], events.Closed)
+	}
+}

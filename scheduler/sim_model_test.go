@@ -1,0 +1,175 @@
+package scheduler
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"slices"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// playModel has the model make the same move.
+func (s *sim) playModel(m move) {
+	d := s.d
+	d.advance(max(s.now, d.now))
+	switch m.verb {
+	case moveSubmit:
+		c := s.calls[m.call]
+		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.deadline, noWait: m.noWait, asks: m.asks, policy: c.policy}
+		d.submit(&c.model)
+		s.must((c.model.end == events.Refused) == (c.id == 0), "the same calls are refused as in the model")
+	case moveSucceed, moveFail, moveAbandon, moveCancel, moveWithdraw, moveSettle:
+		if s.known(m.call) {
+			s.playModelCall(m, &s.calls[m.call].model)
+		}
+	case movePause:
+		d.pause(after(d.now, m.d))
+	case moveResume:
+		d.pause(0)
+	case moveSetLimit:
+		d.setLimit(m.n, m.limit)
+	case moveSetSlots:
+		d.slots = m.n
+		d.settle()
+	case moveSetRoom:
+		d.room = m.n
+		d.settle()
+	case moveObserve:
+		d.observe(m.n, m.costs[0])
+	case moveLearn:
+		d.learn(m.n, m.limit, m.costs[0])
+	case moveDrain:
+		d.draining = true
+	}
+}
+
+func (s *sim) playModelCall(m move, c *dumbCall) {
+	runs, over := c.state == running, c.state == ended
+	switch {
+	case runs && m.verb == moveSucceed:
+		s.d.finish(c, false, retry.Verdict{})
+	case runs && m.verb == moveFail:
+		s.d.finish(c, true, m.verdict)
+	case runs && m.verb == moveSettle:
+		s.d.settleCost(c, m.n, m.costs[0])
+	case runs && (m.verb == moveAbandon || m.verb == moveWithdraw):
+		s.d.abandon(c)
+	case !over && (m.verb == moveCancel || m.verb == moveWithdraw):
+		s.d.cancel(c)
+	}
+}
+
+// compare holds the core against the model.
+func (s *sim) compare(m move) {
+	d, k := s.d, s.k
+	s.must(d.unfair == "", "O1: "+d.unfair)
+	s.must(len(d.granted) == len(k.effects.granted), "as many are granted as in the model")
+	for i, g := range d.granted {
+		c := k.effects.granted[i]
+		s.must(c.id == g.id && c.since == g.at, "B7: the same call is granted at the same instant as in the model")
+	}
+	s.must(len(d.ended) == len(k.effects.ended), "as many end as in the model")
+	for _, c := range d.ended {
+		s.compareEnd(c)
+	}
+	s.must(len(d.queue) == k.queue.len() && len(d.running) == k.running.count && len(d.backingOff) == len(k.backoff),
+		"as many queue, run and back off as in the model")
+	for i, b := range d.budgets {
+		s.must(b.tokens() == k.budgets[i].Available(), "B2: as many tokens are left as in the model")
+	}
+	for _, c := range d.queue {
+		mine := s.byID[c.id]
+		s.must(mine.state == queued && mine.outside == c.outside && (mine.asks || !c.outside), "a call is as in the model")
+	}
+	for _, c := range d.backingOff {
+		s.must(s.byID[c.id].state == backingOff && s.byID[c.id].due == c.due, "R3: a call backs off as in the model")
+	}
+	if len(d.queue) > 0 {
+		s.compareEstimate(d.queue[s.drawn%len(d.queue)])
+	}
+	switch m.verb {
+	case moveDryRun:
+		s.compareDryRun(m)
+	case moveSnapshot:
+		s.compareSnapshot()
+	}
+	s.must(k.drained() == (len(d.queue)+len(d.running)+len(d.backingOff) == 0), "C6: drained when nobody is left")
+	s.must(k.wanted == 0 || s.told(events.Held) == d.holds, "E3: every hold that is new is told, and no other")
+	d.granted, d.ended, d.holds = d.granted[:0], d.ended[:0], 0
+}
+
+// told is how many events of a kind there are.
+func (s *sim) told(kind events.Kind) (n int) {
+	for i := range s.k.effects.events {
+		if s.k.effects.events[i].Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *sim) compareDryRun(m move) {
+	c := &dumbCall{id: math.MaxUint64, costs: m.costs, rank: s.d.now - time.Duration(m.priority)*s.d.step}
+	position, at := s.d.estimate(c)
+	s.must(s.asked == Estimate{Position: position, Wait: at - s.d.now, At: s.k.time(at)}, "a dry run is estimated as in the model")
+}
+
+func (s *sim) compareSnapshot() {
+	d, got := s.d, s.snap
+	s.must(got.Queued == len(d.queue) && got.Running == len(d.running) && got.BackingOff == len(d.backingOff) && got.Rate == float64(d.share)/64 && got.Available == d.budgets[0].tokens(),
+		"a snapshot is of now")
+	known := func(at time.Duration, is bool) time.Time {
+		if !is || at == bucket.Forever {
+			return time.Time{}
+		}
+		return s.k.time(at)
+	}
+	s.must(got.HeldUntil.Equal(known(d.heldTill, d.heldTill > d.now)), "a snapshot says how long a server wants calls held")
+	s.must(got.PausedUntil.Equal(known(d.pausedTill, d.pausedTill > 0)), "a snapshot says how long a pause will be")
+	next := bucket.Forever
+	if len(d.queue) > 0 && d.hasSlot() && d.pausedTill != bucket.Forever {
+		next = d.ready(d.queue[0].costs)
+	}
+	s.must(got.NextGrant.Equal(known(next, true)), "a snapshot says when the next is granted")
+}
+
+func (s *sim) compareEstimate(c *dumbCall) {
+	position, at := s.d.estimate(c)
+	got := s.k.estimateOf(s.k.now, &s.byID[c.id].call)
+	s.must(got.Position == position && got.Wait == at-s.d.now, "a call is estimated as in the model")
+}
+
+// compareEnd: a call ended in the same way, for the same reason, after the same times.
+func (s *sim) compareEnd(c *dumbCall) {
+	if c.end == events.Refused {
+		s.compareRefusal(c)
+		return
+	}
+	mine := s.byID[c.id]
+	s.must(mine.state == ended, "the same calls end as in the model")
+	s.must(mine.times() == c.times, "a call has spent its time as in the model")
+	s.must(s.k.wanted == 0 || mine.last == c.end, "a call ends as in the model")
+}
+
+func (s *sim) compareRefusal(c *dumbCall) {
+	err := s.calls[s.played.call].err
+	if c.refusal == ErrClosed {
+		s.must(errors.Is(err, ErrClosed), "C6: closed is closed")
+		return
+	}
+	s.must(reflect.TypeOf(err) == reflect.TypeOf(c.refusal), "a call is refused for the same reason as in the model")
+	switch err := err.(type) {
+	case *DeadlineError:
+		s.must(err.Wait == c.wait, "C4: it says how long the wait would have been")
+	case *WouldWaitError:
+		s.must(err.Wait == c.wait, "it says how long the wait would have been")
+	case *QueueFullError:
+		s.must(err.Wait == c.wait && err.Queued == len(s.d.queue), "it says how full the queue is")
+	case *bucket.CostError:
+		s.must(slices.Contains(c.costs[:len(s.d.budgets)], err.Cost), "B3: it says the cost")
+	}
+}
