@@ -44,10 +44,21 @@
 //  4. A call that leaves, for whatever reason, leaves at once, and those behind it
 //     are planned anew in the same step.
 //
+// # Several budgets
+//
+// With [Config.Limits] there are several budgets, such as requests and tokens. A call
+// pays from each of them ([CostOf]), all or nothing, when it is at the head of the one
+// queue: it takes nothing from one while it waits for another. What it really cost can
+// be settled while it runs ([Settle]). A server's word on what is left can be told with
+// [Scheduler.Observe], which believes it only where that is less, and
+// [Scheduler.Learn], which believes it altogether. While a call waits for one budget
+// another may be full and lose what comes: so with several, an estimate is how long a
+// call will wait at least, and a deadline is only refused if it can't be met.
+//
 // # Changing the plan
 //
 // Limits, caps and bounds may be changed and everything may be paused while calls
-// wait: [Scheduler.SetLimit], [Scheduler.SetMaxInFlight], [Scheduler.SetMaxQueued],
+// wait: [Scheduler.SetLimit], [Scheduler.SetLimitOf], [Scheduler.SetMaxInFlight], [Scheduler.SetMaxQueued],
 // [Scheduler.Pause], [Scheduler.HoldUntil]. What waits is planned anew at that instant.
 // A call's deadline is held against the plan when it is queued, first or again, and
 // whenever a server's wait, a pause or a new limit changes the plan: if it can't be

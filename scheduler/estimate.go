@@ -11,7 +11,8 @@ import (
 // of it (by priority, or as a retry with seniority), fails, leaves, or pauses or
 // reconfigures the scheduler. It is about tokens alone: how long the calls ahead of it
 // will run, and so when they free their slots, is not known. A pause of which the
-// end is not known counts as if it ended now.
+// end is not known counts as if it ended now. With several budgets it is the time that
+// a call waits at least: one of them may be full while calls wait for another.
 type Estimate struct {
 	Position int           `json:"position"`    // place in the queue, from 1; 0 if the call does not wait
 	Wait     time.Duration `json:"wait"`        // from now
