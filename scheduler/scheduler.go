@@ -114,6 +114,9 @@ func ask[T any](s *Scheduler, question func(*owner, time.Duration) T) (T, bool) 
 	return <-answer, true
 }
 
+// Now returns the time by the scheduler's clock: see [Config.Clock].
+func (s *Scheduler) Now() time.Time { return s.clock.Now() }
+
 // Snapshot returns the state at this instant, after everything that this goroutine
 // has done so far. After Close it is the final state.
 func (s *Scheduler) Snapshot() Snapshot {

@@ -37,6 +37,14 @@ func TestH42_ClockSetBackUnderWaiting(t *testing.T) {
 	})
 }
 
+func TestNow(t *testing.T) {
+	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
+		s := open(t, scheduler.Config{Clock: mock})
+		mock.Add(time.Hour)
+		require.Equal(t, mock.Now(), s.Now())
+	})
+}
+
 // H43: what a server's wait has held up is not let go at once when the wait is over, though
 // the budget was full before it and could have been full again.
 func TestH43_HeldCallsComeBackSpread(t *testing.T) {
