@@ -1,0 +1,63 @@
+package adapters_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock/clocktest"
+	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/adapters"
+)
+
+func TestAccept(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, l adapters.Limiter) {
+		waits(t, func(context.Context) error {
+			l.Accept()
+			return nil
+		})
+		require.False(t, l.TryAccept())
+		time.Sleep(time.Second)
+		require.True(t, l.TryAccept())
+
+		l.Stop()
+		require.True(t, l.S.Snapshot().Closed)
+		require.False(t, l.TryAccept())
+		require.PanicsWithValue(t, "adapters: Accept can't have a token: scheduler is closed: end its callers first, or use Wait, which returns errors", l.Accept)
+	})
+}
+
+func TestTake(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, l adapters.Limiter) {
+		waits(t, func(context.Context) error {
+			at := l.Take()
+			require.Equal(t, time.Now(), at)
+			return nil
+		})
+		l.S.Close()
+		require.Panics(t, func() { l.Take() })
+	})
+}
+
+func TestTake_TellsTheSchedulersTime(t *testing.T) {
+	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
+		l := adapters.Limiter{S: open(t, scheduler.Config{Clock: mock})}
+		mock.Add(time.Hour)
+		require.Equal(t, mock.Now(), l.Take())
+	})
+}
+
+func TestQPS(t *testing.T) {
+	one := adapters.Limiter{S: open(t, scheduler.Config{Limit: bucket.PerMinute(30)})}
+	require.EqualValues(t, 0.5, one.QPS())
+	require.NoError(t, one.S.SetLimit(bucket.PerSecond(20)))
+	require.EqualValues(t, 20, one.QPS())
+
+	several := adapters.Limiter{S: open(t, scheduler.Config{Limits: bucket.Limits{
+		"requests": bucket.PerSecond(50), "each": bucket.PerSecond(40), "tokens": bucket.PerMinute(120),
+	}})}
+	require.EqualValues(t, 2, several.QPS())
+}

@@ -1,0 +1,28 @@
+package adapters
+
+import "example.com/fairlead/scheduler"
+
+// TryAccept is Allow, by the name that it has in client-go's flowcontrol.RateLimiter.
+func (l Limiter) TryAccept() bool { return l.Allow() }
+
+// Accept waits for a token however long it takes, for flowcontrol.RateLimiter. It panics
+// if there won't be any: the scheduler is closed, or refuses the call for its
+// [scheduler.Config.MaxQueued] or because of an option.
+func (l Limiter) Accept() { l.must("Accept") }
+
+// Stop closes the scheduler, for flowcontrol.RateLimiter: nothing is accepted any more, from
+// whomever else it serves either. (The clients of client-go don't call it.)
+func (l Limiter) Stop() { l.S.Close() }
+
+// QPS is how many tokens arrive a second, for flowcontrol.RateLimiter; of several budgets,
+// in the slowest.
+func (l Limiter) QPS() float32 {
+	snap := l.S.Snapshot()
+	qps := perSecond(snap.Budget)
+	for _, b := range snap.Budgets {
+		qps = min(qps, perSecond(b))
+	}
+	return float32(qps)
+}
+
+func perSecond(b scheduler.Budget) float64 { return float64(b.Limit.Refill) / b.Limit.Per.Seconds() }
