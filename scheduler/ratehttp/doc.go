@@ -1,0 +1,48 @@
+// Package ratehttp puts a scheduler between an [http.Client] and its servers: requests wait for their turn, are
+// tried again where that is safe, and what servers say of their limits is obeyed by all of them.
+//
+//	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerMinute(500).Burst(50), MaxInFlight: 8})
+//	client := &http.Client{Transport: &ratehttp.Transport{Scheduler: s}}
+//	res, err := client.Get("https://api.example.com/things") // as ever
+//
+// A client of some API that takes an http.Client is given this one. If it retries by itself, have it not: its retries
+// would pay, too, but lose their place in the queue and multiply ours.
+//
+// # A request is a call
+//
+// Each attempt waits for its turn and pays, redirects included, since they are requests of their own. It runs, and
+// keeps its slot of [scheduler.Config.MaxInFlight], for as long as net/http keeps its connection: until the body of its response is
+// closed, has been read to its end or fails, or its context is done. So close bodies, as ever. A response that calls
+// for a retry frees the slot at once. There is no goroutine for any of this.
+//
+// # What is tried again
+//
+// Which outcomes are worth it is up to [headers.Observations.Verdict] and [retry.Network], how often and when up to the
+// scheduler's policy. A server that says when to come back (Retry-After and its many relatives) holds up
+// everybody until then. A retry keeps its place. A request is sent again only if its body can be had again, which is what
+// GetBody is for (http.NewRequest sets it for bytes and strings), and if that does no harm:
+//
+//   - it was refused: 429, or a 403 or 413 that says to come back. Nothing was done, so this is for all methods;
+//   - there was no connection, so that it never left;
+//   - the server asks for it: x-should-retry;
+//   - it is [Idempotent], or [Transport.Repeatable] says so. A POST to a model, which costs money but changes
+//     nothing, is a case for that.
+//
+// When retrying is over, the last response is returned as it came. A response that is not the last is drained, up to 64 KiB, and
+// closed before the wait.
+//
+// # Budgets
+//
+// What responses say is left of "requests", "tokens" and so on goes to [scheduler.Scheduler.Observe]: it
+// lowers what we believe to have, and never raises it. With [Transport.Tokens] a request to a model is estimated
+// before it is sent and settled by the usage in its response, also at the end of a stream:
+//
+//	s, err := scheduler.New(scheduler.Config{Limits: bucket.Limits{
+//		"requests": bucket.PerMinute(500),
+//		"tokens":   bucket.PerMinute(200_000),
+//	}})
+//	t := &ratehttp.Transport{Scheduler: s, Tokens: &ratehttp.Tokens{Output: 1000}}
+//
+// Usage is read out of JSON and Server-Sent Events as the caller reads them, in constant memory. What has no usage, or is not
+// read far enough, has cost what was estimated.
+package ratehttp

@@ -1,0 +1,87 @@
+package ratehttp
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+
+	"example.com/fairlead/retry"
+)
+
+// Idempotent says whether a request may be sent twice: by its method, which RFC 9110 calls idempotent (GET, HEAD, OPTIONS,
+// TRACE, PUT and DELETE), or because it has an Idempotency-Key or X-Idempotency-Key, as net/http has it.
+func Idempotent(req *http.Request) bool {
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return len(req.Header["Idempotency-Key"]) > 0 || len(req.Header["X-Idempotency-Key"]) > 0
+}
+
+// mayRepeat says whether the request may be sent again after this outcome.
+func (x *exchange) mayRepeat(res *http.Response, err error, v retry.Verdict) bool {
+	switch {
+	case !replayable(x.req):
+		return false
+	case refused(res, v) || neverLeft(err):
+		return true
+	case x.t.Repeatable != nil:
+		return x.t.Repeatable(x.req)
+	}
+	return Idempotent(x.req)
+}
+
+// refused says whether a server turned a request away without doing anything about it.
+func refused(res *http.Response, v retry.Verdict) bool {
+	if res == nil || v.Kind != retry.KindRateLimited {
+		return false
+	}
+	switch res.StatusCode {
+	case http.StatusTooManyRequests, http.StatusForbidden, http.StatusRequestEntityTooLarge:
+		return true
+	}
+	return false // a 503 may have come from a proxy, after the fact
+}
+
+// neverLeft says whether there was not even a connection.
+func neverLeft(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// replayable says whether there is another body for another attempt, or no body at all.
+func replayable(req *http.Request) bool {
+	return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
+}
+
+// rewind gives a copy of a request a body of its own.
+func rewind(req *http.Request) (err error) {
+	if req.Body != nil && req.Body != http.NoBody {
+		req.Body, err = req.GetBody()
+	}
+	return err
+}
+
+// StatusError is a response as an error: what an attempt failed with in events, and inside a
+// [retry.ExhaustedError].
+type StatusError struct {
+	Method     string
+	URL        string // without its query and user, which may be secret
+	StatusCode int
+	Status     string // as in "429 Too Many Requests"
+}
+
+func statusError(req *http.Request, res *http.Response) *StatusError {
+	e := &StatusError{Method: req.Method, StatusCode: res.StatusCode, Status: res.Status}
+	if e.Method == "" {
+		e.Method = http.MethodGet
+	}
+	if req.URL != nil {
+		e.URL = (&url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host, Path: req.URL.Path}).String()
+	}
+	return e
+}
+
+// Error reads like "POST https://api.example.com/v1/chat: 429 Too Many Requests".
+func (e *StatusError) Error() string { return e.Method + " " + e.URL + ": " + e.Status }

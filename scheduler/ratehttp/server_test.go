@@ -1,0 +1,129 @@
+package ratehttp_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/ratehttp"
+)
+
+// quick is a policy whose backoffs take no time worth mentioning.
+var quick = retry.Policy{MaxRetries: 3, Initial: time.Millisecond, Max: 2 * time.Millisecond}
+
+// plenty is a limit that nobody gets to feel.
+var plenty = bucket.PerSecond(1_000_000)
+
+func open(t *testing.T, cfg scheduler.Config) *scheduler.Scheduler {
+	t.Helper()
+	if cfg.Limit == (bucket.Limit{}) && cfg.Limits == nil {
+		cfg.Limit = plenty
+	}
+	if cfg.Retry == (retry.Policy{}) {
+		cfg.Retry = quick
+	}
+	s, err := scheduler.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// server is a real one, on this machine, that counts the requests it gets, from 1.
+type server struct {
+	*httptest.Server
+	requests atomic.Int64
+}
+
+func serve(t *testing.T, handle func(n int64, w http.ResponseWriter, r *http.Request)) *server {
+	s := new(server)
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handle(s.requests.Add(1), w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// answers has a server give these answers one after the other, and the last for ever. An answer is a status and,
+// perhaps, header fields: "429 Retry-After: 1; X-Should-Retry: false". Its body says which one it was.
+func answers(t *testing.T, all ...string) *server {
+	return serve(t, func(n int64, w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		status, fields, _ := strings.Cut(all[min(int(n), len(all))-1], " ")
+		for field := range strings.SplitSeq(fields, "; ") {
+			if name, value, ok := strings.Cut(field, ": "); ok {
+				w.Header().Set(name, value)
+			}
+		}
+		code := 0
+		_, _ = fmt.Sscan(status, &code)
+		w.WriteHeader(code)
+		fmt.Fprintf(w, "answer %d", n)
+	})
+}
+
+// client gives a transport connections of its own, and a client.
+func client(t *testing.T, tr *ratehttp.Transport) *http.Client {
+	if tr.Base == nil {
+		tr.Base = new(http.Transport)
+	}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr}
+}
+
+// request makes one whose body, unless it is "", can be had again.
+func request(t *testing.T, method, url, body string) *http.Request {
+	var r io.Reader
+	if body != "" {
+		r = strings.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, url, r)
+	require.NoError(t, err)
+	return req
+}
+
+// once hides what a reader can do besides, so that net/http knows no GetBody.
+type once struct{ io.Reader }
+
+// text reads a response to its end.
+func text(t *testing.T, res *http.Response, err error) string {
+	t.Helper()
+	require.NoError(t, err)
+	b, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	return string(b)
+}
+
+// idle checks that nothing is left of any call, and that the server has seen each attempt.
+func idle(t *testing.T, s *scheduler.Scheduler, srv *server) {
+	t.Helper()
+	snap := s.Snapshot()
+	require.Zero(t, snap.Running, "running")
+	require.Zero(t, snap.Queued+snap.BackingOff, "waiting")
+	if srv != nil {
+		require.EqualValues(t, srv.requests.Load(), snap.Totals.Attempts, "requests that the server has seen")
+	}
+}
+
+// until reads events up to one of that kind.
+func until(t *testing.T, sub *events.Subscription, kind events.Kind) events.Event {
+	t.Helper()
+	for ev := range sub.C {
+		if ev.Kind == kind {
+			return ev
+		}
+	}
+	t.Fatalf("no %v", kind)
+	return events.Event{}
+}

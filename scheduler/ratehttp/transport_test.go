@@ -1,0 +1,227 @@
+package ratehttp_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/ratehttp"
+)
+
+func TestZeroTransportPassesThrough(t *testing.T) {
+	srv := answers(t, "429", "200")
+	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	res, err := (&http.Client{Transport: new(ratehttp.Transport)}).Get(srv.URL)
+	require.Equal(t, "answer 1", text(t, res, err))
+	require.Equal(t, 429, res.StatusCode)
+}
+
+// Each host may have a scheduler of its own, or none.
+func TestChoose(t *testing.T) {
+	one, other := answers(t, "503", "200"), answers(t, "503", "200")
+	s := open(t, scheduler.Config{})
+	c := client(t, &ratehttp.Transport{Choose: func(req *http.Request) *scheduler.Scheduler {
+		if "http://"+req.URL.Host == one.URL {
+			return s
+		}
+		return nil
+	}})
+	res, err := c.Get(one.URL)
+	require.Equal(t, "answer 2", text(t, res, err))
+	res, err = c.Get(other.URL)
+	require.Equal(t, "answer 1", text(t, res, err))
+	idle(t, s, one)
+}
+
+// A request without a turn fails as a call would, and its body is closed.
+func TestNoTurn(t *testing.T) {
+	srv := answers(t, "200")
+	s := open(t, scheduler.Config{Limit: bucket.Limit{Capacity: 1, Refill: 1, Per: time.Hour}})
+	options := func(*http.Request) []scheduler.Option { return []scheduler.Option{scheduler.NoWait()} }
+	c := client(t, &ratehttp.Transport{Scheduler: s, Options: options})
+	res, err := c.Get(srv.URL)
+	require.Equal(t, "answer 1", text(t, res, err))
+
+	sent := &closeable{Reader: strings.NewReader("x")}
+	req, err := http.NewRequest("POST", srv.URL, sent)
+	require.NoError(t, err)
+	_, err = c.Do(req)
+	require.ErrorIs(t, err, scheduler.ErrWouldWait)
+	require.True(t, sent.closed)
+	s.Close()
+	_, err = c.Get(srv.URL)
+	require.ErrorIs(t, err, scheduler.ErrClosed)
+	idle(t, s, srv)
+}
+
+type closeable struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closeable) Close() error { c.closed = true; return nil }
+
+// H39: retries and redirects pay as the first attempt does.
+func TestH39_EveryAttemptPays(t *testing.T) {
+	srv := answers(t, "503", "302 Location: /elsewhere", "500", "200")
+	s := open(t, scheduler.Config{})
+	cost := func(*http.Request) []scheduler.Option { return []scheduler.Option{scheduler.Cost(7)} }
+	res, err := client(t, &ratehttp.Transport{Scheduler: s, Options: cost}).Get(srv.URL)
+	require.Equal(t, "answer 4", text(t, res, err))
+	require.EqualValues(t, 4*7, s.Snapshot().Ledger.Spent)
+	require.EqualValues(t, 2, s.Snapshot().Totals.Retries)
+	idle(t, s, srv)
+}
+
+// When retrying is over, the last response is as it came, or an error with all that is known.
+func TestExhausted(t *testing.T) {
+	srv := answers(t, "503")
+	s := open(t, scheduler.Config{})
+	res, err := client(t, &ratehttp.Transport{Scheduler: s}).Get(srv.URL)
+	require.Equal(t, "answer 4", text(t, res, err))
+	require.Equal(t, 503, res.StatusCode)
+
+	_, err = client(t, &ratehttp.Transport{Scheduler: s, ErrorWhenExhausted: true}).Get(srv.URL + "/path?key=secret")
+	var exhausted *retry.ExhaustedError
+	require.ErrorAs(t, err, &exhausted)
+	require.Equal(t, 4, exhausted.Attempts)
+	var status *ratehttp.StatusError
+	require.ErrorAs(t, err, &status)
+	require.Equal(t, &ratehttp.StatusError{Method: "GET", URL: srv.URL + "/path", StatusCode: 503, Status: "503 Service Unavailable"}, status)
+	require.Equal(t, "GET "+srv.URL+"/path: 503 Service Unavailable", status.Error())
+	require.EqualValues(t, 2, s.Snapshot().Totals.Exhausted)
+	idle(t, s, srv)
+}
+
+// What is final is returned, and counts as failed.
+func TestFinal(t *testing.T) {
+	srv := answers(t, "404")
+	s := open(t, scheduler.Config{})
+	sub := s.Subscribe(events.Failed)
+	res, err := client(t, &ratehttp.Transport{Scheduler: s}).Get(srv.URL)
+	require.Equal(t, "answer 1", text(t, res, err))
+	require.ErrorContains(t, until(t, sub, events.Failed).Err, "404 Not Found")
+	idle(t, s, srv)
+}
+
+// A request that found no connection never left: it is tried again, whatever its method.
+func TestNoConnection(t *testing.T) {
+	srv := httptest.NewServer(nil)
+	srv.Close()
+	s := open(t, scheduler.Config{})
+	_, err := client(t, &ratehttp.Transport{Scheduler: s}).Do(request(t, "POST", srv.URL, "x"))
+	require.ErrorIs(t, err, retry.ErrExhausted)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.EqualValues(t, 4, s.Snapshot().Totals.Attempts)
+	idle(t, s, nil)
+}
+
+// A request whose connection was lost may have been obeyed.
+func TestLostConnection(t *testing.T) {
+	for method, attempts := range map[string]int64{"GET": 4, "POST": 1} {
+		srv := serve(t, func(int64, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+		s := open(t, scheduler.Config{})
+		c := client(t, &ratehttp.Transport{Scheduler: s, Base: &http.Transport{DisableKeepAlives: true}})
+		_, err := c.Do(request(t, method, srv.URL, "x"))
+		require.ErrorIs(t, err, io.EOF)
+		require.Equal(t, attempts > 1, errors.Is(err, retry.ErrExhausted))
+		require.Equal(t, attempts, srv.requests.Load(), method)
+		idle(t, s, srv)
+	}
+}
+
+// A judge of one's own decides in place of ours.
+func TestJudge(t *testing.T) {
+	srv := answers(t, "500", "200", "200")
+	s := open(t, scheduler.Config{})
+	judge := func(res *http.Response, err error) retry.Verdict {
+		if err == nil && res.StatusCode == 200 && srv.requests.Load() < 3 {
+			return retry.Verdict{Kind: retry.KindTransient}
+		}
+		return retry.Verdict{}
+	}
+	c := client(t, &ratehttp.Transport{Scheduler: s, Judge: judge})
+	res, err := c.Get(srv.URL)
+	require.Equal(t, "answer 1", text(t, res, err), "500 is final")
+	res, err = c.Get(srv.URL)
+	require.Equal(t, "answer 3", text(t, res, err), "the first 200 is not")
+	idle(t, s, srv)
+}
+
+// A panic on the way frees the slot and goes on to the caller.
+func TestH01_PanicsFreeTheSlot(t *testing.T) {
+	srv := answers(t, "200")
+	s := open(t, scheduler.Config{MaxInFlight: 1})
+	oops := func(*http.Response, error) retry.Verdict { panic("oops") }
+	for _, tr := range []*ratehttp.Transport{
+		{Scheduler: s, Base: roundTrip(func(*http.Request) (*http.Response, error) { panic("oops") })},
+		{Scheduler: s, Base: roundTrip(func(*http.Request) (*http.Response, error) { return nil, io.EOF }), Judge: oops},
+	} {
+		require.PanicsWithValue(t, "oops", func() { _, _ = tr.RoundTrip(request(t, "GET", srv.URL, "")) })
+	}
+	require.EqualValues(t, 2, s.Snapshot().Totals.Failed)
+	idle(t, s, nil)
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// Many at once, against a server that refuses and fails: all are answered in the end, and it has seen as many as we have paid for.
+func TestStorm(t *testing.T) {
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(protocol, func(t *testing.T) {
+			srv := new(server)
+			srv.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Proto != protocol {
+					t.Errorf("it speaks %s", r.Proto)
+				}
+				body, _ := io.ReadAll(r.Body)
+				switch n := srv.requests.Add(1); {
+				case n%7 == 0:
+					w.Header().Set("Retry-After-Ms", "2")
+					w.WriteHeader(429)
+				case n%5 == 0:
+					w.WriteHeader(503)
+				}
+				_, _ = w.Write(body)
+			}))
+			srv.EnableHTTP2 = protocol == "HTTP/2.0"
+			srv.StartTLS()
+			defer srv.Close()
+			s := open(t, scheduler.Config{MaxInFlight: 16, Retry: retry.Policy{MaxRetries: 30, Initial: quick.Initial, Max: quick.Max}})
+			base := srv.Client().Transport.(*http.Transport)
+			base.MaxIdleConnsPerHost = 16
+			c := client(t, &ratehttp.Transport{Scheduler: s, Base: base})
+			var all sync.WaitGroup
+			for range 200 {
+				all.Go(func() {
+					res, err := c.Do(request(t, "PUT", srv.URL, "as it was sent"))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					body, err := io.ReadAll(res.Body)
+					if err != nil || res.Body.Close() != nil || res.StatusCode != 200 || string(body) != "as it was sent" {
+						t.Errorf("%s: %q, %v", res.Status, body, err)
+					}
+				})
+			}
+			all.Wait()
+			idle(t, s, srv)
+			require.EqualValues(t, 200, s.Snapshot().Totals.Succeeded)
+		})
+	}
+}
