@@ -1,0 +1,110 @@
+package ratehttp_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/ratehttp"
+)
+
+// A client whose requests wait for their turn. The server refuses the first.
+func Example() {
+	refused := false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !refused {
+			refused = true
+			w.Header().Set("Retry-After-Ms", "20")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		fmt.Fprint(w, "hello")
+	}))
+	defer server.Close()
+
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerMinute(500).Burst(50), MaxInFlight: 8})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	client := &http.Client{Transport: &ratehttp.Transport{Scheduler: s, Base: new(http.Transport)}}
+	defer client.CloseIdleConnections()
+
+	res, err := client.Get(server.URL)
+	if err != nil {
+		panic(err)
+	}
+	defer res.Body.Close() // from then on its slot is free
+	body, err := io.ReadAll(res.Body)
+	fmt.Printf("%s %s %v\n", res.Status, body, err)
+	fmt.Println(s.Snapshot().Totals.Attempts, "attempts")
+	// Output:
+	// 200 OK hello <nil>
+	// 2 attempts
+}
+
+// Requests to a model pay for the most that they may use, and get back what they did not. A completion changes nothing, so
+// it may be sent again even when it is not known what became of it.
+func ExampleTokens() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"choices":[{"message":{"content":"Hi!"}}],"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}}`)
+	}))
+	defer server.Close()
+
+	s, err := scheduler.New(scheduler.Config{
+		Limits: bucket.Limits{"requests": bucket.PerMinute(500), "tokens": bucket.PerMinute(30_000)},
+		Retry:  retry.Policy{MaxRetries: 8, Initial: time.Second},
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	client := &http.Client{Transport: &ratehttp.Transport{
+		Scheduler:  s,
+		Base:       new(http.Transport),
+		Tokens:     &ratehttp.Tokens{Output: 1000}, // where a request names no maximum
+		Repeatable: func(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/chat/completions") },
+	}}
+	defer client.CloseIdleConnections()
+
+	ask := `{"model":"m","max_tokens":500,"messages":[{"role":"user","content":"Hello"}]}`
+	res, err := client.Post(server.URL+"/v1/chat/completions", "application/json", strings.NewReader(ask))
+	if err != nil {
+		panic(err)
+	}
+	defer res.Body.Close()
+	paid := func() int64 { l := s.Snapshot().Budgets[1].Ledger; return l.Spent - l.Refunded }
+	fmt.Println(paid(), "tokens while it runs")
+	_, _ = io.Copy(io.Discard, res.Body)
+	fmt.Println(paid(), "tokens when it is over")
+	// Output:
+	// 520 tokens while it runs
+	// 12 tokens when it is over
+}
+
+// Each host has limits of its own; what is none of ours passes through.
+func ExampleTransport_choose() {
+	github, err := scheduler.New(scheduler.Config{Limit: bucket.Per(5000, time.Hour)})
+	if err != nil {
+		panic(err)
+	}
+	defer github.Close()
+	transport := &ratehttp.Transport{
+		Choose: func(req *http.Request) *scheduler.Scheduler {
+			if req.URL.Host == "api.github.com" {
+				return github
+			}
+			return nil
+		},
+		Budget: func(string) string { return "" }, // GitHub's "core" and the others all count for the one budget
+	}
+	client := &http.Client{Transport: transport}
+	_ = client
+}
