@@ -5,8 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-
-	"example.com/fairlead/retry"
 )
 
 // Idempotent says whether a request may be sent twice: by its method, which RFC 9110 calls idempotent (GET, HEAD, OPTIONS,
@@ -20,11 +18,11 @@ func Idempotent(req *http.Request) bool {
 }
 
 // mayRepeat says whether the request may be sent again after this outcome.
-func (x *exchange) mayRepeat(res *http.Response, err error, v retry.Verdict) bool {
+func (x *exchange) mayRepeat(res *http.Response, err error) bool {
 	switch {
 	case !replayable(x.req):
 		return false
-	case refused(res, v) || neverLeft(err):
+	case refused(res) || neverLeft(err):
 		return true
 	case x.t.Repeatable != nil:
 		return x.t.Repeatable(x.req)
@@ -33,8 +31,8 @@ func (x *exchange) mayRepeat(res *http.Response, err error, v retry.Verdict) boo
 }
 
 // refused says whether a server turned a request away without doing anything about it.
-func refused(res *http.Response, v retry.Verdict) bool {
-	if res == nil || v.Kind != retry.KindRateLimited {
+func refused(res *http.Response) bool {
+	if res == nil {
 		return false
 	}
 	switch res.StatusCode {

@@ -30,6 +30,7 @@ func TestRepeats(t *testing.T) {
 		"nor if it was a proxy's wait":    {answer: "503 Retry-After-Ms: 1", method: "POST", body: strings.NewReader("x")},
 		"a POST that was refused":         {answer: "429", method: "POST", body: strings.NewReader("x"), again: true},
 		"GitHub's refusal":                {answer: "403 Retry-After-Ms: 1", method: "POST", body: strings.NewReader("x"), again: true},
+		"what was too long for now":       {answer: "413 Retry-After-Ms: 1", method: "POST", body: strings.NewReader("x"), again: true},
 		"not what is forbidden":           {answer: "403", method: "GET"},
 		"a POST with a key":               {answer: "503", method: "POST", header: "Idempotency-Key", body: strings.NewReader("x"), again: true},
 		"with the other key":              {answer: "503", method: "POST", header: "X-Idempotency-Key", body: strings.NewReader("x"), again: true},

@@ -46,7 +46,7 @@ func FuzzUsage(f *testing.F) {
 	for _, seed := range []string{
 		`{"usage":{"total_tokens":30}}`, `{"message":{"usage":{"input_tokens":1,"output_tokens":2}}}`,
 		`{"response":{"usage":{"input_tokens":1}},"x":[{"usage":{"total_tokens":3}},"\"usage\":{",[[1]]]}`,
-		`[{"usage":{"total_tokens":30}}]`, `{"usage":{"total_tokens":3.5,"input_tokens":-2,"output_tokens":1e3}}`,
+		`[{"usage":{"total_tokens":30}}]`, `{"a":"\"","usage":{"total_tokens":7},"b\\":"\\"}`, `{"usage":{"total_tokens":3.5,"input_tokens":-2,"output_tokens":1e3}}`,
 		`{"usage":[{"total_tokens":1}],"a":{"usage":{"total_tokens":2}}}`, `{"usage":{"a":{"total_tokens":2},"total_tokens" : 7 , "b" : "c"}}`,
 	} {
 		f.Add([]byte(seed), uint(7))

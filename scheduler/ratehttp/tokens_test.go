@@ -106,26 +106,30 @@ func TestBodyThatFails(t *testing.T) {
 	s := open(t, scheduler.Config{})
 	broken := errors.New("the disk is gone")
 	req := ask(t, srv.URL, "{}", false)
-	req.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), failing{broken}))
+	req.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), &failing{broken}))
 	_, err := client(t, &ratehttp.Transport{Scheduler: s, Tokens: new(ratehttp.Tokens)}).Do(req)
 	require.ErrorIs(t, err, broken)
 	idle(t, s, nil)
 }
 
+// failing is a reader that fails once.
 type failing struct{ err error }
 
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f *failing) Read([]byte) (n int, err error) {
+	err, f.err = f.err, io.EOF
+	return 0, err
+}
 
 // The answers of three APIs, whole and as streams. Their texts try to look like a usage.
 const (
-	chat = `{"id":"c","choices":[{"index":0,"message":{"content":"\"usage\":{\"total_tokens\":1}","usage":{"total_tokens":2}}}],
+	chat = `{"id":"c","choices":[{"index":0,"message":{"content":"5\", \"usage\":{\"total_tokens\":1}","usage":{"total_tokens":2}}}],
 		"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30,"prompt_tokens_details":{"cached_tokens":4,"total_tokens":5}}}`
 	message = `{"type":"message","content":[{"text":"usage"}],"usage":{"input_tokens":10,"cache_creation_input_tokens":3,"cache_read_input_tokens":99,"output_tokens":20}}`
 
 	chatStream = "data: {\"choices\":[{\"delta\":{\"content\":\"usage: {total_tokens: 9}\"}}],\"usage\":null}\n\n" +
 		"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":20,\"total_tokens\":30}}\n\ndata: [DONE]\n\n"
 	responsesStream = "event: response.created\r\ndata: {\"response\":{\"usage\":null}}\r\n\r\n" +
-		"event: response.completed\r\ndata: {\"response\":\r\ndata:{\"usage\":{\"input_tokens\":10,\"output_tokens\":20,\"total_tokens\":30}}}\r\n\r\n"
+		"event: response.completed\r\ndata: {\"response\":{\"usage\":{\"input_tokens\":10,\r\ndata:\"output_tokens\":20,\"total_tokens\":30}}}\r\n\r\n"
 	messageStream = ": {\"usage\":{\"input_tokens\":77}}\n" +
 		"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}}\n\n" +
 		"event: broken\ndata: {\"text\":\"is cut off\n\n" +

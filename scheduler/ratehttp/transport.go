@@ -188,7 +188,7 @@ func (x *exchange) outcome(res *http.Response, err error) (again bool, _ error) 
 	case !v.Retryable() && res != nil:
 		x.hold(res, failure)
 		return false, nil
-	case !v.Retryable() || x.req.Context().Err() != nil || !asked && !x.mayRepeat(res, err, v):
+	case !v.Retryable() || x.req.Context().Err() != nil || !asked && !x.mayRepeat(res, err):
 		x.r.Done(marked(failure, v))
 		return false, err
 	}

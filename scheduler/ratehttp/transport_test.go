@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -59,7 +60,7 @@ func TestNoTurn(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Do(req)
 	require.ErrorIs(t, err, scheduler.ErrWouldWait)
-	require.True(t, sent.closed)
+	require.True(t, sent.closed.Load())
 	s.Close()
 	_, err = c.Get(srv.URL)
 	require.ErrorIs(t, err, scheduler.ErrClosed)
@@ -68,10 +69,10 @@ func TestNoTurn(t *testing.T) {
 
 type closeable struct {
 	io.Reader
-	closed bool
+	closed atomic.Bool
 }
 
-func (c *closeable) Close() error { c.closed = true; return nil }
+func (c *closeable) Close() error { c.closed.Store(true); return nil }
 
 // H39: retries and redirects pay as the first attempt does.
 func TestH39_EveryAttemptPays(t *testing.T) {
@@ -157,6 +158,18 @@ func TestJudge(t *testing.T) {
 	require.Equal(t, "answer 1", text(t, res, err), "500 is final")
 	res, err = c.Get(srv.URL)
 	require.Equal(t, "answer 3", text(t, res, err), "the first 200 is not")
+	idle(t, s, srv)
+}
+
+// What the transport makes of an outcome is not for the scheduler's own classifier to judge.
+func TestSchedulersClassifier(t *testing.T) {
+	srv := answers(t, "503", "404")
+	s := open(t, scheduler.Config{Classify: func(err error) retry.Verdict {
+		t.Errorf("it was asked about %v", err)
+		return retry.Verdict{}
+	}})
+	res, err := client(t, &ratehttp.Transport{Scheduler: s}).Get(srv.URL)
+	require.Equal(t, "answer 2", text(t, res, err))
 	idle(t, s, srv)
 }
 

@@ -103,8 +103,6 @@ func (w *watcher) event(c byte) {
 	case c == '\n' || c == '\r':
 		if w.length == 0 { // the event is over
 			w.scanner = scanner{}
-		} else if w.data {
-			w.json('\n')
 		}
 		w.length, w.data = 0, false
 	case w.data:
