@@ -3,7 +3,7 @@ MODULES := . examples bench bench/peerstests scheduler/adapters/compat
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help demo test test-386 cpus sim soak lint build fuzz bench bench-quick peers-tests transcripts rename
+.PHONY: help demo test test-386 cpus sim soak mutate lint build fuzz bench bench-quick peers-tests transcripts rename
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ cpus: ## run the root module's tests on 1, 2 and 4 processors, in any order, COU
 FOR ?= 0
 soak: ## run a scheduler at full speed, and simulations beside it, for FOR (0: until stopped), and see that nothing grows
 	@go test ./scheduler -run '^TestSoak$$' -count=1 -v -timeout 0 -soak.for $(FOR)
+
+mutate: ## change the pure core and the bucket here and there, and see that a test fails each time: a quarter of an hour
+	@.ci/mutate
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'd:"; echo "$$unformatted"; exit 1; }

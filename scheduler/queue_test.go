@@ -209,7 +209,7 @@ func TestQueueMergesSparseLeaves(t *testing.T) {
 		left, right int
 		merged      bool
 	}{
-		{fan/2 - 1, 1, true}, {fan / 2, 1, false}, {fan / 4, fan / 4, true}, {fan / 4, fan/4 + 1, false}, {fan/2 + 1, fan / 4, false},
+		{fan/2 - 1, 1, true}, {fan / 2, 1, false}, {fan / 4, fan / 4, true}, {fan / 8, fan/4 + 1, false}, {fan/2 + 1, fan / 4, false},
 	} {
 		var q queue
 		calls := make([]*call, 2*fan)
