@@ -1,0 +1,236 @@
+package otelevents
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"example.com/fairlead/events"
+	"example.com/fairlead/scheduler"
+)
+
+// state are the metrics that are read off a snapshot when they are collected, and those
+// that events add to meanwhile.
+type state struct {
+	meter    metric.Meter
+	common   []attribute.KeyValue
+	readings []reading
+
+	mu      sync.Mutex
+	hold    stretch // of servers' waits
+	pause   stretch
+	dropped uint64
+	highest map[series]int64 // what counters have been seen at
+}
+
+// reading is a metric and how it is read off: it may have several values, with an attribute each.
+type reading struct {
+	instrument metric.Observable
+	observe    func(o metric.Observer, s *scheduler.Snapshot)
+}
+
+// series is one line of a counter.
+type series struct {
+	name string
+	attr attribute.KeyValue
+}
+
+var none attribute.KeyValue // stands for no attribute
+
+func newState(meter metric.Meter, common []attribute.KeyValue) (*state, error) {
+	st := &state{meter: meter, common: common, highest: map[series]int64{}}
+	type snap = *scheduler.Snapshot
+	return st, errors.Join(
+		st.level("fairlead.queue.length", "{call}", "Calls that wait for tokens or a slot.",
+			func(s snap) int64 { return int64(s.Queued) }),
+		st.level("fairlead.calls.in_flight", "{call}", "Calls whose function runs.",
+			func(s snap) int64 { return int64(s.Running) }),
+		st.level("fairlead.calls.backing_off", "{call}", "Calls that wait to be retried.",
+			func(s snap) int64 { return int64(s.BackingOff) }),
+		st.count("fairlead.calls.ended", "{call}", "Calls that have ended, by how; those that were refused among them.",
+			func(s snap, add func(int64, attribute.KeyValue)) {
+				for kind, n := range endings(s.Totals) {
+					add(int64(n), outcome(kind))
+				}
+			}),
+		st.count("fairlead.attempts", "{attempt}", "Attempts that were started.",
+			func(s snap, add func(int64, attribute.KeyValue)) { add(int64(s.Totals.Attempts), none) }),
+		st.count("fairlead.retries", "{attempt}", "Attempts that were not a call's first.",
+			func(s snap, add func(int64, attribute.KeyValue)) { add(int64(s.Totals.Retries), none) }),
+		st.count("fairlead.rate_limited", "{attempt}", "Attempts that were answered with a rate-limit error.",
+			func(s snap, add func(int64, attribute.KeyValue)) { add(int64(s.Totals.RateLimited), none) }),
+		st.budgets("fairlead.budget.available", "Tokens in the budget; negative in debt.",
+			func(b *scheduler.Budget) int64 { return b.Available }),
+		st.budgets("fairlead.budget.capacity", "The most tokens that the budget can hold.",
+			func(b *scheduler.Budget) int64 { return b.Limit.OrDefault().Capacity }),
+		st.count("fairlead.budget.spent", "{token}", "Tokens that were taken out of the budget; what was given back is not taken off.",
+			func(s snap, add func(int64, attribute.KeyValue)) {
+				for i := range budgets(s) {
+					add(budgets(s)[i].Ledger.Spent, budget(&budgets(s)[i]))
+				}
+			}),
+		st.rate(),
+		st.holds(),
+		st.count("fairlead.events.dropped", "{event}", "Events that were lost because their reader was too far behind.",
+			func(_ snap, add func(int64, attribute.KeyValue)) { add(int64(st.dropped), none) }),
+	)
+}
+
+// register has the metrics collected from now on.
+func (st *state) register(s *scheduler.Scheduler) (metric.Registration, error) {
+	instruments := make([]metric.Observable, len(st.readings))
+	for i, r := range st.readings {
+		instruments[i] = r.instrument
+	}
+	return st.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		snap := s.Snapshot()
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		for _, r := range st.readings {
+			r.observe(o, &snap)
+		}
+		return nil
+	}, instruments...)
+}
+
+// see takes note of an event.
+func (st *state) see(ev events.Event) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.dropped += ev.Missed
+	switch ev.Kind {
+	case events.Held:
+		st.hold.set(ev.At, ev.Until)
+	case events.Paused:
+		st.pause.set(ev.At, ev.Until)
+	case events.Resumed:
+		st.pause.set(ev.At, ev.At)
+	}
+}
+
+// level adds a metric that goes up and down, and of which the sum over several processes makes sense.
+func (st *state) level(name, unit, description string, read func(*scheduler.Snapshot) int64) error {
+	in, err := st.meter.Int64ObservableUpDownCounter(name, metric.WithUnit(unit), metric.WithDescription(description))
+	st.readings = append(st.readings, reading{in, func(o metric.Observer, s *scheduler.Snapshot) {
+		o.ObserveInt64(in, read(s), st.with(none))
+	}})
+	return err
+}
+
+// count adds a metric that only goes up.
+func (st *state) count(name, unit, description string, read func(s *scheduler.Snapshot, add func(int64, attribute.KeyValue))) error {
+	in, err := st.meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(description))
+	st.readings = append(st.readings, reading{in, func(o metric.Observer, s *scheduler.Snapshot) {
+		read(s, func(n int64, attr attribute.KeyValue) {
+			o.ObserveInt64(in, st.rising(name, attr, n), st.with(attr))
+		})
+	}})
+	return err
+}
+
+// budgets adds a metric of each budget.
+func (st *state) budgets(name, description string, read func(*scheduler.Budget) int64) error {
+	in, err := st.meter.Int64ObservableUpDownCounter(name, metric.WithUnit("{token}"), metric.WithDescription(description))
+	st.readings = append(st.readings, reading{in, func(o metric.Observer, s *scheduler.Snapshot) {
+		for i := range budgets(s) {
+			o.ObserveInt64(in, read(&budgets(s)[i]), st.with(budget(&budgets(s)[i])))
+		}
+	}})
+	return err
+}
+
+func (st *state) rate() error {
+	in, err := st.meter.Float64ObservableGauge("fairlead.rate", metric.WithUnit("1"),
+		metric.WithDescription("The part of the configured rate that is in force; less than 1 only if it is adaptive."))
+	st.readings = append(st.readings, reading{in, func(o metric.Observer, s *scheduler.Snapshot) {
+		o.ObserveFloat64(in, s.Rate, st.with(none))
+	}})
+	return err
+}
+
+func (st *state) holds() error {
+	const name = "fairlead.hold.duration"
+	in, err := st.meter.Float64ObservableCounter(name, metric.WithUnit("s"),
+		metric.WithDescription("Time during which nobody was granted, because a server had asked for it or the scheduler was paused."))
+	st.readings = append(st.readings, reading{in, func(o metric.Observer, s *scheduler.Snapshot) {
+		for reason, held := range map[string]*stretch{"server": &st.hold, "pause": &st.pause} {
+			attr := attribute.String("fairlead.hold.reason", reason)
+			o.ObserveFloat64(in, time.Duration(st.rising(name, attr, int64(held.total(s.At)))).Seconds(), st.with(attr))
+		}
+	}})
+	return err
+}
+
+// rising is n, or what the series was at if that is more: a counter that falls is taken for one
+// that has begun anew, and all of it for growth.
+func (st *state) rising(name string, attr attribute.KeyValue, n int64) int64 {
+	key := series{name, attr}
+	st.highest[key] = max(st.highest[key], n)
+	return st.highest[key]
+}
+
+// with are the attributes of a measurement.
+func (st *state) with(attr attribute.KeyValue) metric.MeasurementOption {
+	return withAttributes(st.common, attr)
+}
+
+func withAttributes(common []attribute.KeyValue, more ...attribute.KeyValue) metric.MeasurementOption {
+	all := append([]attribute.KeyValue(nil), common...)
+	for _, attr := range more {
+		if attr != none {
+			all = append(all, attr)
+		}
+	}
+	return metric.WithAttributeSet(attribute.NewSet(all...))
+}
+
+func endings(t scheduler.Totals) map[events.Kind]uint64 {
+	return map[events.Kind]uint64{
+		events.Succeeded: t.Succeeded, events.Failed: t.Failed, events.Exhausted: t.Exhausted, events.Cancelled: t.Cancelled,
+		events.Closed: t.Closed, events.Dropped: t.Dropped, events.Refused: t.Refused,
+	}
+}
+
+func outcome(kind events.Kind) attribute.KeyValue {
+	return attribute.String("fairlead.outcome", kind.String())
+}
+
+func budgets(s *scheduler.Snapshot) []scheduler.Budget {
+	if len(s.Budgets) > 0 {
+		return s.Budgets
+	}
+	return []scheduler.Budget{s.Budget}
+}
+
+func budget(b *scheduler.Budget) attribute.KeyValue {
+	if b.Name == "" {
+		return none
+	}
+	return attribute.String("fairlead.budget", b.Name)
+}
+
+// stretch adds up times that may overlap.
+type stretch struct {
+	before      time.Duration
+	from, until time.Time // the latest of them; without an until it goes on
+}
+
+// set ends the one that is on, and begins another.
+func (st *stretch) set(at, until time.Time) {
+	*st = stretch{before: st.total(at), from: at, until: until}
+}
+
+// total is what it has come to by then.
+func (st *stretch) total(at time.Time) time.Duration {
+	if st.from.IsZero() {
+		return 0
+	}
+	if !st.until.IsZero() && at.After(st.until) {
+		at = st.until
+	}
+	return st.before + max(0, at.Sub(st.from))
+}
