@@ -61,7 +61,7 @@ type metrics struct {
 	units  map[string]string
 }
 
-func collect(t *testing.T, reader sdkmetric.Reader) metrics {
+func collect(t testing.TB, reader sdkmetric.Reader) metrics {
 	var rm metricdata.ResourceMetrics
 	require.NoError(t, reader.Collect(context.Background(), &rm))
 	m := metrics{map[string]float64{}, map[string]metricdata.HistogramDataPoint[float64]{}, map[string]bool{}, map[string]string{}}
