@@ -29,15 +29,23 @@ type call struct {
 	arrived  time.Time
 	name     string
 	cost     int64
-	queued   []events.Event // each time that it was put into the queue
+	queued   []place // each time that it was put into the queue
 	attempts []attempt
+}
+
+type place struct {
+	at       time.Time
+	position int
+	wait     time.Duration
 }
 
 type attempt struct {
 	number  int
 	granted time.Time
 	started time.Time // zero if its function was not seen to start
-	retry   events.Event
+	failed  time.Time // zero if it is not to be retried
+	err     error
+	delay   time.Duration // until the retry
 }
 
 func newCalls(tracer trace.Tracer, common []attribute.KeyValue) *calls {
@@ -76,7 +84,7 @@ func (c *call) see(ev events.Event) {
 	c.name, c.cost = ev.Name, ev.Cost
 	switch ev.Kind {
 	case events.Queued:
-		c.queued = append(c.queued, ev)
+		c.queued = append(c.queued, place{ev.At, ev.Position, ev.Wait})
 	case events.Granted:
 		c.attempts = append(c.attempts, attempt{number: ev.Attempt, granted: ev.At})
 	case events.Started:
@@ -85,14 +93,14 @@ func (c *call) see(ev events.Event) {
 		}
 	case events.Retrying:
 		if a := c.current(); a != nil {
-			a.retry = ev
+			a.failed, a.err, a.delay = ev.At, ev.Err, ev.Delay
 		}
 	}
 }
 
 // current is the attempt that runs, or nil.
 func (c *call) current() *attempt {
-	if n := len(c.attempts); n > 0 && c.attempts[n-1].retry.At.IsZero() {
+	if n := len(c.attempts); n > 0 && c.attempts[n-1].failed.IsZero() {
 		return &c.attempts[n-1]
 	}
 	return nil
@@ -119,9 +127,9 @@ func (cs *calls) export(end events.Event, c *call) {
 		trace.WithNewRoot(), trace.WithTimestamp(c.arrived), trace.WithAttributes(cs.attributes(&end, c)...))
 	if span.IsRecording() {
 		for _, q := range c.queued {
-			span.AddEvent("queued", trace.WithTimestamp(q.At), trace.WithAttributes(
-				attribute.Int("fairlead.queue.position", q.Position),
-				attribute.Float64("fairlead.wait.estimate", q.Wait.Seconds())))
+			span.AddEvent("queued", trace.WithTimestamp(q.at), trace.WithAttributes(
+				attribute.Int("fairlead.queue.position", q.position),
+				attribute.Float64("fairlead.wait.estimate", q.wait.Seconds())))
 		}
 		for i := range c.attempts {
 			cs.exportAttempt(ctx, &end, &c.attempts[i])
@@ -138,11 +146,10 @@ func (cs *calls) exportAttempt(ctx context.Context, end *events.Event, a *attemp
 	if !a.started.IsZero() {
 		span.AddEvent("started", trace.WithTimestamp(a.started))
 	}
-	at, err := a.retry.At, a.retry.Err
-	if at.IsZero() {
-		at, err = end.At, end.Err
-	} else {
-		span.SetAttributes(attribute.Float64("fairlead.retry.delay", a.retry.Delay.Seconds()))
+	at, err := end.At, end.Err
+	if !a.failed.IsZero() {
+		at, err = a.failed, a.err
+		span.SetAttributes(attribute.Float64("fairlead.retry.delay", a.delay.Seconds()))
 	}
 	fail(span, err)
 	span.End(trace.WithTimestamp(at))
@@ -150,7 +157,7 @@ func (cs *calls) exportAttempt(ctx context.Context, end *events.Event, a *attemp
 
 // attributes are those of the span of a call.
 func (cs *calls) attributes(end *events.Event, c *call) []attribute.KeyValue {
-	all := append([]attribute.KeyValue(nil), cs.common...)
+	all := append(make([]attribute.KeyValue, 0, 16), cs.common...)
 	if end.Call != 0 {
 		all = append(all, attribute.Int64("fairlead.call", int64(end.Call)))
 	}

@@ -16,8 +16,8 @@ type times struct {
 	wait, run metric.Float64Histogram
 	spent     metric.Float64Counter
 
-	outcomes map[events.Kind]metric.MeasurementOption // made once: they cost more than the rest
-	parts    [len(parts)]metric.MeasurementOption
+	outcomes map[events.Kind][]metric.RecordOption // made once: they cost more than the rest
+	parts    [len(parts)][]metric.AddOption
 }
 
 // parts are what a call spends its time on.
@@ -42,24 +42,24 @@ func newTimes(meter metric.Meter, common []attribute.KeyValue) (*times, error) {
 		metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60))
 	spent, err3 := meter.Float64Counter("fairlead.call.time", metric.WithUnit("s"),
 		metric.WithDescription("What calls that have ended spent their time on, all together."))
-	t := &times{wait: wait, run: run, spent: spent, outcomes: map[events.Kind]metric.MeasurementOption{}}
+	t := &times{wait: wait, run: run, spent: spent, outcomes: map[events.Kind][]metric.RecordOption{}}
 	for _, kind := range list(forDurations) {
-		t.outcomes[kind] = withAttributes(common, outcome(kind))
+		t.outcomes[kind] = []metric.RecordOption{withAttributes(common, outcome(kind))}
 	}
 	for i, part := range parts {
-		t.parts[i] = withAttributes(common, attribute.String("fairlead.part", part.name))
+		t.parts[i] = []metric.AddOption{withAttributes(common, attribute.String("fairlead.part", part.name))}
 	}
 	return t, errors.Join(err1, err2, err3)
 }
 
 // record takes note of the end of a call.
 func (t *times) record(ev events.Event) {
-	ctx := context.Background()
-	t.wait.Record(ctx, (ev.Times.Total() - ev.Times.Run).Seconds(), t.outcomes[ev.Kind])
-	t.run.Record(ctx, ev.Times.Run.Seconds(), t.outcomes[ev.Kind])
+	ctx, how := context.Background(), t.outcomes[ev.Kind]
+	t.wait.Record(ctx, (ev.Times.Total() - ev.Times.Run).Seconds(), how...)
+	t.run.Record(ctx, ev.Times.Run.Seconds(), how...)
 	for i, part := range parts {
 		if d := part.of(ev.Times); d > 0 {
-			t.spent.Add(ctx, d.Seconds(), t.parts[i])
+			t.spent.Add(ctx, d.Seconds(), t.parts[i]...)
 		}
 	}
 }

@@ -1,0 +1,39 @@
+package otelevents
+
+import (
+	"testing"
+	"time"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"example.com/fairlead/events"
+)
+
+// BenchmarkSee is what the reader of events does for a call, on its own goroutine: so many
+// calls a second can it keep up with.
+func BenchmarkSee(b *testing.B) {
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
+	for name, c := range map[string]config{
+		"durations":       {durations: true, meters: meters},
+		"spans":           {spans: true, meters: meters, tracers: sdktrace.NewTracerProvider()},
+		"spans/sampled=0": {spans: true, meters: meters, tracers: sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))},
+	} {
+		b.Run(name, func(b *testing.B) {
+			w, err := c.watcher()
+			if err != nil {
+				b.Fatal(err)
+			}
+			kinds := c.kinds()
+			at := time.Unix(0, 0)
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, kind := range []events.Kind{events.Queued, events.Granted, events.Started, events.Succeeded} {
+					if kinds.Has(kind) {
+						w.see(events.Event{Kind: kind, At: at, Call: 1, Attempt: 1, Cost: 1, Times: events.Times{Tokens: time.Second, Run: time.Second}})
+					}
+				}
+			}
+		})
+	}
+}
