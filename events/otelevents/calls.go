@@ -170,7 +170,7 @@ func (cs *calls) attributes(end *events.Event, c *call) []attribute.KeyValue {
 	} else {
 		all = append(all, attribute.String("fairlead.outcome", "unfinished"))
 	}
-	if c.partly || len(c.attempts) < end.Attempt {
+	if c.partly {
 		all = append(all, attribute.Bool("fairlead.incomplete", true))
 	}
 	for _, part := range parts {

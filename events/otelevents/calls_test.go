@@ -56,12 +56,12 @@ func line(span tracetest.SpanStub, start time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %v-%v", strings.TrimPrefix(span.Name, "fairlead."), span.StartTime.Sub(start), span.EndTime.Sub(start))
 	for _, attr := range span.Attributes {
-		fmt.Fprintf(&b, " %s=%s", strings.TrimPrefix(string(attr.Key), "fairlead."), attr.Value.Emit())
+		fmt.Fprintf(&b, " %s=%s", strings.TrimPrefix(string(attr.Key), "fairlead."), attr.Value.String())
 	}
 	for _, ev := range span.Events {
 		fmt.Fprintf(&b, " [%s %v", ev.Name, ev.Time.Sub(start))
 		for _, attr := range ev.Attributes {
-			fmt.Fprintf(&b, " %s=%s", strings.TrimPrefix(string(attr.Key), "fairlead."), attr.Value.Emit())
+			fmt.Fprintf(&b, " %s=%s", strings.TrimPrefix(string(attr.Key), "fairlead."), attr.Value.String())
 		}
 		b.WriteString("]")
 	}

@@ -1,0 +1,74 @@
+package otelevents
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"example.com/fairlead/events"
+)
+
+// TestPartlySeen: whatever of a call's life was lost, its span says so, and begins when the
+// call arrived if its end tells. One event for each kind of loss is handed in directly:
+// which ones a slow reader loses is chance.
+func TestPartlySeen(t *testing.T) {
+	arrived := time.Unix(1000, 0)
+	end := events.Event{Kind: events.Succeeded, Call: 7, Attempt: 2, At: arrived.Add(4 * time.Second),
+		Times: events.Times{Queue: time.Second, Backoff: time.Second, Run: 2 * time.Second}}
+	life := []events.Event{
+		{Kind: events.Queued, Call: 7, Attempt: 1, At: arrived},
+		{Kind: events.Granted, Call: 7, Attempt: 1, At: arrived.Add(time.Second)},
+		{Kind: events.Started, Call: 7, Attempt: 1, At: arrived.Add(time.Second)},
+		{Kind: events.Retrying, Call: 7, Attempt: 1, At: arrived.Add(2 * time.Second)},
+		{Kind: events.Queued, Call: 7, Attempt: 2, At: arrived.Add(3 * time.Second)},
+		{Kind: events.Granted, Call: 7, Attempt: 2, At: arrived.Add(3 * time.Second)},
+		{Kind: events.Started, Call: 7, Attempt: 2, At: arrived.Add(3 * time.Second)},
+		end,
+	}
+	for missed := range len(life) {
+		spans := tracetest.NewInMemoryExporter()
+		cs := newCalls(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)).Tracer(""), nil)
+		w := &watcher{state: &state{}, calls: cs}
+		for i, ev := range life[missed:] {
+			if i == 0 {
+				ev.Missed = uint64(missed)
+			}
+			w.see(ev)
+		}
+		require.Empty(t, cs.open)
+		all := spans.GetSpans()
+		call := all[len(all)-1]
+		require.Equal(t, arrived, call.StartTime.Local(), "%d events missed", missed)
+		require.Equal(t, end.At, call.EndTime.Local())
+		attrs := attribute.NewSet(call.Attributes...)
+		require.Equal(t, missed > 0, attrs.HasValue("fairlead.incomplete"), "%d events missed", missed)
+	}
+}
+
+// TestForgetsWhatIsLost: memory is bounded by the calls that are open, whatever is missed.
+func TestForgetsWhatIsLost(t *testing.T) {
+	cs := newCalls(sdktrace.NewTracerProvider().Tracer(""), nil)
+	w := &watcher{state: &state{}, calls: cs}
+	for i := range uint64(1000) {
+		w.see(events.Event{Kind: events.Queued, Call: i + 1, Attempt: 1, At: time.Unix(0, 0), Missed: i % 10 / 9})
+		require.LessOrEqual(t, len(cs.open), 10)
+	}
+}
+
+// TestPartlySeenAndUnfinished: of such a call nobody knows when it arrived.
+func TestPartlySeenAndUnfinished(t *testing.T) {
+	spans := tracetest.NewInMemoryExporter()
+	w := &watcher{state: &state{}, calls: newCalls(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)).Tracer(""), nil)}
+	granted := time.Unix(1000, 0)
+	w.see(events.Event{Kind: events.Granted, Call: 7, Attempt: 1, At: granted, Missed: 1})
+	w.see(events.Event{Kind: events.ShutDown, At: granted.Add(time.Second)})
+	require.Len(t, spans.GetSpans(), 2)
+	for _, span := range spans.GetSpans() {
+		require.Equal(t, granted, span.StartTime.Local())
+		require.Equal(t, granted.Add(time.Second), span.EndTime.Local())
+	}
+}
