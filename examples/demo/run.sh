@@ -17,7 +17,7 @@ echo "Building the API and the client ..."
 go build -o "$dir/" ./strictapi ./batch
 
 echo "Starting the API: it fails 3 % of the requests, drops 2 % and is slow to answer 5 % ..."
-"$dir/strictapi" -rate 1800 -burst 60 -fail-rate 0.03 -drop-rate 0.02 -slow-rate 0.05 -slow 700ms \
+"$dir/strictapi" -rpm 1800 -burst 60 -fail-rate 0.03 -drop-rate 0.02 -slow-rate 0.05 -slow 700ms \
 	-addr-file "$dir/url" -log "$dir/log" &
 api=$!
 while [ ! -s "$dir/url" ]; do

@@ -21,10 +21,17 @@ import (
 const usage = `Usage: strictapi [flags]
 
 Serves a chat-like API on a loopback address, and lets through no more than its quota:
-what is over it gets 429 with Retry-After.
+what is over it gets 429 with Retry-After. Every answer says what is left, in the header
+fields that OpenAI has for it.
 
-  strictapi -rate 600 -burst 10
-  strictapi -rate 600 -burst 10 -fail-rate 0.05 -drop-rate 0.02 -slow-rate 0.05 -slow 500ms
+A request is counted as a token for every four bytes of its body and as many as its answer
+may have, by max_tokens, max_completion_tokens or max_output_tokens; when it is answered,
+as what it has used. One that fails keeps what it was counted as. One that is refused for
+want of tokens has still been a request.
+
+  strictapi -rpm 600 -burst 10
+  strictapi -rpm 600 -burst 10 -tpm 60000
+  strictapi -rpm 600 -burst 10 -fail-rate 0.05 -drop-rate 0.02 -slow-rate 0.05 -slow 500ms
 
 Flags:
 `
@@ -33,8 +40,10 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("strictapi: ")
 	var cfg strict.Config
-	flag.IntVar(&cfg.PerMinute, "rate", 600, "`requests` let through a minute")
+	flag.IntVar(&cfg.PerMinute, "rpm", 600, "`requests` let through a minute")
 	flag.IntVar(&cfg.Burst, "burst", 10, "`requests` let through at once")
+	flag.IntVar(&cfg.TokensPerMinute, "tpm", 0, "`tokens` let through a minute; 0: they are not counted")
+	flag.IntVar(&cfg.TokenBurst, "token-burst", 0, "`tokens` let through at once; 0 stands for all of -tpm")
 	flag.Float64Var(&cfg.FailRate, "fail-rate", 0, "`share` of requests answered with 500 or 503, from 0 to 1")
 	flag.Float64Var(&cfg.DropRate, "drop-rate", 0, "`share` of requests whose connection is dropped")
 	flag.Float64Var(&cfg.SlowRate, "slow-rate", 0, "`share` of requests answered late")
@@ -42,7 +51,7 @@ func main() {
 	flag.Uint64Var(&cfg.Seed, "seed", 1, "seed of the misbehaviour")
 	addr := flag.String("addr", "127.0.0.1:0", "`address` to listen on; port 0 takes a free one")
 	addrFile := flag.String("addr-file", "", "`file` to write the API's URL to once it listens")
-	logFile := flag.String("log", "", "`file` to append a line to for every request: time, X-Request-Id, status")
+	logFile := flag.String("log", "", "`file` to append a line to for every request: time, X-Request-Id, status, tokens")
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), usage)
 		flag.PrintDefaults()
@@ -84,7 +93,7 @@ func serve(cfg strict.Config, addr, addrFile, logFile string) error {
 	if err := publish(addrFile, url); err != nil {
 		return err
 	}
-	log.Printf("%d requests a minute, %d at once, at %s", cfg.PerMinute, cfg.Burst, url)
+	log.Printf("%s, at %s", cfg, url)
 	server := &http.Server{Handler: api, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.Default()}
 	context.AfterFunc(ctx, func() { server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

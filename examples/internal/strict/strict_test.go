@@ -66,6 +66,8 @@ func TestMisbehaviour(t *testing.T) {
 func TestBadConfig(t *testing.T) {
 	_, err := strict.New(strict.Config{PerMinute: 0, Burst: 1})
 	require.ErrorContains(t, err, "quota of 0 requests a minute")
+	_, err = strict.New(strict.Config{PerMinute: 1, Burst: 1, TokenBurst: 5})
+	require.ErrorContains(t, err, "quota of 0 tokens a minute, 5 at once")
 	_, err = strict.New(strict.Config{PerMinute: 1, Burst: 1, DropRate: 1.5})
 	require.ErrorContains(t, err, "drop rate of 1.5")
 }
