@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/examples/internal/strict"
 )
 
@@ -88,7 +89,7 @@ func (st *site) entries() []strict.Entry {
 }
 
 func (st *site) args(more ...string) []string {
-	return append([]string{"-in", st.in, "-out", st.out, "-url", st.url, "-rate", "60000", "-burst", "100", "-backoff", "1ms"}, more...)
+	return append([]string{"-in", st.in, "-out", st.out, "-url", st.url, "-rpm", "60000", "-burst", "100", "-backoff", "1ms"}, more...)
 }
 
 // process runs batch in this process, undisturbed.
@@ -239,23 +240,32 @@ func TestAudit(t *testing.T) {
 }
 
 // TestBudgetOnResume: being killed and started again, even before there is any answer, earns
-// no tokens.
+// nothing, in any budget.
 func TestBudgetOnResume(t *testing.T) {
-	st := newSite(t, generous, requests(1)...)
-	began := time.Now().Add(-time.Millisecond)
-	out, err := openOutput(st.out, 1)
-	require.NoError(t, err)
-	require.Nil(t, config{}.scheduler(out).Level, "a new output: a full budget")
-	out.touch()
-	require.NoError(t, out.close())
+	for _, flags := range [][]string{{"-rpm", "60"}, {"-rpm", "60", "-tpm", "6000"}, {"-rpm", "auto", "-tpm", "auto"}} {
+		st := newSite(t, generous, requests(1)...)
+		cfg, err := parseFlags(st.args(flags...))
+		require.NoError(t, err)
+		began := time.Now().Add(-time.Millisecond)
+		out, err := openOutput(st.out, 1)
+		require.NoError(t, err)
+		for budget, level := range cfg.scheduler(out).Levels { // what is not in it is full
+			require.True(t, cfg.quota(budget).auto)
+			require.Equal(t, bucket.State{Tokens: firstTokens}, level)
+		}
+		out.touch()
+		require.NoError(t, out.close())
 
-	out, err = openOutput(st.out, 1)
-	require.NoError(t, err)
-	defer out.close()
-	level := config{}.scheduler(out).Level
-	require.NotNil(t, level)
-	require.Zero(t, level.Tokens)
-	require.WithinRange(t, level.At, began, time.Now())
+		out, err = openOutput(st.out, 1)
+		require.NoError(t, err)
+		defer out.close()
+		levels := cfg.scheduler(out).Levels
+		require.Len(t, levels, len(flags)/2)
+		for _, level := range levels {
+			require.Zero(t, level.Tokens)
+			require.WithinRange(t, level.At, began, time.Now())
+		}
+	}
 }
 
 // TestKeysStayHome: a line can't have the headers, and so the keys, sent anywhere else.

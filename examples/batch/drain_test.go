@@ -19,7 +19,7 @@ func TestDrain(t *testing.T) {
 	const n = scheduler.DefaultLookAhead + 100
 	st := newSite(t, generous, requests(n)...)
 	g := st.gate()
-	r := st.start("-rate", "600000", "-burst", "5000", "-in-flight", "50", "-drain", "1h")
+	r := st.start("-rpm", "600000", "-burst", "5000", "-in-flight", "50", "-drain", "1h")
 	await(t, r.queued, scheduler.DefaultLookAhead)
 	r.signal()
 	r.log.await(t, "batch: reading no more; 1024 accepted requests have 1h0m0s to finish; Ctrl-C again stops at once\n")
@@ -188,7 +188,7 @@ func TestShort(t *testing.T) {
 func TestDrainingBudget(t *testing.T) {
 	st := newSite(t, generous, requests(21)...)
 	g := st.gate()
-	r := st.start("-rate", "1", "-burst", "1", "-drain", "10s")
+	r := st.start("-rpm", "1", "-burst", "1", "-drain", "10s")
 	await(t, r.queued, 21)
 	<-g.held
 	r.signal()

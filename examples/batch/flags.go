@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"example.com/fairlead/bucket"
 	"example.com/fairlead/retry"
 )
 
@@ -18,7 +17,8 @@ import (
 type config struct {
 	in, out  string
 	url      *url.URL // may be nil
-	limit    bucket.Limit
+	requests quota
+	tokens   quota
 	policy   retry.Policy
 	inFlight int
 	headers  http.Header
@@ -28,10 +28,10 @@ type config struct {
 
 const usage = `Usage: batch -in requests.jsonl -out results.jsonl [flags]
 
-Runs every line of a file against an HTTP API, as fast as a budget of requests a minute
-allows, and writes a line for each to another file.
+Runs every line of a file against an HTTP API, as fast as budgets of requests and of tokens
+a minute allow, and writes a line for each to another file.
 
-  batch -in requests.jsonl -out results.jsonl -url https://api.openai.com -rate 500 \
+  batch -in requests.jsonl -out results.jsonl -url https://api.openai.com -rpm 500 -tpm 200000 \
         -header 'Authorization: Bearer $OPENAI_API_KEY'
 
 An input line is a request in the form of OpenAI's batch API,
@@ -42,7 +42,16 @@ earlier, or later if it is negative, among the lines that are read ahead: 1024 a
 An output line is
   {"id": "…", "custom_id": "a", "response": {"status_code": 200, "body": {…}}, "error": null}
 
-429 is retried when Retry-After says so, 5xx and lost connections after a growing wait;
+With -tpm, a line costs a token for every four bytes of its body and as many as its answer
+may have, by max_tokens, max_completion_tokens or max_output_tokens; once it is answered,
+what its "usage" says. One that costs more than the budget ever holds is not sent.
+
+The server's header fields are listened to: if less is left than batch thinks, batch
+slows down. With auto, the limit itself is the server's, and what is left is what it
+says, be it less or more. Until its first answer, that is 60 requests a minute and
+10000 tokens a minute.
+
+429 is retried when the server says so, 5xx and lost connections after a growing wait;
 other answers are final. A line that cannot be read becomes a result with an error.
 
 Stop it at any time, in any way, and run the same command again: it goes on where it
@@ -63,8 +72,11 @@ func parseFlags(args []string) (config, error) {
 	fs.StringVar(&cfg.in, "in", "", "`file` of requests, one JSON object a line")
 	fs.StringVar(&cfg.out, "out", "", "`file` to append the results to")
 	base := fs.String("url", "", "where requests go that have no absolute `URL` of their own")
-	rate := fs.Int64("rate", 60, "`requests` a minute, retries included")
-	burst := fs.Int64("burst", 0, "most `requests` at once after a pause; 0 stands for a tenth of -rate")
+	cfg.requests.perMinute = 60
+	fs.Var(&cfg.requests, "rpm", "`requests` a minute, retries included, or auto")
+	fs.Int64Var(&cfg.requests.burst, "burst", 0, "most `requests` at once after a pause; 0 stands for a tenth of -rpm")
+	fs.Var(&cfg.tokens, "tpm", "`tokens` a minute, or auto; 0: they are not counted")
+	fs.Int64Var(&cfg.tokens.burst, "token-burst", 0, "most `tokens` at once, and for one line; 0 stands for all of -tpm")
 	fs.IntVar(&cfg.inFlight, "in-flight", 16, "most `requests` under way at the same time")
 	retries := fs.Int("retries", 5, "how often a request is retried at most")
 	fs.DurationVar(&cfg.policy.Initial, "backoff", time.Second, "wait before the first retry; it doubles from then on")
@@ -84,10 +96,6 @@ func parseFlags(args []string) (config, error) {
 	if *retries == 0 {
 		cfg.policy.MaxRetries = retry.None
 	}
-	if *burst == 0 {
-		*burst = max(1, *rate/10)
-	}
-	cfg.limit = bucket.PerMinute(*rate).Burst(*burst)
 	return cfg, cfg.check(*base, fs.Args())
 }
 
@@ -139,6 +147,14 @@ func (cfg *config) check(base string, rest []string) error {
 	if cfg.drain < 0 {
 		fault("-drain %v: it must not be negative", cfg.drain)
 	}
-	faults = append(faults, cfg.limit.Validate(), cfg.policy.Validate())
+	if !cfg.tokens.on() && cfg.tokens.burst != 0 {
+		fault("-token-burst %d: it needs -tpm", cfg.tokens.burst)
+	}
+	for name, limit := range cfg.limits() {
+		if err := limit.Validate(); err != nil {
+			fault("%s: %w", name, err)
+		}
+	}
+	faults = append(faults, cfg.policy.Validate())
 	return errors.Join(faults...)
 }

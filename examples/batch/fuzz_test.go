@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/retry"
+	"example.com/fairlead/retry/headers"
 )
 
 // FuzzAnswer: whatever a server answers, it is judged, waits for what it says and no
@@ -33,17 +34,24 @@ func FuzzAnswer(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "results")
 	f.Fuzz(func(t *testing.T, status int, wait string, body []byte) {
 		now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
-		requireWait(t, wait, now, retryAfter(http.Header{"Retry-After": {wait}}, now))
-
 		var s sender
 		res := &http.Response{StatusCode: status, Status: strconv.Itoa(status), Header: http.Header{"Retry-After": {wait}}}
-		answer, err := s.judge(res, asJSON(body))
+		answer, err := s.judge(res, asJSON(body), headers.Parse(res.Header, now))
 		v := retry.Classify(err)
+		requireWait(t, wait, now, v)
 		require.Equal(t, status/100 == 2, err == nil)
 		require.Equal(t, err == nil, answer != nil)
-		if v.Retryable() && status < 500 && status != 429 {
-			t.Fatalf("%d is retried: %v", status, v)
+		switch status {
+		case 408, 425, 429:
+		case 403, 413: // if they say when
+			require.Equal(t, v.Wait > 0, v.Retryable())
+		default:
+			require.False(t, v.Retryable() && (status < 500 || status > 599), "%d is retried: %v", status, v)
 		}
+		n, ok := consumed(asJSON(body))
+		require.True(t, n >= 0 && n <= 2*mostTokens && (ok || n == 0), n)
+		most := estimate(body)
+		require.True(t, 4*most >= int64(len(body)) && most <= int64(len(body))+mostTokens, most)
 		l := newLine(3, []byte(`{}`))
 		r := resultOf(l, answer, err)
 		file := outputOf(t, path, "")
@@ -64,22 +72,24 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// requireWait says in words of its own what a Retry-After means.
-func requireWait(t *testing.T, value string, now time.Time, got time.Duration) {
-	want := time.Duration(0)
-	if at, err := http.ParseTime(value); err == nil {
-		want = max(0, at.Sub(now))
+// requireWait says in words of its own what a Retry-After means, where it is one of those that
+// RFC 9110 knows; of others, that there is no wait below nothing. What is not retried does not wait.
+func requireWait(t *testing.T, value string, now time.Time, got retry.Verdict) {
+	require.GreaterOrEqual(t, got.Wait, time.Duration(0))
+	if !got.Retryable() {
+		require.Zero(t, got.Wait)
+		return
 	}
-	if value != "" && strings.Trim(value, "0123456789") == "" {
-		seconds, digits := int64(0), strings.TrimLeft(value, "0")
-		for i := 0; i < len(digits) && i < 11; i++ {
-			seconds = 10*seconds + int64(digits[i]-'0')
-		}
-		if seconds < 1<<31 { // more is not believed
-			want = time.Duration(seconds) * time.Second
-		}
+	digits := strings.TrimLeft(value, "0")
+	switch at, err := http.ParseTime(value); {
+	case err == nil:
+		require.Equal(t, max(0, at.Sub(now)), got.Wait, "%q", value)
+	case value != "" && strings.Trim(value, "0123456789") == "" && len(digits) < 10:
+		seconds, _ := strconv.Atoi("0" + digits) // a few digits always are a number
+		require.Equal(t, time.Duration(seconds)*time.Second, got.Wait, "%q", value)
+	case value == "" || strings.HasPrefix(value, "-"):
+		require.Zero(t, got.Wait, "%q", value)
 	}
-	require.Equal(t, want, got, "%q", value)
 }
 
 // outputOf opens a file of results that has a text in it.

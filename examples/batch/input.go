@@ -28,6 +28,7 @@ type line struct {
 	url      string
 	body     []byte
 	priority int
+	tokens   int64 // that an attempt at it pays, if they are counted
 	err      error // the line is bad
 	last     error // what its latest attempt failed with, if one did
 }

@@ -33,7 +33,7 @@ func TestKillNine(t *testing.T) {
 	api := strict.Config{PerMinute: 9000, Burst: 30, FailRate: 0.05, SlowRate: 0.3, Slow: 10 * time.Millisecond, Seed: seed}
 	st := newSite(t, api, requests(n)...)
 	start := func() *exec.Cmd {
-		cmd := exec.Command(program, st.args("-rate", "6000", "-burst", "20")...)
+		cmd := exec.Command(program, st.args("-rpm", "6000", "-burst", "20")...)
 		cmd.Stderr = os.Stderr
 		require.NoError(t, cmd.Start())
 		return cmd

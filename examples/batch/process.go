@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -35,9 +36,11 @@ type batch struct {
 	out     *output
 	s       *scheduler.Scheduler
 	send    *sender
+	ear     *ear
 	kill    context.CancelFunc // ends the attempts that run
 	tally   tally
-	failure error // what made the input end before its end
+	used    atomic.Int64 // tokens, as the answers say
+	failure error        // what made the input end before its end
 
 	unfinished []scheduler.Unfinished // what a drain has left
 	unanswered map[string]outcome     // by name of the call: what has no result for the next run to find
@@ -75,6 +78,7 @@ func newBatch(ctx context.Context, cfg config) (_ *batch, err error) {
 	}
 	attempts, kill := context.WithCancel(context.Background())
 	b.send, b.kill = newSender(cfg, attempts), kill
+	b.ear = newEar(&b.cfg, b.s)
 	return b, nil
 }
 
@@ -97,6 +101,7 @@ func (b *batch) close() {
 // process does what there is to do, and counts what has become of it.
 func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, error) {
 	p := startProgress(log, b)
+	b.ear.say = p.say
 	err := b.run(soft, hard, p)
 	p.stop()
 	if err != nil {
@@ -104,6 +109,7 @@ func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, err
 	}
 	sum, err := audit(b.cfg.in, b.cfg.out)
 	sum.refused, sum.retries = b.send.refused.Load(), b.s.Snapshot().Totals.Retries
+	sum.used = b.used.Load()
 	sum.elapsed, sum.perRequest, sum.left = time.Since(b.started), b.tally.mean(), b.left()
 	return sum, err
 }
@@ -115,15 +121,11 @@ func sameFile(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-// scheduler is the configuration of the run's scheduler. A run that goes on does not
-// start with a full budget: it has what came in since the last attempt, as if none had
-// been left then. So starting over and over never overruns the API's quota.
-func (cfg config) scheduler(out *output) scheduler.Config {
-	c := scheduler.Config{Limit: cfg.limit, Retry: cfg.policy, MaxInFlight: cfg.inFlight}
-	if !out.last.IsZero() {
-		c.Level = &bucket.State{At: out.last}
+// scheduler is the configuration of the run's scheduler.
+func (cfg *config) scheduler(out *output) scheduler.Config {
+	return scheduler.Config{
+		Limits: cfg.limits(), Levels: cfg.levels(out.last), Retry: cfg.policy, MaxInFlight: cfg.inFlight,
 	}
-	return c
 }
 
 func newSender(cfg config, attempts context.Context) *sender {
@@ -148,10 +150,13 @@ func (b *batch) run(soft, hard context.Context, p *progress) error {
 			<-drained
 		}
 	}()
-	for res := range scheduler.Stream(context.Background(), b.s, b.lines(soft), b.attempt, scheduler.Each(callOptions)) {
+	for res := range scheduler.Stream(context.Background(), b.s, b.lines(soft), b.attempt, scheduler.Each(b.callOptions)) {
 		if errors.Is(res.Err, scheduler.ErrClosed) || errors.Is(res.Err, context.Canceled) {
 			b.unanswered[res.Input.name()] = res // interrupted: the next run answers it
 			continue
+		}
+		if tooLong := new(bucket.CostError); errors.As(res.Err, &tooLong) {
+			res.Err = fmt.Errorf("not sent: it may need %d tokens, and -tpm lets no more than %d through at once: let its answer have fewer, or raise -tpm or -token-burst", tooLong.Cost, tooLong.Capacity)
 		}
 		if err := b.out.write(resultOf(res.Input, res.Value, res.Err)); err != nil {
 			return fmt.Errorf("writing a result: %w", err)
@@ -161,26 +166,47 @@ func (b *batch) run(soft, hard context.Context, p *progress) error {
 	return b.failure
 }
 
-func callOptions(l *line) []scheduler.Option {
+func (b *batch) callOptions(l *line) []scheduler.Option {
 	opts := []scheduler.Option{scheduler.Name(l.name()), scheduler.Priority(l.priority)}
-	if l.err != nil {
+	switch {
+	case l.err != nil:
 		opts = append(opts, scheduler.Cost(0)) // a bad line is not sent
+	case b.cfg.tokens.on():
+		l.tokens = estimate(l.body)
+		opts = append(opts, scheduler.CostOf(tokenBudget, l.tokens))
 	}
 	return opts
 }
 
 // attempt makes one attempt at a line. The context that it is given ends with the drain:
 // an attempt that has begun may finish all the same, for it has been paid for.
-func (b *batch) attempt(_ context.Context, l *line) (*response, error) {
+func (b *batch) attempt(ctx context.Context, l *line) (*response, error) {
 	if l.err != nil {
 		return nil, l.err
 	}
 	b.out.touch()
-	answer, err := b.send.send(l)
+	asked := b.ear.ask()
+	answer, seen, err := b.send.send(l)
+	if answer != nil {
+		b.settle(ctx, answer)
+	}
+	b.ear.hear(asked, l, seen, err == nil)
 	if err != nil && !errors.Is(err, context.Canceled) { // one that was cut off has no say
 		l.last = err
 	}
 	return answer, err
+}
+
+// settle pays what an answer says that it has used.
+func (b *batch) settle(ctx context.Context, answer *response) {
+	used, ok := consumed(answer.Body)
+	if !ok {
+		return
+	}
+	b.used.Add(used)
+	if b.cfg.tokens.on() {
+		_ = scheduler.Settle(ctx, tokenBudget, used) // after a drain there is nobody left to pay
+	}
 }
 
 // lines yields the lines that are not answered yet, until soft is done.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/scheduler"
 )
 
 // tally counts results as they are written.
@@ -112,9 +113,18 @@ func (p *progress) String() string {
 	if failed := t.failed.Load(); failed > 0 {
 		s += fmt.Sprintf(" (%d failed)", failed)
 	}
-	s += fmt.Sprintf(", %d running, %d backing off, %d queued, %d tokens, %d retries", p.b.send.running.Load(), snap.BackingOff, snap.Queued, snap.Available, snap.Totals.Retries)
+	s += fmt.Sprintf(", %d running, %d backing off, %d queued, %s left, %d retries", p.b.send.running.Load(), snap.BackingOff, snap.Queued, left(snap), snap.Totals.Retries)
 	if wait := time.Until(snap.HeldUntil); wait > 0 {
 		s += fmt.Sprintf(", held by the server for %v", wait.Round(100*time.Millisecond))
+	}
+	return s
+}
+
+// left is what is left of the budgets.
+func left(snap scheduler.Snapshot) string {
+	s := fmt.Sprintf("%d %s", snap.Available, snap.Name)
+	for _, more := range snap.Budgets[min(1, len(snap.Budgets)):] { // the first is the one above
+		s += fmt.Sprintf(" and %d %s", more.Available, more.Name)
 	}
 	return s
 }

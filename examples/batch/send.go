@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"example.com/fairlead/retry"
+	"example.com/fairlead/retry/headers"
 )
 
 // maxBody bounds what is read of an answer.
@@ -32,7 +32,6 @@ type sender struct {
 type statusError struct {
 	response
 	status string
-	wait   time.Duration // of Retry-After
 }
 
 func (e *statusError) Error() string {
@@ -42,15 +41,16 @@ func (e *statusError) Error() string {
 	return e.status
 }
 
-// send makes one attempt.
-func (s *sender) send(l *line) (*response, error) {
+// send makes one attempt. What the answer says of the server's limits comes back, too.
+func (s *sender) send(l *line) (*response, headers.Observations, error) {
+	var silence headers.Observations
 	s.running.Add(1)
 	defer s.running.Add(-1)
 	ctx, cancel := context.WithTimeout(s.attempts, s.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, l.method, l.url, bytes.NewReader(l.body))
 	if err != nil {
-		return nil, err
+		return nil, silence, err
 	}
 	// Without these net/http could send the request once more by itself, without paying.
 	req.Body, req.GetBody = io.NopCloser(bytes.NewReader(l.body)), nil
@@ -61,52 +61,35 @@ func (s *sender) send(l *line) (*response, error) {
 	req.Header.Set("X-Request-Id", l.id())
 	res, err := s.client.Do(req)
 	if err != nil {
-		return nil, retry.Transient(err)
+		return nil, silence, retry.Transient(err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	if err != nil {
-		return nil, retry.Transient(fmt.Errorf("reading the answer: %w", err))
+		return nil, silence, retry.Transient(fmt.Errorf("reading the answer: %w", err))
 	}
 	if len(body) > maxBody {
-		return nil, fmt.Errorf("the answer is longer than %d bytes", maxBody)
+		return nil, silence, fmt.Errorf("the answer is longer than %d bytes", maxBody)
 	}
-	return s.judge(res, asJSON(body))
+	seen := headers.Parse(res.Header, time.Now())
+	answer, err := s.judge(res, asJSON(body), seen)
+	return answer, seen, err
 }
 
 // judge says what an answer means.
-func (s *sender) judge(res *http.Response, body json.RawMessage) (*response, error) {
+func (s *sender) judge(res *http.Response, body json.RawMessage, seen headers.Observations) (*response, error) {
 	answer := response{StatusCode: res.StatusCode, Body: body}
 	if res.StatusCode/100 == 2 {
 		return &answer, nil
 	}
-	err := &statusError{response: answer, status: res.Status, wait: retryAfter(res.Header, time.Now())}
-	switch {
-	case res.StatusCode == http.StatusTooManyRequests:
+	if res.StatusCode == http.StatusTooManyRequests {
 		s.refused.Add(1)
-		if apiCode(body) == "insufficient_quota" { // waiting doesn't pay bills
-			return nil, err
-		}
-		return nil, retry.After(err, err.wait)
-	case res.StatusCode >= 500 && err.wait > 0:
-		return nil, retry.After(err, err.wait)
-	case res.StatusCode >= 500:
-		return nil, retry.Transient(err)
+	}
+	err := seen.Mark(res.StatusCode, &statusError{response: answer, status: res.Status})
+	if apiCode(body) == "insufficient_quota" { // waiting doesn't pay bills
+		err = retry.Permanent(err)
 	}
 	return nil, err
-}
-
-// retryAfter is how long a server asks to wait, by either form of RFC 9110, section
-// 10.2.3; 0 if it doesn't say.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
 }
 
 // asJSON is the body itself if it is JSON, or a JSON string of it.

@@ -13,6 +13,7 @@ import (
 // summary is how a run ended.
 type summary struct {
 	counts
+	used       int64 // tokens, as the answers of this run say
 	elapsed    time.Duration
 	perRequest events.Times // what a request of this run has spent its time on; a mean
 	left       leftovers    // of a drain
@@ -75,6 +76,9 @@ func (s summary) String() string {
 	rows := []row{
 		{"answered", s.answered}, {"failed", s.failed}, {"lost", s.lost}, {"duplicated", s.duplicated},
 		{"429s seen", s.refused}, {"retries", s.retries}, {"elapsed", s.elapsed.Round(10 * time.Millisecond)},
+	}
+	if s.used > 0 {
+		rows = append(rows, row{"tokens used", s.used})
 	}
 	if s.perRequest != (events.Times{}) {
 		rows = append(rows, row{"time per request", s.perRequest})

@@ -28,7 +28,7 @@ done
 echo "Running demo/requests.jsonl within the API's quota ..."
 status=0
 "$dir/batch" -in demo/requests.jsonl -out "$dir/results.jsonl" -url "$(cat "$dir/url")" \
-	-rate 1800 -burst 50 -in-flight 32 || status=$?
+	-rpm 1800 -burst 50 -in-flight 32 || status=$?
 
 echo
 echo "The first two results:"

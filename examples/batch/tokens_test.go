@@ -1,0 +1,191 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/examples/internal/strict"
+	"example.com/fairlead/scheduler"
+)
+
+// chats are the lines of n requests that say how long their answers may be.
+func chats(n int) []string {
+	lines := make([]string, n)
+	for i := range lines {
+		lines[i] = fmt.Sprintf(`{"custom_id":"c%d","url":"/v1/chat/completions","body":{"model":"m","n":%d,"max_tokens":%d}}`, i+1, i+1, 50+i)
+	}
+	return lines
+}
+
+// spent is what a site's API has counted, and how often it has refused.
+func (st *site) spent() (tokens int64, refused int) {
+	for _, e := range st.entries() {
+		tokens += int64(e.Tokens)
+		if e.Status == http.StatusTooManyRequests {
+			refused++
+		}
+	}
+	return tokens, refused
+}
+
+// levels are what a scheduler's budgets hold.
+func levels(s *scheduler.Scheduler) map[string]int64 {
+	snap := s.Snapshot()
+	all := map[string]int64{snap.Name: snap.Available}
+	for _, b := range snap.Budgets {
+		all[b.Name] = b.Available
+	}
+	return all
+}
+
+// TestTokenBudget: an API that counts tokens has nothing to refuse, though it fails and drops
+// requests, and what they have cost then is lost.
+func TestTokenBudget(t *testing.T) {
+	api := generous
+	api.TokensPerMinute, api.TokenBurst = 120_000, 3000
+	api.FailRate, api.DropRate = 0.05, 0.05
+	st := newSite(t, api, chats(80)...)
+	sum, err := st.process("-tpm", "120000", "-token-burst", "2000", "-retries", "30")
+	require.NoError(t, err)
+	require.Zero(t, sum.refused)
+	require.Equal(t, 80, sum.answered)
+	require.Len(t, st.results(), 80)
+	tokens, refused := st.spent()
+	require.Zero(t, refused)
+	require.Greater(t, tokens, int64(3000), "or there would have been nothing to refuse anyway")
+	require.Greater(t, tokens, sum.used, "what has failed is paid, and of no use")
+}
+
+// TestSettled: a line pays what it may cost, and in the end what it has cost.
+func TestSettled(t *testing.T) {
+	api := generous
+	api.TokensPerMinute, api.TokenBurst = 1_000_000_000, 1_000_000_000
+	st := newSite(t, api, chats(40)...)
+	r := st.start("-tpm", "1", "-token-burst", "100000", "-rpm", "1", "-burst", "1000")
+	sum := r.result(t)
+	require.Equal(t, counts{answered: 40}, sum.counts)
+	tokens, _ := st.spent()
+	require.Equal(t, tokens, sum.used)
+	require.Contains(t, sum.String(), fmt.Sprintf("\ntokens used:      %d\n", sum.used))
+	after := levels(r.s)
+	require.InDelta(t, 100_000-tokens, after[tokenBudget], 1, "one may have come in meanwhile")
+	require.InDelta(t, 960, after[requestBudget], 1)
+	require.Contains(t, r.log.String(), fmt.Sprintf(" %d requests and %d tokens left, 0 retries\n", after[requestBudget], after[tokenBudget]))
+
+	ledger := r.s.Snapshot().Budgets[1].Ledger
+	estimated := int64(0)
+	for i, text := range chats(40) {
+		l := newLine(i+1, []byte(text))
+		l.parse(st.in, r.cfg.url)
+		estimated += estimate(l.body)
+	}
+	require.Equal(t, estimated, ledger.Spent)
+	require.Equal(t, estimated-tokens, ledger.Refunded)
+}
+
+// TestTooLong: a line that the budget can never pay is not sent, and says what to do.
+func TestTooLong(t *testing.T) {
+	st := newSite(t, generous, `{"max_tokens":100}`, `{"max_tokens":95}`, `{"max_tokens":1e99}`)
+	sum, err := st.process("-tpm", "100")
+	require.NoError(t, err)
+	require.Equal(t, counts{answered: 2, failed: 1}, sum.counts, "what is no number counts for nothing")
+	require.Len(t, st.entries(), 2)
+	for id, r := range st.results() {
+		if lineOf(id) == 1 {
+			require.Equal(t, "not sent: it may need 105 tokens, and -tpm lets no more than 100 through at once: let its answer have fewer, or raise -tpm or -token-burst", r.Error.Message)
+		}
+	}
+
+	// Where it is the server that says so.
+	api := generous
+	api.TokensPerMinute = 1000
+	st = newSite(t, api, `{"max_tokens":10}`, `{"max_tokens":2000}`)
+	sum, err = st.process("-tpm", "auto", "-in-flight", "1")
+	require.NoError(t, err)
+	require.Equal(t, counts{answered: 1, failed: 1}, sum.counts)
+	require.Len(t, st.entries(), 1)
+}
+
+// TestEstimate: from the body and what it says of its answer, and nothing that makes no sense.
+func TestEstimate(t *testing.T) {
+	for body, want := range map[string]int64{
+		``:                              0,
+		`{}`:                            1,
+		`"é"`:                           1,
+		`{"a":1}`:                       2,
+		`{"max_tokens":100}`:            5 + 100,
+		`{"max_completion_tokens":100}`: 8 + 100,
+		`{"max_output_tokens":100}`:     7 + 100,
+		`{"max_tokens":7,"max_completion_tokens":100}`: 11 + 100,
+		`{"max_tokens":-100}`:                          5,
+		`{"max_tokens":null}`:                          5,
+		`{"max_tokens":"100"}`:                         5,
+		`{"max_tokens":9223372036854775807}`:           9 + mostTokens,
+		`[1,2,3]`:                                      2,
+	} {
+		require.Equal(t, want, estimate([]byte(body)), body)
+	}
+}
+
+// TestConsumed: what answers say in the terms of OpenAI and of others.
+func TestConsumed(t *testing.T) {
+	for answer, want := range map[string]int64{
+		`{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":8}}`: 8,
+		`{"usage":{"prompt_tokens":3,"completion_tokens":4}}`:                  7,
+		`{"usage":{"input_tokens":3,"output_tokens":5}}`:                       8,
+		`{"usage":{"total_tokens":0}}`:                                         0,
+		`{"usage":{"total_tokens":-1}}`:                                        -1,
+		`{"usage":{"total_tokens":9223372036854775807}}`:                       -1,
+		`{"usage":{"total_tokens":"many"}}`:                                    -1,
+		`{"usage":{"prompt_tokens":3}}`:                                        -1,
+		`{"usage":null}`:                                                       -1,
+		`{}`:                                                                   -1,
+		`"usage"`:                                                              -1,
+	} {
+		got, ok := consumed([]byte(answer))
+		if !ok {
+			got = -1
+		}
+		require.Equal(t, want, got, answer)
+	}
+}
+
+// TestAuto: the limits and what is left are the server's.
+func TestAuto(t *testing.T) {
+	api := strict.Config{PerMinute: 6000, Burst: 6000, TokensPerMinute: 600_000}
+	st := newSite(t, api, chats(100)...)
+	r := st.start("-rpm", "auto", "-burst", "0", "-tpm", "auto")
+	sum := r.result(t)
+	require.Equal(t, counts{answered: 100}, sum.counts)
+	_, refused := st.spent()
+	require.Zero(t, refused)
+	all := r.s.Snapshot().Budgets
+	require.Equal(t, "6000 per 1m0s, capacity 600", all[0].Limit.String())
+	require.Equal(t, "600000 per 1m0s, capacity 600000", all[1].Limit.String())
+	require.Greater(t, all[1].Available, int64(500_000), "more than it began with")
+	require.Contains(t, r.log.String(), "batch: the server's limit is 6000 requests every 1m0s\n")
+	require.Contains(t, r.log.String(), "batch: the server's limit is 600000 tokens every 1m0s\n")
+}
+
+// TestOthersUseTheKey: when others have used up a part, who was told a limit believes it, and
+// who was not knows no other.
+func TestOthersUseTheKey(t *testing.T) {
+	api := strict.Config{PerMinute: 60, Burst: 60, TokensPerMinute: 6000}
+	for _, flags := range [][]string{{"-rpm", "1000", "-tpm", "6000"}, {"-rpm", "auto", "-tpm", "auto"}} {
+		st := newSite(t, api, chats(40)...)
+		_, err := st.process("-rpm", "1000", "-burst", "1000") // the others
+		require.NoError(t, err)
+		st.in, st.out = st.in+".more", st.out+".more"
+		st.input(`{"max_tokens":1000}`, `{"max_tokens":1001}`)
+		r := st.start(append(flags, "-burst", "1000", "-in-flight", "1")...)
+		require.Equal(t, counts{answered: 2}, r.result(t).counts)
+		used, refused := st.spent()
+		require.Zero(t, refused)
+		left := levels(r.s)
+		require.InDelta(t, 60-40-2, left[requestBudget], 5) // one a second came in meanwhile
+		require.InDelta(t, 6000-used, left[tokenBudget], 500)
+	}
+}
