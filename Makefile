@@ -3,13 +3,16 @@ MODULES := . events/otelevents examples bench bench/peerstests scheduler/adapter
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help demo test test-386 cpus sim soak mutate lint build fuzz bench bench-quick peers-tests transcripts rename
+.PHONY: help demo compare test test-386 cpus sim soak mutate lint build fuzz bench bench-quick peers-tests transcripts rename
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: ## run 320 requests against a local API that refuses, fails and drops
 	@sh examples/demo/run.sh
+
+compare: ## run those requests with plain goroutines and with batch, and print both side by side
+	@cd examples && go run ./compare
 
 test: ## run all tests of all modules, with the race detector
 	@for m in $(MODULES); do echo "== module $$m"; (cd $$m && go test -race -shuffle=on -timeout 240s ./...) || exit 1; done
