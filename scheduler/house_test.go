@@ -63,8 +63,9 @@ func TestD1_OnlyClockTouchesTheClock(t *testing.T) {
 // needs nothing but the standard library.
 func TestFloors(t *testing.T) {
 	floor := map[string]int{
-		"/clock": 1, "/clock/clocktest": 1, "/bucket": 1, "/retry": 1, "/events": 1, "/retry/headers": 2, "/scheduler": 2,
-		"/scheduler/adapters": 3, "/scheduler/adapters/hashicorp": 3, "/scheduler/ratehttp": 3,
+		"/clock": 1, "/clock/clocktest": 1, "/bucket": 1, "/retry": 1, "/events": 1,
+		"/retry/headers": 2, "/events/timeline": 2, "/scheduler": 2,
+		"/scheduler/adapters": 3, "/scheduler/adapters/hashicorp": 3, "/scheduler/ratehttp": 3, "/scheduler/stats": 3,
 	}
 	seen := 0
 	for _, pkg := range goList(t, "./...") {

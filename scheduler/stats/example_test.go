@@ -1,0 +1,52 @@
+package stats_test
+
+import (
+	"context"
+	"encoding/json"
+	"expvar"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/stats"
+)
+
+// A running process can be looked at from a browser, or with curl.
+func ExampleHandler() {
+	s, err := scheduler.New(scheduler.Config{MaxInFlight: 8})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	_ = s.Do(context.Background(), func(context.Context) error { return nil })
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /debug/scheduler", stats.Handler(s))
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, httptest.NewRequest("GET", "/debug/scheduler", nil))
+
+	var state scheduler.Snapshot
+	if err := json.Unmarshal(answer.Body.Bytes(), &state); err != nil {
+		panic(err)
+	}
+	fmt.Println(state.Totals.Succeeded, "succeeded,", state.Available, "tokens left, at most", state.MaxInFlight, "at once")
+	// Output: 1 succeeded, 999 tokens left, at most 8 at once
+}
+
+// A scheduler stands beside the other variables of the process, at /debug/vars.
+func ExampleVar() {
+	s, err := scheduler.New(scheduler.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	expvar.Publish("scheduler", stats.Var(s))
+
+	var state scheduler.Snapshot
+	if err := json.Unmarshal([]byte(expvar.Get("scheduler").String()), &state); err != nil {
+		panic(err)
+	}
+	fmt.Println(state.Available, "tokens left")
+	// Output: 1000 tokens left
+}
