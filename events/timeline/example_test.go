@@ -1,0 +1,105 @@
+package timeline_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"example.com/fairlead/events"
+	"example.com/fairlead/events/timeline"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+// A timeline is fed from a subscription, and written when the scheduler is closed.
+func Example() {
+	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{MaxRetries: 1, Initial: time.Millisecond}})
+	if err != nil {
+		panic(err)
+	}
+	var t timeline.Timeline
+	sub, over := s.Subscribe(), make(chan struct{})
+	go func() {
+		defer close(over)
+		for ev := range sub.C {
+			t.Add(ev)
+		}
+	}()
+
+	ctx := context.Background()
+	_ = s.Do(ctx, func(context.Context) error { return nil }, scheduler.Name("fine"))
+	_ = s.Do(ctx, func(context.Context) error { return retry.Transient(errors.New("connection reset")) }, scheduler.Name("hopeless"))
+	s.Close()
+	<-over
+
+	var page bytes.Buffer // or a file
+	if err := t.WriteHTML(&page); err != nil {
+		panic(err)
+	}
+	fmt.Println(strings.Count(page.String(), `class="call`), "calls,", strings.Count(page.String(), `class="span run bad"`), "failed attempts")
+	// Output: 2 calls, 2 failed attempts
+}
+
+// twoCalls are the events of a call that runs for a second, and of one that waits for it.
+func twoCalls() *timeline.Timeline {
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var t timeline.Timeline
+	for _, ev := range []events.Event{
+		{At: noon, Kind: events.Queued, Call: 1, Attempt: 1},
+		{At: noon, Kind: events.Granted, Call: 1, Attempt: 1},
+		{At: noon, Kind: events.Queued, Call: 2, Attempt: 1},
+		{At: noon.Add(time.Second), Kind: events.Succeeded, Call: 1, Attempt: 1, Times: events.Times{Run: time.Second}},
+		{At: noon.Add(time.Second), Kind: events.Granted, Call: 2, Attempt: 1},
+		{At: noon.Add(time.Second), Kind: events.Failed, Call: 2, Attempt: 1, Times: events.Times{Slot: time.Second}, Err: errors.New("404 Not Found")},
+	} {
+		t.Add(ev)
+	}
+	return &t
+}
+
+// The trace can be opened with Perfetto, or in Chrome at chrome://tracing.
+func ExampleTimeline_WriteTrace() {
+	var trace bytes.Buffer
+	if err := twoCalls().WriteTrace(&trace); err != nil {
+		panic(err)
+	}
+	for line := range strings.Lines(trace.String()) {
+		if strings.Contains(line, `"ph":"X"`) {
+			fmt.Print(line)
+		}
+	}
+	// Output:
+	// {"name":"call 1 succeeded","ph":"X","ts":0.000,"dur":1000000.000,"pid":2,"tid":1,"args":{"attempts":1,"call":1,"outcome":"succeeded","times":"1s (run 1s)"}},
+	// {"name":"run","ph":"X","ts":0.000,"dur":1000000.000,"pid":2,"tid":1,"args":{"attempt":1}},
+	// {"name":"call 2 failed","ph":"X","ts":0.000,"dur":1000000.000,"pid":2,"tid":2,"args":{"attempts":1,"call":2,"error":"404 Not Found","outcome":"failed","times":"1s (slot 1s)"}},
+	// {"name":"slot","ph":"X","ts":0.000,"dur":1000000.000,"pid":2,"tid":2,"args":{"attempt":1}},
+	// {"name":"run","ph":"X","ts":1000000.000,"dur":0.000,"pid":2,"tid":2,"args":{"attempt":1,"error":"404 Not Found"}}
+}
+
+func ExampleTimeline_WriteHTML() {
+	file, err := os.CreateTemp("", "timeline-*.html")
+	if err != nil {
+		panic(err)
+	}
+	defer os.Remove(file.Name())
+	fmt.Println(errors.Join(twoCalls().WriteHTML(file), file.Close()))
+	// Output: <nil>
+}
+
+// Of a long run only so many calls are drawn one by one.
+func ExampleTimeline() {
+	t := timeline.Timeline{MaxCalls: 100}
+	for i := range 1000 {
+		t.Add(events.Event{Kind: events.Succeeded, Call: uint64(i + 1), Attempt: 1, Times: events.Times{Run: time.Second}})
+	}
+	var trace bytes.Buffer
+	if err := t.WriteTrace(&trace); err != nil {
+		panic(err)
+	}
+	fmt.Println(strings.Contains(trace.String(), "One call in 16 is drawn, 63 of the 1000 that are over; sums and curves are of all."))
+	// Output: true
+}

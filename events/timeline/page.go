@@ -1,0 +1,227 @@
+package timeline
+
+import (
+	"bufio"
+	_ "embed"
+	"fmt"
+	"html"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"example.com/fairlead/events"
+)
+
+//go:embed page.css
+var style string
+
+//go:embed page.js
+var script string
+
+// WriteHTML writes one page with the timeline as a picture. It needs no network: a policy in
+// it forbids that. It follows a reader's preference for light or dark, and can be used
+// with a keyboard and without a script: that only adds zoom and moving from call to call.
+func (t *Timeline) WriteHTML(w io.Writer) error {
+	p := t.draw()
+	h := page{bufio.NewWriter(w), p}
+	h.head()
+	h.legend()
+	h.put(`<div class="picture">` + "\n")
+	h.scale()
+	h.put(`<div id="view" role="region" aria-label="timeline" tabindex="0"><div id="wide">` + "\n")
+	h.curves()
+	h.axis()
+	h.rows()
+	h.put("</div></div></div>\n")
+	h.put(`<p id="told" class="told" role="status">Choose a call to read about it.</p>` + "\n")
+	h.put("</main>\n<script>\n" + script + "</script>\n</body></html>\n")
+	return h.b.Flush()
+}
+
+const (
+	across      = 10000 // of all pictures, in their own units; a page stretches them
+	thin        = 0.01  // wide enough for a span of no length to have an edge
+	rowHeight   = 16
+	panelHeight = 64
+	ticks       = 8
+)
+
+type page struct {
+	b *bufio.Writer // has the first error, and tells of it when it is flushed
+	picture
+}
+
+// put writes markup as it is, and putf as a format says. For what comes from outside there
+// is say.
+func (h page) put(markup string) { _, _ = h.b.WriteString(markup) }
+
+func (h page) putf(format string, a ...any) { fmt.Fprintf(h.b, format, a...) }
+
+func (h page) say(s string) { h.put(html.EscapeString(s)) }
+
+func (h page) head() {
+	h.put(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"/>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"/>
+<meta name="viewport" content="width=device-width"/>
+<title>Timeline of ` + count(h.over(), "call") + "</title>\n<style>\n" + style + "</style></head>\n<body><main>\n<h1>Timeline</h1>\n<p>")
+	h.say(h.summary())
+	h.put("</p>\n" + `<p class="note">It begins at ` + h.start.UTC().Format("2006-01-02 15:04:05.000") + " UTC.</p>\n")
+}
+
+func (h page) legend() {
+	h.put(`<p>On what a call spends its time:`)
+	for p, name := range partNames {
+		h.putf(`<span class="key %s"></span>%s`, name, name)
+		if part(p) == run {
+			h.put(` <span class="key run bad"></span>run that failed`)
+		}
+	}
+	h.put("</p>\n" + `<p><button type="button" data-key="+" aria-label="zoom in">+</button>` +
+		`<button type="button" data-key="-" aria-label="zoom out">−</button>` +
+		`<button type="button" data-key="0">all</button><button type="button" data-key="f">next failure</button>` +
+		`<span class="note">Keys: + − 0 zoom, f next failure; in the calls: ↑ ↓ Page Home End from call to call, ← → along.</span></p>` + "\n")
+}
+
+// scale is what stands at the left, and stays there when the picture is moved.
+func (h page) scale() {
+	low, high := h.level()
+	h.putf(`<div class="scale"><div class="of">tokens<br/>%d to %d</div><div class="of">calls waiting<br/>up to %d</div><div class="axis"></div>`+
+		`<div class="names" aria-hidden="true">`+"\n", low, high, h.peak)
+	for _, c := range h.calls {
+		if c.bad() {
+			h.put(`<div class="bad">✗ `)
+		} else {
+			h.put(`<div>`)
+		}
+		h.say(strconv.FormatUint(c.number, 10) + " " + c.name)
+		h.put("</div>\n")
+	}
+	h.put("</div></div>\n")
+}
+
+// bad reports whether a call ended otherwise than it should.
+func (d drawn) bad() bool { return d.outcome != 0 && d.outcome != events.Succeeded }
+
+// level is how few and how many tokens there were: from 0, or from below it.
+func (p picture) level() (low, high int64) {
+	for _, q := range p.points {
+		low, high = min(low, q.tokens), max(high, q.tokens)
+	}
+	return low, high
+}
+
+func (h page) x(at time.Duration) float64 {
+	return across * float64(at) / float64(max(h.length, 1))
+}
+
+func (h page) curves() {
+	low, high := h.level()
+	h.panel("tokens", float64(low), float64(high), func(q point) float64 { return float64(q.tokens) })
+	h.panel("calls waiting", 0, float64(h.peak), func(q point) float64 { return float64(q.waiting) })
+}
+
+func (h page) panel(name string, low, high float64, of func(point) float64) {
+	h.put(`<div class="panel">`)
+	h.svg(panelHeight, `role="img" aria-label="`+name+`, over time"`)
+	y := func(v float64) float64 { return panelHeight - 3 - (panelHeight-6)*(v-low)/max(high-low, 1) }
+	for i, q := range h.points {
+		if i == 0 {
+			h.putf(`<path class="curve" d="M%.1f %.1f`, h.x(q.at), y(of(q)))
+		} else {
+			h.putf(`H%.1fV%.1f`, h.x(q.at), y(of(q)))
+		}
+	}
+	if len(h.points) > 0 {
+		h.putf(`H%d"/>`, across)
+	}
+	h.put("</svg></div>\n")
+}
+
+// svg begins a picture that is stretched across the page, with what lies behind all of them.
+func (h page) svg(height int, attributes string) {
+	h.putf(`<svg viewBox="0 0 %d %d" preserveAspectRatio="none" height="%d" %s>`+"\n", across, height, height, attributes)
+	for _, s := range append(h.holds[:len(h.holds):len(h.holds)], h.pauses...) {
+		h.putf(`<rect class="break" x="%.1f" y="0" width="%.1f" height="%d"/>`, h.x(s.from), h.x(s.length()), height)
+	}
+	step := roundStep(h.length / ticks)
+	for at := step; at < h.length && at > 0; at += step {
+		h.putf(`<path class="tick" d="M%.1f 0V%d"/>`, h.x(at), height)
+	}
+	h.put("\n")
+}
+
+func (h page) axis() {
+	h.put(`<div class="axis" aria-hidden="true">`)
+	step := roundStep(h.length / ticks)
+	for at := time.Duration(0); at <= h.length-step/2; at += step {
+		h.putf(`<span style="left:%.3f%%">%s</span>`, h.x(at)*100/across, label(at))
+	}
+	h.put("</div>\n")
+}
+
+// steps are what the labels of a time axis may be apart.
+var steps = []time.Duration{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 6 * 3600, 12 * 3600, 24 * 3600}
+
+// roundStep is a step for a time axis that is not below d.
+func roundStep(d time.Duration) time.Duration {
+	for unit := time.Nanosecond; unit < time.Second; unit *= 10 {
+		for _, n := range steps[:3] {
+			if n*unit >= d {
+				return n * unit
+			}
+		}
+	}
+	for _, n := range steps {
+		if n*time.Second >= d {
+			return n * time.Second
+		}
+	}
+	step := 24 * time.Hour
+	for step < d {
+		step *= 2
+	}
+	return step
+}
+
+// label is an instant without parts that are zero, such as 5m or 1h30m.
+func label(at time.Duration) string {
+	s := at.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
+
+func (h page) rows() {
+	h.svg(max(rowHeight*len(h.calls), 1), `role="list" aria-label="`+count(len(h.calls), "call")+`"`)
+	for i, c := range h.calls {
+		h.row(i, c)
+	}
+	h.put("</svg>\n")
+}
+
+func (h page) row(i int, c drawn) {
+	class, reached := "call", "-1"
+	if c.bad() {
+		class = "call bad"
+	}
+	if i == 0 {
+		reached = "0"
+	}
+	y := i * rowHeight
+	h.putf(`<g class="%s" role="listitem" tabindex="%s"><title>`, class, reached)
+	h.say(c.String())
+	h.putf(`</title><rect class="row" x="0" y="%d" width="%d" height="%d"/>`, y, across, rowHeight)
+	for _, s := range c.spans {
+		class := "span " + partNames[s.part]
+		if s.err != "" {
+			class += " bad"
+		}
+		h.putf(`<rect class="%s" x="%.2f" y="%d" width="%.2f" height="%d"/>`, class, h.x(s.from), y+3, max(h.x(s.length()), thin), rowHeight-6)
+	}
+	h.put("</g>\n")
+}

@@ -1,0 +1,130 @@
+package timeline
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// WriteTrace writes a JSON file in the Trace Event format, which Perfetto and
+// chrome://tracing open. The process "calls" has a thread for each call, in order of their
+// numbers: in it a span for the call, and inside that one for each thing on which it
+// spent its time; together they are as long as the call. The process "scheduler" has
+// holds, pauses and what else happened, and as counters the tokens and the calls that wait.
+// Times count from the first of them, in microseconds with three decimals, which are exact.
+func (t *Timeline) WriteTrace(w io.Writer) error {
+	p := t.draw()
+	tw := traceWriter{b: bufio.NewWriter(w)}
+	fmt.Fprint(tw.b, `{"displayTimeUnit":"ms","otherData":`)
+	tw.json(map[string]any{"start": p.start.UTC().Format(time.RFC3339Nano), "summary": p.summary()})
+	fmt.Fprint(tw.b, `,"traceEvents":[`)
+	tw.name(schedulerProcess, 0, "process_name", "scheduler")
+	tw.name(schedulerProcess, holdsThread, "thread_name", "holds")
+	tw.name(schedulerProcess, pausesThread, "thread_name", "pauses")
+	tw.name(callsProcess, 0, "process_name", "calls")
+	for _, s := range p.holds {
+		tw.span(schedulerProcess, holdsThread, "hold", s.from, s.to, nil)
+	}
+	for _, s := range p.pauses {
+		tw.span(schedulerProcess, pausesThread, "pause", s.from, s.to, nil)
+	}
+	for _, m := range p.marks {
+		tw.event(traceEvent{Name: m.what, Phase: "i", At: micros(m.at), Process: schedulerProcess, Scope: "g"})
+	}
+	for _, q := range p.points {
+		tw.counter("tokens", q.at, q.tokens)
+		tw.counter("calls waiting", q.at, int64(q.waiting))
+	}
+	for i, c := range p.calls {
+		tw.call(i+1, c)
+	}
+	fmt.Fprint(tw.b, "\n]}\n")
+	return tw.b.Flush()
+}
+
+const (
+	schedulerProcess = 1
+	holdsThread      = 1
+	pausesThread     = 2
+	callsProcess     = 2
+)
+
+// traceEvent is an entry of a trace.
+type traceEvent struct {
+	Name     string         `json:"name"`
+	Phase    string         `json:"ph"`
+	At       micros         `json:"ts"`
+	Duration *micros        `json:"dur,omitempty"`
+	Process  int            `json:"pid"`
+	Thread   int            `json:"tid"`
+	Scope    string         `json:"s,omitempty"`
+	Args     map[string]any `json:"args,omitempty"`
+}
+
+// micros is a time in microseconds, to the nanosecond.
+type micros time.Duration
+
+// MarshalJSON is a number that no floating point has been near.
+func (m micros) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, "%d.%03d", m/1000, m%1000), nil // instants and times are not negative
+}
+
+type traceWriter struct {
+	b     *bufio.Writer // has the first error, and tells of it when it is flushed
+	after string
+}
+
+func (w *traceWriter) json(v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // strings and numbers always have a form
+	}
+	_, _ = w.b.Write(text)
+}
+
+func (w *traceWriter) event(ev traceEvent) {
+	fmt.Fprint(w.b, w.after+"\n")
+	w.json(ev)
+	w.after = ","
+}
+
+func (w *traceWriter) name(process, thread int, what, name string) {
+	w.event(traceEvent{Name: what, Phase: "M", Process: process, Thread: thread, Args: map[string]any{"name": name}})
+}
+
+func (w *traceWriter) span(process, thread int, name string, from, to time.Duration, args map[string]any) {
+	d := micros(to - from)
+	w.event(traceEvent{Name: name, Phase: "X", At: micros(from), Duration: &d, Process: process, Thread: thread, Args: args})
+}
+
+func (w *traceWriter) counter(name string, at time.Duration, v int64) {
+	w.event(traceEvent{Name: name, Phase: "C", At: micros(at), Process: schedulerProcess, Args: map[string]any{"value": v}})
+}
+
+// call is a thread. It has a number of its own, since that of the call may be too large for one.
+func (w *traceWriter) call(thread int, c drawn) {
+	w.name(callsProcess, thread, "thread_name", c.title())
+	w.event(traceEvent{
+		Name: "thread_sort_index", Phase: "M", Process: callsProcess, Thread: thread, Args: map[string]any{"sort_index": thread},
+	})
+	args := map[string]any{"call": c.number, "outcome": c.ending(), "attempts": c.attempts, "times": c.times.String()}
+	if c.err != "" {
+		args["error"] = c.err
+	}
+	if c.lost {
+		args["note"] = unordered
+	}
+	w.span(callsProcess, thread, c.title()+" "+c.ending(), c.from, c.to, args)
+	for _, s := range c.spans {
+		args := map[string]any{}
+		if s.attempt > 0 {
+			args["attempt"] = s.attempt
+		}
+		if s.err != "" {
+			args["error"] = s.err
+		}
+		w.span(callsProcess, thread, partNames[s.part], s.from, s.to, args)
+	}
+}
