@@ -2,6 +2,7 @@
 package examples_test
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,31 @@ func TestForecastPicture(t *testing.T) {
 	got, err := os.ReadFile("forecast/forecast.svg")
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got), "draw it again: cd examples && go run ./forecast -o forecast/forecast.svg")
+}
+
+// TestTimelineFiles: the timeline program draws all of its calls, those that fail and the hold.
+func TestTimelineFiles(t *testing.T) {
+	page, trace := filepath.Join(t.TempDir(), "timeline.html"), filepath.Join(t.TempDir(), "timeline.json")
+	require.NoError(t, exec.Command("go", "run", "./timeline", page, trace).Run())
+	html, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Equal(t, 40, strings.Count(string(html), "<title>call "))
+	_, summary, _ := strings.Cut(string(html), "<p>")
+	summary, _, _ = strings.Cut(summary, "</p>")
+	require.Regexp(t, `^40 calls in \S+: 37 succeeded, 3 exhausted; 47 attempts; `, summary)
+	spans := map[string]int{}
+	var read struct{ TraceEvents []struct{ Name, Ph string } }
+	text, err := os.ReadFile(trace)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &read))
+	for _, ev := range read.TraceEvents {
+		if ev.Ph == "X" {
+			spans[ev.Name]++
+		}
+	}
+	require.Equal(t, 47, spans["run"])
+	require.Equal(t, 7, spans["backoff"])
+	require.Greater(t, spans["hold"], 20, "that of the scheduler, and those of the calls that waited")
 }
 
 // TestSmallPrograms: each is short, runs, and prints what it is there to show.
@@ -55,7 +81,7 @@ now serving Bob
 			}
 		})
 	}
-	for _, pattern := range []string{"quickstart/*.go", "progress/*.go", "consumer/*.go", "queue/*.go", "forecast/*.go", "faketest/*.go"} {
+	for _, pattern := range []string{"quickstart/*.go", "progress/*.go", "consumer/*.go", "queue/*.go", "forecast/*.go", "timeline/*.go", "faketest/*.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		require.NotEmpty(t, files)

@@ -1,0 +1,59 @@
+// Timeline draws a few dozen calls, some of which fail and one of which makes all wait:
+//
+//	go run ./timeline timeline.html timeline.json
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events/timeline"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		log.Fatal("usage: timeline page.html trace.json")
+	}
+	policy := retry.Policy{MaxRetries: 2, Initial: 100 * time.Millisecond}
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50).Burst(10), MaxInFlight: 4, Retry: policy})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var drawn timeline.Timeline
+	sub, over := s.Subscribe(), make(chan struct{})
+	go func() {
+		defer close(over)
+		for ev := range sub.C { // until the scheduler is closed
+			drawn.Add(ev)
+		}
+	}()
+	var held atomic.Bool
+	for i := range 40 {
+		_, _ = s.Submit(context.Background(), func(context.Context) error {
+			time.Sleep(time.Duration(5+i%4*10) * time.Millisecond)
+			if i == 12 && held.CompareAndSwap(false, true) {
+				return retry.After(errors.New("429 Too Many Requests"), 300*time.Millisecond)
+			} else if i%13 != 7 {
+				return nil
+			}
+			return retry.Transient(errors.New("connection reset"))
+		}, scheduler.Name(fmt.Sprint("page ", i)))
+	}
+	_, _ = s.Shutdown(context.Background()) // returns when all are over
+	<-over
+	for i, draw := range []func(io.Writer) error{drawn.WriteHTML, drawn.WriteTrace} {
+		f, err := os.Create(os.Args[i+1])
+		if err := errors.Join(err, draw(f), f.Close()); err != nil {
+			log.Fatal(err)
+		}
+	}
+}
