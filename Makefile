@@ -3,7 +3,7 @@ MODULES := . events/otelevents events/timeline/browser examples bench bench/peer
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help demo compare test test-386 cpus sim soak mutate lint build fuzz bench bench-quick peers-tests transcripts rename
+.PHONY: help demo compare test test-386 cpus sim soak mutate lint build fuzz bench bench-quick peers-tests proof transcripts rename
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,10 @@ bench-quick: ## print the ratios against the targets, in 90 seconds
 
 peers-tests: ## run the peers' own tests against Fairlead
 	@cd bench/peerstests && go run .
+
+proof: ## run the HTTP transport against nginx, express-rate-limit, aimock and three clients; gets what it needs
+	@sh bench/proof/setup.sh
+	@cd bench/proof && go vet ./... && go test -race -count=1 -timeout 300s ./...
 
 transcripts: ## write what the core does now into its transcripts, to be read in the diff
 	@go test ./scheduler -run TestTranscripts -rewrite && git diff --stat -- scheduler/testdata
