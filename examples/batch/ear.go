@@ -19,7 +19,24 @@ type ear struct {
 	mu      sync.Mutex
 	asked   uint64           // requests so far
 	heard   uint64           // the latest of those whose answers were heard
+	over    costs            // of those that are over
 	learned map[string]heard // by name of our budget
+}
+
+// question is a request on its way.
+type question struct {
+	number uint64
+	over   costs // of those that were over when it went out
+}
+
+// costs are what requests pay from our budgets.
+type costs struct{ requests, tokens int64 }
+
+func (c costs) of(budget string) int64 {
+	if budget == tokenBudget {
+		return c.tokens
+	}
+	return c.requests
 }
 
 // heard is what the server has said of a budget.
@@ -32,55 +49,67 @@ func newEar(cfg *config, s *scheduler.Scheduler) *ear {
 	return &ear{cfg: cfg, s: s, say: func(string) {}, learned: map[string]heard{}}
 }
 
-// ask numbers a request that is about to be sent.
-func (e *ear) ask() uint64 {
+// ask notes that a request is about to be sent.
+func (e *ear) ask() question {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.asked++
-	return e.asked
+	return question{e.asked, e.over}
 }
 
-// hear takes the word of the answer to a request. If the answer to a later request came
-// first, it tells of the past, and is not heard: what went out since would be forgotten.
-// (Requests that overtake each other on their way can't be told from others. The server
-// may then refuse one, and say when to come back.)
-func (e *ear) hear(asked uint64, l *line, seen headers.Observations, answered bool) {
+// hear notes that a request is over, and takes the word of its answer. If the answer to a
+// later one came first, it tells of the past, and is not heard.
+func (e *ear) hear(q question, l *line, seen headers.Observations, answered bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if asked < e.heard {
+	defer func() { e.over = costs{e.over.requests + 1, e.over.tokens + l.tokens} }()
+	if q.number < e.heard {
 		return
 	}
-	e.heard = asked
-	for budget, first := range e.cfg.limits() {
-		if b, ok := tightest(budget, seen.Budgets); ok {
-			e.tell(budget, b, seen.At, l, answered)
+	e.heard = q.number
+	limits := e.cfg.limits()
+	// Tokens come first: if more requests were allowed before, they would go on tokens that
+	// the server has not got.
+	for _, budget := range []string{tokenBudget, requestBudget} {
+		first, ok := limits[budget]
+		if !ok {
+			continue
 		}
-		if known := e.learned[budget]; answered && known == (heard{}) {
-			e.learned[budget] = heard{limit: first}
-			if e.cfg.quota(budget).auto {
-				e.say(fmt.Sprintf("the server does not say how many %s it allows: it is sent %d a minute until it does", budget, first.Refill))
-			}
+		// What went out with it and was over before it may have been counted after it.
+		unknown := e.over.of(budget) - q.over.of(budget)
+		if answered { // so it was counted itself, though Learn, for which it still runs, can't know
+			unknown -= costs{1, l.tokens}.of(budget)
+		}
+		if b, ok := tightest(budget, seen.Budgets); ok {
+			e.tell(budget, b, seen.At, unknown)
+		}
+		if answered {
+			e.miss(budget, first)
 		}
 	}
 }
 
-// tell tells the scheduler of a budget. It fails only when a drain has ended, and nobody
-// needs to know any more.
-func (e *ear) tell(budget string, b headers.Budget, at time.Time, l *line, answered bool) {
-	limit, ok := e.limit(budget, b, at)
-	if !ok || !e.cfg.quota(budget).auto {
-		_ = e.s.Observe(budget, b.Remaining)
+// miss says, once, that the server does not say what its limit is.
+func (e *ear) miss(budget string, first bucket.Limit) {
+	if e.learned[budget] != (heard{}) {
 		return
 	}
-	b.Remaining = min(b.Remaining, mostTokens)
-	// Learn takes off what running requests have paid. One that is answered was counted.
-	switch {
-	case answered && budget == tokenBudget:
-		b.Remaining += l.tokens
-	case answered:
-		b.Remaining++
+	e.learned[budget] = heard{limit: first}
+	if e.cfg.quota(budget).auto {
+		e.say(fmt.Sprintf("the server does not say how many %s it allows: it is sent %d a minute until it does", budget, first.Refill))
 	}
-	_ = e.s.Learn(budget, limit, b.Remaining)
+}
+
+// tell tells the scheduler of a budget, of which so much may be gone that the server did not
+// know of, besides what running requests have paid. It fails only when a drain has ended, and nobody
+// needs to know any more.
+func (e *ear) tell(budget string, b headers.Budget, at time.Time, unknown int64) {
+	limit, ok := e.limit(budget, b, at)
+	if ok && e.cfg.quota(budget).auto {
+		_ = e.s.Learn(budget, limit, min(b.Remaining, mostTokens)-unknown)
+	} else {
+		_ = e.s.Observe(budget, b.Remaining)
+	}
 }
 
 // limit is what the server says a budget's limit is, as a limit for us.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -40,6 +41,50 @@ func TestOldNews(t *testing.T) {
 	require.InDelta(t, 5, levels(e.s)[requestBudget], 1)
 	e.hear(e.ask(), &line{}, says(100, 70, time.Minute), false)
 	require.InDelta(t, 70, levels(e.s)[requestBudget], 1)
+}
+
+// TestOvertaken: of those that were under way at the same time nobody knows which the server has
+// counted when it said what is left.
+func TestOvertaken(t *testing.T) {
+	e, _ := earOf(t, "-rpm", "auto", "-burst", "1000", "-tpm", "auto")
+	var all []question
+	for range 11 {
+		all = append(all, e.ask())
+	}
+	for _, q := range all[:10] {
+		e.hear(q, &line{tokens: 100}, headers.Observations{}, true)
+	}
+	seen := says(100, 50, time.Minute)
+	seen.Budgets = append(seen.Budgets, headers.Budget{Name: "tokens", Limit: 6000, Remaining: 5000})
+	e.hear(all[10], &line{tokens: 100}, seen, false)
+	require.InDelta(t, 40, levels(e.s)[requestBudget], 1)
+	require.InDelta(t, 4000, levels(e.s)[tokenBudget], 100)
+	e.hear(e.ask(), &line{tokens: 100}, seen, false)
+	require.InDelta(t, 50, levels(e.s)[requestBudget], 1)
+	require.InDelta(t, 5000, levels(e.s)[tokenBudget], 100)
+}
+
+// TestTokensFirst: an answer that allows many requests and few tokens lets no more go than there are
+// tokens for.
+func TestTokensFirst(t *testing.T) {
+	e, _ := earOf(t, "-rpm", "auto", "-burst", "1", "-tpm", "auto")
+	e.cfg.requests.burst = 50 // from here on
+	seen := says(6000, 50, time.Minute)
+	seen.Budgets = append(seen.Budgets, headers.Budget{Name: "tokens", Limit: 60, Remaining: 25})
+	ran, end := make(chan int, 1), make(chan struct{})
+	for i := range 5 {
+		_, err := e.s.Submit(t.Context(), func(context.Context) error {
+			if i == 0 {
+				e.hear(e.ask(), &line{tokens: 10}, seen, true)
+				ran <- e.s.Snapshot().Running
+			}
+			<-end
+			return nil
+		}, scheduler.CostOf(tokenBudget, 10))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1+2, <-ran)
+	close(end) // the others end with the scheduler
 }
 
 // TestNothingSaid: with auto, it is told once if the server does not say what its limits are.
