@@ -258,13 +258,20 @@ func TestBudgetOnResume(t *testing.T) {
 
 		out, err = openOutput(st.out, 1)
 		require.NoError(t, err)
-		defer out.close()
-		levels := cfg.scheduler(out).Levels
-		require.Len(t, levels, len(flags)/2)
-		for _, level := range levels {
+		empty := cfg.scheduler(out).Levels
+		require.Len(t, empty, len(flags)/2)
+		for _, level := range empty {
 			require.Zero(t, level.Tokens)
 			require.WithinRange(t, level.At, began, time.Now())
 		}
+		require.NoError(t, out.close())
+
+		b, err := newBatch(t.Context(), cfg)
+		require.NoError(t, err)
+		for budget, level := range levels(b.s) {
+			require.Less(t, level, cfg.limits()[budget].Capacity/10, budget)
+		}
+		b.close()
 	}
 }
 
