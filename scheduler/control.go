@@ -64,7 +64,9 @@ func (s *Scheduler) SetLimitOf(budget string, l bucket.Limit) error {
 // is, and what is left of it. Unlike [Scheduler.Observe] it is believed also where that is
 // more than was configured, so it is for those who trust the server to know better, and
 // nobody in between to lie. What calls that run have paid is taken off what is left: the
-// server may not have heard of them. It fails as [Scheduler.SetLimitOf] does.
+// server may not have heard of them. Answers can overtake each other: it is for whoever
+// learns from several at once to leave out those that are older than one that was
+// learned from. It fails as [Scheduler.SetLimitOf] does.
 func (s *Scheduler) Learn(budget string, l bucket.Limit, remaining int64) error {
 	i, err := s.budget(budget)
 	if err != nil {

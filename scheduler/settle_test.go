@@ -282,6 +282,9 @@ func TestLevelsSurviveARestart(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		again := open(t, scheduler.Config{Limits: llm, Levels: levels})
 		require.Equal(t, map[string]int64{"requests": 60, "tokens": 1000}, left(again))
+		one := bucket.Limits{"tokens": bucket.PerMinute(60)}
+		alone := open(t, scheduler.Config{Limits: one, Levels: map[string]bucket.State{"tokens": {Tokens: 7}}})
+		require.EqualValues(t, 7, open(t, scheduler.Config{Limits: one, Levels: alone.Snapshot().Levels()}).Snapshot().Available, "one with a name")
 		delete(levels, "tokens")
 		require.Equal(t, int64(6000), left(open(t, scheduler.Config{Limits: llm, Levels: levels}))["tokens"], "full, if nothing is known")
 	})

@@ -12,7 +12,7 @@ type Snapshot struct {
 	Closed bool      `json:"closed,omitzero"`
 
 	Budget           // the budget; of several, the first by name
-	Budgets []Budget `json:"budgets,omitzero"` // if there are several: all of them, by name
+	Budgets []Budget `json:"budgets,omitzero"` // those of [Config.Limits], by name; nil with [Config.Limit]
 
 	Queued     int `json:"queued"`      // calls that wait for tokens or a slot
 	Outside    int `json:"outside"`     // those of them whose Submit waits for room: see [WaitForRoom]
@@ -124,8 +124,8 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 		b := &k.budgets[i]
 		s.Budgets = append(s.Budgets, Budget{b.name, b.Available(), b.Ledger(), b.limit, b.level(k.now, at)})
 	}
-	if s.Budget = s.Budgets[0]; len(s.Budgets) == 1 {
-		s.Budgets = nil
+	if s.Budget = s.Budgets[0]; s.Budget.Name == "" {
+		s.Budgets = nil // there is but this one
 	}
 	if held := k.budgets.heldUntil(); held > k.now {
 		s.HeldUntil = k.time(held)

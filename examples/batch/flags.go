@@ -21,6 +21,8 @@ type config struct {
 	tokens   quota
 	policy   retry.Policy
 	inFlight int
+	report   string // files to write a timeline to, if any
+	trace    string
 	headers  http.Header
 	timeout  time.Duration
 	drain    time.Duration
@@ -82,6 +84,8 @@ func parseFlags(args []string) (config, error) {
 	fs.DurationVar(&cfg.policy.Initial, "backoff", time.Second, "wait before the first retry; it doubles from then on")
 	fs.DurationVar(&cfg.policy.Max, "max-backoff", time.Minute, "longest wait before a retry")
 	fs.DurationVar(&cfg.policy.MaxServerWait, "max-server-wait", 10*time.Minute, "longest Retry-After that is waited for")
+	fs.StringVar(&cfg.report, "report", "", "`file` to draw what happened into, as an HTML page")
+	fs.StringVar(&cfg.trace, "trace", "", "`file` to write what happened to, as a trace for Perfetto or chrome://tracing")
 	fs.DurationVar(&cfg.timeout, "timeout", time.Minute, "longest time one attempt may take")
 	fs.DurationVar(&cfg.drain, "drain", 10*time.Second, "how long requests that were accepted may take to finish after Ctrl-C; 0 lets only those finish that run")
 	cfg.headers = http.Header{}

@@ -100,11 +100,12 @@ func (b *batch) close() {
 
 // process does what there is to do, and counts what has become of it.
 func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, error) {
+	drawn := b.draw()
 	p := startProgress(log, b)
 	b.ear.say = p.say
 	err := b.run(soft, hard, p)
 	p.stop()
-	if err != nil {
+	if err := errors.Join(err, drawn()); err != nil {
 		return summary{}, err
 	}
 	sum, err := audit(b.cfg.in, b.cfg.out)
