@@ -67,7 +67,7 @@ peers-tests: ## run the peers' own tests against Fairlead
 
 proof: ## run the HTTP transport against nginx, express-rate-limit, aimock and three clients; gets what it needs
 	@sh bench/proof/setup.sh
-	@cd bench/proof && go vet ./... && go test -race -count=1 -timeout 300s ./...
+	@cd bench/proof && go vet ./... && go test -count=1 -timeout 300s ./...
 
 transcripts: ## write what the core does now into its transcripts, to be read in the diff
 	@go test ./scheduler -run TestTranscripts -rewrite && git diff --stat -- scheduler/testdata

@@ -19,7 +19,7 @@
 //
 // Which outcomes are worth it is up to [headers.Observations.Verdict] and [retry.Network], how often and when up to the
 // scheduler's policy. A server that says when to come back (Retry-After and its many relatives) holds up
-// everybody until then. A retry keeps its place. A request is sent again only if its body can be had again, which is what
+// everybody until then, and budgets are empty afterwards, so that nobody comes in a herd. A retry keeps its place. A request is sent again only if its body can be had again, which is what
 // GetBody is for (http.NewRequest sets it for bytes and strings), and if that does no harm:
 //
 //   - it was refused: 429, or a 403 or 413 that says to come back. Nothing was done, so this is for all methods;

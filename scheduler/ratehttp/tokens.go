@@ -11,15 +11,19 @@ import (
 
 // Tokens estimates what a request to a model costs: the tokens of its input, and the most that its output may
 // have. It knows the JSON bodies of OpenAI's and Anthropic's APIs and of those that are like them. When the response says in its
-// usage what the request did cost, that is settled: see [scheduler.Settle].
+// usage what the request did cost, that is settled: total_tokens or, without it, those of input and output together, to which
+// Anthropic's cache_creation_input_tokens belong. See [scheduler.Settle].
 //
 // The estimate of both together is taken from the budget "tokens", and those of input and output from "input-tokens" and
 // "output-tokens", as far as the scheduler has such budgets: see [Transport.Budget]. What has no JSON body costs no tokens.
 //
+// A body that can't be had again is read up to MaxBody before the request has its turn, which takes as long as whoever
+// writes it needs.
+//
 // The zero Tokens is ready to use.
 type Tokens struct {
-	// Count counts the tokens of a body, of which it is given up to MaxBody bytes. Nil means one for each 4 characters,
-	// and then no body is kept.
+	// Count counts the tokens of a body, of which it is given up to MaxBody bytes. Nil means one for each 4
+	// characters; then no copy is made of a body that can be had again (GetBody).
 	Count func(body []byte) int64
 
 	// Output is how many tokens of output are assumed of a request without max_tokens, max_completion_tokens and

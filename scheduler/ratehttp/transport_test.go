@@ -238,3 +238,25 @@ func TestStorm(t *testing.T) {
 		})
 	}
 }
+
+// What a transport adds to a request that need not wait.
+func BenchmarkRoundTrip(b *testing.B) {
+	s, err := scheduler.New(scheduler.Config{Limit: plenty})
+	require.NoError(b, err)
+	defer s.Close()
+	for name, tr := range map[string]*ratehttp.Transport{"through": {}, "scheduled": {Scheduler: s}} {
+		tr.Base = roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		})
+		b.Run(name, func(b *testing.B) {
+			req, err := http.NewRequest("GET", "http://127.0.0.1/", nil)
+			require.NoError(b, err)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := tr.RoundTrip(req); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
