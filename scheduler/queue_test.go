@@ -151,15 +151,15 @@ func TestQueueOfHugeCosts(t *testing.T) {
 	}
 	last := &call{id: 1000, cost: 7, deadline: bucket.Forever}
 	q.push(last)
-	require.EqualValues(t, math.MaxInt64/2, q.ahead(calls[1]).cost[0])
+	require.Equal(t, int64(math.MaxInt64/2), q.ahead(calls[1]).cost[0])
 	require.Equal(t, int64(math.MaxInt64), q.ahead(calls[5]).cost[0])
 	require.Equal(t, int64(math.MaxInt64), q.ahead(last).cost[0])
 	for i, c := range calls[:len(calls)-1] {
 		q.remove(c)
 		require.Equal(t, q.sum(q.root), q.all(), "after %d", i+1)
 	}
-	require.EqualValues(t, math.MaxInt64/2, q.ahead(last).cost[0])
-	require.EqualValues(t, math.MaxInt64/2+7, q.all().cost[0])
+	require.Equal(t, int64(math.MaxInt64/2), q.ahead(last).cost[0])
+	require.Equal(t, int64(math.MaxInt64/2+7), q.all().cost[0])
 }
 
 // requireLate checks which calls come too late, if a token comes every instant.

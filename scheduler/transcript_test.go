@@ -125,7 +125,7 @@ func (st *storyteller) run(line string) string {
 	case "retry":
 		st.policy = retry.Policy{
 			MaxRetries: st.int(set["max"]), Initial: st.duration(set["initial"]), Max: st.duration(set["longest"]),
-			Jitter: st.float(set["jitter"], retry.None), Seed: uint64(st.int(set["seed"])), MaxServerWait: st.duration(set["maxserverwait"]),
+			Jitter: st.float(set["jitter"], retry.None), Seed: uint64(st.int64(set["seed"])), MaxServerWait: st.duration(set["maxserverwait"]),
 		}
 	case "submit", "reserve":
 		for _, name := range names {
@@ -138,11 +138,11 @@ func (st *storyteller) run(line string) string {
 	case "fail":
 		st.fail(names, set)
 	case "settle":
-		st.k.settleCost(st.now, st.calls[names[0]], st.calls[names[0]].attempt, st.int(set["budget"]), int64(st.int(set["cost"])))
+		st.k.settleCost(st.now, st.calls[names[0]], st.calls[names[0]].attempt, st.int(set["budget"]), st.int64(set["cost"]))
 	case "observe":
-		st.k.observe(st.now, st.int(set["budget"]), int64(st.int(names[0])))
+		st.k.observe(st.now, st.int(set["budget"]), st.int64(names[0]))
 	case "learn":
-		require.NoError(st.t, st.k.learn(st.now, st.int(set["budget"]), st.limit(names[1], set), int64(st.int(names[0]))))
+		require.NoError(st.t, st.k.learn(st.now, st.int(set["budget"]), st.limit(names[1], set), st.int64(names[0])))
 	case "start":
 		st.k.started(st.now, st.calls[names[0]])
 	case "abandon":
@@ -229,7 +229,7 @@ func (st *storyteller) restart(gap time.Duration) string {
 
 func (st *storyteller) limit(rate string, set map[string]string) bucket.Limit {
 	refill, per, _ := strings.Cut(rate, "/")
-	return bucket.Per(int64(st.int(refill)), st.duration(per)).Burst(int64(st.int(set["capacity"])))
+	return bucket.Per(st.int64(refill), st.duration(per)).Burst(st.int64(set["capacity"]))
 }
 
 // oneLimit is the limit of a story with one budget.
@@ -247,7 +247,7 @@ func (st *storyteller) limits(set map[string]string) (all bucket.Limits) {
 			if all == nil {
 				all = bucket.Limits{}
 			}
-			all[name] = bucket.Per(int64(st.int(part[0])), st.duration(part[1])).Burst(int64(st.int(part[2])))
+			all[name] = bucket.Per(st.int64(part[0]), st.duration(part[1])).Burst(st.int64(part[2]))
 		}
 	}
 	return all
@@ -257,7 +257,7 @@ func (st *storyteller) limits(set map[string]string) (all bucket.Limits) {
 func (st *storyteller) price(c *call, text string) {
 	for i, cost := range strings.Split(text, ",") {
 		if cost != "" {
-			c.costs[i], c.several = int64(st.int(cost)), true
+			c.costs[i], c.several = st.int64(cost), true
 			c.cost = c.costs[0]
 		}
 	}
@@ -322,11 +322,13 @@ func (st *storyteller) report() string {
 	return b.String()
 }
 
-func (st *storyteller) int(s string) int {
+func (st *storyteller) int(s string) int { return int(st.int64(s)) }
+
+func (st *storyteller) int64(s string) int64 {
 	if s == "" {
 		return 0
 	}
-	n, err := strconv.Atoi(s)
+	n, err := strconv.ParseInt(s, 10, 64)
 	require.NoError(st.t, err)
 	return n
 }
