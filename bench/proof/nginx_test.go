@@ -59,9 +59,10 @@ func (n *nginxServer) statuses(t *testing.T) map[string]int {
 	return by
 }
 
-// With the server's own rate, and somewhat less than its burst since no network is even, nothing is ever refused.
+// With the server's own rate, and a burst that leaves it a second's worth, nothing is ever refused. A second is by how much grants may
+// bunch when the owner wakes late on a busy machine (B7); on one with time to spare a tenth of that is enough.
 func TestNginxMatched(t *testing.T) {
-	nginx := startNginx(t, 100, 20)
+	nginx := startNginx(t, 100, 110)
 	s := schedule(t, scheduler.Config{Limit: bucket.PerSecond(100).Burst(10)})
 	getAll(t, s.client(t, ratehttp.Transport{}), nginx.url, 300)
 	require.Equal(t, 300, s.count()[events.Granted])
