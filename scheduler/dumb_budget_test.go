@@ -86,6 +86,9 @@ func (b *dumbBudget) wait(n int64) time.Duration {
 	return time.Duration(wait.Int64())
 }
 
+// fills is how long it takes from nothing, or from a debt, to all.
+func (b *dumbBudget) fills() time.Duration { return b.wait(b.limit.Capacity + max(0, b.tokens())) }
+
 // setLimit keeps the fraction of a token, rounded down to what the new rate can tell.
 func (b *dumbBudget) setLimit(l bucket.Limit, share int) {
 	whole, part := new(big.Int).DivMod(b.level, b.per, new(big.Int))

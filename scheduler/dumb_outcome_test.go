@@ -63,6 +63,9 @@ func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
 		more = tokens - c.actual[i]
 	}
 	c.actual[i] += more
+	if i == 0 {
+		c.paid += more
+	}
 	b.give(-more)
 	d.settle()
 }

@@ -55,6 +55,7 @@ type dumbCall struct {
 	due       time.Duration
 	attempt   int
 	granted   time.Duration
+	paid      int64 // from the first budget
 	actual    costs // what the attempt has cost so far
 	end       events.Kind
 	refusal   any // the type of its error
@@ -163,6 +164,36 @@ func (d *dumb) advance(now time.Duration) {
 	d.pass(now)
 }
 
+// awake is what a sleep of everybody costs: all but a second, or the time in which an
+// empty budget fills, is as if paused.
+func (d *dumb) awake(now time.Duration) {
+	asleep := d.wake()
+	enough := bucket.Forever
+	for _, b := range d.budgets {
+		enough = min(enough, b.fills())
+	}
+	if slept := now - max(enough, time.Second); asleep < slept {
+		d.advance(asleep)
+		if d.pausedTill == 0 {
+			d.pause(slept)
+		}
+	}
+}
+
+// wake is when something will happen by itself.
+func (d *dumb) wake() time.Duration {
+	at := d.climbs
+	if d.pausedTill > 0 {
+		at = min(at, d.pausedTill)
+	} else if len(d.queue) > 0 && d.hasSlot() {
+		at = min(at, d.ready(d.queue[0].costs))
+	}
+	if next := d.nextDue(); next != nil {
+		at = min(at, next.due)
+	}
+	return at
+}
+
 // settle lets happen what has become possible at this instant.
 func (d *dumb) settle() {
 	d.letIn()
@@ -190,6 +221,7 @@ func (d *dumb) grant(c *dumbCall) {
 		b.give(-c.costs[i])
 	}
 	c.actual, c.granted = c.costs, d.now
+	c.paid += c.costs[0]
 	c.state, c.outside = running, false
 	c.attempt++
 	d.running = append(d.running, c)

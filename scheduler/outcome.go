@@ -24,7 +24,6 @@ func (k *core) abandon(now time.Duration, c *call, cause error) {
 	}
 	k.leave(c)
 	k.budgets.refund(k.now, c)
-	c.paid -= c.cost
 	k.totals.Attempts--
 	if c.attempt > 1 {
 		k.totals.Retries--

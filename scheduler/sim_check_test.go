@@ -44,7 +44,7 @@ func (s *sim) checkBound(i int, m move) {
 	b, was := &s.k.budgets[i], &s.bounds[i]
 	l := b.Ledger()
 	switch m.verb {
-	case moveSetLimit, moveRestart, moveAbandon, moveWithdraw, moveFail, movePause, moveResume, moveSettle, moveObserve, moveLearn:
+	case moveSetLimit, moveRestart, moveAbandon, moveWithdraw, moveFail, movePause, moveResume, moveSleep, moveSettle, moveObserve, moveLearn:
 		*was = bound{s.k.now, l.Spent, b.Available() + 1}
 		return
 	}

@@ -175,6 +175,10 @@ func (s *sim) play(m move) {
 	case moveAdvance:
 		s.now += m.d
 		s.k.advance(s.now)
+	case moveSleep:
+		s.now = max(s.now, s.k.now) + m.d
+		s.k.awake(s.now)
+		s.k.advance(s.now)
 	case movePause:
 		s.k.pause(s.now, after(max(s.now, s.k.now), m.d))
 	case moveResume:
@@ -206,6 +210,13 @@ func (s *sim) play(m move) {
 }
 
 var errFlaky = errors.New("flaky")
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
 
 func (s *sim) submit(m move) {
 	c := &simCall{serial: m.call, arrived: max(s.now, s.k.now)}
@@ -254,7 +265,7 @@ func (s *sim) playCall(m move, c *simCall) {
 		s.k.estimateOf(s.now, &c.call)
 	case moveSettle:
 		s.settled = true
-		s.k.settleCost(s.now, &c.call, c.attempt, m.n, m.costs[0])
+		s.k.settleCost(s.now, &c.call, c.attempt-b2i(m.late), m.n, m.costs[0])
 	}
 }
 
@@ -339,6 +350,9 @@ func (s *sim) restart(m move) {
 	s.must(len(left) == len(s.running)+s.endedBy(ErrClosed), "C6: all that is unfinished is told")
 	for i := 1; i < len(left); i++ {
 		s.must(!left[i].Rank.Before(left[i-1].Rank), "in the order in which it would have been served")
+	}
+	for _, u := range left {
+		s.must(s.d == nil || u.Paid == s.byID[u.Call].model.paid, "what is unfinished has paid as in the model")
 	}
 	s.check(m, was)
 	if s.d != nil {

@@ -15,6 +15,9 @@ import (
 // playModel has the model make the same move.
 func (s *sim) playModel(m move) {
 	d := s.d
+	if m.verb == moveSleep {
+		d.awake(max(s.now, d.now))
+	}
 	d.advance(max(s.now, d.now))
 	switch m.verb {
 	case moveSubmit:
@@ -54,7 +57,7 @@ func (s *sim) playModelCall(m move, c *dumbCall) {
 		s.d.finish(c, false, retry.Verdict{})
 	case runs && m.verb == moveFail:
 		s.d.finish(c, true, m.verdict)
-	case runs && m.verb == moveSettle:
+	case runs && m.verb == moveSettle && !m.late:
 		s.d.settleCost(c, m.n, m.costs[0])
 	case runs && (m.verb == moveAbandon || m.verb == moveWithdraw):
 		s.d.abandon(c)

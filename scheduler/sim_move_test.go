@@ -27,6 +27,7 @@ type move struct {
 
 	verdict retry.Verdict // fail
 	d       time.Duration // advance, pause, restart
+	late    bool          // settle: of an attempt that is over
 	n       int           // slots, room; which budget
 	limit   bucket.Limit
 }
@@ -42,6 +43,7 @@ const (
 	moveCancel
 	moveWithdraw
 	moveAdvance
+	moveSleep
 	moveAsk
 	moveDryRun
 	moveSnapshot
@@ -96,6 +98,8 @@ func (m move) story() string {
 		return "withdraw " + name
 	case moveAdvance:
 		return fmt.Sprintf("advance %v", m.d)
+	case moveSleep:
+		return fmt.Sprintf("sleep %v", m.d)
 	case moveAsk:
 		return "estimate " + name
 	case moveDryRun:
@@ -112,7 +116,7 @@ func (m move) story() string {
 	case moveSetLimit:
 		return fmt.Sprintf("setlimit %s budget=%d", storyLimit(m.limit), m.n)
 	case moveSettle:
-		return fmt.Sprintf("settle %s cost=%d budget=%d", name, m.costs[0], m.n)
+		return fmt.Sprintf("settle %s cost=%d budget=%d", name, m.costs[0], m.n) + []string{"", " late=yes"}[b2i(m.late)]
 	case moveObserve:
 		return fmt.Sprintf("observe %d budget=%d", m.costs[0], m.n)
 	case moveLearn:
@@ -250,7 +254,7 @@ func (s *sim) draw() move {
 	case moveSucceed, moveFail, moveStart, moveAbandon, moveSettle:
 		s.pick(&m, s.running)
 		m.n = s.rnd.IntN(s.habits.budgets)
-		m.costs[0] = s.rnd.Int64N(2 * s.habits.costs[m.n])
+		m.costs[0], m.late = s.rnd.Int64N(2*s.habits.costs[m.n]), s.rnd.IntN(8) == 0
 		m.verdict = s.drawVerdict()
 		if m.verb == moveStart && s.calls[m.call].last == events.Started {
 			m.verb = moveAdvance // once is enough
@@ -285,8 +289,11 @@ func (s *sim) draw() move {
 	case moveSetSlots, moveSetRoom:
 		m.n = s.rnd.IntN(5)
 	}
-	if m.verb == moveAdvance {
+	switch m.verb {
+	case moveAdvance:
 		m.d = s.drawStep()
+	case moveSleep:
+		m.d = s.drawTime()
 	}
 	return m
 }
@@ -311,7 +318,11 @@ func (s *sim) drawCall(m *move) {
 	if s.habits.deadline && r>>10&1 == 0 {
 		m.deadline = 1 + s.drawTime()
 	}
-	m.bare = m.priority == 0 && s.habits.budgets == 1 && !m.watched && r>>11&1 == 0
+	if m.bare = m.priority == 0 && !m.watched && r>>11&1 == 0; m.bare {
+		for i := range m.costs {
+			m.costs[i] = m.costs[0] // the same for all
+		}
+	}
 }
 
 func (s *sim) drawCosts(m *move) {

@@ -104,6 +104,7 @@ type storyteller struct {
 //	pause, pause 5s, resume            nobody is granted meanwhile
 //	setlimit 10/1s capacity=3 budget=1, setslots 2, setroom 5
 //	advance 1.5s                       time passes
+//	sleep 1h                           the same, and nobody was there to look
 //	snapshot                           somebody looks
 //	drain, close                       no more calls; the end
 //	restart 5s                         close, and another core 5 s later with the level that was left
@@ -138,7 +139,7 @@ func (st *storyteller) run(line string) string {
 	case "fail":
 		st.fail(names, set)
 	case "settle":
-		st.k.settleCost(st.now, st.calls[names[0]], st.calls[names[0]].attempt, st.int(set["budget"]), st.int64(set["cost"]))
+		st.k.settleCost(st.now, st.calls[names[0]], st.calls[names[0]].attempt-b2i(set["late"] != ""), st.int(set["budget"]), st.int64(set["cost"]))
 	case "observe":
 		st.k.observe(st.now, st.int(set["budget"]), st.int64(names[0]))
 	case "learn":
@@ -182,6 +183,10 @@ func (st *storyteller) run(line string) string {
 		st.k.advance(st.now)
 	case "snapshot":
 		st.k.snapshot(st.now)
+	case "sleep":
+		st.now = max(st.now, st.k.now) + st.duration(names[0])
+		st.k.awake(st.now)
+		st.k.advance(st.now)
 	case "drain":
 		st.k.drain(st.now)
 	case "close":

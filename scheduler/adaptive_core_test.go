@@ -1,0 +1,42 @@
+package scheduler
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+)
+
+// TestShared: a part of a limit is that part of its rate: exactly, or where that can't be
+// said in integers nearly so, and never nothing.
+func TestShared(t *testing.T) {
+	for _, c := range []struct {
+		limit, half bucket.Limit
+	}{
+		{bucket.PerMinute(100), bucket.Limit{Capacity: 100, Refill: 3200, Per: 64 * time.Minute}},
+		{bucket.Limit{Capacity: 1, Refill: 1 << 56, Per: 1}, bucket.Limit{Capacity: 1, Refill: 1 << 61, Per: 64}},
+		{bucket.Limit{Capacity: 1, Refill: math.MaxInt64, Per: 1}, bucket.Limit{Capacity: 1, Refill: math.MaxInt64 / 64 * 32, Per: 1}},
+		{bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever}, bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever}},
+		{bucket.Limit{Capacity: 1, Refill: 640, Per: bucket.Forever}, bucket.Limit{Capacity: 1, Refill: 320, Per: bucket.Forever}},
+	} {
+		require.Equal(t, c.limit, shared(c.limit, fullShare))
+		require.Equal(t, c.half, shared(c.limit, fullShare/2))
+		require.NoError(t, shared(c.limit, 1).Validate())
+	}
+}
+
+// TestBudgetsLeast: what is lent is there in each budget, and the loan is looked at again
+// before the first of them is full.
+func TestBudgetsLeast(t *testing.T) {
+	b, err := newBudgets(Config{Limits: bucket.Limits{"a": bucket.PerSecond(50), "b": bucket.PerSecond(10), "c": bucket.PerSecond(20)}}, time.Time{})
+	require.NoError(t, err)
+	require.EqualValues(t, 10, b.least())
+	for i := range b {
+		require.True(t, b[i].Take(0, 10))
+	}
+	require.EqualValues(t, 0, b.least())
+	require.Equal(t, 200*time.Millisecond, b.full())
+}
