@@ -82,7 +82,11 @@ func (k *core) refusal(c *call) error {
 // startsAtOnce reports whether a call that arrives now need not wait.
 func (k *core) startsAtOnce(c *call) bool {
 	head := k.queue.head()
-	return (head == nil || c.before(head)) && !k.paused() && k.hasSlot() && k.budgets.readyFor(c) <= k.now
+	if head != nil && !c.before(head) || k.paused() || !k.hasSlot() {
+		return false
+	}
+	at := k.budgets.readyFor(c)
+	return at <= k.now && at < bucket.Forever // which never comes, not even at the end of time
 }
 
 // obstacle names the first of the things that a call would have to wait for.

@@ -81,3 +81,17 @@ func heapInUse() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// At the end of time, where instants saturate, what never comes is not there either.
+func TestEndOfTime(t *testing.T) {
+	k, err := newCore(Config{Limit: bucket.PerSecond(1)}, time.Time{})
+	require.NoError(t, err)
+	policy := retry.Policy{}.WithDefaults()
+	submit := func() *call {
+		c := &call{cost: 1, policy: &policy, deadline: bucket.Forever}
+		k.submit(bucket.Forever, c)
+		return c
+	}
+	require.Equal(t, running, submit().state)
+	require.Equal(t, queued, submit().state)
+}
