@@ -87,11 +87,11 @@ func TestEndOfTime(t *testing.T) {
 	k, err := newCore(Config{Limit: bucket.PerSecond(1)}, time.Time{})
 	require.NoError(t, err)
 	policy := retry.Policy{}.WithDefaults()
-	submit := func() *call {
+	submit := func(now time.Duration) *call {
 		c := &call{cost: 1, policy: &policy, deadline: bucket.Forever}
-		k.submit(bucket.Forever, c)
+		k.submit(now, c)
 		return c
 	}
-	require.Equal(t, running, submit().state)
-	require.Equal(t, queued, submit().state)
+	require.Equal(t, running, submit(bucket.Forever-1).state)
+	require.Equal(t, queued, submit(bucket.Forever).state)
 }
