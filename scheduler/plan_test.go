@@ -95,3 +95,12 @@ func TestEndOfTime(t *testing.T) {
 	require.Equal(t, running, submit(bucket.Forever-1).state)
 	require.Equal(t, queued, submit(bucket.Forever).state)
 }
+
+// What a trusted server says is left may not have heard of what the till let through.
+func TestLearnTakesOffWhatIsInTheTill(t *testing.T) {
+	k, err := newCore(Config{Limit: bucket.PerSecond(10)}, time.Time{})
+	require.NoError(t, err)
+	k.inTill = 2
+	require.NoError(t, k.learn(0, 0, bucket.PerSecond(10), 10))
+	require.EqualValues(t, 8, k.budgets[0].Available())
+}
