@@ -18,6 +18,7 @@ func TestShared(t *testing.T) {
 	}{
 		{bucket.PerMinute(100), bucket.Limit{Capacity: 100, Refill: 3200, Per: 64 * time.Minute}},
 		{bucket.Limit{Capacity: 1, Refill: 1 << 56, Per: 1}, bucket.Limit{Capacity: 1, Refill: 1 << 61, Per: 64}},
+		{bucket.Limit{Capacity: 1, Refill: 3, Per: bucket.Forever / 64}, bucket.Limit{Capacity: 1, Refill: 96, Per: bucket.Forever / 64 * 64}},
 		{bucket.Limit{Capacity: 1, Refill: math.MaxInt64, Per: 1}, bucket.Limit{Capacity: 1, Refill: math.MaxInt64 / 64 * 32, Per: 1}},
 		{bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever}, bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever}},
 		{bucket.Limit{Capacity: 1, Refill: 640, Per: bucket.Forever}, bucket.Limit{Capacity: 1, Refill: 320, Per: bucket.Forever}},
