@@ -26,7 +26,7 @@ const (
 	Dropped          // the queue was full and it ranked last: Err
 	Refused          // not accepted: Err
 	Held             // a server asked for a pause: no grant before Until
-	Paused           // by its user: no grant before it is resumed
+	Paused           // by its user, or by a long sleep of the machine: no grant before it is resumed
 	Resumed          // the pause is over
 	RateChanged      // an adaptive rate was halved, or has risen again: Rate
 	ShutDown         // the scheduler has ended; the last event of a subscription

@@ -166,6 +166,9 @@ func (cfg Config) checkLimits() error {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Limits has %d budgets: there may be at most %d", len(cfg.Limits), maxBudgets))
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
+		if name == "" {
+			faults = append(faults, errors.New("scheduler: Config.Limits has a budget without a name: that is what Limit is for"))
+		}
 		if err := cfg.Limits[name].Validate(); err != nil {
 			faults = append(faults, fmt.Errorf("scheduler: Config.Limits[%q]: %w", name, err))
 		}

@@ -66,7 +66,8 @@ func (s *Scheduler) SetLimitOf(budget string, l bucket.Limit) error {
 // nobody in between to lie. What calls that run have paid is taken off what is left: the
 // server may not have heard of them. Answers can overtake each other: it is for whoever
 // learns from several at once to leave out those that are older than one that was
-// learned from. It fails as [Scheduler.SetLimitOf] does.
+// learned from. Of a remaining below 0, which stands for what is not known, the limit
+// alone is learned. It fails as [Scheduler.SetLimitOf] does.
 func (s *Scheduler) Learn(budget string, l bucket.Limit, remaining int64) error {
 	i, err := s.budget(budget)
 	if err != nil {
@@ -82,8 +83,9 @@ func (s *Scheduler) Learn(budget string, l bucket.Limit, remaining int64) error 
 }
 
 // Observe tells what a server has said is left of a budget ("" if there is but one), for
-// example in a header. A level above it is lowered to it; it is never raised. It fails
-// with [ErrNoBudget] and [ErrClosed].
+// example in a header. A level above it is lowered to it; it is never raised. Less than
+// nothing stands for what is not known, as in package headers, and changes nothing. It
+// fails with [ErrNoBudget] and [ErrClosed].
 func (s *Scheduler) Observe(budget string, remaining int64) error {
 	i, err := s.budget(budget)
 	if err != nil {

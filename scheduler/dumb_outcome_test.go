@@ -73,7 +73,7 @@ func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
 // observe is a server's word on what is left.
 func (d *dumb) observe(i int, remaining int64) {
 	b := d.budgets[i]
-	if more := b.tokens() - remaining; more > 0 {
+	if more := b.tokens() - remaining; more > 0 && remaining >= 0 {
 		b.give(-more)
 		d.replan()
 	}
@@ -92,11 +92,14 @@ func (d *dumb) cancel(c *dumbCall) {
 // learn is a server's word that is believed, but for what runs.
 func (d *dumb) learn(i int, l bucket.Limit, remaining int64) {
 	d.setLimit(i, l)
+	if remaining < 0 {
+		return
+	}
 	for _, c := range d.running {
-		remaining -= c.costs[i]
+		remaining = max(0, remaining-c.costs[i])
 	}
 	if b := d.budgets[i]; d.heldTill <= d.now || remaining < b.tokens() {
-		b.give(max(0, remaining) - b.tokens())
+		b.give(remaining - b.tokens())
 		d.replan()
 	}
 	d.settle()

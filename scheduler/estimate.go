@@ -28,7 +28,7 @@ func (e Estimate) String() string {
 }
 
 // Estimate returns when a call with these options would start if it came now. Only
-// [Cost] and [Priority] make a difference. Nothing is taken and nothing changes. It
+// [Cost], [CostOf] and [Priority] make a difference. Nothing is taken and nothing changes. It
 // fails for a cost that could never be granted, and with [ErrClosed].
 func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
 	c := call{cost: 1, trail: &trail{options: new(options)}}

@@ -88,7 +88,7 @@ type play struct {
 	entered  map[*call]bool // those that asked, and were told that they are in
 	done     map[*call]bool
 	observer observer
-	spendsUp bool // the limit was never changed
+	spendsUp bool // the limit was never changed, and nothing settled
 }
 
 func newPlay(t *testing.T, program []byte) *play {
@@ -145,7 +145,7 @@ func (p *play) level() *bucket.State {
 // step does one thing to the core.
 func (p *play) step() {
 	k, now := p.k, p.now
-	switch p.upTo(16) {
+	switch p.upTo(19) {
 	case 0, 1, 2:
 		p.submit()
 	case 3, 4:
@@ -180,6 +180,16 @@ func (p *play) step() {
 		} else {
 			k.drain(now)
 		}
+	case 16:
+		if c := p.pick(); c != nil {
+			k.settleCost(now, c, c.attempt, 0, int64(p.size()))
+			p.spendsUp = false
+		}
+	case 17:
+		k.observe(now, 0, int64(p.size())-1)
+	case 18:
+		require.NoError(p, k.learn(now, 0, p.limit(), int64(p.size())-1))
+		p.spendsUp = false
 	}
 }
 

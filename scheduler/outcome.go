@@ -68,7 +68,7 @@ func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int
 	b := &k.budgets[i]
 	more := tokens - c.settled[i]
 	if more > 0 {
-		more = min(more, max(0, b.Available()+b.Limit().Capacity)) // so is the debt bounded
+		more = min(more, max(0, addCosts(b.Available(), b.Limit().Capacity))) // so is the debt bounded
 		b.Charge(k.now, more)
 	} else {
 		b.Refund(k.now, -more)

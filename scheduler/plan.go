@@ -95,10 +95,10 @@ func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {
 }
 
 // observe takes a server's word that no more than so many tokens of the i-th budget are
-// left. It is never believed that there are more.
+// left. It is never believed that there are more; less than none is not known.
 func (k *core) observe(now time.Duration, i int, remaining int64) {
 	k.advance(now)
-	if b := &k.budgets[i]; remaining < b.Available() {
+	if b := &k.budgets[i]; 0 <= remaining && remaining < b.Available() {
 		b.SetLevel(k.now, remaining)
 		k.replan()
 	}
@@ -111,11 +111,15 @@ func (k *core) learn(now time.Duration, i int, l bucket.Limit, remaining int64) 
 	if err := k.setLimit(now, i, l); err != nil {
 		return err
 	}
+	if remaining < 0 {
+		return nil
+	}
+	remaining -= int64(k.inTill)
 	for c := k.running.first; c != nil; c = c.next {
-		remaining -= c.costOf(i)
+		remaining = max(0, remaining-c.costOf(i))
 	}
 	if b := &k.budgets[i]; b.HeldUntil() <= k.now || remaining < b.Available() {
-		b.SetLevel(k.now, remaining-int64(k.inTill))
+		b.SetLevel(k.now, remaining)
 		k.replan()
 	}
 	k.settle()

@@ -104,3 +104,14 @@ func TestLearnTakesOffWhatIsInTheTill(t *testing.T) {
 	require.NoError(t, k.learn(0, 0, bucket.PerSecond(10), 10))
 	require.EqualValues(t, 8, k.budgets[0].Available())
 }
+
+// What an attempt turns out to cost is charged at the largest capacity there is, too.
+func TestSettleAtTheLargestCapacity(t *testing.T) {
+	k, err := newCore(Config{Limit: bucket.PerSecond(1).Burst(math.MaxInt64)}, time.Time{})
+	require.NoError(t, err)
+	policy := retry.Policy{}.WithDefaults()
+	c := &call{cost: 1, policy: &policy, deadline: bucket.Forever}
+	k.submit(0, c)
+	k.settleCost(0, c, 1, 0, 100)
+	require.Equal(t, int64(math.MaxInt64-100), k.budgets[0].Available())
+}

@@ -225,6 +225,8 @@ func TestObserve(t *testing.T) {
 		require.Equal(t, map[string]int64{"requests": 60, "tokens": 50}, left(s))
 		require.EqualValues(t, -5950, s.Snapshot().Budgets[1].Ledger.Adjusted)
 		require.NoError(t, s.Observe("tokens", -1))
+		require.EqualValues(t, 50, left(s)["tokens"], "which is to say that it is not known")
+		require.NoError(t, s.Observe("tokens", 0))
 		require.Zero(t, left(s)["tokens"])
 
 		soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -261,6 +263,10 @@ func TestLearn(t *testing.T) {
 		}, scheduler.CostOf("tokens", 1000)))
 		require.NoError(t, s.Do(t.Context(), nothing, scheduler.CostOf("tokens", 9000)), "checked against the new limit")
 
+		require.NoError(t, s.Learn("tokens", bucket.PerMinute(100_000), -1))
+		require.Zero(t, left(s)["tokens"], "the limit alone")
+		require.EqualValues(t, 100_000, s.Snapshot().Budgets[1].Limit.Capacity)
+
 		var tooBig *bucket.CostError
 		require.NoError(t, s.Learn("tokens", bucket.PerMinute(100), 1000))
 		require.EqualValues(t, 100, left(s)["tokens"])
@@ -293,10 +299,10 @@ func TestLevelsSurviveARestart(t *testing.T) {
 // TestBudgetsConfig: every fault by name.
 func TestBudgetsConfig(t *testing.T) {
 	_, err := scheduler.New(scheduler.Config{
-		Limit: bucket.PerMinute(1), Limits: bucket.Limits{"a": {Capacity: 1}, "b": {}},
+		Limit: bucket.PerMinute(1), Limits: bucket.Limits{"a": {Capacity: 1}, "b": {}, "": {}},
 		Levels: map[string]bucket.State{"c": {}},
 	})
-	for _, fault := range []string{"one budget", `Limits["a"]`, `Levels["c"]`} {
+	for _, fault := range []string{"one budget", "without a name", `Limits["a"]`, `Levels["c"]`} {
 		require.ErrorContains(t, err, fault)
 	}
 	require.NotContains(t, err.Error(), `Limits["b"]`, "the default")

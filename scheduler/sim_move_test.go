@@ -285,7 +285,7 @@ func (s *sim) draw() move {
 	case moveObserve, moveLearn:
 		m.limit = drawLimits(s.rnd)
 		m.n = s.rnd.IntN(s.habits.budgets)
-		m.costs[0] = s.rnd.Int64N(s.habits.costs[m.n] + 1)
+		m.costs[0] = s.rnd.Int64N(s.habits.costs[m.n]+2) - 1
 	case moveSetSlots, moveSetRoom:
 		m.n = s.rnd.IntN(5)
 	}

@@ -106,7 +106,11 @@ func (e *ear) miss(budget string, first bucket.Limit) {
 func (e *ear) tell(budget string, b headers.Budget, at time.Time, unknown int64) {
 	limit, ok := e.limit(budget, b, at)
 	if ok && e.cfg.quota(budget).auto {
-		_ = e.s.Learn(budget, limit, min(b.Remaining, mostTokens)-unknown)
+		remaining := b.Remaining
+		if remaining >= 0 { // otherwise it is not known
+			remaining = max(0, min(remaining, mostTokens)-unknown)
+		}
+		_ = e.s.Learn(budget, limit, remaining)
 	} else {
 		_ = e.s.Observe(budget, b.Remaining)
 	}
