@@ -52,7 +52,6 @@ type call struct {
 	watched bool          // wants updates on its progress
 	noWait  bool          // is refused if it can't start at once
 	plain   bool          // of Do, without options: the till would do for it
-	settles bool          // of Do, with a cost of its own, which may turn out to be another
 	patient bool          // does not tell the core its deadline
 	stopped atomic.Uint32 // Handle's, for which there is room here: see stopped
 

@@ -214,7 +214,7 @@ func (s *Scheduler) attempt(c *call) (retry.Verdict, error) {
 	var err error
 	if c.handle != nil {
 		err = c.handle.invoke()
-	} else if c.settles {
+	} else if c.priced() {
 		err = s.runSettled(c)
 	} else {
 		err = c.fn(c.ctx)

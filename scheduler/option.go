@@ -43,6 +43,9 @@ func Cost(tokens int64) Option {
 	return func(o *options) { o.cost, o.costSet = tokens, true }
 }
 
+// priced reports whether the call has a cost of its own, which may turn out to be another.
+func (o *options) priced() bool { return o.costSet || len(o.costsOf) > 0 }
+
 type costOf struct {
 	budget string
 	tokens int64
@@ -188,7 +191,6 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 
 // priced fills in what a call costs, and checks it.
 func (s *Scheduler) priced(c *call, o *options) error {
-	c.settles = o.costSet || len(o.costsOf) > 0
 	if len(o.costsOf) > 0 {
 		c.costs, c.several = c.allCosts(), true
 		for _, of := range o.costsOf {
