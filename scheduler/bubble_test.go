@@ -53,7 +53,7 @@ func audit(t testing.TB, snap scheduler.Snapshot) {
 	l, n := snap.Ledger, snap.Totals
 	require.Equal(t, l.Initial+l.Refilled+l.Refunded+l.Adjusted, l.Spent+snap.Available, "ledger: %+v", snap)
 	pending := uint64(snap.Queued + snap.Running + snap.BackingOff)
-	require.Equal(t, n.Accepted, n.Succeeded+n.Failed+n.Exhausted+n.Cancelled+n.Dropped+n.Closed+pending, "calls: %+v", snap)
+	require.Equal(t, n.Accepted, n.Ended()+pending, "calls: %+v", snap)
 }
 
 // nothing is a function that succeeds at once.

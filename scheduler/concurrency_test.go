@@ -301,7 +301,7 @@ func (st *stormRun) snapshot() {
 // contradiction is what is wrong with a snapshot, if anything is (B5, C1).
 func contradiction(snap Snapshot) string {
 	l, n := snap.Ledger, snap.Totals
-	over := n.Succeeded + n.Failed + n.Exhausted + n.Cancelled + n.Dropped + n.Closed
+	over := n.Ended()
 	switch {
 	case l.Initial+l.Refilled+l.Refunded+l.Adjusted != l.Spent+snap.Available:
 		return fmt.Sprintf("the ledger does not balance: %+v", snap)

@@ -16,16 +16,14 @@ func TestZeroConfig(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		snap := s.Snapshot()
 		require.NotZero(t, snap.Seed, "processes must not retry in step")
+		full := scheduler.Budget{
+			Available: 1000,
+			Ledger:    bucket.Ledger{Initial: 1000},
+			Limit:     bucket.Limit{Capacity: 1000, Refill: 100, Per: time.Minute},
+			Level:     bucket.State{Tokens: 1000, At: epoch},
+		}
 		require.Equal(t, scheduler.Snapshot{
-			At: snap.At,
-			Budget: scheduler.Budget{
-				Available: 1000,
-				Ledger:    bucket.Ledger{Initial: 1000},
-				Limit:     bucket.Limit{Capacity: 1000, Refill: 100, Per: time.Minute},
-				Level:     bucket.State{Tokens: 1000, At: epoch},
-			},
-			Rate: 1,
-			Seed: snap.Seed,
+			At: snap.At, Budget: full, Budgets: []scheduler.Budget{full}, Rate: 1, Seed: snap.Seed,
 		}, snap)
 		require.True(t, epoch.Equal(snap.At))
 		require.NotEqual(t, snap.Seed, open(t, scheduler.Config{}).Snapshot().Seed)

@@ -338,7 +338,7 @@ func (o *oracle) now() Sample {
 	}
 	return Sample{
 		At: k.now, Available: available, Queued: k.queue.len(), Running: k.running.count, BackingOff: len(k.backoff),
-		Granted: t.Attempts, Ended: t.Succeeded + t.Failed + t.Exhausted + t.Cancelled + t.Dropped + t.Refused,
+		Granted: t.Attempts, Ended: t.Ended() + t.Refused,
 	}
 }
 

@@ -351,7 +351,7 @@ func (p *play) checkCounts() {
 		}
 	}
 	n := k.totals
-	over := n.Succeeded + n.Failed + n.Exhausted + n.Cancelled + n.Dropped + n.Closed
+	over := n.Ended()
 	got := []int{int(n.Accepted), int(over), k.queue.len(), k.outside.count, k.running.count, len(k.backoff), int(n.Attempts), int(n.Retries)}
 	want := []int{len(p.calls), in[ended], in[queued], outside, in[running], in[backingOff], attempts, retries}
 	if !slices.Equal(want, got) {

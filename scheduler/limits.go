@@ -45,11 +45,13 @@ func (s *Scheduler) HasBudget(name string) bool {
 	return err == nil
 }
 
-// Levels are the levels of several budgets, as [Config.Levels] wants them.
+// Levels are the levels of the budgets that have names, as [Config.Levels] wants them.
 func (s Snapshot) Levels() map[string]bucket.State {
 	levels := map[string]bucket.State{}
 	for _, b := range s.Budgets {
-		levels[b.Name] = b.Level
+		if b.Name != "" {
+			levels[b.Name] = b.Level
+		}
 	}
 	return levels
 }

@@ -138,6 +138,11 @@ func (s *sim) compareSnapshot() {
 		next = d.ready(d.queue[0].costs)
 	}
 	s.must(got.NextGrant.Equal(known(next, true)), "a snapshot says when the next is granted")
+	next = bucket.Forever
+	for _, c := range d.backingOff {
+		next = min(next, c.due)
+	}
+	s.must(got.NextRetry.Equal(known(next, true)), "a snapshot says when the next comes back from its backoff")
 }
 
 func (s *sim) compareEstimate(c *dumbCall) {

@@ -12,7 +12,7 @@ type Snapshot struct {
 	Closed bool      `json:"closed,omitzero"`
 
 	Budget           // the budget; of several, the first by name
-	Budgets []Budget `json:"budgets,omitzero"` // those of [Config.Limits], by name; nil with [Config.Limit]
+	Budgets []Budget `json:"budgets"` // all of them, by name: one, which has no name, with [Config.Limit]
 
 	Queued     int `json:"queued"`      // calls that wait for tokens or a slot
 	Outside    int `json:"outside"`     // those of them whose Submit waits for room: see [WaitForRoom]
@@ -29,6 +29,7 @@ type Snapshot struct {
 
 	HeldUntil time.Time `json:"held_until,omitzero"` // a server's wait: nobody is granted before then; zero if there is none
 	NextGrant time.Time `json:"next_grant,omitzero"` // when the head of the queue has its tokens; zero if nobody waits for time
+	NextRetry time.Time `json:"next_retry,omitzero"` // when the first of those that back off is queued again; zero if there is none
 
 	Totals Totals `json:"totals"`
 	Seed   uint64 `json:"seed"` // of the jitter: with it, and the same calls, a run can be replayed
@@ -51,7 +52,7 @@ type Budget struct {
 
 // Totals count calls and attempts since the scheduler was made.
 //
-//	Accepted == Succeeded + Failed + Exhausted + Cancelled + Dropped + Closed + those that have not ended
+//	Accepted == Ended() + those that have not ended
 type Totals struct {
 	Accepted  uint64 `json:"accepted"`  // calls that were taken in
 	Succeeded uint64 `json:"succeeded"` // ended with nil
@@ -65,6 +66,11 @@ type Totals struct {
 	Attempts    uint64 `json:"attempts"`     // grants whose function was started
 	Retries     uint64 `json:"retries"`      // those of them that were not a call's first
 	RateLimited uint64 `json:"rate_limited"` // attempts that failed with a rate-limit error
+}
+
+// Ended is how many of the calls that were accepted are over.
+func (t Totals) Ended() uint64 {
+	return t.Succeeded + t.Failed + t.Exhausted + t.Cancelled + t.Dropped + t.Closed
 }
 
 // Unfinished describes a call that had not ended when the scheduler was shut down,
@@ -124,9 +130,7 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 		b := &k.budgets[i]
 		s.Budgets = append(s.Budgets, Budget{b.name, b.Available(), b.Ledger(), b.limit, b.level(k.now, at)})
 	}
-	if s.Budget = s.Budgets[0]; s.Budget.Name == "" {
-		s.Budgets = nil // there is but this one
-	}
+	s.Budget = s.Budgets[0]
 	if held := k.budgets.heldUntil(); held > k.now {
 		s.HeldUntil = k.time(held)
 	}
@@ -135,6 +139,9 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 	}
 	if next := k.nextPlanned(); next != bucket.Forever {
 		s.NextGrant = k.time(next)
+	}
+	if next := k.backoff.next(); next != bucket.Forever {
+		s.NextRetry = k.time(next)
 	}
 	return s
 }

@@ -159,7 +159,7 @@ func (so *soak) rest(t *testing.T) atRest {
 	}
 	l, n := snap.Ledger, snap.Totals
 	require.Equal(t, l.Initial+l.Refilled+l.Refunded+l.Adjusted, l.Spent+snap.Available)
-	require.Equal(t, n.Accepted, n.Succeeded+n.Failed+n.Exhausted+n.Cancelled+n.Dropped)
+	require.Equal(t, n.Accepted, n.Ended())
 	require.EqualValues(t, n.Attempts, so.ran.Load(), "an attempt is a function that has run")
 	require.GreaterOrEqual(t, l.Spent-l.Refunded, so.paid.Load(), "and each was paid for")
 	runtime.GC()

@@ -84,7 +84,7 @@ func fire(t *testing.T, cfg Config) {
 	require.EqualValues(t, goroutines*each, snap.Totals.Succeeded)
 	require.LessOrEqual(t, most.Load(), int32(48))
 	require.Zero(t, snap.Running+snap.Queued+snap.BackingOff)
-	for _, b := range append(snap.Budgets, snap.Budget) {
+	for _, b := range snap.Budgets {
 		require.EqualValues(t, ran.Load(), b.Ledger.Spent)
 		require.Equal(t, b.Ledger.Initial+b.Ledger.Refilled+b.Ledger.Refunded+b.Ledger.Adjusted, b.Ledger.Spent+b.Available)
 	}

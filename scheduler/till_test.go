@@ -63,7 +63,7 @@ func tillBubble(t *testing.T, cfg Config, f func(t *testing.T, s *Scheduler)) {
 		f(t, s)
 		snap := s.Snapshot()
 		n := snap.Totals
-		require.Equal(t, n.Accepted, n.Succeeded+n.Failed+n.Exhausted+n.Cancelled+n.Closed+uint64(snap.Running+snap.Queued+snap.BackingOff))
+		require.Equal(t, n.Accepted, n.Ended()+uint64(snap.Running+snap.Queued+snap.BackingOff))
 		require.Equal(t, snap.Ledger.Initial+snap.Ledger.Refilled+snap.Ledger.Refunded+snap.Ledger.Adjusted, snap.Ledger.Spent+snap.Available)
 	})
 }

@@ -69,8 +69,8 @@ func newState(meter metric.Meter, common []attribute.KeyValue) (*state, error) {
 			func(b *scheduler.Budget) int64 { return b.Limit.OrDefault().Capacity }),
 		st.count("fairlead.budget.spent", "{token}", "Tokens that were taken out of the budget; what was given back is not taken off.",
 			func(s snap, add func(int64, attribute.KeyValue)) {
-				for i := range budgets(s) {
-					add(budgets(s)[i].Ledger.Spent, budget(&budgets(s)[i]))
+				for i := range s.Budgets {
+					add(s.Budgets[i].Ledger.Spent, budget(&s.Budgets[i]))
 				}
 			}),
 		st.rate(),
@@ -136,8 +136,8 @@ func (st *state) count(name, unit, description string, read func(s *scheduler.Sn
 func (st *state) budgets(name, description string, read func(*scheduler.Budget) int64) error {
 	in, err := st.meter.Int64ObservableUpDownCounter(name, metric.WithUnit("{token}"), metric.WithDescription(description))
 	st.readings = append(st.readings, reading{in, func(o metric.Observer, s *scheduler.Snapshot) {
-		for i := range budgets(s) {
-			o.ObserveInt64(in, read(&budgets(s)[i]), st.with(budget(&budgets(s)[i])))
+		for i := range s.Budgets {
+			o.ObserveInt64(in, read(&s.Budgets[i]), st.with(budget(&s.Budgets[i])))
 		}
 	}})
 	return err
@@ -197,13 +197,6 @@ func endings(t scheduler.Totals) map[events.Kind]uint64 {
 
 func outcome(kind events.Kind) attribute.KeyValue {
 	return attribute.String("fairlead.outcome", kind.String())
-}
-
-func budgets(s *scheduler.Snapshot) []scheduler.Budget {
-	if len(s.Budgets) > 0 {
-		return s.Budgets
-	}
-	return []scheduler.Budget{s.Budget}
 }
 
 func budget(b *scheduler.Budget) attribute.KeyValue {

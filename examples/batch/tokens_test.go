@@ -33,9 +33,8 @@ func (st *site) spent() (tokens int64, refused int) {
 
 // levels are what a scheduler's budgets hold.
 func levels(s *scheduler.Scheduler) map[string]int64 {
-	snap := s.Snapshot()
-	all := map[string]int64{snap.Name: snap.Available}
-	for _, b := range snap.Budgets {
+	all := map[string]int64{}
+	for _, b := range s.Snapshot().Budgets {
 		all[b.Name] = b.Available
 	}
 	return all

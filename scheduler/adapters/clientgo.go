@@ -1,6 +1,6 @@
 package adapters
 
-import "example.com/fairlead/scheduler"
+import "math"
 
 // TryAccept is Allow, by the name that it has in client-go's flowcontrol.RateLimiter.
 func (l Limiter) TryAccept() bool { return l.Allow() }
@@ -17,12 +17,9 @@ func (l Limiter) Stop() { l.S.Close() }
 // QPS is how many tokens arrive a second, for flowcontrol.RateLimiter; of several budgets,
 // in the slowest.
 func (l Limiter) QPS() float32 {
-	snap := l.S.Snapshot()
-	qps := perSecond(snap.Budget)
-	for _, b := range snap.Budgets {
-		qps = min(qps, perSecond(b))
+	qps := math.Inf(1)
+	for _, b := range l.S.Snapshot().Budgets {
+		qps = min(qps, float64(b.Limit.Refill)/b.Limit.Per.Seconds())
 	}
 	return float32(qps)
 }
-
-func perSecond(b scheduler.Budget) float64 { return float64(b.Limit.Refill) / b.Limit.Per.Seconds() }

@@ -33,12 +33,8 @@ func ask(t *testing.T, url, body string, again bool) *http.Request {
 
 // left is what each budget has.
 func left(s *scheduler.Scheduler) map[string]int64 {
-	snap := s.Snapshot()
-	if snap.Budgets == nil {
-		return map[string]int64{"": snap.Available}
-	}
 	all := map[string]int64{}
-	for _, b := range snap.Budgets {
+	for _, b := range s.Snapshot().Budgets {
 		all[b.Name] = b.Available
 	}
 	return all

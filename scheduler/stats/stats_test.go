@@ -66,6 +66,27 @@ func TestServedText(t *testing.T) {
     "tokens": 999,
     "at": "2000-01-01T00:00:00Z"
   },
+  "budgets": [
+    {
+      "available": 999,
+      "ledger": {
+        "initial": 1000,
+        "refilled": 0,
+        "refunded": 0,
+        "adjusted": 0,
+        "spent": 1
+      },
+      "limit": {
+        "capacity": 1000,
+        "refill": 100,
+        "per": 60000000000
+      },
+      "level": {
+        "tokens": 999,
+        "at": "2000-01-01T00:00:00Z"
+      }
+    }
+  ],
   "queued": 0,
   "outside": 0,
   "running": 0,

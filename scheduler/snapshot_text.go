@@ -1,0 +1,49 @@
+package scheduler
+
+import (
+	"fmt"
+	"strings"
+)
+
+// String is a few words, such as "12 of 60 requests".
+func (b Budget) String() string {
+	unit := b.Name
+	if unit == "" {
+		unit = "tokens"
+	}
+	return fmt.Sprintf("%d of %d %s", b.Available, b.Limit.Capacity, unit)
+}
+
+// String is a line such as
+//
+//	12 of 60 requests and 4120 of 9000 tokens left, 41 queued, 8 running, 3 backing off (next in 1.2s), held for 12s; 187 calls ended, 14 retries
+func (s Snapshot) String() string {
+	var b strings.Builder
+	for i, budget := range s.Budgets {
+		if i > 0 {
+			b.WriteString(" and ")
+		}
+		b.WriteString(budget.String())
+	}
+	fmt.Fprintf(&b, " left, %d queued, %d running, %d backing off", s.Queued, s.Running, s.BackingOff)
+	if !s.NextRetry.IsZero() {
+		fmt.Fprintf(&b, " (next in %v)", readable(s.NextRetry.Sub(s.At)))
+	}
+	if !s.HeldUntil.IsZero() {
+		fmt.Fprintf(&b, ", held for %v", readable(s.HeldUntil.Sub(s.At)))
+	}
+	if s.Paused {
+		b.WriteString(", paused")
+	}
+	if !s.PausedUntil.IsZero() {
+		fmt.Fprintf(&b, " for %v", readable(s.PausedUntil.Sub(s.At)))
+	}
+	if s.Rate != 1 {
+		fmt.Fprintf(&b, ", slowed to %.0f%%", 100*s.Rate)
+	}
+	if s.Closed {
+		b.WriteString(", closed")
+	}
+	fmt.Fprintf(&b, "; %d calls ended, %d retries", s.Totals.Ended(), s.Totals.Retries)
+	return b.String()
+}
