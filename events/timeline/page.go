@@ -13,6 +13,9 @@ import (
 	"example.com/fairlead/events"
 )
 
+//go:embed colours.css
+var colours string
+
 //go:embed page.css
 var style string
 
@@ -65,7 +68,7 @@ func (h page) head() {
 <html lang="en"><head><meta charset="utf-8"/>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"/>
 <meta name="viewport" content="width=device-width"/>
-<title>Timeline of ` + count(h.over(), "call") + "</title>\n<style>\n" + style + "</style></head>\n<body><main>\n<h1>Timeline</h1>\n<p>")
+<title>Timeline of ` + count(h.over(), "call") + "</title>\n<style>\n" + colours + style + "</style></head>\n<body><main>\n<h1>Timeline</h1>\n<p>")
 	h.say(h.summary())
 	h.put("</p>\n" + `<p class="note">It begins at ` + h.start.UTC().Format("2006-01-02 15:04:05.000") + " UTC.</p>\n")
 }

@@ -150,7 +150,7 @@ func fit(guessed []span, times events.Times) (spans []span, ok bool) {
 func preference(p part) []part {
 	switch p {
 	case queue:
-		return []part{queue, hold, tokens, slot}
+		return []part{queue, tokens, slot, hold}
 	case hold:
 		return []part{hold, queue, tokens, slot}
 	case tokens:

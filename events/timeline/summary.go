@@ -10,6 +10,15 @@ import (
 
 // summary is what happened, of all calls, in a sentence or two.
 func (p picture) summary() string {
+	s := p.ends()
+	if p.sums.timed > 0 {
+		s += fmt.Sprintf(" On average a call took %v.", p.sums.mean())
+	}
+	return strings.Join(append([]string{s}, p.notes()...), " ")
+}
+
+// ends says how the calls have ended.
+func (p picture) ends() string {
 	var b strings.Builder
 	over := p.over()
 	fmt.Fprintf(&b, "%s in %v", count(over, "call"), readable(p.length))
@@ -25,10 +34,7 @@ func (p picture) summary() string {
 		fmt.Fprintf(&b, "; %s refused", count(n, "more call"))
 	}
 	b.WriteByte('.')
-	if p.sums.timed > 0 {
-		fmt.Fprintf(&b, " On average a call took %v.", p.sums.mean())
-	}
-	return strings.Join(append([]string{b.String()}, p.notes()...), " ")
+	return b.String()
 }
 
 // mean is what a call has spent its time on, on average.

@@ -65,7 +65,7 @@ func TestGolden(t *testing.T) {
 	require.NoError(t, tl.WriteTrace(&trace))
 	require.NoError(t, tl.WriteHTML(&page))
 	html := page.String()
-	for _, file := range []string{"page.css", "page.js"} {
+	for _, file := range []string{"colours.css", "page.css", "page.js"} {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.Contains(t, html, string(content))
