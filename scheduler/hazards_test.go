@@ -2,9 +2,7 @@ package scheduler
 
 import (
 	"fmt"
-	"go/ast"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -28,23 +26,15 @@ func TestHazardsHaveTests(t *testing.T) {
 		require.Contains(t, rows, fmt.Sprintf("H%02d", n+1))
 	}
 
-	exists := map[string]bool{}
-	tests(t, func(path string, file *ast.File) {
-		for _, decl := range file.Decls {
-			f, ok := decl.(*ast.FuncDecl)
-			if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "Test") {
-				continue
-			}
-			name := filepath.Base(filepath.Dir(path)) + "." + f.Name.Name
-			exists[name] = true
-			for _, hazard := range regexp.MustCompile(`H\d\d_`).FindAllString(f.Name.Name, -1) {
-				if hazard = strings.TrimSuffix(hazard, "_"); !strings.Contains(rows[hazard], "`"+name+"`") {
-					t.Errorf("%s is not in the row of %s", name, hazard)
-				}
+	exists := existingTests(t)
+	for name := range exists {
+		for _, hazard := range regexp.MustCompile(`H\d\d_`).FindAllString(name, -1) {
+			if hazard = strings.TrimSuffix(hazard, "_"); !strings.Contains(rows[hazard], "`"+name+"`") {
+				t.Errorf("%s is not in the row of %s", name, hazard)
 			}
 		}
-	})
-	named := regexp.MustCompile("`([a-z]+\\.Test\\w+)`").FindAllStringSubmatch(string(doc), -1)
+	}
+	named := testNames.FindAllStringSubmatch(string(doc), -1)
 	require.Greater(t, len(named), 100)
 	for _, m := range named {
 		if !exists[m[1]] {

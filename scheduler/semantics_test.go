@@ -1,0 +1,72 @@
+package scheduler
+
+import (
+	"go/ast"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestRulesHaveTests keeps semantics.md true: every rule has tests, which exist, and there is a
+// rule for every number that code and documents refer to.
+func TestRulesHaveTests(t *testing.T) {
+	doc, err := os.ReadFile("semantics.md")
+	require.NoError(t, err)
+	exists := existingTests(t)
+	rules := map[string]bool{}
+	for _, row := range regexp.MustCompile(`(?m)^\| ([BORCED]\d+) \|.*\|(.*)\|$`).FindAllStringSubmatch(string(doc), -1) {
+		require.False(t, rules[row[1]], "%s twice", row[1])
+		rules[row[1]] = true
+		named := testNames.FindAllStringSubmatch(row[2], -1)
+		require.NotEmpty(t, named, "%s names no test", row[1])
+		for _, m := range named {
+			require.True(t, exists[m[1]], "%s: there is no %s", row[1], m[1])
+		}
+	}
+	require.Greater(t, len(rules), 30)
+
+	rule := regexp.MustCompile(`\b[BORCED]\d+\b`)
+	refers := func(path, text string) {
+		for _, number := range rule.FindAllString(text, -1) {
+			require.True(t, rules[number], "%s refers to %s, which is no rule", path, number)
+		}
+	}
+	sources(t, func(path string, file *ast.File) {
+		for _, group := range file.Comments {
+			refers(path, group.Text())
+		}
+	})
+	tests(t, func(path string, file *ast.File) {
+		if strings.HasPrefix(path, "../bench") || strings.HasPrefix(path, "../examples") {
+			return
+		}
+		for _, group := range file.Comments {
+			refers(path, group.Text())
+		}
+	})
+	for _, path := range []string{"hazards.md", "inside.md", "../README.md", "../CONTRIBUTING.md"} {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		refers(path, string(text))
+	}
+}
+
+// testNames finds the tests that a document names, with their packages.
+var testNames = regexp.MustCompile("`([a-z]+\\.Test\\w+)`")
+
+// existingTests are the tests of all modules, each with its package.
+func existingTests(t *testing.T) map[string]bool {
+	exists := map[string]bool{}
+	tests(t, func(path string, file *ast.File) {
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
+				exists[filepath.Base(filepath.Dir(path))+"."+f.Name.Name] = true
+			}
+		}
+	})
+	return exists
+}
