@@ -72,8 +72,12 @@ type Config struct {
 	// Clock is where time comes from. Nil means [clock.System].
 	Clock clock.Clock
 
-	// Logger gets a line for every retry, hold, pause and its end, exhaustion, and for
-	// the end of the scheduler, from a goroutine of its own. Nil means no logging.
+	// Logger gets a line for every retry, server's wait, pause and its end, change of an
+	// adaptive rate and exhausted call, and for the end of the scheduler, from a goroutine
+	// of its own. The message is the name of the [events.Kind], at level Info; a server's
+	// wait, which holds up everybody, is a Warn, and an exhausted call an Error. The keys
+	// are seq, call, attempt, max_attempts, name, delay, available, rate and err, as far
+	// as they mean something, and missed where events were lost. Nil means no logging.
 	Logger *slog.Logger
 
 	// EventBuffer is how many events a subscription holds before it loses the

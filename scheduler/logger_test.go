@@ -26,6 +26,34 @@ func textLogger(to *bytes.Buffer) *slog.Logger {
 	}))
 }
 
+// A retry and a call's end for want of one are worth a line each, and so is the scheduler's.
+// Whoever reads logs by program relies upon levels, messages and keys.
+func TestLogger(t *testing.T) {
+	var log bytes.Buffer
+	cfg := scheduler.Config{Logger: textLogger(&log), Retry: retry.Policy{MaxRetries: 1, Jitter: retry.None}}
+	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
+		_ = s.Do(t.Context(), failing(retry.RateLimited(errBusy)).run, scheduler.Name("ping"))
+		s.Close()
+		synctest.Wait()
+		require.Equal(t, `level=INFO msg=retrying seq=1 call=1 attempt=1 max_attempts=2 name=ping delay=1s available=999 err="server is busy (rate limited)"
+level=ERROR msg=exhausted seq=2 call=1 attempt=2 max_attempts=2 name=ping available=999 err="retries exhausted: 2 attempts failed, 1s waited in between, the last with: server is busy (rate limited)"
+level=INFO msg="shut down" seq=3 available=999
+`, log.String())
+	})
+}
+
+// A rate that an adaptive scheduler changes is worth a line.
+func TestLoggerRate(t *testing.T) {
+	var log bytes.Buffer
+	cfg := scheduler.Config{Logger: textLogger(&log), Adaptive: true, Retry: retry.Policy{MaxRetries: retry.None}}
+	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
+		require.Error(t, s.Do(t.Context(), failing(retry.RateLimited(errBusy)).run))
+		s.Close()
+		synctest.Wait()
+		require.Contains(t, log.String(), "level=INFO msg=\"rate changed\" seq=1 available=999 rate=0.5\n")
+	})
+}
+
 // A server's wait is a warning, for it stops everybody.
 func TestLoggerHeld(t *testing.T) {
 	var log bytes.Buffer
@@ -37,25 +65,31 @@ func TestLoggerHeld(t *testing.T) {
 	})
 }
 
-// stuck is a handler that does not come back.
+// stuck is a handler that does not come back before it is freed.
 type stuck struct {
 	slog.Handler
-	forever chan struct{}
+	freed chan struct{}
 }
 
-func (h stuck) Handle(context.Context, slog.Record) error { <-h.forever; return nil }
+func (h stuck) Handle(ctx context.Context, r slog.Record) error {
+	<-h.freed
+	return h.Handler.Handle(ctx, r)
+}
 
-// A logger that hangs holds up nobody, not even Close.
+// A logger that hangs holds up nobody, not even Close. What it could not keep up with is told.
 func TestH21_LoggerHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		forever := make(chan struct{})
-		log := slog.New(stuck{slog.NewTextHandler(new(bytes.Buffer), nil), forever})
-		s := open(t, scheduler.Config{Logger: log, EventBuffer: 4, Retry: exact})
+		var log bytes.Buffer
+		freed := make(chan struct{})
+		s := open(t, scheduler.Config{Logger: slog.New(stuck{textLogger(&log).Handler(), freed}), EventBuffer: 4, Retry: exact})
 		for range 10 {
 			require.NoError(t, s.Do(t.Context(), (&flaky{failures: 3}).run))
 		}
 		s.Close()
-		close(forever)
+		close(freed)
+		synctest.Wait()
+		require.Contains(t, log.String(), "level=WARN msg=\"events not logged\" missed=")
+		require.Contains(t, log.String(), "msg=\"shut down\"")
 	})
 }
 

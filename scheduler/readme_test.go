@@ -67,3 +67,30 @@ func TestReadmeNamesRealTests(t *testing.T) {
 		}
 	}
 }
+
+// TestLinksLead: what the documents refer to is there.
+func TestLinksLead(t *testing.T) {
+	link := regexp.MustCompile(`(?:\]\(|src=")([^)"\s]+)[)"]`)
+	documents, links := 0, 0
+	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if d.IsDir() && d.Name() == "node_modules" {
+			return fs.SkipDir
+		}
+		if err != nil || !strings.HasSuffix(path, ".md") {
+			return err
+		}
+		documents++
+		text, err := os.ReadFile(path)
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if file, _, _ := strings.Cut(m[1], "#"); file != "" && !strings.Contains(file, "://") {
+				links++
+				if _, err := os.Stat(filepath.Join(filepath.Dir(path), file)); err != nil {
+					t.Errorf("%s: %v", path, err)
+				}
+			}
+		}
+		return err
+	}))
+	require.Greater(t, documents, 8)
+	require.Greater(t, links, 30)
+}

@@ -1,13 +1,10 @@
 package scheduler_test
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -141,26 +138,5 @@ func TestMaxInFlight(t *testing.T) {
 		submit(t, s, (&flaky{failures: 1}).run)
 		require.NoError(t, settled(submit(t, s, nothing)))
 		require.Zero(t, time.Since(started), "the other backs off and holds no slot")
-	})
-}
-
-// TestLogger: a line for each retry, hold and exhaustion, and one at the end.
-func TestLogger(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}}))
-		s := open(t, scheduler.Config{Logger: log, Retry: retry.Policy{MaxRetries: 1, Jitter: retry.None}})
-		_ = s.Do(t.Context(), failing(retry.RateLimited(errBusy)).run, scheduler.Name("ping"))
-		s.Close()
-		synctest.Wait()
-		require.Equal(t, `level=INFO msg=retrying seq=1 call=1 attempt=1 max_attempts=2 name=ping delay=1s available=999 err="server is busy (rate limited)"
-level=ERROR msg=exhausted seq=2 call=1 attempt=2 max_attempts=2 name=ping available=999 err="retries exhausted: 2 attempts failed, 1s waited in between, the last with: server is busy (rate limited)"
-level=INFO msg="shut down" seq=3 available=999
-`, out.String())
 	})
 }
