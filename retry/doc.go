@@ -5,7 +5,7 @@
 //   - A [Policy] says how often and how long: exponential backoff with jitter, and how long a
 //     server's own wait may be. [Policy.Decide] is the one question asked after a failed attempt.
 //   - A [Classifier] turns an error into a [Verdict]. [Classify] is the default and retries only
-//     what says that it is rate limited; [Network] also retries timeouts and lost connections.
+//     what says of itself that it may be; [Network] also retries timeouts and lost connections.
 //   - The markers [RateLimited], [After], [Transient] and [Permanent] let a caller say what an error
 //     means, so that nobody has to guess.
 //

@@ -44,6 +44,16 @@
 //  4. A call that leaves, for whatever reason, leaves at once, and those behind it
 //     are planned anew in the same step.
 //
+// # Limits and costs
+//
+// [Config.Limit] says how many tokens the budget holds and how fast they come:
+// bucket.PerMinute(500).Burst(50) is 500 a minute, and at most 50 at once. A budget that is
+// full lets its capacity go at once and refills meanwhile; for a server that counts
+// requests in windows of time there is [bucket.Window]. An attempt pays 1 token, or what
+// [Cost] says. What costs more than the budget can ever hold is refused with a
+// [bucket.CostError], and does not wait for ever. [Config.MaxInFlight] bounds how many
+// functions run at once, [Config.MaxQueued] how many calls wait.
+//
 // # Several budgets
 //
 // With [Config.Limits] there are several budgets, such as requests and tokens. A call
@@ -64,6 +74,24 @@
 // whenever a server's wait, a pause or a new limit changes the plan: if it can't be
 // met, the call ends at once with a [DeadlineError]. Being overtaken does not count as
 // a change of plan; then the context ends the call when its time has come.
+//
+// # Cancellation
+//
+// A call ends when its context is done while it waits or backs off, and submitted work
+// also through [Handle.Cancel]. Its place closes up in the same step, it has paid
+// nothing for the attempt that it waited for, and a grant that crosses its path is given
+// back. A function that runs is not given up: its context ends, and the call ends as
+// the function does, so that a success stays one. The error is the context's cause,
+// joined with the last attempt's.
+//
+// # Shutdown
+//
+// [Scheduler.Close] ends at once what waits, with [ErrClosed], cancels the contexts of
+// submitted work that runs, and waits for no function. [Scheduler.Shutdown] takes
+// nothing more and lets what was accepted finish until its context is done; what is
+// left it returns in the order in which it would have been served, as plain values that
+// can be written to a file and handed in again. [Snapshot] has the budget's level, which
+// [Config.Level] takes up after a restart. After either, no method blocks.
 //
 // # Exactness
 //
@@ -86,4 +114,7 @@
 //
 // All time is the configured clock's. The deadline of a context is compared with that
 // clock too: with a mock, use contexts that are on the mock's time.
+//
+// The file semantics.md has all of this as numbered rules, with the tests that prove them,
+// and inside.md how it works.
 package scheduler
