@@ -11,24 +11,85 @@ import (
 
 var errAPI = errors.New("the API refused")
 
-func ExamplePolicy() {
-	p := retry.Policy{
-		MaxRetries: 3,
-		Initial:    2 * time.Second,
-		Max:        5 * time.Second,
-		Jitter:     retry.None,
+// A loop of one's own: the package decides, and whoever has a clock waits.
+func Example() {
+	policy := retry.Policy{MaxRetries: 2, Jitter: retry.None}
+	ask := func() error { return retry.Transient(errAPI) }
+	var waited time.Duration
+	for attempt := 1; ; attempt++ {
+		err := ask()
+		if err == nil {
+			break
+		}
+		decision := policy.Decide(1, attempt, retry.Classify(err))
+		fmt.Println(decision)
+		if decision.Action != retry.Again {
+			break
+		}
+		waited += decision.Delay // and time.Sleep(decision.Delay)
 	}
-	fmt.Println(p)
-	for attempt := range p.Attempts() - 1 {
-		fmt.Println(p.Delay(1, attempt+1))
-	}
-	fmt.Println("in all", p.TotalWait(3))
+	fmt.Println("waited", waited)
 	// Output:
+	// retry in 1s
+	// retry in 2s
+	// retries exhausted
+	// waited 3s
+}
+
+// What is left at zero has a default.
+func ExamplePolicy() {
+	fmt.Println(retry.Policy{})
+	fmt.Println(retry.Policy{MaxRetries: 3, Initial: 2 * time.Second, Max: 5 * time.Second, Jitter: retry.None})
+	fmt.Println(retry.Policy{MaxRetries: retry.None})
+	// Output:
+	// 5 retries, 1s to 1m0s ×2 ±10%, server waits up to 2m0s
 	// 3 retries, 2s to 5s ×2, server waits up to 2m0s
-	// 2s
-	// 4s
-	// 5s
-	// in all 11s
+	// no retries
+}
+
+// The jitter of a delay is drawn from the policy's seed, the call and the attempt: another
+// call waits for another while, and a replay for the same.
+func ExamplePolicy_Delay() {
+	p := retry.Policy{Max: 5 * time.Second}
+	for attempt := 1; attempt <= 4; attempt++ {
+		fmt.Println(p.Delay(1, attempt).Round(time.Millisecond), p.Delay(2, attempt).Round(time.Millisecond))
+	}
+	// Output:
+	// 1.094s 1.025s
+	// 2.161s 2.196s
+	// 3.852s 3.912s
+	// 4.673s 4.905s
+}
+
+// How long can a call take? The waits between its attempts are the part that is known.
+func ExamplePolicy_TotalWait() {
+	var p retry.Policy
+	fmt.Println(p.TotalWait(p.Attempts() - 1))
+	fmt.Println(p.TotalWait(20)) // were there 20 retries
+	// Output:
+	// 31s
+	// 15m3s
+}
+
+// The server is never undercut, and not everybody comes back at the same time.
+func ExamplePolicy_ServerWait() {
+	var p retry.Policy
+	for call := range uint64(3) {
+		fmt.Println(p.ServerWait(call, 1, 30*time.Second).Round(time.Millisecond))
+	}
+	// Output:
+	// 30.815s
+	// 30.833s
+	// 31.366s
+}
+
+func ExamplePolicy_WithDefaults() {
+	p := retry.Policy{Initial: 90 * time.Second, Jitter: retry.None}.WithDefaults()
+	fmt.Println(p.MaxRetries, p.Max, p.Multiplier, p.MaxServerWait)
+	fmt.Println(p.Jitter == retry.None)
+	// Output:
+	// 5 1m30s 2 2m0s
+	// true
 }
 
 func ExamplePolicy_Validate() {

@@ -10,6 +10,25 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
+// Whoever the server is, what it says comes in the same terms.
+func Example() {
+	noon := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+	for _, h := range []http.Header{
+		{"X-Ratelimit-Remaining-Tokens": {"0"}, "X-Ratelimit-Reset-Tokens": {"6m0s"}},                                            // OpenAI
+		{"Anthropic-Ratelimit-Tokens-Remaining": {"0"}, "Anthropic-Ratelimit-Tokens-Reset": {"2026-03-01T12:06:00Z"}},            // Anthropic
+		{"X-Ratelimit-Resource": {"core"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {fmt.Sprint(noon.Unix() + 360)}}, // GitHub
+		{"Ratelimit": {`"hourly";r=0;t=360`}}, // an IETF draft
+	} {
+		seen := headers.Parse(h, noon)
+		fmt.Printf("%q: %d left, wait %v\n", seen.Budgets[0].Name, seen.Budgets[0].Remaining, seen.Wait())
+	}
+	// Output:
+	// "tokens": 0 left, wait 6m0s
+	// "tokens": 0 left, wait 6m0s
+	// "core": 0 left, wait 6m0s
+	// "hourly": 0 left, wait 6m0s
+}
+
 func ExampleParse() {
 	h := http.Header{}
 	h.Set("x-ratelimit-limit-tokens", "150000")
