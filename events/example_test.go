@@ -1,12 +1,38 @@
 package events_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
 )
+
+// A program hears of what goes wrong with its calls, and of nothing else.
+func Example() {
+	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{MaxRetries: 1, Initial: time.Millisecond, Jitter: retry.None}})
+	if err != nil {
+		panic(err)
+	}
+	trouble, over := s.Subscribe(events.Retrying, events.Exhausted), make(chan struct{})
+	go func() {
+		defer close(over)
+		for ev := range trouble.C { // until the scheduler is closed
+			fmt.Println(ev.Kind, ev.Name, ev.Attempt, ev.Err)
+		}
+	}()
+
+	refuse := func(context.Context) error { return retry.Transient(errors.New("503 Service Unavailable")) }
+	_ = s.Do(context.Background(), refuse, scheduler.Name("ping"))
+	s.Close()
+	<-over
+	// Output:
+	// retrying ping 1 503 Service Unavailable
+	// exhausted ping 2 retries exhausted: 2 attempts failed, 1ms waited in between, the last with: 503 Service Unavailable
+}
 
 // Whoever publishes asks first what is wanted, and makes no event for nobody.
 func ExampleHub() {
@@ -55,14 +81,48 @@ func ExampleEvent() {
 	// Output: call 7 "ping" retrying: attempt 2 of 6 failed, next in 1.9s, 93 tokens left: 503 Service Unavailable
 }
 
-func ExampleKinds() {
-	trouble := events.Of(events.Retrying, events.Held)
-	fmt.Println(trouble.Has(events.Held), trouble.Has(events.Queued))
-	quiet := events.All &^ trouble
-	fmt.Println(quiet.Has(events.Held), quiet.Has(events.Queued))
+// Of all that can happen to a call, one thing ends it.
+func ExampleKind() {
+	for _, kind := range []events.Kind{events.Granted, events.Retrying, events.Exhausted, events.Refused} {
+		fmt.Println(kind, kind.Ends())
+	}
 	// Output:
-	// true false
-	// false true
+	// granted false
+	// retrying false
+	// exhausted true
+	// refused true
+}
+
+// A set of all kinds but some.
+func ExampleKinds() {
+	quiet := events.All &^ events.Of(events.Queued, events.Granted, events.Started)
+	fmt.Println(quiet.Has(events.Queued), quiet.Has(events.Held))
+	// Output: false true
+}
+
+func ExampleOf() {
+	trouble := events.Of(events.Retrying, events.Exhausted)
+	trouble |= events.Of(events.Held) // sets are joined
+	fmt.Println(trouble.Has(events.Held), trouble.Has(events.Succeeded))
+	// Output: true false
+}
+
+// Whoever has seen enough closes its subscription, also inside the loop; what it holds can
+// still be read.
+func ExampleSubscription_Close() {
+	var h events.Hub
+	sub := h.Subscribe(events.All, 0)
+	for call := range uint64(3) {
+		h.Publish(events.Event{Kind: events.Succeeded, Call: call + 1, Attempt: 1, MaxAttempts: 6})
+	}
+	for ev := range sub.C {
+		sub.Close()
+		fmt.Println(ev)
+	}
+	// Output:
+	// call 1 succeeded: attempt 1 of 6
+	// call 2 succeeded: attempt 1 of 6
+	// call 3 succeeded: attempt 1 of 6
 }
 
 // Times add up: so the mean of many calls says where their time goes.
@@ -80,4 +140,11 @@ func ExampleTimes() {
 	// Output:
 	// 3.2s (queue 2s, tokens 1s, run 200ms)
 	// 2.5s (queue 1s, tokens 500ms, slot 500ms, run 500ms)
+}
+
+// How much of its time has a call spent waiting?
+func ExampleTimes_Total() {
+	t := events.Times{Queue: 2 * time.Second, Tokens: time.Second, Run: 200 * time.Millisecond}
+	fmt.Printf("%v of %v\n", t.Total()-t.Run, t.Total())
+	// Output: 3s of 3.2s
 }
