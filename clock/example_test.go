@@ -8,6 +8,34 @@ import (
 	"example.com/fairlead/clock/clocktest"
 )
 
+// session is what code that takes its time from a clock looks like.
+type session struct {
+	clock   clock.Clock
+	expires time.Time
+}
+
+func (s *session) renew()        { s.expires = s.clock.Now().Add(30 * time.Minute) }
+func (s *session) expired() bool { return !s.clock.Now().Before(s.expires) }
+
+// A program gives it the system's clock, and a test one that it moves itself.
+func Example() {
+	production := &session{clock: clock.System()}
+	production.renew()
+	fmt.Println(production.expired())
+
+	mock := clocktest.NewMock()
+	tested := &session{clock: mock}
+	tested.renew()
+	mock.Add(29 * time.Minute)
+	fmt.Println(tested.expired())
+	mock.Add(time.Minute)
+	fmt.Println(tested.expired())
+	// Output:
+	// false
+	// false
+	// true
+}
+
 func ExampleSystem() {
 	timer := clock.System().NewTimer(0) // zero or less is due at once
 	defer timer.Stop()

@@ -2,34 +2,48 @@ package clocktest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	benclock "github.com/benbjohnson/clock"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/clock/clocktest"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
 )
 
-// A test of something that runs every minute. In a test file this function would
+// An hour of a scheduler's life, outside a bubble: one call at once, and one a minute.
+func Example() {
+	mock := clocktest.NewMock()
+	s, err := scheduler.New(scheduler.Config{Clock: mock, Limit: bucket.PerMinute(1)})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	for range 61 {
+		if _, err := s.Submit(context.Background(), func(context.Context) error { return nil }); err != nil {
+			panic(err)
+		}
+	}
+	clocktest.Advance(s, mock, time.Hour)
+	fmt.Println(mock.Now().Format(time.TimeOnly), s.Snapshot().Ledger.Spent)
+	// Output: 01:00:00 61
+}
+
+// A test of something that runs every minute. In a test file the inner function would
 // be TestEveryMinute.
 func ExampleRun() {
 	testEveryMinute := func(t *testing.T) {
 		clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
-			ctx, cancel := mock.WithTimeout(t.Context(), time.Hour)
-			defer cancel()
 			runs := 0
 			go func() {
-				timer := mock.NewTimer(time.Minute)
-				defer timer.Stop()
-				for {
-					select {
-					case <-timer.C():
-						runs++
-						timer.Reset(time.Minute)
-					case <-ctx.Done():
-						return
-					}
+				for range 5 {
+					mock.Sleep(time.Minute)
+					runs++
 				}
 			}()
 			mock.Add(5 * time.Minute) // no race and no waiting: Add knows when all is settled
@@ -41,18 +55,28 @@ func ExampleRun() {
 	_ = testEveryMinute
 }
 
+func ExampleNewMock() {
+	fmt.Println(clocktest.NewMock())
+	// Output: mock clock at 2000-01-01T00:00:00Z
+}
+
+// Time passes when the test says so.
 func ExampleMock() {
 	mock := clocktest.NewMock()
-	fmt.Println(mock)
+	began := mock.Now()
+	mock.Add(90 * time.Minute)
+	mock.Set(mock.Now().Truncate(time.Hour).Add(time.Hour))
+	fmt.Println(mock.Now().Sub(began))
+	// Output: 2h0m0s
+}
 
-	timer := mock.NewTimer(90 * time.Second)
-	mock.Add(time.Hour)
-	fmt.Println("tick of", (<-timer.C()).Format(time.TimeOnly))
-	fmt.Println(mock)
-	// Output:
-	// mock clock at 2000-01-01T00:00:00Z
-	// tick of 00:01:30
-	// mock clock at 2000-01-01T01:00:00Z
+// Each timer ticks at its own instant, however far the clock is moved.
+func ExampleMock_Add() {
+	mock := clocktest.NewMock()
+	minute, hour := mock.NewTimer(time.Minute), mock.NewTimer(time.Hour)
+	mock.Add(24 * time.Hour)
+	fmt.Println((<-minute.C()).Format(time.TimeOnly), (<-hour.C()).Format(time.TimeOnly))
+	// Output: 00:01:00 01:00:00
 }
 
 func ExampleMock_WithTimeout() {
@@ -83,7 +107,7 @@ func ExampleFrom() {
 	// Output: 1970-01-01 00:01:00 +0000 UTC
 }
 
-// bell strikes every hour on the hour.
+// bell strikes every hour on the hour. It is a Syncer.
 type bell struct {
 	mock *clocktest.Mock
 	next time.Time
@@ -97,7 +121,7 @@ func (b *bell) Sync() (time.Time, bool) {
 	return b.next, true
 }
 
-func ExampleAdvance() {
+func ExampleSyncer() {
 	mock := clocktest.NewMock()
 	b := &bell{mock: mock, next: mock.Now().Add(time.Hour)}
 	clocktest.Advance(b, mock, 3*time.Hour)
@@ -107,4 +131,32 @@ func ExampleAdvance() {
 	// ding at 02:00:00
 	// ding at 03:00:00
 	// mock clock at 2000-01-01T03:00:00Z
+}
+
+// What a function goes on to do is waited for by the test, and then time moves on: here the
+// call has to have failed before its backoff can pass.
+func ExampleAdvance() {
+	mock := clocktest.NewMock()
+	s, err := scheduler.New(scheduler.Config{Clock: mock, Retry: retry.Policy{Initial: time.Second, Jitter: retry.None}})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	failed := s.Subscribe(events.Retrying)
+	attempts := 0
+	h, err := s.Submit(context.Background(), func(context.Context) error {
+		if attempts++; attempts < 3 {
+			return retry.Transient(errors.New("busy"))
+		}
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	for range 2 {
+		clocktest.Advance(s, mock, (<-failed.C).Delay)
+	}
+	<-h.Done()
+	fmt.Println(h.Err(), h.Times())
+	// Output: <nil> 3s (backoff 3s)
 }
