@@ -1,7 +1,9 @@
 package scheduler_test
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -39,8 +41,23 @@ func ExampleWorkload() {
 	// 0 of the urgent calls come too late
 }
 
-// The course of things, to be drawn or looked through.
+// Is it the limit that holds up a long run, or that no more than 20 calls may run at once?
 func ExampleForecast() {
+	work := scheduler.Workload{Calls: 20_000, Latency: 2 * time.Second, MaxLatency: 10 * time.Second, Failures: 0.05}
+	for _, most := range []int{20, 100} {
+		f, err := scheduler.Predict(scheduler.Config{Limit: bucket.PerMinute(500).Burst(50), MaxInFlight: most}, work)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println("it takes", f.Took.Round(time.Minute), "with up to", f.MostRunning, "at once and", f.Totals.Retries, "retries")
+	}
+	// Output:
+	// it takes 1h46m0s with up to 20 at once and 1099 retries
+	// it takes 42m0s with up to 71 at once and 1096 retries
+}
+
+// The course of things, to be drawn or looked through.
+func ExampleSample() {
 	f, err := scheduler.Predict(scheduler.Config{Limit: bucket.PerSecond(1)}, scheduler.Workload{Calls: 4})
 	if err != nil {
 		panic(err)
@@ -54,4 +71,19 @@ func ExampleForecast() {
 	// 1s queued 2 granted 2
 	// 2s queued 1 granted 3
 	// 3s queued 0 granted 4
+}
+
+// A picture for a report.
+func ExampleForecast_WriteSVG() {
+	f, err := scheduler.Predict(scheduler.Config{}, scheduler.Workload{Calls: 5000})
+	if err != nil {
+		panic(err)
+	}
+	file, err := os.CreateTemp("", "forecast-*.svg")
+	if err != nil {
+		panic(err)
+	}
+	defer os.Remove(file.Name())
+	fmt.Println(errors.Join(f.WriteSVG(file), file.Close()))
+	// Output: <nil>
 }

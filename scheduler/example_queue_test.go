@@ -11,6 +11,15 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
+// newQueue is a scheduler of which an example looks at the queue.
+func newQueue(cfg scheduler.Config) *scheduler.Scheduler {
+	s, err := scheduler.New(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
 // hourly is a budget of which an example sees no more than what is in it at the start.
 var hourly = bucket.Per(1, time.Hour)
 
@@ -35,7 +44,7 @@ func wait(s *scheduler.Scheduler, fn func(context.Context) error, opts ...schedu
 
 // A call with a priority is served as though it had come earlier.
 func ExamplePriority() {
-	s := newExample(scheduler.Config{MaxInFlight: 1})
+	s := newQueue(scheduler.Config{MaxInFlight: 1})
 	defer s.Close()
 	_ = s.Pause()
 	calls := []*scheduler.Handle{
@@ -58,7 +67,7 @@ func ExamplePriority() {
 }
 
 func ExampleQueueFullError() {
-	s := newExample(scheduler.Config{Limit: hourly, Level: &bucket.State{}, MaxQueued: 2, Overflow: scheduler.RefuseNew})
+	s := newQueue(scheduler.Config{Limit: hourly, Level: &bucket.State{}, MaxQueued: 2, Overflow: scheduler.RefuseNew})
 	defer s.Close()
 	wait(s, noop)
 	wait(s, noop)
@@ -73,7 +82,7 @@ func ExampleQueueFullError() {
 
 // With DropLowest, an urgent call takes the place of the one that ranks last.
 func ExampleOverflow() {
-	s := newExample(scheduler.Config{Limit: hourly, Level: &bucket.State{}, MaxQueued: 2, Overflow: scheduler.DropLowest})
+	s := newQueue(scheduler.Config{Limit: hourly, Level: &bucket.State{}, MaxQueued: 2, Overflow: scheduler.DropLowest})
 	defer s.Close()
 	wait(s, noop)
 	last := wait(s, noop)
@@ -84,7 +93,7 @@ func ExampleOverflow() {
 }
 
 func ExampleNoWait() {
-	s := newExample(scheduler.Config{Limit: hourly})
+	s := newQueue(scheduler.Config{Limit: hourly})
 	defer s.Close()
 	for range 2 {
 		err := s.Do(context.Background(), say("done"), scheduler.NoWait())
@@ -97,7 +106,7 @@ func ExampleNoWait() {
 }
 
 func ExampleWouldWaitError() {
-	s := newExample(scheduler.Config{})
+	s := newQueue(scheduler.Config{})
 	defer s.Close()
 	_ = s.Pause()
 	err := s.Do(context.Background(), noop, scheduler.NoWait())
@@ -111,7 +120,7 @@ func ExampleWouldWaitError() {
 
 // Without it, a call whose turn would come too late ends at once.
 func ExampleWaitUntilDeadline() {
-	s := newExample(scheduler.Config{Limit: hourly, Level: &bucket.State{}})
+	s := newQueue(scheduler.Config{Limit: hourly, Level: &bucket.State{}})
 	defer s.Close()
 	ahead := wait(s, noop)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -130,28 +139,46 @@ func ExampleWaitUntilDeadline() {
 	// <nil>
 }
 
-// An estimate says where a call is in the queue and how long it will be.
+// An estimate can be shown to whoever waits.
 func ExampleEstimate() {
-	mock := clocktest.NewMock()
-	s := newExample(scheduler.Config{Clock: mock, Limit: bucket.PerSecond(10), Level: &bucket.State{}})
+	noon := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+	e := scheduler.Estimate{Position: 3, Wait: 90 * time.Second, At: noon.Add(90 * time.Second)}
+	fmt.Println(e)
+	fmt.Println("your turn is at", e.At.Format(time.TimeOnly))
+	// Output:
+	// number 3 in the queue, about 1m30s to wait
+	// your turn is at 12:01:30
+}
+
+// A call that waits can be asked at any time; here another goes ahead of it.
+func ExampleHandle_Estimate() {
+	s := newQueue(scheduler.Config{Clock: clocktest.NewMock(), Limit: bucket.PerSecond(10), Level: &bucket.State{}})
 	defer s.Close()
-	wait(s, noop, scheduler.Cost(5))
 	h := wait(s, noop, scheduler.Cost(10))
 	fmt.Println(h.Estimate())
-	next, err := s.Estimate(scheduler.Cost(3)) // for a call that is not made
-	fmt.Println(next, err)
-	urgent, err := s.Estimate(scheduler.Cost(3), scheduler.Priority(1))
-	fmt.Println(urgent, err)
+	wait(s, noop, scheduler.Cost(5), scheduler.Priority(1))
+	fmt.Println(h.Estimate())
 	// Output:
+	// number 1 in the queue, about 1s to wait
 	// number 2 in the queue, about 1.5s to wait
-	// number 3 in the queue, about 1.8s to wait <nil>
+}
+
+// How long would it take, if it came now? Nothing is taken for the answer.
+func ExampleScheduler_Estimate() {
+	s := newQueue(scheduler.Config{Clock: clocktest.NewMock(), Limit: bucket.PerSecond(10), Level: &bucket.State{}})
+	defer s.Close()
+	wait(s, noop, scheduler.Cost(10))
+	fmt.Println(s.Estimate(scheduler.Cost(3)))
+	fmt.Println(s.Estimate(scheduler.Cost(3), scheduler.Priority(1)))
+	// Output:
+	// number 2 in the queue, about 1.3s to wait <nil>
 	// number 1 in the queue, about 300ms to wait <nil>
 }
 
 // Times say what a call has spent its time on.
 func ExampleHandle_Times() {
 	mock := clocktest.NewMock()
-	s := newExample(scheduler.Config{Clock: mock, Limit: bucket.PerSecond(1).Burst(1), Level: &bucket.State{}})
+	s := newQueue(scheduler.Config{Clock: mock, Limit: bucket.PerSecond(1).Burst(1), Level: &bucket.State{}})
 	defer s.Close()
 	first, second := wait(s, noop), wait(s, noop)
 	clocktest.Advance(s, mock, time.Second)
@@ -166,7 +193,7 @@ func ExampleHandle_Times() {
 }
 
 func ExampleScheduler_Pause() {
-	s := newExample(scheduler.Config{})
+	s := newQueue(scheduler.Config{})
 	defer s.Close()
 	_ = s.Pause()
 	h := wait(s, say("at last"))
@@ -178,9 +205,25 @@ func ExampleScheduler_Pause() {
 	// at last
 }
 
+// A test on a mock clock asks for the next instant at which something happens, and goes there.
+func ExampleScheduler_Sync() {
+	mock := clocktest.NewMock()
+	s := newQueue(scheduler.Config{Clock: mock, Limit: bucket.PerMinute(1), Level: &bucket.State{}})
+	defer s.Close()
+	h := wait(s, noop)
+	next, ok := s.Sync()
+	fmt.Println(next.Sub(mock.Now()), ok)
+	mock.Set(next)
+	<-h.Done()
+	fmt.Println(h.Times())
+	// Output:
+	// 1m0s true
+	// 1m0s (tokens 1m0s)
+}
+
 func ExampleScheduler_HoldUntil() {
 	mock := clocktest.NewMock()
-	s := newExample(scheduler.Config{Clock: mock})
+	s := newQueue(scheduler.Config{Clock: mock})
 	defer s.Close()
 	_ = s.HoldUntil(mock.Now().Add(time.Minute))
 	h := wait(s, noop)
@@ -196,7 +239,7 @@ func ExampleScheduler_HoldUntil() {
 // A new limit counts from now on, for what waits, too.
 func ExampleScheduler_SetLimit() {
 	mock := clocktest.NewMock()
-	s := newExample(scheduler.Config{Clock: mock, Limit: bucket.PerMinute(1), Level: &bucket.State{}})
+	s := newQueue(scheduler.Config{Clock: mock, Limit: bucket.PerMinute(1), Level: &bucket.State{}})
 	defer s.Close()
 	h := wait(s, noop)
 	fmt.Println(h.Estimate())
@@ -210,7 +253,7 @@ func ExampleScheduler_SetLimit() {
 }
 
 func ExampleScheduler_SetMaxInFlight() {
-	s := newExample(scheduler.Config{MaxInFlight: 1})
+	s := newQueue(scheduler.Config{MaxInFlight: 1})
 	defer s.Close()
 	release := make(chan struct{})
 	for range 3 {
@@ -226,7 +269,7 @@ func ExampleScheduler_SetMaxInFlight() {
 }
 
 func ExampleScheduler_SetMaxQueued() {
-	s := newExample(scheduler.Config{Limit: hourly, Level: &bucket.State{}, MaxQueued: 1, Overflow: scheduler.RefuseNew})
+	s := newQueue(scheduler.Config{Limit: hourly, Level: &bucket.State{}, MaxQueued: 1, Overflow: scheduler.RefuseNew})
 	defer s.Close()
 	wait(s, noop)
 	_, err := s.Submit(context.Background(), noop)
@@ -239,42 +282,10 @@ func ExampleScheduler_SetMaxQueued() {
 	// <nil>
 }
 
-// A reservation has its place in the queue, and its holder does the work when it likes.
-func ExampleScheduler_Reserve() {
-	s := newExample(scheduler.Config{Limit: hourly.Burst(10)})
-	defer s.Close()
-	r, err := s.Reserve(context.Background(), scheduler.Cost(7))
-	if err != nil {
-		panic(err)
-	}
-	defer r.Cancel() // does nothing after Done
-	<-r.Ready()
-	fmt.Println(r.Err(), s.Snapshot().Available)
-	r.Done(nil)
-	fmt.Println(s.Snapshot().Totals.Succeeded)
-	// Output:
-	// <nil> 3
-	// 1
-}
-
-// One that is cancelled gives all back.
-func ExampleReservation() {
-	s := newExample(scheduler.Config{Limit: hourly.Burst(10)})
-	defer s.Close()
-	r, err := s.Reserve(context.Background(), scheduler.Cost(7))
-	if err != nil {
-		panic(err)
-	}
-	<-r.Ready()
-	r.Cancel()
-	fmt.Println(s.Snapshot().Available)
-	// Output: 10
-}
-
 // What a shutdown has left can be handed in again, in the order of the report.
 func ExampleUnfinished_resume() {
 	work := map[string]func(context.Context) error{"a": say("a"), "b": say("b"), "c": say("c")}
-	s := newExample(scheduler.Config{Limit: hourly, Level: &bucket.State{}})
+	s := newQueue(scheduler.Config{Limit: hourly, Level: &bucket.State{}})
 	wait(s, work["a"], scheduler.Name("a"))
 	wait(s, work["b"], scheduler.Name("b"))
 	wait(s, work["c"], scheduler.Name("c"), scheduler.Priority(1))
@@ -282,7 +293,7 @@ func ExampleUnfinished_resume() {
 	cancel()
 	left, _ := s.Shutdown(over)
 
-	s = newExample(scheduler.Config{MaxInFlight: 1})
+	s = newQueue(scheduler.Config{MaxInFlight: 1})
 	defer s.Close()
 	var calls []*scheduler.Handle
 	for _, u := range left {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -24,6 +23,31 @@ func newExample(cfg scheduler.Config) *scheduler.Scheduler {
 		panic(err)
 	}
 	return s
+}
+
+// An answer that comes at the second attempt: each pays, and nothing is lost.
+func Example() {
+	s, err := scheduler.New(scheduler.Config{
+		Limit: bucket.Per(500, time.Hour).Burst(50),
+		Retry: retry.Policy{Initial: time.Millisecond},
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+
+	attempts := 0
+	answer, err := scheduler.Value(context.Background(), s, func(context.Context) (string, error) {
+		if attempts++; attempts == 1 {
+			return "", retry.Transient(errors.New("connection reset"))
+		}
+		return "hello", nil
+	}, scheduler.Cost(20), scheduler.Name("greeting"))
+	fmt.Println(answer, err)
+	fmt.Println(s.Snapshot())
+	// Output:
+	// hello <nil>
+	// 10 of 50 tokens left, 0 queued, 0 running, 0 backing off; 1 calls ended, 1 retries
 }
 
 // The zero Config is the default: 1000 tokens, 100 a minute, 5 retries.
@@ -94,98 +118,30 @@ func ExampleValue() {
 	// Output: 42 <nil>
 }
 
-// Options are choices for one call.
-func ExampleOption() {
-	s := newExample(scheduler.Config{})
-	defer s.Close()
-	ctx, nothing := context.Background(), func(context.Context) error { return nil }
-	err := s.Do(ctx, nothing,
-		scheduler.Cost(850),
-		scheduler.Name("summary-17"),
-		scheduler.Retry(retry.Policy{MaxRetries: retry.None}),
-		scheduler.Classify(retry.Network))
-	fmt.Println(err, s.Snapshot().Ledger.Spent)
-	fmt.Println(s.Do(ctx, nothing, scheduler.Cost(5000)))
-	// Output:
-	// <nil> 850
-	// cost 5000 is above the capacity of 1000 tokens and could never be granted: split the call or raise the limit's Capacity
-}
-
-func ExampleHandle() {
-	s := newExample(scheduler.Config{})
-	defer s.Close()
-	release := make(chan struct{})
-	h, err := s.Submit(context.Background(), func(context.Context) error { <-release; return nil })
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(h.Err())
-	close(release)
-	<-h.Done()
-	fmt.Println(h.Err(), h.Attempts())
-	// Output:
-	// call has not ended yet: receive from Done first
-	// <nil> 1
-}
-
+// Calls are handed in and taken up later: meanwhile no goroutine waits for them.
 func ExampleScheduler_Submit() {
 	s := newExample(scheduler.Config{})
 	defer s.Close()
-	h, err := s.Submit(context.Background(), func(ctx context.Context) error {
-		<-ctx.Done()
-		return context.Cause(ctx)
-	})
-	if err != nil {
-		panic(err)
-	}
-	h.Cancel()
-	<-h.Done()
-	fmt.Println(h.Err(), errors.Is(h.Err(), context.Canceled))
-	// Output: cancelled through its handle: context canceled true
-}
-
-func ExampleStream() {
-	s := newExample(scheduler.Config{})
-	defer s.Close()
-	words := slices.Values([]string{"port", "and", "starboard"})
-	length := func(_ context.Context, word string) (int, error) { return len(word), nil }
-	for res := range scheduler.Stream(context.Background(), s, words, length, scheduler.Ordered(), scheduler.LookAhead(64)) {
-		fmt.Println(res.Index, res.Input, res.Value, res.Err)
-	}
-	// Output:
-	// 0 port 4 <nil>
-	// 1 and 3 <nil>
-	// 2 starboard 9 <nil>
-}
-
-func ExampleEach() {
-	s := newExample(scheduler.Config{})
-	defer s.Close()
-	nothing := func(context.Context, string) (struct{}, error) { return struct{}{}, nil }
-	costs := scheduler.Each(func(prompt string) []scheduler.Option {
-		return []scheduler.Option{scheduler.Cost(int64(len(prompt)))}
-	})
-	for range scheduler.Stream(context.Background(), s, slices.Values([]string{"short", "rather longer"}), nothing, costs) {
-	}
-	fmt.Println(s.Snapshot().Ledger.Spent)
-	// Output: 18
-}
-
-func ExampleResult() {
-	s := newExample(scheduler.Config{})
-	defer s.Close()
-	half := func(_ context.Context, n int) (int, error) {
-		if n%2 == 1 {
-			return 0, fmt.Errorf("%d is odd", n)
+	pages := make([]string, 3)
+	var handles []*scheduler.Handle
+	for i := range pages {
+		h, err := s.Submit(context.Background(), func(context.Context) error {
+			pages[i] = fmt.Sprintf("page %d", i+1)
+			return nil
+		})
+		if err != nil {
+			panic(err)
 		}
-		return n / 2, nil
+		handles = append(handles, h)
 	}
-	for res := range scheduler.Stream(context.Background(), s, slices.Values([]int{10, 11}), half, scheduler.Ordered()) {
-		fmt.Println(res.Input, res.Value, res.Err, res.Attempts)
+	for i, h := range handles {
+		<-h.Done()
+		fmt.Println(pages[i], h.Err())
 	}
 	// Output:
-	// 10 5 <nil> 1
-	// 11 0 11 is odd 1
+	// page 1 <nil>
+	// page 2 <nil>
+	// page 3 <nil>
 }
 
 func ExampleScheduler_Subscribe() {
@@ -203,61 +159,6 @@ func ExampleScheduler_Subscribe() {
 	// call 1 "ping" granted: attempt 1 of 6 for 10 tokens, 990 tokens left
 	// call 1 "ping" succeeded: attempt 1 of 6
 	// shut down
-}
-
-func ExampleSnapshot() {
-	s := newExample(scheduler.Config{Limit: bucket.Per(1, time.Hour).Burst(100)})
-	defer s.Close()
-	_ = s.Do(context.Background(), func(context.Context) error { return nil }, scheduler.Cost(30))
-	snap := s.Snapshot()
-	fmt.Println(snap.Available, snap.Ledger.Initial, snap.Ledger.Spent, snap.Running)
-	// Output: 70 100 30 0
-}
-
-func ExampleTotals() {
-	s := newExample(scheduler.Config{})
-	defer s.Close()
-	ctx, failures := context.Background(), 2
-	_ = s.Do(ctx, func(context.Context) error {
-		if failures--; failures >= 0 {
-			return retry.RateLimited(errors.New("busy"))
-		}
-		return nil
-	})
-	_ = s.Do(ctx, func(context.Context) error { return errors.New("no such thing") })
-	totals := s.Snapshot().Totals
-	fmt.Println(totals.Accepted, totals.Succeeded, totals.Failed, totals.Attempts, totals.Retries, totals.RateLimited)
-	// Output: 2 1 1 4 2 2
-}
-
-func ExampleOnProgress() {
-	s := newExample(scheduler.Config{})
-	defer s.Close()
-	failed := false
-	err := s.Do(context.Background(), func(context.Context) error {
-		if !failed {
-			failed = true
-			return retry.Transient(errors.New("503 Service Unavailable"))
-		}
-		return nil
-	}, scheduler.Name("report"), scheduler.OnProgress(func(p scheduler.Progress) { fmt.Println(p) }))
-	fmt.Println(err)
-	// Output:
-	// report: attempt 1 of 6 failed: 503 Service Unavailable; next in 1ms, 999 tokens left
-	// <nil>
-}
-
-func ExampleProgress() {
-	fmt.Println(scheduler.Progress{
-		State: scheduler.Waiting, Call: 7, Name: "ping", Attempt: 1, MaxAttempts: 6,
-		Position: 3, Wait: 1200 * time.Millisecond, Available: 4,
-	})
-	// Output: ping: attempt 1 of 6 waits for tokens: number 3 in the queue, about 1.2s to go, 4 tokens left
-}
-
-func ExampleProgressState() {
-	fmt.Println(scheduler.Waiting, scheduler.Retrying)
-	// Output: waiting retrying
 }
 
 // A call that could not be served before its deadline fails at once.
@@ -316,4 +217,62 @@ func ExampleScheduler_Close() {
 	s.Close()
 	fmt.Println(s.Do(context.Background(), func(context.Context) error { return nil }))
 	// Output: scheduler is closed
+}
+
+func ExampleSnapshot() {
+	s := newExample(scheduler.Config{Limit: bucket.Per(1, time.Hour).Burst(100)})
+	defer s.Close()
+	_ = s.Do(context.Background(), func(context.Context) error { return nil }, scheduler.Cost(30))
+	snap := s.Snapshot()
+	fmt.Println(snap.Available, snap.Ledger.Initial, snap.Ledger.Spent, snap.Running)
+	// Output: 70 100 30 0
+}
+
+// A line for a log or a health check.
+func ExampleSnapshot_String() {
+	s := newExample(scheduler.Config{Limit: bucket.Per(1, time.Hour).Burst(2)})
+	defer s.Close()
+	for range 5 {
+		if _, err := s.Submit(context.Background(), func(ctx context.Context) error { <-ctx.Done(); return nil }); err != nil {
+			panic(err)
+		}
+	}
+	fmt.Println(s.Snapshot())
+	// Output: 0 of 2 tokens left, 3 queued, 2 running, 0 backing off; 0 calls ended, 0 retries
+}
+
+func ExampleTotals() {
+	s := newExample(scheduler.Config{})
+	defer s.Close()
+	ctx, failures := context.Background(), 2
+	_ = s.Do(ctx, func(context.Context) error {
+		if failures--; failures >= 0 {
+			return retry.RateLimited(errors.New("busy"))
+		}
+		return nil
+	})
+	_ = s.Do(ctx, func(context.Context) error { return errors.New("no such thing") })
+	totals := s.Snapshot().Totals
+	fmt.Println(totals.Accepted, totals.Succeeded, totals.Failed, totals.Attempts, totals.Retries, totals.RateLimited)
+	// Output: 2 1 1 4 2 2
+}
+
+// How far is it? What was accepted and is not over waits, runs or backs off.
+func ExampleTotals_Ended() {
+	s := newExample(scheduler.Config{Limit: bucket.Per(1, time.Hour).Burst(2)})
+	defer s.Close()
+	var last *scheduler.Handle
+	for i := range 5 {
+		h, err := s.Submit(context.Background(), func(context.Context) error { return nil })
+		if err != nil {
+			panic(err)
+		}
+		if i < 2 {
+			last = h
+			<-last.Done()
+		}
+	}
+	totals := s.Snapshot().Totals
+	fmt.Printf("%d of %d are over\n", totals.Ended(), totals.Accepted)
+	// Output: 2 of 5 are over
 }

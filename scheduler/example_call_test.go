@@ -1,0 +1,163 @@
+package scheduler_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+// newCalls is a scheduler of which an example looks at single calls.
+func newCalls() *scheduler.Scheduler {
+	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{Initial: time.Millisecond, Jitter: retry.None}})
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// Options are choices for one call, and can be those of many.
+func ExampleOption() {
+	s := newCalls()
+	defer s.Close()
+	reports := []scheduler.Option{scheduler.Name("report"), scheduler.Cost(850), scheduler.Retry(retry.Policy{MaxRetries: retry.None})}
+	err := s.Do(context.Background(), func(context.Context) error { return nil }, reports...)
+	fmt.Println(err, s.Snapshot().Ledger.Spent)
+	// Output: <nil> 850
+}
+
+// A call that could never be paid is told so at once.
+func ExampleCost() {
+	s := newCalls()
+	defer s.Close()
+	summarise := func(text string) error {
+		return s.Do(context.Background(), func(context.Context) error { return nil }, scheduler.Cost(int64(len(text))))
+	}
+	fmt.Println(summarise("a short text"))
+	fmt.Println(summarise(strings.Repeat("a long text ", 100)))
+	fmt.Println(s.Snapshot().Ledger.Spent)
+	// Output:
+	// <nil>
+	// cost 1200 is above the capacity of 1000 tokens and could never be granted: split the call or raise the limit's Capacity
+	// 12
+}
+
+// By its name a call is known again.
+func ExampleName() {
+	s := newCalls()
+	defer s.Close()
+	failed := s.Subscribe(events.Failed)
+	for _, invoice := range []string{"invoice-16", "invoice-17"} {
+		_ = s.Do(context.Background(), func(context.Context) error {
+			if invoice == "invoice-17" {
+				return errors.New("no such customer")
+			}
+			return nil
+		}, scheduler.Name(invoice))
+	}
+	ev := <-failed.C
+	fmt.Println(ev.Name, ev.Err)
+	// Output: invoice-17 no such customer
+}
+
+// A call that somebody waits for had better fail than be retried for a minute.
+func ExampleRetry() {
+	s := newCalls()
+	defer s.Close()
+	err := s.Do(context.Background(), func(context.Context) error {
+		return retry.Transient(errors.New("connection reset"))
+	}, scheduler.Retry(retry.Policy{MaxRetries: retry.None}))
+	var exhausted *retry.ExhaustedError
+	fmt.Println(errors.As(err, &exhausted), exhausted.Attempts)
+	// Output: true 1
+}
+
+// What an error means is known best where the call is made.
+func ExampleClassify() {
+	s := newCalls()
+	defer s.Close()
+	errStale := errors.New("stale read")
+	attempts := 0
+	err := s.Do(context.Background(), func(context.Context) error {
+		if attempts++; attempts == 1 {
+			return errStale
+		}
+		return nil
+	}, scheduler.Classify(func(err error) retry.Verdict {
+		if errors.Is(err, errStale) {
+			return retry.Verdict{Kind: retry.KindTransient}
+		}
+		return retry.Network(err)
+	}))
+	fmt.Println(attempts, err)
+	// Output: 2 <nil>
+}
+
+func ExampleOnProgress() {
+	s := newCalls()
+	defer s.Close()
+	failed := false
+	err := s.Do(context.Background(), func(context.Context) error {
+		if !failed {
+			failed = true
+			return retry.Transient(errors.New("503 Service Unavailable"))
+		}
+		return nil
+	}, scheduler.Name("report"), scheduler.OnProgress(func(p scheduler.Progress) { fmt.Println(p) }))
+	fmt.Println(err)
+	// Output:
+	// report: attempt 1 of 6 failed: 503 Service Unavailable; next in 1ms, 999 tokens left
+	// <nil>
+}
+
+func ExampleProgress() {
+	fmt.Println(scheduler.Progress{
+		State: scheduler.Waiting, Call: 7, Name: "ping", Attempt: 1, MaxAttempts: 6,
+		Position: 3, Wait: 1200 * time.Millisecond, Available: 4,
+	})
+	// Output: ping: attempt 1 of 6 waits for tokens: number 3 in the queue, about 1.2s to go, 4 tokens left
+}
+
+func ExampleProgressState() {
+	fmt.Println(scheduler.Waiting, scheduler.Retrying)
+	// Output: waiting retrying
+}
+
+func ExampleHandle() {
+	s := newCalls()
+	defer s.Close()
+	release := make(chan struct{})
+	h, err := s.Submit(context.Background(), func(context.Context) error { <-release; return nil })
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(h.Err())
+	close(release)
+	<-h.Done()
+	fmt.Println(h.Err(), h.Attempts())
+	// Output:
+	// call has not ended yet: receive from Done first
+	// <nil> 1
+}
+
+// A call that waits gives all back; the context of one that runs is cancelled.
+func ExampleHandle_Cancel() {
+	s := newCalls()
+	defer s.Close()
+	h, err := s.Submit(context.Background(), func(ctx context.Context) error {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	})
+	if err != nil {
+		panic(err)
+	}
+	h.Cancel()
+	<-h.Done()
+	fmt.Println(errors.Is(h.Err(), scheduler.ErrCancelled), errors.Is(h.Err(), context.Canceled))
+	// Output: true true
+}

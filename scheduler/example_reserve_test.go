@@ -1,0 +1,108 @@
+package scheduler_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+// newReservation is a reservation of 7 of the 10 tokens that its scheduler has.
+func newReservation() (*scheduler.Scheduler, *scheduler.Reservation) {
+	s, err := scheduler.New(scheduler.Config{
+		Limit: bucket.Per(1, time.Hour).Burst(10),
+		Retry: retry.Policy{MaxRetries: 1, Initial: time.Millisecond},
+	})
+	if err != nil {
+		panic(err)
+	}
+	r, err := s.Reserve(context.Background(), scheduler.Cost(7))
+	if err != nil {
+		panic(err)
+	}
+	return s, r
+}
+
+// A reservation has its place in the queue, and its holder does the work when it likes.
+func ExampleScheduler_Reserve() {
+	s, err := scheduler.New(scheduler.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	r, err := s.Reserve(context.Background(), scheduler.Cost(7))
+	if err != nil {
+		panic(err)
+	}
+	defer r.Cancel() // does nothing after Done
+	<-r.Ready()
+	if err := r.Err(); err != nil {
+		panic(err)
+	}
+	fmt.Println("working")
+	r.Done(nil)
+	fmt.Println(s.Snapshot().Totals.Succeeded)
+	// Output:
+	// working
+	// 1
+}
+
+// One that is cancelled gives all back.
+func ExampleReservation() {
+	s, r := newReservation()
+	defer s.Close()
+	<-r.Ready()
+	fmt.Println(s.Snapshot().Available)
+	r.Cancel()
+	fmt.Println(s.Snapshot().Available)
+	// Output:
+	// 3
+	// 10
+}
+
+// What was reserved is what may be needed; what was needed is known afterwards.
+func ExampleReservation_Settle() {
+	s, r := newReservation()
+	defer s.Close()
+	<-r.Ready()
+	err := r.Settle("", 2)
+	r.Done(nil)
+	fmt.Println(s.Snapshot().Available, err)
+	// Output: 8 <nil>
+}
+
+// Done passes on what a server said: it holds everybody.
+func ExampleReservation_Done() {
+	s, r := newReservation()
+	defer s.Close()
+	<-r.Ready()
+	r.Done(retry.After(errors.New("too many requests"), time.Minute))
+	now := s.Snapshot()
+	fmt.Println(now.HeldUntil.After(now.At), now.Available)
+	// Output: true 0
+}
+
+// Work that fails is tried again with a reservation that has the first one's place, until
+// the policy allows no more.
+func ExampleReservation_Retry() {
+	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{MaxRetries: 1, Initial: time.Millisecond, Jitter: retry.None}})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	r, err := s.Reserve(context.Background())
+	for err == nil {
+		<-r.Ready()
+		fmt.Println("working")
+		r, err = r.Retry(retry.Transient(errors.New("connection reset")))
+	}
+	fmt.Println(err)
+	// Output:
+	// working
+	// working
+	// retries exhausted: 2 attempts failed, 1ms waited in between, the last with: connection reset
+}

@@ -1,0 +1,101 @@
+package scheduler_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"example.com/fairlead/scheduler"
+)
+
+// newStreams is a scheduler for streams of inputs.
+func newStreams() *scheduler.Scheduler {
+	s, err := scheduler.New(scheduler.Config{})
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+func ExampleStream() {
+	s := newStreams()
+	defer s.Close()
+	words := slices.Values([]string{"port", "and", "starboard"})
+	length := func(_ context.Context, word string) (int, error) { return len(word), nil }
+	for res := range scheduler.Stream(context.Background(), s, words, length, scheduler.Ordered()) {
+		fmt.Println(res.Index, res.Input, res.Value, res.Err)
+	}
+	// Output:
+	// 0 port 4 <nil>
+	// 1 and 3 <nil>
+	// 2 starboard 9 <nil>
+}
+
+func ExampleEach() {
+	s := newStreams()
+	defer s.Close()
+	nothing := func(context.Context, string) (struct{}, error) { return struct{}{}, nil }
+	costs := scheduler.Each(func(prompt string) []scheduler.Option {
+		return []scheduler.Option{scheduler.Cost(int64(len(prompt)))}
+	})
+	for range scheduler.Stream(context.Background(), s, slices.Values([]string{"short", "rather longer"}), nothing, costs) {
+	}
+	fmt.Println(s.Snapshot().Ledger.Spent)
+	// Output: 18
+}
+
+func ExampleResult() {
+	s := newStreams()
+	defer s.Close()
+	half := func(_ context.Context, n int) (int, error) {
+		if n%2 == 1 {
+			return 0, fmt.Errorf("%d is odd", n)
+		}
+		return n / 2, nil
+	}
+	for res := range scheduler.Stream(context.Background(), s, slices.Values([]int{10, 11}), half, scheduler.Ordered()) {
+		fmt.Println(res.Input, res.Value, res.Err, res.Attempts)
+	}
+	// Output:
+	// 10 5 <nil> 1
+	// 11 0 11 is odd 1
+}
+
+// The second input is done first, and waits for the first.
+func ExampleOrdered() {
+	s := newStreams()
+	defer s.Close()
+	second := make(chan struct{})
+	call := func(_ context.Context, name string) (string, error) {
+		if name == "slow" {
+			<-second
+		} else {
+			close(second)
+		}
+		return name, nil
+	}
+	for res := range scheduler.Stream(context.Background(), s, slices.Values([]string{"slow", "quick"}), call, scheduler.Ordered()) {
+		fmt.Println(res.Value)
+	}
+	// Output:
+	// slow
+	// quick
+}
+
+// Of an endless input no more is read than is in hand: four, and the one whose result is here.
+func ExampleLookAhead() {
+	s := newStreams()
+	defer s.Close()
+	var read atomic.Int64
+	endless := func(yield func(int64) bool) {
+		for yield(read.Add(1)) {
+		}
+	}
+	double := func(_ context.Context, n int64) (int64, error) { return 2 * n, nil }
+	for res := range scheduler.Stream(context.Background(), s, endless, double, scheduler.Ordered(), scheduler.LookAhead(4)) {
+		fmt.Println(res.Value, read.Load() <= 5)
+		break
+	}
+	// Output: 2 true
+}
