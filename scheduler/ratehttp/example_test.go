@@ -1,6 +1,7 @@
 package ratehttp_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -89,6 +90,54 @@ func ExampleTokens() {
 	// 12 tokens when it is over
 }
 
+// What requests cost, how they rank and which may be repeated is said once for all of them.
+func ExampleTransport() {
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.Per(100, time.Hour), Retry: retry.Policy{Initial: time.Millisecond}})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	answers := []int{http.StatusBadGateway, http.StatusOK, http.StatusOK}
+	client := &http.Client{Transport: &ratehttp.Transport{
+		Scheduler: s,
+		Base: network(func(*http.Request) int { // a program leaves it out: then it is the real one
+			status := answers[0]
+			answers = answers[1:]
+			return status
+		}),
+		Options: func(req *http.Request) []scheduler.Option {
+			if req.URL.Path == "/search" {
+				return []scheduler.Option{scheduler.Cost(10)}
+			}
+			return nil
+		},
+		Repeatable: func(req *http.Request) bool { return req.URL.Path == "/search" || ratehttp.Idempotent(req) },
+	}}
+
+	for _, path := range []string{"/search", "/order"} {
+		res, err := client.Post("https://api.example.com"+path, "text/plain", strings.NewReader("three red apples"))
+		if err != nil {
+			panic(err)
+		}
+		res.Body.Close()
+		fmt.Println(path, res.Status, s.Snapshot().Ledger.Spent)
+	}
+	// Output:
+	// /search 200 OK 20
+	// /order 200 OK 21
+}
+
+// network is one on which a function says with which status requests are answered.
+type network func(*http.Request) int
+
+func (f network) RoundTrip(req *http.Request) (*http.Response, error) {
+	status := f(req)
+	return &http.Response{
+		StatusCode: status, Status: fmt.Sprint(status, " ", http.StatusText(status)),
+		Header: http.Header{}, Body: http.NoBody, Request: req,
+	}, nil
+}
+
 // Each host has limits of its own; what is none of ours passes through.
 func ExampleTransport_choose() {
 	github, err := scheduler.New(scheduler.Config{Limit: bucket.Per(5000, time.Hour)})
@@ -96,7 +145,8 @@ func ExampleTransport_choose() {
 		panic(err)
 	}
 	defer github.Close()
-	transport := &ratehttp.Transport{
+	client := &http.Client{Transport: &ratehttp.Transport{
+		Base: network(func(*http.Request) int { return http.StatusOK }),
 		Choose: func(req *http.Request) *scheduler.Scheduler {
 			if req.URL.Host == "api.github.com" {
 				return github
@@ -104,7 +154,51 @@ func ExampleTransport_choose() {
 			return nil
 		},
 		Budget: func(string) string { return "" }, // GitHub's "core" and the others all count for the one budget
+	}}
+	for _, url := range []string{"https://api.github.com/zen", "https://example.com"} {
+		res, err := client.Get(url)
+		if err != nil {
+			panic(err)
+		}
+		res.Body.Close()
+		fmt.Println(url, res.StatusCode, github.Snapshot().Totals.Attempts)
 	}
-	client := &http.Client{Transport: transport}
-	_ = client
+	// Output:
+	// https://api.github.com/zen 200 1
+	// https://example.com 200 1
+}
+
+// A POST is not sent twice, unless it has a key by which the server knows it again.
+func ExampleIdempotent() {
+	req, err := http.NewRequest("POST", "https://api.example.com/orders", strings.NewReader(`{"apples":3}`))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(ratehttp.Idempotent(req))
+	req.Header.Set("Idempotency-Key", "order-17")
+	fmt.Println(ratehttp.Idempotent(req))
+	// Output:
+	// false
+	// true
+}
+
+// A client that wants errors gets the last response as one.
+func ExampleStatusError() {
+	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{MaxRetries: 1, Initial: time.Millisecond}})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	client := &http.Client{Transport: &ratehttp.Transport{
+		Scheduler:          s,
+		Base:               network(func(*http.Request) int { return http.StatusServiceUnavailable }),
+		ErrorWhenExhausted: true,
+	}}
+	_, err = client.Get("https://api.example.com/things?key=secret")
+	var status *ratehttp.StatusError
+	fmt.Println(errors.Is(err, retry.ErrExhausted), errors.As(err, &status))
+	fmt.Println(status)
+	// Output:
+	// true true
+	// GET https://api.example.com/things: 503 Service Unavailable
 }
