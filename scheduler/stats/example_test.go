@@ -12,6 +12,36 @@ import (
 	"example.com/fairlead/scheduler/stats"
 )
 
+// A monitor asks now and then, and needs no Go type to see whether something waits.
+func Example() {
+	s, err := scheduler.New(scheduler.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	process := httptest.NewServer(stats.Handler(s))
+	defer process.Close()
+	_ = s.Pause()
+	if _, err := s.Submit(context.Background(), func(context.Context) error { return nil }); err != nil {
+		panic(err)
+	}
+
+	res, err := process.Client().Get(process.URL)
+	if err != nil {
+		panic(err)
+	}
+	defer res.Body.Close()
+	var seen struct {
+		Queued int
+		Paused bool
+	}
+	if err := json.NewDecoder(res.Body).Decode(&seen); err != nil {
+		panic(err)
+	}
+	fmt.Printf("%+v\n", seen)
+	// Output: {Queued:1 Paused:true}
+}
+
 // A running process can be looked at from a browser, or with curl.
 func ExampleHandler() {
 	s, err := scheduler.New(scheduler.Config{MaxInFlight: 8})
