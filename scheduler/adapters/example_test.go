@@ -12,6 +12,36 @@ import (
 	"example.com/fairlead/scheduler/adapters"
 )
 
+// client is what many libraries have: a place for a limiter, of which they want a method.
+type client struct {
+	limiter interface{ Wait(context.Context) error }
+}
+
+func (c client) get(ctx context.Context, path string) error {
+	if err := c.limiter.Wait(ctx); err != nil {
+		return fmt.Errorf("get %s: %w", path, err)
+	}
+	return nil // and so on
+}
+
+// A library that waits for a rate.Limiter waits for a scheduler, and needs not to know.
+func Example() {
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.Per(1, time.Hour)})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	c := client{limiter: adapters.Limiter{S: s}}
+	fmt.Println(c.get(context.Background(), "/things"))
+
+	soon, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	fmt.Println(errors.Is(c.get(soon, "/things"), context.DeadlineExceeded)) // at once
+	// Output:
+	// <nil>
+	// true
+}
+
 // One budget for the clients of several libraries: each gets its limiter where that
 // library takes one.
 //
@@ -27,15 +57,44 @@ func ExampleLimiter() {
 	}
 	defer s.Close()
 	limiter := adapters.Limiter{S: s}
-	fmt.Println(limiter.Wait(context.Background()))
-	fmt.Println(limiter.Allow(), limiter.AllowN(time.Now(), 2))
-
 	urgent := adapters.Limiter{S: s, Options: []scheduler.Option{scheduler.Priority(1)}}
-	fmt.Println(urgent.Wait(context.Background()))
+	fmt.Println(limiter.Wait(context.Background()), urgent.Wait(context.Background()))
+	fmt.Println(s.Snapshot().Ledger.Spent)
 	// Output:
-	// <nil>
-	// true false
-	// <nil>
+	// <nil> <nil>
+	// 2
+}
+
+// Wait is worth it only if the token comes in time: otherwise it returns at once.
+func ExampleLimiter_Wait() {
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.Per(1, time.Hour), Level: &bucket.State{}})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	soon, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var late *scheduler.DeadlineError
+	fmt.Println(errors.As(adapters.Limiter{S: s}.Wait(soon), &late), late.Wait.Round(time.Minute))
+	// Output: true 1h0m0s
+}
+
+// Work that is left out when there is no token for it.
+func ExampleLimiter_Allow() {
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.Per(1, time.Hour).Burst(2)})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	limiter := adapters.Limiter{S: s}
+	for _, sample := range []string{"first", "second", "third"} {
+		if limiter.Allow() {
+			fmt.Println("logging the", sample)
+		}
+	}
+	// Output:
+	// logging the first
+	// logging the second
 }
 
 // A server that refuses what it can't take at once.
@@ -55,29 +114,63 @@ func ExampleLimiter_Limit() {
 	// true
 }
 
-// The wait before each retry, and -1 when there is none.
+// A policy in the place of the library's own exponential backoff.
 //
 //	backoff.Retry(ctx, operation, backoff.WithBackOff(&adapters.BackOff{Policy: policy}))
 func ExampleBackOff() {
-	b := &adapters.BackOff{Policy: retry.Policy{MaxRetries: 2, Jitter: retry.None}}
-	fmt.Println(b.NextBackOff(), b.NextBackOff(), b.NextBackOff())
+	var b interface{ NextBackOff() time.Duration } = &adapters.BackOff{Policy: retry.Policy{MaxRetries: 3, Jitter: retry.None}}
+	for wait := b.NextBackOff(); wait >= 0; wait = b.NextBackOff() {
+		fmt.Println("again in", wait)
+	}
+	// Output:
+	// again in 1s
+	// again in 2s
+	// again in 4s
+}
+
+// When no retry is left, it is -1, which is backoff.Stop, until the next operation.
+func ExampleBackOff_NextBackOff() {
+	b := &adapters.BackOff{Policy: retry.Policy{MaxRetries: 1, Jitter: retry.None}}
+	fmt.Println(b.NextBackOff(), int(b.NextBackOff()))
 	b.Reset()
 	fmt.Println(b.NextBackOff())
 	// Output:
-	// 1s 2s -1ns
+	// 1s -1
 	// 1s
 }
 
-// The wait of each item by its own failures.
+// A queue has no way to give up an item: a controller does, by the number of its failures.
 //
 //	workqueue.NewTypedRateLimitingQueue(&adapters.Workqueue[string]{Policy: policy})
 func ExampleWorkqueue() {
 	w := &adapters.Workqueue[string]{Policy: retry.Policy{Initial: 5 * time.Millisecond, Jitter: retry.None}}
-	fmt.Println(w.When("pod"), w.When("pod"), w.When("node"), w.NumRequeues("pod"))
+	for w.NumRequeues("pod") < 3 {
+		fmt.Println("again in", w.When("pod"))
+	}
+	w.Forget("pod")
+	fmt.Println("given up")
+	// Output:
+	// again in 5ms
+	// again in 10ms
+	// again in 20ms
+	// given up
+}
+
+// Each item waits by its own failures.
+func ExampleWorkqueue_When() {
+	w := &adapters.Workqueue[string]{Policy: retry.Policy{Initial: 5 * time.Millisecond, Jitter: retry.None}}
+	fmt.Println(w.When("pod"), w.When("pod"), w.When("node"))
+	// Output: 5ms 10ms 5ms
+}
+
+// What has succeeded starts again.
+func ExampleWorkqueue_Forget() {
+	w := &adapters.Workqueue[string]{Policy: retry.Policy{Initial: 5 * time.Millisecond, Jitter: retry.None}}
+	fmt.Println(w.When("pod"), w.When("pod"))
 	w.Forget("pod")
 	fmt.Println(w.When("pod"))
 	// Output:
-	// 5ms 10ms 5ms 2
+	// 5ms 10ms
 	// 5ms
 }
 
