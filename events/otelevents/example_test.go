@@ -2,14 +2,17 @@ package otelevents_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -19,39 +22,186 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// Metrics of a scheduler, for Prometheus to fetch.
-func ExampleWatch() {
+// prometheusPage is what Prometheus would fetch.
+type prometheusPage struct {
+	*sdkmetric.MeterProvider
+	registry *prometheus.Registry
+}
+
+func newPage() prometheusPage {
 	registry := prometheus.NewRegistry()
 	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
 	if err != nil {
 		panic(err)
 	}
-	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))
+	return prometheusPage{sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter)), registry}
+}
 
+// print prints the lines that begin with one of the prefixes.
+func (p prometheusPage) print(prefixes ...string) {
+	page := httptest.NewRecorder()
+	promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	for line := range strings.Lines(page.Body.String()) {
+		for _, prefix := range prefixes {
+			if strings.HasPrefix(line, prefix) {
+				fmt.Print(line)
+			}
+		}
+	}
+}
+
+// A call that is refused once, as metrics and as spans.
+func Example() {
+	page, spans := newPage(), tracetest.NewInMemoryExporter()
+	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{Initial: 1, Jitter: retry.None}}) // 1 ns: no time to wait in an example
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	stop, err := otelevents.Watch(s,
+		otelevents.MeterProvider(page),
+		otelevents.Spans(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))))
+	if err != nil {
+		panic(err)
+	}
+	defer stop()
+
+	refused := false
+	_ = s.Do(context.Background(), func(context.Context) error {
+		if !refused {
+			refused = true
+			return retry.RateLimited(errors.New("429 Too Many Requests"))
+		}
+		return nil
+	})
+	s.Sync() // Do does not wait until its end is counted
+	page.print("fairlead_attempts", "fairlead_rate_limited")
+	stop() // all that has happened is recorded
+	fmt.Println(len(spans.GetSpans()), "spans")
+	// Output:
+	// fairlead_attempts_total 2
+	// fairlead_rate_limited_total 1
+	// 3 spans
+}
+
+// Metrics of a scheduler, for Prometheus to fetch.
+func ExampleWatch() {
+	page := newPage()
 	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerMinute(60).Burst(10)})
 	if err != nil {
 		panic(err)
 	}
 	defer s.Close()
-	stop, err := otelevents.Watch(s, otelevents.Name("github"), otelevents.MeterProvider(meters))
+	stop, err := otelevents.Watch(s, otelevents.Name("github"), otelevents.MeterProvider(page))
 	if err != nil {
 		panic(err)
 	}
 	defer stop()
 
 	_ = s.Do(context.Background(), func(context.Context) error { return nil }, scheduler.Cost(4))
-	s.Sync() // Do does not wait until its end is counted
-
-	page := httptest.NewRecorder()
-	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
-	for _, line := range strings.Split(page.Body.String(), "\n") {
-		if strings.HasPrefix(line, "fairlead_attempts") || strings.HasPrefix(line, "fairlead_budget_spent") {
-			fmt.Println(line)
-		}
-	}
+	s.Sync()
+	page.print("fairlead_attempts", "fairlead_budget_spent")
 	// Output:
 	// fairlead_attempts_total{fairlead_scheduler="github"} 1
 	// fairlead_budget_spent_total{fairlead_scheduler="github"} 4
+}
+
+// Several schedulers of a process are told apart by their names.
+func ExampleName() {
+	page := newPage()
+	for name, refill := range map[string]int64{"github": 5000, "gitlab": 2000} {
+		s, err := scheduler.New(scheduler.Config{Limit: bucket.Per(refill, time.Hour)})
+		if err != nil {
+			panic(err)
+		}
+		defer s.Close()
+		stop, err := otelevents.Watch(s, otelevents.Name(name), otelevents.MeterProvider(page))
+		if err != nil {
+			panic(err)
+		}
+		defer stop()
+	}
+	page.print("fairlead_budget_capacity")
+	// Output:
+	// fairlead_budget_capacity{fairlead_scheduler="github"} 5000
+	// fairlead_budget_capacity{fairlead_scheduler="gitlab"} 2000
+}
+
+// Any provider of the SDK will do: here one that is read by hand.
+func ExampleMeterProvider() {
+	reader := sdkmetric.NewManualReader()
+	s, err := scheduler.New(scheduler.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	stop, err := otelevents.Watch(s, otelevents.MeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))))
+	if err != nil {
+		panic(err)
+	}
+	defer stop()
+
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &all); err != nil {
+		panic(err)
+	}
+	for _, m := range all.ScopeMetrics[0].Metrics {
+		if strings.HasPrefix(m.Name, "fairlead.budget.") {
+			fmt.Printf("%s, in %s: %s\n", m.Name, m.Unit, m.Description)
+		}
+	}
+	// Output:
+	// fairlead.budget.available, in {token}: Tokens in the budget; negative in debt.
+	// fairlead.budget.capacity, in {token}: The most tokens that the budget can hold.
+	// fairlead.budget.spent, in {token}: Tokens that were taken out of the budget; what was given back is not taken off.
+}
+
+// Histograms need the end of every call, and cost every call its fast path: so they are
+// asked for.
+func ExampleDurations() {
+	page := newPage()
+	s, err := scheduler.New(scheduler.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	stop, err := otelevents.Watch(s, otelevents.MeterProvider(page), otelevents.Durations())
+	if err != nil {
+		panic(err)
+	}
+	_ = s.Do(context.Background(), func(context.Context) error { return nil })
+	s.Sync()
+	stop()
+	page.print("fairlead_wait_duration_seconds_count", "fairlead_run_duration_seconds_count")
+	// Output:
+	// fairlead_run_duration_seconds_count{fairlead_outcome="succeeded"} 1
+	// fairlead_wait_duration_seconds_count{fairlead_outcome="succeeded"} 1
+}
+
+// A program shows more when it is asked to.
+func ExampleOption() {
+	page, debug := newPage(), false
+	options := []otelevents.Option{otelevents.Name("github"), otelevents.MeterProvider(page)}
+	if debug {
+		options = append(options, otelevents.Durations(), otelevents.Spans(nil))
+	}
+
+	s, err := scheduler.New(scheduler.Config{})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	stop, err := otelevents.Watch(s, options...)
+	if err != nil {
+		panic(err)
+	}
+	defer stop()
+	_ = s.Pause()
+	if _, err := s.Submit(context.Background(), func(context.Context) error { return nil }); err != nil {
+		panic(err)
+	}
+	page.print("fairlead_queue_length")
+	// Output: fairlead_queue_length{fairlead_scheduler="github"} 1
 }
 
 // A span for each call, and one below it for each of its attempts.
