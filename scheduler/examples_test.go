@@ -1,0 +1,108 @@
+package scheduler
+
+import (
+	"go/ast"
+	"go/build"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestManualHasExamples: go doc is the manual. So every package that users import, and every
+// function and type that it exports, has an example; and every example, also of a method, is
+// a whole program whose output is checked.
+func TestManualHasExamples(t *testing.T) {
+	exempt := map[string]string{ // and why
+		"clocktest.Run": "takes a *testing.T, which an example does not have: this one is compiled and not run",
+	}
+	packages, needed := 0, map[string]bool{}
+	manual(t, func(pkg *doc.Package) {
+		packages++
+		for name, examples := range exported(pkg) {
+			for _, fault := range faults(examples) {
+				if exempt[name] == "" {
+					t.Errorf("%s %s", name, fault)
+				}
+				needed[name] = true
+			}
+		}
+	})
+	require.Greater(t, packages, 12)
+	for name := range exempt {
+		require.True(t, needed[name], "%s has an example by now, or is gone: it need not be exempt", name)
+	}
+}
+
+// exported are the examples of a package, by what they show: the package itself, each function
+// and type, and those methods that have some.
+func exported(pkg *doc.Package) map[string][]*doc.Example {
+	all := map[string][]*doc.Example{"package " + pkg.Name: pkg.Examples}
+	funcs := pkg.Funcs
+	for _, typ := range pkg.Types {
+		all[pkg.Name+"."+typ.Name] = typ.Examples
+		funcs = append(funcs, typ.Funcs...) // those that return one
+		for _, method := range typ.Methods {
+			if len(method.Examples) > 0 {
+				all[pkg.Name+"."+typ.Name+"."+method.Name] = method.Examples
+			}
+		}
+	}
+	for _, f := range funcs {
+		all[pkg.Name+"."+f.Name] = f.Examples
+	}
+	return all
+}
+
+// faults says what keeps examples from being a manual.
+func faults(examples []*doc.Example) (faults []string) {
+	if len(examples) == 0 {
+		return []string{"has no example"}
+	}
+	for _, ex := range examples {
+		switch {
+		case ex.Output == "":
+			faults = append(faults, "has an example without output, which is not run")
+		case ex.Unordered:
+			faults = append(faults, "has an example whose output comes in any order")
+		case ex.Play == nil:
+			faults = append(faults, "has an example that is no program by itself: what it uses is in another file")
+		}
+	}
+	return faults
+}
+
+// manual calls f with the documentation of every package of every module that users import.
+func manual(t *testing.T, f func(pkg *doc.Package)) {
+	others := []string{"testdata", "internal", "examples", "bench", "compat", "browser"}
+	require.NoError(t, filepath.WalkDir("..", func(dir string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if slices.Contains(others, d.Name()) || strings.HasPrefix(d.Name(), ".") && dir != ".." {
+			return fs.SkipDir
+		}
+		pkg, err := build.ImportDir(dir, 0) // the files of this platform
+		if _, none := err.(*build.NoGoError); none || pkg.Name == "main" {
+			return nil
+		}
+		require.NoError(t, err)
+		set := token.NewFileSet()
+		var files []*ast.File
+		for _, name := range slices.Concat(pkg.GoFiles, pkg.TestGoFiles, pkg.XTestGoFiles) {
+			file, err := parser.ParseFile(set, filepath.Join(dir, name), nil, parser.ParseComments)
+			require.NoError(t, err)
+			files = append(files, file)
+		}
+		docs, err := doc.NewFromFiles(set, files, module+strings.TrimPrefix(filepath.ToSlash(dir), ".."))
+		require.NoError(t, err)
+		f(docs)
+		return nil
+	}))
+}
