@@ -36,8 +36,9 @@ const Forever = time.Duration(math.MaxInt64)
 // no sum of a level and a cost can overflow.
 const maxDebt = math.MaxInt64 / 2
 
-// Bucket is a token bucket. Make one with [New] or [Restore]. It is a value: a
-// copy is an independent bucket. It has no lock; one goroutine may use it at a time.
+// Bucket is a token bucket. Make one with [New] or [Restore]; the zero Bucket is of no
+// use. It is a value: a copy is an independent bucket. It has no lock; one goroutine may
+// use it at a time.
 type Bucket struct {
 	limit       Limit
 	refill, per uint64 // the limit's Refill and Per, reduced by their common divisor

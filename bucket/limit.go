@@ -25,7 +25,8 @@ type Limit struct {
 	// the largest cost that a single call may have.
 	Capacity int64 `json:"capacity"`
 
-	// Refill tokens arrive every Per, evenly: one every Per/Refill.
+	// Refill tokens arrive every Per, evenly: one every Per/Refill. In JSON, Per is
+	// in nanoseconds.
 	Refill int64         `json:"refill"`
 	Per    time.Duration `json:"per"`
 }

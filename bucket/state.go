@@ -11,7 +11,8 @@ type State struct {
 	Tokens int64     `json:"tokens"`
 	At     time.Time `json:"at,omitzero"`
 
-	// Held is how long after At a hold lasts: no refill until then.
+	// Held is how long after At a hold lasts: no refill until then. In JSON it is in
+	// nanoseconds.
 	Held time.Duration `json:"held,omitzero"`
 }
 

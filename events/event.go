@@ -41,12 +41,12 @@ type Event struct {
 	Name        string // the name its caller gave it
 	Attempt     int    // the attempt it is about, from 1
 	MaxAttempts int    // the most attempts its policy allows
-	Cost        int64  // tokens an attempt of it pays
+	Cost        int64  // tokens an attempt of it pays; of several budgets, from the first by name
 
-	Available int64         // tokens in the budget, after what happened; negative in debt
+	Available int64         // tokens in the budget, after what happened; negative in debt; of several budgets, in the first by name
 	Position  int           // Queued: its place in the queue, from 1
 	Wait      time.Duration // Queued: the estimated wait for its tokens
-	Delay     time.Duration // Retrying: the wait until it queues again; Held: the length of the pause
+	Delay     time.Duration // Retrying: the wait until it queues again; Held: how long it lasts
 	Until     time.Time     // Retrying, Held: At plus Delay; Paused: when the pause ends, if that is known
 	Err       error         // what the attempt or the call ended with
 	Rate      float64       // RateChanged: the part of the configured rate that is in force from now on

@@ -25,7 +25,7 @@ const (
 	Closed           // the scheduler was closed before it could finish: Err
 	Dropped          // the queue was full and it ranked last: Err
 	Refused          // not accepted: Err
-	Held             // a server asked for a pause: no grant before Until
+	Held             // a server asked for a wait: no grant before Until
 	Paused           // by its user, or by a long sleep of the machine: no grant before it is resumed
 	Resumed          // the pause is over
 	RateChanged      // an adaptive rate was halved, or has risen again: Rate

@@ -10,6 +10,7 @@ import (
 // parts add up to exactly that. While several things stood in its way, the time is put
 // down to the first of them in the order Hold, Queue, Tokens, Slot. A backoff goes on during a
 // hold, and so does a run; a grant that is given up counts as a run until then.
+// In JSON they are in nanoseconds.
 type Times struct {
 	Queue   time.Duration `json:"queue"`   // waited behind others
 	Tokens  time.Duration `json:"tokens"`  // was next, and waited for its tokens

@@ -13,6 +13,7 @@ import (
 // will run, and so when they free their slots, is not known. A pause of which the
 // end is not known counts as if it ended now. With several budgets it is the time that
 // a call waits at least: one of them may be full while calls wait for another.
+// In JSON, Wait is in nanoseconds.
 type Estimate struct {
 	Position int           `json:"position"`    // place in the queue, from 1; 0 if the call does not wait
 	Wait     time.Duration `json:"wait"`        // from now

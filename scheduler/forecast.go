@@ -50,6 +50,7 @@ type Workload struct {
 
 // Forecast is what will become of a workload. Where chance has a part in it (costs,
 // latencies, failures and jitter), it is drawn by the seed of [Config.Retry].
+// In JSON, durations are in nanoseconds.
 type Forecast struct {
 	Limits bucket.Limits    `json:"limits"` // by which it was predicted, by name; "" if there is one budget
 	Took   time.Duration    `json:"took"`   // from the first arrival until all calls are over
@@ -70,13 +71,13 @@ type Forecast struct {
 
 // Sample is how things stand at one instant of a [Forecast].
 type Sample struct {
-	At         time.Duration `json:"at"`        // since the first arrival
-	Available  []int64       `json:"available"` // in each budget, in order of their names
-	Queued     int           `json:"queued"`
-	Running    int           `json:"running"`
-	BackingOff int           `json:"backing_off"`
-	Granted    uint64        `json:"granted"` // attempts so far
-	Ended      uint64        `json:"ended"`   // calls so far
+	At         time.Duration `json:"at"`          // since the first arrival
+	Available  []int64       `json:"available"`   // in each budget, in order of their names
+	Queued     int           `json:"queued"`      // calls that wait for tokens or a slot
+	Running    int           `json:"running"`     // calls that run
+	BackingOff int           `json:"backing_off"` // calls that wait to be retried
+	Granted    uint64        `json:"granted"`     // attempts that were started so far
+	Ended      uint64        `json:"ended"`       // calls that are over by now
 }
 
 // String is a line like

@@ -36,7 +36,7 @@ type Progress struct {
 	Position    int           // Waiting: its place in the queue, from 1
 	Wait        time.Duration // Waiting: the estimated wait for its tokens
 	Delay       time.Duration // Retrying: the wait until it queues again
-	Available   int64         // tokens in the budget; negative in debt
+	Available   int64         // tokens in the budget; negative in debt; of several budgets, in the first by name
 	Err         error         // what the latest attempt failed with; nil before the first
 }
 

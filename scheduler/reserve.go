@@ -115,7 +115,8 @@ func (r *Reservation) Done(err error) {
 // waits for its backoff and its tokens. If there will be no other attempt, because err
 // is not judged to be worth it or the policy or the context leaves no more, it returns
 // why, as [Scheduler.Do] would; the call is over then. What err says of the server counts for
-// all, as in Done. From then on r is done, and its methods do nothing.
+// all, as in Done. From then on r is done, and its methods do nothing. A nil err, and a
+// reservation that is not granted or is done, is an error, too, and changes nothing.
 func (r *Reservation) Retry(err error) (*Reservation, error) {
 	switch {
 	case r.Err() != nil:

@@ -148,7 +148,8 @@ func (s *Scheduler) Sync() (next time.Time, ok bool) {
 }
 
 // Subscribe returns a stream of the events of the kinds given; without any, of all.
-// It is complete from now on, unless its reader falls far behind: see package events.
+// It is complete from now on, unless its reader falls far behind: see package events. It
+// panics if none of the kinds exists.
 func (s *Scheduler) Subscribe(kinds ...events.Kind) *events.Subscription {
 	set := events.Of(kinds...)
 	if len(kinds) == 0 {
@@ -182,9 +183,9 @@ func (s *Scheduler) Close() {
 
 // Shutdown stops taking calls, waits until all that were accepted have ended or ctx
 // is done, and closes the scheduler. It returns what had not ended by then, in the
-// order in which it would have been served, and an error if that is anything at all.
-// Called from inside a call it waits for that call too, and during a pause for its
-// end: so give it a context that ends.
+// order in which it would have been served, and an error if that is anything at all,
+// which is [ErrClosed] and not that of ctx. Called from inside a call it waits for that
+// call too, and during a pause for its end: so give it a context that ends.
 func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 	if ctx == nil {
 		return nil, errNilContext

@@ -19,7 +19,7 @@ var ErrNotSettled = errors.New("scheduler: nothing to settle")
 // into debt by as much as its capacity, which refill has to pay off before anybody
 // is granted again. If it is said more than once, the last word counts; what is not
 // settled has cost what was said before. It may be called from any goroutine until
-// the function has returned, and does nothing after that.
+// the function has returned; after that it does nothing and returns nil.
 //
 // A call can be settled if it was made with [Cost] or [CostOf], or by [Scheduler.Submit]
 // or [Stream]; another, and a ctx that is of no call, is an [ErrNotSettled]. Other errors
@@ -35,8 +35,9 @@ func Settle(ctx context.Context, budget string, tokens int64) error {
 	return a.s.settle(a, budget, tokens)
 }
 
-// Settle says what the work really costs: see the function [Settle]. It does nothing
-// unless the reservation was granted and is not done.
+// Settle says what the work really costs: see the function [Settle]. Before the grant, and
+// if there was none, it is an [ErrNotSettled]; once the reservation is done it does nothing
+// and returns nil.
 func (r *Reservation) Settle(budget string, tokens int64) error {
 	if r.Err() != nil {
 		return fmt.Errorf("%w: the reservation is not granted", ErrNotSettled)
