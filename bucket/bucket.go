@@ -68,7 +68,7 @@ func New(l Limit, at time.Duration) (Bucket, error) {
 	if err := l.Validate(); err != nil {
 		return Bucket{}, err
 	}
-	l = l.OrDefault()
+	l = l.WithDefaults()
 	b := Bucket{at: at, seen: at, level: l.Capacity, ledger: Ledger{Initial: l.Capacity}}
 	b.setRate(l)
 	return b, nil
@@ -246,7 +246,7 @@ func (b *Bucket) SetLimit(at time.Duration, l Limit) error {
 	}
 	b.Advance(at)
 	old := b.per
-	b.setRate(l.OrDefault())
+	b.setRate(l.WithDefaults())
 	// The same fraction of a token in the new units, rounded down.
 	hi, lo := bits.Mul64(b.part, b.per)
 	b.part, _ = bits.Div64(hi, lo, old)

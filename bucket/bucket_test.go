@@ -31,7 +31,7 @@ func drained(t testing.TB, at time.Duration) bucket.Bucket {
 func TestStartsFull(t *testing.T) {
 	b := newBucket(t, bucket.Limit{}, 5*time.Second)
 	require.Equal(t, int64(1000), b.Available())
-	require.Equal(t, bucket.Limit{}.OrDefault(), b.Limit())
+	require.Equal(t, bucket.Limit{}.WithDefaults(), b.Limit())
 	require.Equal(t, bucket.Ledger{Initial: 1000}, b.Ledger())
 	require.Equal(t, 5*time.Second, b.Ready(1000))
 	require.Equal(t, 5*time.Second, b.HeldUntil())

@@ -153,7 +153,7 @@ func TestSetLimit(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := drained(t, 0)
 			require.NoError(t, b.SetLimit(at, c.limit))
-			require.Equal(t, c.limit.OrDefault(), b.Limit())
+			require.Equal(t, c.limit.WithDefaults(), b.Limit())
 			require.Equal(t, c.level, b.Available())
 			require.Equal(t, at+c.next, b.Ready(c.level+1))
 			c.ledger.Initial, c.ledger.Spent, c.ledger.Refilled = 10, 10, 2

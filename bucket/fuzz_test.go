@@ -37,7 +37,7 @@ func requireSane(t *testing.T, limit bucket.Limit, s bucket.State, at time.Durat
 	if err != nil {
 		return
 	}
-	capacity := limit.OrDefault().Capacity
+	capacity := limit.WithDefaults().Capacity
 	require.LessOrEqual(t, b.Available(), capacity)
 	require.GreaterOrEqual(t, b.HeldUntil(), at)
 	requireBalanced(t, &b)

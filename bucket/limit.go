@@ -71,8 +71,8 @@ func Window(n int64, per time.Duration, burst int64) Limit {
 	return Limit{Capacity: burst, Refill: refill, Per: per}
 }
 
-// OrDefault returns the default limit for the zero Limit, and any other as it is.
-func (l Limit) OrDefault() Limit {
+// WithDefaults returns the default limit for the zero Limit, and any other as it is.
+func (l Limit) WithDefaults() Limit {
 	if l == (Limit{}) {
 		return Limit{Capacity: DefaultCapacity, Refill: DefaultRefill, Per: DefaultPer}
 	}
@@ -82,7 +82,7 @@ func (l Limit) OrDefault() Limit {
 // Validate returns nil for the zero Limit and for one whose fields are all
 // positive; otherwise it joins one error for each field at fault.
 func (l Limit) Validate() error {
-	l = l.OrDefault()
+	l = l.WithDefaults()
 	var faults []error
 	if l.Capacity < 1 {
 		faults = append(faults, fmt.Errorf("bucket: limit's Capacity is %d: it must be at least 1", l.Capacity))
@@ -103,7 +103,7 @@ type Limits map[string]Limit
 // CheckCost returns a [*CostError] if no bucket with this limit could ever
 // grant n tokens at once: n is negative or above the capacity.
 func (l Limit) CheckCost(n int64) error {
-	if capacity := l.OrDefault().Capacity; n < 0 || n > capacity {
+	if capacity := l.WithDefaults().Capacity; n < 0 || n > capacity {
 		return &CostError{Cost: n, Capacity: capacity}
 	}
 	return nil
@@ -111,7 +111,7 @@ func (l Limit) CheckCost(n int64) error {
 
 // String reads like "100 per 1m0s, capacity 1000".
 func (l Limit) String() string {
-	l = l.OrDefault()
+	l = l.WithDefaults()
 	return fmt.Sprintf("%d per %v, capacity %d", l.Refill, l.Per, l.Capacity)
 }
 

@@ -19,9 +19,9 @@ func TestLimits(t *testing.T) {
 		want   bucket.Limit
 		string string
 	}{
-		{"zero is the default", bucket.Limit{}.OrDefault(), bucket.Limit{Capacity: 1000, Refill: 100, Per: time.Minute}, "100 per 1m0s, capacity 1000"},
+		{"zero is the default", bucket.Limit{}.WithDefaults(), bucket.Limit{Capacity: 1000, Refill: 100, Per: time.Minute}, "100 per 1m0s, capacity 1000"},
 		{"zero prints as the default", bucket.Limit{}, bucket.Limit{}, "100 per 1m0s, capacity 1000"},
-		{"others stay as they are", bucket.PerSecond(3).OrDefault(), bucket.PerSecond(3), "3 per 1s, capacity 3"},
+		{"others stay as they are", bucket.PerSecond(3).WithDefaults(), bucket.PerSecond(3), "3 per 1s, capacity 3"},
 		{"PerSecond", bucket.PerSecond(5), bucket.Limit{Capacity: 5, Refill: 5, Per: time.Second}, "5 per 1s, capacity 5"},
 		{"PerMinute", bucket.PerMinute(60), bucket.Limit{Capacity: 60, Refill: 60, Per: time.Minute}, "60 per 1m0s, capacity 60"},
 		{"Per", bucket.Per(7, time.Hour), bucket.Limit{Capacity: 7, Refill: 7, Per: time.Hour}, "7 per 1h0m0s, capacity 7"},
@@ -108,7 +108,7 @@ func TestH27_CheckCost(t *testing.T) {
 			}
 			var costErr *bucket.CostError
 			require.ErrorAs(t, err, &costErr)
-			require.Equal(t, &bucket.CostError{Cost: c.cost, Capacity: c.limit.OrDefault().Capacity}, costErr)
+			require.Equal(t, &bucket.CostError{Cost: c.cost, Capacity: c.limit.WithDefaults().Capacity}, costErr)
 			require.EqualError(t, err, c.want)
 		})
 	}

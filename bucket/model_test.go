@@ -23,7 +23,7 @@ type model struct {
 }
 
 func newModel(l bucket.Limit, at time.Duration) *model {
-	l = l.OrDefault()
+	l = l.WithDefaults()
 	return &model{limit: l, level: whole(l.Capacity), at: at, seen: at, opens: at}
 }
 

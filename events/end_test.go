@@ -54,7 +54,7 @@ func TestSubscribePanics(t *testing.T) {
 	require.PanicsWithValue(t, "events: subscription buffer of -1: it must be positive, or 0 for 1024",
 		func() { h.Subscribe(events.All, -1) })
 	for _, none := range []events.Kinds{0, events.Of(), 1, events.All << 12 &^ events.All} {
-		require.PanicsWithValue(t, "events: subscription to no kind of event: name some, or pass events.All",
+		require.PanicsWithValue(t, "events: subscription to no kind of event: name kinds that there are, or all of them",
 			func() { h.Subscribe(none, 1) })
 	}
 	h.Subscribe(events.All, 1).Close() // no lock is left behind

@@ -41,9 +41,10 @@ type Event struct {
 	Name        string // the name its caller gave it
 	Attempt     int    // the attempt it is about, from 1
 	MaxAttempts int    // the most attempts its policy allows
-	Cost        int64  // tokens an attempt of it pays; of several budgets, from the first by name
+	Budget      string // the name of the budget that Cost and Available are of: of several, the first by name; "" if there is but one
+	Cost        int64  // tokens an attempt of it pays
 
-	Available int64         // tokens in the budget, after what happened; negative in debt; of several budgets, in the first by name
+	Available int64         // tokens in the budget, after what happened; negative in debt
 	Position  int           // Queued: its place in the queue, from 1
 	Wait      time.Duration // Queued: the estimated wait for its tokens
 	Delay     time.Duration // Retrying: the wait until it queues again; Held: how long it lasts
@@ -69,11 +70,11 @@ func (e Event) String() string {
 	case Queued:
 		fmt.Fprintf(&b, ": position %d, about %v to wait", e.Position, readable(e.Wait))
 	case Granted:
-		fmt.Fprintf(&b, ": attempt %d of %d for %s, %s left", e.Attempt, e.MaxAttempts, count(e.Cost, "token"), count(e.Available, "token"))
+		fmt.Fprintf(&b, ": attempt %d of %d for %s, %s left", e.Attempt, e.MaxAttempts, e.tokens(e.Cost), e.tokens(e.Available))
 	case Started, Succeeded:
 		fmt.Fprintf(&b, ": attempt %d of %d", e.Attempt, e.MaxAttempts)
 	case Retrying:
-		fmt.Fprintf(&b, ": attempt %d of %d failed, next in %v, %s left", e.Attempt, e.MaxAttempts, readable(e.Delay), count(e.Available, "token"))
+		fmt.Fprintf(&b, ": attempt %d of %d failed, next in %v, %s left", e.Attempt, e.MaxAttempts, readable(e.Delay), e.tokens(e.Available))
 	case Held:
 		fmt.Fprintf(&b, ": no grant for %v", readable(e.Delay))
 	case RateChanged:
@@ -93,6 +94,14 @@ func (e Event) String() string {
 		fmt.Fprintf(&b, " (%s missed before this one)", count(e.Missed, "event"))
 	}
 	return b.String()
+}
+
+// tokens is an amount in the event's budget, such as "1 token", or "59 requests".
+func (e Event) tokens(n int64) string {
+	if e.Budget == "" {
+		return count(n, "token")
+	}
+	return fmt.Sprintf("%d %s", n, e.Budget)
 }
 
 // oneLine joins what errors.Join, or a panic's value, spreads over lines.

@@ -41,7 +41,7 @@ func (h *Hub) Subscribe(kinds Kinds, buffer int) *Subscription {
 		panic(fmt.Sprintf("events: subscription buffer of %d: it must be positive, or 0 for %d", buffer, DefaultBuffer))
 	}
 	if kinds&All == 0 {
-		panic("events: subscription to no kind of event: name some, or pass events.All")
+		panic("events: subscription to no kind of event: name kinds that there are, or all of them")
 	}
 	if buffer == 0 {
 		buffer = DefaultBuffer

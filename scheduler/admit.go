@@ -130,7 +130,7 @@ func (k *core) late(c *call) *DeadlineError {
 	if c.deadline >= after(k.now, wait) {
 		return nil
 	}
-	return &DeadlineError{Wait: wait, Deadline: max(0, c.deadline-k.now), Err: c.lastErr()}
+	return &DeadlineError{Wait: wait, Left: max(0, c.deadline-k.now), Err: c.lastErr()}
 }
 
 // full reports whether as many calls wait as may. Retries don't count, and neither do

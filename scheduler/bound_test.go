@@ -66,7 +66,7 @@ func TestWaitForRoomEnds(t *testing.T) {
 		gone := outside(ctx)
 		watched := outside(ctx, scheduler.OnProgress(func(scheduler.Progress) {}))
 		stays, closed := outside(t.Context()), outside(t.Context())
-		require.Equal(t, 4, s.Snapshot().Outside)
+		require.Equal(t, 4, s.Snapshot().WaitingForRoom)
 		require.Equal(t, 6, s.Snapshot().Queued)
 
 		why := errors.New("no longer needed")
@@ -78,7 +78,7 @@ func TestWaitForRoomEnds(t *testing.T) {
 		}
 		require.NoError(t, s.SetMaxQueued(3))
 		require.NoError(t, <-stays)
-		require.Equal(t, 1, s.Snapshot().Outside)
+		require.Equal(t, 1, s.Snapshot().WaitingForRoom)
 		s.Close()
 		require.ErrorIs(t, <-closed, scheduler.ErrClosed)
 		for _, h := range in {

@@ -307,7 +307,7 @@ func contradiction(snap Snapshot) string {
 		return fmt.Sprintf("the ledger does not balance: %+v", snap)
 	case n.Accepted != over+uint64(snap.Queued+snap.Running+snap.BackingOff):
 		return fmt.Sprintf("a call is lost or counted twice: %+v", snap)
-	case snap.Outside > snap.Queued || snap.Available > snap.Limit.Capacity:
+	case snap.WaitingForRoom > snap.Queued || snap.Available > snap.Limit.Capacity:
 		return fmt.Sprintf("more than there can be: %+v", snap)
 	}
 	return ""

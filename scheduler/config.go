@@ -13,6 +13,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/clock"
+	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 )
 
@@ -147,12 +148,12 @@ func (cfg Config) normal() (Config, error) {
 		faults = append(faults, fmt.Errorf("scheduler: Config.PriorityStep is %v: it must be positive, or 0 for %v", cfg.PriorityStep, defaultPriorityStep))
 	}
 	if cfg.EventBuffer < 0 {
-		faults = append(faults, fmt.Errorf("scheduler: Config.EventBuffer is %d: it must be positive, or 0 for the default", cfg.EventBuffer))
+		faults = append(faults, fmt.Errorf("scheduler: Config.EventBuffer is %d: it must be positive, or 0 for %d", cfg.EventBuffer, events.DefaultBuffer))
 	}
 	if cfg.Classify == nil {
 		cfg.Classify = retry.Classify
 	}
-	cfg.Limit = cfg.Limit.OrDefault()
+	cfg.Limit = cfg.Limit.WithDefaults()
 	cfg.Retry = cfg.Retry.WithDefaults()
 	return cfg, errors.Join(faults...)
 }

@@ -18,10 +18,10 @@ func (s *Scheduler) Pause() error {
 	})
 }
 
-// HoldUntil is a [Scheduler.Pause] that ends by itself at t, by the scheduler's clock.
+// PauseUntil is a [Scheduler.Pause] that ends by itself at t, by the scheduler's clock.
 // Calls whose deadlines come before their turn then end at once. It takes the place
 // of a pause that is on; one to a t that has come ends it.
-func (s *Scheduler) HoldUntil(t time.Time) error {
+func (s *Scheduler) PauseUntil(t time.Time) error {
 	return s.control(func(o *owner, now time.Duration) error {
 		o.core.pause(now, t.Sub(s.origin))
 		return nil

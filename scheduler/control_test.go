@@ -58,13 +58,13 @@ func TestPauseStopsGrantsAlone(t *testing.T) {
 	})
 }
 
-func TestHoldUntil(t *testing.T) {
+func TestPauseUntil(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty, MaxInFlight: 2}, func(t *testing.T, s *scheduler.Scheduler) {
 		soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		inVain, waits := goDo(soon, s, nothing), goDo(t.Context(), s, nothing)
 		until := time.Now().Add(time.Minute)
-		require.NoError(t, s.HoldUntil(until))
+		require.NoError(t, s.PauseUntil(until))
 
 		got := <-inVain
 		require.ErrorIs(t, got.err, context.DeadlineExceeded)
@@ -79,7 +79,7 @@ func TestHoldUntil(t *testing.T) {
 		require.Equal(t, time.Minute+time.Second, (<-waits).took)
 
 		require.NoError(t, s.Pause())
-		require.NoError(t, s.HoldUntil(time.Now()), "an instant that has come")
+		require.NoError(t, s.PauseUntil(time.Now()), "an instant that has come")
 		require.False(t, s.Snapshot().Paused)
 	})
 }
@@ -90,7 +90,7 @@ func TestNextGrantWithoutASlot(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		runs, waits := goDo(ctx, s, untilDone), goDo(t.Context(), s, nothing)
 		require.Zero(t, s.Snapshot().NextGrant)
-		require.NoError(t, s.HoldUntil(time.Now().Add(time.Minute)))
+		require.NoError(t, s.PauseUntil(time.Now().Add(time.Minute)))
 		require.Zero(t, s.Snapshot().NextGrant)
 		require.NoError(t, s.Resume())
 		cancel()
@@ -214,7 +214,7 @@ func TestH19_ControlAfterClose(t *testing.T) {
 		h := submit(t, s, nothing)
 		s.Close()
 		for _, err := range []error{
-			s.Pause(), s.Resume(), s.HoldUntil(time.Now()), s.SetLimit(oneEach), s.SetMaxInFlight(1), s.SetMaxQueued(1),
+			s.Pause(), s.Resume(), s.PauseUntil(time.Now()), s.SetLimit(oneEach), s.SetMaxInFlight(1), s.SetMaxQueued(1),
 		} {
 			require.Equal(t, scheduler.ErrClosed, err)
 		}
@@ -227,10 +227,10 @@ func TestH19_ControlAfterClose(t *testing.T) {
 }
 
 // D1: an instant to hold until is one of the scheduler's clock.
-func TestHoldUntilOnAMockClock(t *testing.T) {
+func TestPauseUntilOnAMockClock(t *testing.T) {
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
 		s := open(t, scheduler.Config{Clock: mock, Limit: oneEach, Level: empty})
-		require.NoError(t, s.HoldUntil(mock.Now().Add(time.Minute)))
+		require.NoError(t, s.PauseUntil(mock.Now().Add(time.Minute)))
 		done := make(chan time.Time, 1)
 		go func() {
 			_ = s.Do(t.Context(), nothing)

@@ -263,20 +263,21 @@ func (k *core) event(kind events.Kind, c *call) events.Event {
 	c.follow()
 	return events.Event{
 		Kind: kind, At: k.time(k.now), Call: c.id, Name: c.name, Cost: c.cost,
-		Attempt: c.attempt, MaxAttempts: c.policy.Attempts(), Available: k.budgets[0].Available(),
+		Attempt: c.attempt, MaxAttempts: c.policy.Attempts(), Budget: k.budgets[0].name, Available: k.budgets[0].Available(),
 	}
 }
 
 // tell adds an event that is about the scheduler.
 func (k *core) tell(ev events.Event) {
 	if k.wanted.Has(ev.Kind) {
-		ev.At, ev.Available = k.time(k.now), k.budgets[0].Available()
+		ev.At, ev.Budget, ev.Available = k.time(k.now), k.budgets[0].name, k.budgets[0].Available()
 		k.effects.events = append(k.effects.events, ev)
 	}
 }
 
 func (k *core) update(c *call, p Progress) {
-	p.Call, p.Name, p.MaxAttempts, p.Available = c.id, c.name, c.policy.Attempts(), k.budgets[0].Available()
+	p.Call, p.Name, p.MaxAttempts = c.id, c.name, c.policy.Attempts()
+	p.Budget, p.Available = k.budgets[0].name, k.budgets[0].Available()
 	k.effects.updates = append(k.effects.updates, update{c, p})
 }
 

@@ -25,7 +25,7 @@ func TestH14_DeadlineBeforeItsTurn(t *testing.T) {
 			require.ErrorAs(t, err, &late)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.NotErrorIs(t, err, context.Canceled)
-			require.Equal(t, scheduler.DeadlineError{Wait: 6 * time.Second, Deadline: 5 * time.Second}, *late)
+			require.Equal(t, scheduler.DeadlineError{Wait: 6 * time.Second, Left: 5 * time.Second}, *late)
 			require.EqualError(t, err, "would have to wait 6s, but the context's deadline is in 5s: allow more time or call later")
 			require.NoError(t, late.Unwrap())
 		}
@@ -72,7 +72,7 @@ func TestH14_DeadlineBeforeTheRetry(t *testing.T) {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorIs(t, err, errBusy)
 			require.Equal(t, 4*time.Second, late.Wait)
-			require.Equal(t, 2*time.Second, late.Deadline)
+			require.Equal(t, 2*time.Second, late.Left)
 			require.EqualError(t, err, "would have to wait 4s, but the context's deadline is in 2s: allow more time or call later (last attempt: server is busy (rate limited))")
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -113,7 +113,7 @@ func TestH14_DeadlineOnAMockClock(t *testing.T) {
 		defer cancel()
 		var late *scheduler.DeadlineError
 		require.ErrorAs(t, s.Do(ctx, nothing, scheduler.Cost(6)), &late)
-		require.Equal(t, scheduler.DeadlineError{Wait: 6 * time.Second, Deadline: 5 * time.Second}, *late)
+		require.Equal(t, scheduler.DeadlineError{Wait: 6 * time.Second, Left: 5 * time.Second}, *late)
 		waits := make(chan error, 1)
 		go func() { waits <- s.Do(ctx, nothing, scheduler.Cost(4)) }()
 		mock.Add(4 * time.Second)

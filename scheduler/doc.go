@@ -69,7 +69,7 @@
 //
 // Limits, caps and bounds may be changed and everything may be paused while calls
 // wait: [Scheduler.SetLimit], [Scheduler.SetLimitOf], [Scheduler.SetMaxInFlight], [Scheduler.SetMaxQueued],
-// [Scheduler.Pause], [Scheduler.HoldUntil]. What waits is planned anew at that instant.
+// [Scheduler.Pause], [Scheduler.PauseUntil]. What waits is planned anew at that instant.
 // A call's deadline is held against the plan when it is queued, first or again, and
 // whenever a server's wait, a pause or a new limit changes the plan: if it can't be
 // met, the call ends at once with a [DeadlineError]. Being overtaken does not count as

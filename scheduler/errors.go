@@ -40,13 +40,13 @@ var (
 // would have been in vain. It is [context.DeadlineExceeded] and, if attempts were
 // made, also the last one's error.
 type DeadlineError struct {
-	Wait     time.Duration // how long the call would have had to wait, as estimated
-	Deadline time.Duration // how long it could have waited
-	Err      error         // the last attempt's error; nil if there was none
+	Wait time.Duration // how long the call would have had to wait, as estimated
+	Left time.Duration // how long it could have waited: what was left until its deadline
+	Err  error         // the last attempt's error; nil if there was none
 }
 
 func (e *DeadlineError) Error() string {
-	s := fmt.Sprintf("would have to wait %v, but the context's deadline is in %v: allow more time or call later", e.Wait, e.Deadline)
+	s := fmt.Sprintf("would have to wait %v, but the context's deadline is in %v: allow more time or call later", e.Wait, e.Left)
 	if e.Err != nil {
 		s += fmt.Sprintf(" (last attempt: %v)", e.Err)
 	}
@@ -98,7 +98,7 @@ func (e *WouldWaitError) Is(target error) bool { return target == ErrWouldWait }
 // PanicError is a panic in a function that the scheduler ran on a goroutine of
 // its own. It is not retried.
 type PanicError struct {
-	In    string // what panicked: "function", "classifier"; in Stream also "input", "Each"
+	In    string // what panicked: "function", "classifier"; in Stream also "input", "OptionsFor"
 	Value any    // what it panicked with
 	Stack []byte // the stack of the panic, as of runtime/debug.Stack
 }

@@ -63,7 +63,7 @@ func ExampleSample() {
 		panic(err)
 	}
 	for _, at := range f.Samples {
-		fmt.Println(at.At, "queued", at.Queued, "granted", at.Granted)
+		fmt.Println(at.At, "queued", at.Queued, "granted", at.Attempts)
 	}
 	// Output:
 	// 0s queued 0 granted 0

@@ -221,11 +221,11 @@ func ExampleScheduler_Sync() {
 	// 1m0s (tokens 1m0s)
 }
 
-func ExampleScheduler_HoldUntil() {
+func ExampleScheduler_PauseUntil() {
 	mock := clocktest.NewMock()
 	s := newQueue(scheduler.Config{Clock: mock})
 	defer s.Close()
-	_ = s.HoldUntil(mock.Now().Add(time.Minute))
+	_ = s.PauseUntil(mock.Now().Add(time.Minute))
 	h := wait(s, noop)
 	fmt.Println(h.Estimate())
 	clocktest.Advance(s, mock, time.Minute)

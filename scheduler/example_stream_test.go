@@ -32,11 +32,11 @@ func ExampleStream() {
 	// 2 starboard 9 <nil>
 }
 
-func ExampleEach() {
+func ExampleOptionsFor() {
 	s := newStreams()
 	defer s.Close()
 	nothing := func(context.Context, string) (struct{}, error) { return struct{}{}, nil }
-	costs := scheduler.Each(func(prompt string) []scheduler.Option {
+	costs := scheduler.OptionsFor(func(prompt string) []scheduler.Option {
 		return []scheduler.Option{scheduler.Cost(int64(len(prompt)))}
 	})
 	for range scheduler.Stream(context.Background(), s, slices.Values([]string{"short", "rather longer"}), nothing, costs) {

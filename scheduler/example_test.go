@@ -47,7 +47,7 @@ func Example() {
 	fmt.Println(s.Snapshot())
 	// Output:
 	// hello <nil>
-	// 10 of 50 tokens left, 0 queued, 0 running, 0 backing off; 1 calls ended, 1 retries
+	// 10 of 50 tokens left, 0 queued, 0 running, 0 backing off; ended: 1, retries: 1
 }
 
 // The zero Config is the default: 1000 tokens, 100 a minute, 5 retries.
@@ -238,7 +238,7 @@ func ExampleSnapshot_String() {
 		}
 	}
 	fmt.Println(s.Snapshot())
-	// Output: 0 of 2 tokens left, 3 queued, 2 running, 0 backing off; 0 calls ended, 0 retries
+	// Output: 0 of 2 tokens left, 3 queued, 2 running, 0 backing off; ended: 0, retries: 0
 }
 
 func ExampleTotals() {

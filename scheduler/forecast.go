@@ -76,7 +76,7 @@ type Sample struct {
 	Queued     int           `json:"queued"`      // calls that wait for tokens or a slot
 	Running    int           `json:"running"`     // calls that run
 	BackingOff int           `json:"backing_off"` // calls that wait to be retried
-	Granted    uint64        `json:"granted"`     // attempts that were started so far
+	Attempts   uint64        `json:"attempts"`    // that were started so far
 	Ended      uint64        `json:"ended"`       // calls that are over by now
 }
 
@@ -339,7 +339,7 @@ func (o *oracle) now() Sample {
 	}
 	return Sample{
 		At: k.now, Available: available, Queued: k.queue.len(), Running: k.running.count, BackingOff: len(k.backoff),
-		Granted: t.Attempts, Ended: t.Ended() + t.Refused,
+		Attempts: t.Attempts, Ended: t.Ended() + t.Refused,
 	}
 }
 

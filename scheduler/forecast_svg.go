@@ -33,7 +33,7 @@ func (f Forecast) WriteSVG(w io.Writer) error {
 		curve{"run", "a", func(s Sample) float64 { return float64(s.Running) }},
 		curve{"back off", "b", func(s Sample) float64 { return float64(s.BackingOff) }})
 	c.panel(f.Samples, "so far",
-		curve{"attempts", "b", func(s Sample) float64 { return float64(s.Granted) }},
+		curve{"attempts", "b", func(s Sample) float64 { return float64(s.Attempts) }},
 		curve{"calls over", "a", func(s Sample) float64 { return float64(s.Ended) }})
 	c.axis()
 	c.b.WriteString("</svg>\n")

@@ -62,7 +62,7 @@ func TestPredict(t *testing.T) {
 			got, err := Predict(c.cfg, c.work...)
 			require.NoError(t, err)
 			requireSamples(t, got)
-			c.want.Limits, got.Samples = bucket.Limits{"": c.cfg.Limit.OrDefault()}, nil
+			c.want.Limits, got.Samples = bucket.Limits{"": c.cfg.Limit.WithDefaults()}, nil
 			require.Equal(t, c.want, got)
 		})
 	}
@@ -73,16 +73,16 @@ func requireSamples(t *testing.T, f Forecast) {
 	t.Helper()
 	require.LessOrEqual(t, len(f.Samples), maxSamples+1)
 	require.Zero(t, f.Samples[0].At)
-	require.Zero(t, f.Samples[0].Granted)
+	require.Zero(t, f.Samples[0].Attempts)
 	for i, s := range f.Samples[1:] {
 		before := f.Samples[i]
-		require.True(t, before.At <= s.At && before.Granted <= s.Granted && before.Ended <= s.Ended, "%+v %+v", before, s)
+		require.True(t, before.At <= s.At && before.Attempts <= s.Attempts && before.Ended <= s.Ended, "%+v %+v", before, s)
 		require.True(t, 0 <= s.Available[0] && s.Available[0] <= f.Limits[""].Capacity, "%+v", s)
 		require.LessOrEqual(t, s.Queued, f.MostQueued)
 		require.LessOrEqual(t, s.Running, f.MostRunning)
 	}
 	last := f.Samples[len(f.Samples)-1]
-	require.Equal(t, Sample{At: f.Took, Available: last.Available, Granted: f.Totals.Attempts, Ended: f.Totals.Accepted + f.Totals.Refused}, last)
+	require.Equal(t, Sample{At: f.Took, Available: last.Available, Attempts: f.Totals.Attempts, Ended: f.Totals.Accepted + f.Totals.Refused}, last)
 }
 
 // TestPredictIsWhatHappens: a real scheduler that is given the calls of a workload takes

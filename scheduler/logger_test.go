@@ -100,7 +100,7 @@ func TestLoggerPaused(t *testing.T) {
 		require.NoError(t, s.Pause())
 		require.NoError(t, s.Resume())
 		require.NoError(t, s.Resume(), "nothing is paused, and so nothing is told")
-		require.NoError(t, s.HoldUntil(time.Now().Add(time.Minute)))
+		require.NoError(t, s.PauseUntil(time.Now().Add(time.Minute)))
 		time.Sleep(time.Hour)
 		s.Close()
 		synctest.Wait()

@@ -68,9 +68,9 @@ func TestWrongOptions(t *testing.T) {
 		err := s.Do(t.Context(), nothing, scheduler.Retry(retry.Policy{MaxRetries: -2, Jitter: 7}))
 		require.ErrorContains(t, err, "Policy.MaxRetries is -2")
 		require.ErrorContains(t, err, "Policy.Jitter is 7")
-		const text = "scheduler: Ordered, LookAhead and Each are options of Stream, not of a single call"
+		const text = "scheduler: Ordered, LookAhead and OptionsFor are options of Stream, not of a single call"
 		for _, opt := range []scheduler.Option{
-			scheduler.Ordered(), scheduler.LookAhead(3), scheduler.Each(func(int) []scheduler.Option { return nil }),
+			scheduler.Ordered(), scheduler.LookAhead(3), scheduler.OptionsFor(func(int) []scheduler.Option { return nil }),
 		} {
 			require.EqualError(t, s.Do(t.Context(), nothing, opt), text)
 			_, err := s.Submit(t.Context(), nothing, opt)

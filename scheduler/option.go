@@ -11,7 +11,7 @@ import (
 
 // Option is a choice for one call: see [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
 // [OnProgress], [NoWait] and [WaitUntilDeadline]; and for [Stream] also [Ordered],
-// [LookAhead] and [Each].
+// [LookAhead] and [OptionsFor].
 type Option func(*options)
 
 // options are what the options of a call add up to. The zero value is a plain call.
@@ -113,7 +113,7 @@ var (
 )
 
 // errStreamOnly is for options on a call that mean nothing there.
-var errStreamOnly = errors.New("scheduler: Ordered, LookAhead and Each are options of Stream, not of a single call")
+var errStreamOnly = errors.New("scheduler: Ordered, LookAhead and OptionsFor are options of Stream, not of a single call")
 
 // prepare checks all that is asked of a call and fills it in.
 func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Context) error, opts []Option) error {

@@ -117,7 +117,7 @@ func (k *core) retry(c *call, v retry.Verdict) {
 	case c.err != nil:
 		k.cancelled(c, c.err)
 	case due > c.deadline:
-		k.tooLate(c, &DeadlineError{Wait: d.Delay, Deadline: max(0, c.deadline-k.now), Err: c.lastErr()})
+		k.tooLate(c, &DeadlineError{Wait: d.Delay, Left: max(0, c.deadline-k.now), Err: c.lastErr()})
 	default:
 		k.backOff(c, due)
 	}
@@ -188,7 +188,8 @@ func (k *core) close(now time.Duration) []Unfinished {
 	slices.SortFunc(open, byRank)
 	var left []Unfinished
 	for range k.inTill {
-		left = append(left, Unfinished{State: "running", Cost: 1, Attempts: 1, Paid: 1})
+		plain := call{cost: 1}
+		left = append(left, Unfinished{State: "running", Cost: 1, Attempts: 1, Paid: 1, costs: plain.allCosts()})
 	}
 	for _, c := range open {
 		left = append(left, k.unfinished(c))

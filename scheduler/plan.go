@@ -77,7 +77,7 @@ func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {
 	if err := l.Validate(); err != nil {
 		return err
 	}
-	k.budgets[i].limit = l.OrDefault()
+	k.budgets[i].limit = l.WithDefaults()
 	k.budgets[i].slow(k.now, k.pace.share)
 	var tooBig []*call
 	k.queue.each(func(c *call) {

@@ -36,7 +36,8 @@ type Progress struct {
 	Position    int           // Waiting: its place in the queue, from 1
 	Wait        time.Duration // Waiting: the estimated wait for its tokens
 	Delay       time.Duration // Retrying: the wait until it queues again
-	Available   int64         // tokens in the budget; negative in debt; of several budgets, in the first by name
+	Budget      string        // the name of the budget that Available is of: of several, the first by name; "" if there is but one
+	Available   int64         // tokens in it; negative in debt
 	Err         error         // what the latest attempt failed with; nil before the first
 }
 
@@ -56,8 +57,19 @@ func (p Progress) String() string {
 	default:
 		b.WriteString(p.State.String())
 	}
-	fmt.Fprintf(&b, ", %d tokens left", p.Available)
+	fmt.Fprintf(&b, ", %s left", tokens(p.Available, p.Budget))
 	return b.String()
+}
+
+// tokens is an amount in a budget, such as "1 token", or "59 requests".
+func tokens(n int64, budget string) string {
+	switch {
+	case budget != "":
+		return fmt.Sprintf("%d %s", n, budget)
+	case n == 1:
+		return "1 token"
+	}
+	return fmt.Sprintf("%d tokens", n)
 }
 
 // readable rounds a duration to what a person reads.

@@ -204,9 +204,7 @@ func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 	s.Close()
 	left := slices.Clone(s.left)
 	for i := range left {
-		if last := left[i].last; last != nil {
-			left[i].Err = last.Error()
-		}
+		left[i].tell(s.final.Budgets)
 	}
 	if len(left) > 0 {
 		return left, fmt.Errorf("%w; calls not finished: %d", ErrClosed, len(left))

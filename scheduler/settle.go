@@ -19,7 +19,7 @@ var ErrNotSettled = errors.New("scheduler: nothing to settle")
 // into debt by as much as its capacity, which refill has to pay off before anybody
 // is granted again. If it is said more than once, the last word counts; what is not
 // settled has cost what was said before. It may be called from any goroutine until
-// the function has returned; after that it does nothing and returns nil.
+// the function has returned; after that it is an [ErrNotSettled].
 //
 // A call can be settled if it was made with [Cost] or [CostOf], or by [Scheduler.Submit]
 // or [Stream]; another, and a ctx that is of no call, is an [ErrNotSettled]. Other errors
@@ -75,7 +75,7 @@ func (s *Scheduler) settle(a *attempt, budget string, tokens int64) error {
 	a.mu.Lock() // so the owner hears of this before it hears that the attempt is over
 	defer a.mu.Unlock()
 	if a.over {
-		return nil
+		return fmt.Errorf("%w: the attempt is over", ErrNotSettled)
 	}
 	posted := s.post(message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.settleCost(now, a.call, a.number, i, tokens) }})
 	if !posted {

@@ -131,7 +131,7 @@ func TestSettle(t *testing.T) {
 					require.Equal(t, int64(-2000), left(s)["tokens"], "and what was not charged is not given back")
 					return nil
 				}))
-				require.NoError(t, scheduler.Settle(late, "tokens", 1))
+				require.ErrorIs(t, scheduler.Settle(late, "tokens", 1), scheduler.ErrNotSettled)
 				require.Equal(t, map[string]int64{"requests": 59, "tokens": -2000}, left(s), "it is over")
 				require.Equal(t, 21*time.Second, (<-goDo(t.Context(), s, nothing, scheduler.CostOf("tokens", 100))).took, "the debt is waited out")
 				for _, b := range s.Snapshot().Budgets {
@@ -168,7 +168,7 @@ func TestSettleEachAttempt(t *testing.T) {
 				return retry.Transient(errBusy)
 			}
 			require.Equal(t, int64(6), s.Snapshot().Available, "9 were left, 1 came, 4 are paid")
-			require.NoError(t, scheduler.Settle(first, "", 0))
+			require.ErrorIs(t, scheduler.Settle(first, "", 0), scheduler.ErrNotSettled)
 			require.Equal(t, int64(6), s.Snapshot().Available, "the first attempt is over")
 			require.NoError(t, scheduler.Settle(ctx, "", 3))
 			require.Equal(t, int64(7), s.Snapshot().Available)

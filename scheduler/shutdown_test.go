@@ -94,6 +94,24 @@ func TestShutdownReport(t *testing.T) {
 	})
 }
 
+// With several budgets the report says what a call pays from each, so that it can be handed in
+// again as it was.
+func TestShutdownReportOfSeveralBudgets(t *testing.T) {
+	bubble(t, scheduler.Config{Limits: llm, MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
+		plain := goDo(t.Context(), s, func(context.Context) error { time.Sleep(time.Hour); return nil })
+		synctest.Wait()
+		submit(t, s, nothing, scheduler.CostOf("tokens", 850))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		left, err := s.Shutdown(ctx)
+		require.ErrorIs(t, err, scheduler.ErrClosed)
+		require.Len(t, left, 2)
+		require.Equal(t, map[string]int64{"requests": 1, "tokens": 1}, left[0].Costs)
+		require.Equal(t, map[string]int64{"requests": 1, "tokens": 850}, left[1].Costs)
+		require.NoError(t, (<-plain).err)
+	})
+}
+
 // A Shutdown that waits ends when somebody else closes.
 func TestCloseDuringShutdown(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {

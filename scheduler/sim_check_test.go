@@ -142,9 +142,9 @@ func (s *sim) checkUpdates() {
 		switch c := s.byID[ev.Call]; {
 		case ev.Call == 0 || !c.watched:
 		case ev.Kind == events.Queued && ev.Wait > 0:
-			want = append(want, Progress{State: Waiting, Call: ev.Call, Attempt: ev.Attempt, Position: ev.Position, Wait: ev.Wait})
+			want = append(want, Progress{State: Waiting, Call: ev.Call, Budget: ev.Budget, Attempt: ev.Attempt, Position: ev.Position, Wait: ev.Wait})
 		case ev.Kind == events.Retrying:
-			want = append(want, Progress{State: Retrying, Call: ev.Call, Attempt: ev.Attempt, Delay: ev.Delay})
+			want = append(want, Progress{State: Retrying, Call: ev.Call, Budget: ev.Budget, Attempt: ev.Attempt, Delay: ev.Delay})
 		}
 	}
 	s.must(len(want) == len(s.k.effects.updates), "who watches a call is told as often as it waits and fails")

@@ -14,10 +14,10 @@ type Snapshot struct {
 	Budget           // the budget; of several, the first by name
 	Budgets []Budget `json:"budgets"` // all of them, by name: one, which has no name, with [Config.Limit]
 
-	Queued     int `json:"queued"`      // calls that wait for tokens or a slot
-	Outside    int `json:"outside"`     // those of them whose Submit waits for room: see [WaitForRoom]
-	Running    int `json:"running"`     // calls whose function runs
-	BackingOff int `json:"backing_off"` // calls that wait for their retry time
+	Queued         int `json:"queued"`           // calls that wait for tokens or a slot
+	WaitingForRoom int `json:"waiting_for_room"` // those of them whose Submit has not returned: see [WaitForRoom]
+	Running        int `json:"running"`          // calls whose function runs
+	BackingOff     int `json:"backing_off"`      // calls that wait for their retry time
 
 	MaxInFlight int `json:"max_in_flight"` // 0: no cap
 	MaxQueued   int `json:"max_queued"`    // 0: no bound
@@ -73,29 +73,11 @@ func (t Totals) Ended() uint64 {
 	return t.Succeeded + t.Failed + t.Exhausted + t.Cancelled + t.Dropped + t.Closed
 }
 
-// Unfinished describes a call that had not ended when the scheduler was shut down,
-// so that an application can take it up again. In a list of them, those that would
-// have gone first come first.
-type Unfinished struct {
-	Call     uint64    `json:"call,omitzero"` // its number, in order of arrival; 0 for a plain Do that runs and did not have to wait
-	Name     string    `json:"name,omitzero"`
-	State    string    `json:"state"`             // "running", "queued" or "backing off"
-	Rank     time.Time `json:"rank,omitzero"`     // its seniority: when it arrived, or counts as having arrived by its priority
-	Priority int       `json:"priority,omitzero"` // as given by [Priority]
-	Cost     int64     `json:"cost"`              // tokens an attempt of it pays, from the first budget
-	Attempts int       `json:"attempts"`          // how many were made
-	Paid     int64     `json:"paid"`              // tokens they cost, likewise
-	Due      time.Time `json:"due,omitzero"`      // when it would have tried again, if it was backing off
-	Err      string    `json:"err,omitzero"`      // what its last attempt failed with
-
-	last error // becomes Err away from the owner: an Error method is a user's code
-}
-
 func (k *core) unfinished(c *call) Unfinished {
 	c.follow()
 	u := Unfinished{
 		Call: c.id, Name: c.name, Rank: k.time(c.rank), Priority: c.priority, Cost: c.cost,
-		Attempts: c.attempt, Paid: c.paid, last: c.lastErr(),
+		Attempts: c.attempt, Paid: c.paid, last: c.lastErr(), costs: c.allCosts(),
 	}
 	switch c.state {
 	case running:
@@ -113,17 +95,17 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 	k.advance(now)
 	at := k.time(k.now)
 	s := Snapshot{
-		At:          at,
-		Closed:      k.closed,
-		MaxInFlight: k.maxInFlight,
-		MaxQueued:   k.maxQueued,
-		Paused:      k.paused(),
-		Rate:        k.pace.rate(),
-		Queued:      k.queue.len(),
-		Outside:     k.outside.count,
-		Running:     k.running.count + k.inTill,
-		BackingOff:  len(k.backoff),
-		Totals:      k.totals,
+		At:             at,
+		Closed:         k.closed,
+		MaxInFlight:    k.maxInFlight,
+		MaxQueued:      k.maxQueued,
+		Paused:         k.paused(),
+		Rate:           k.pace.rate(),
+		Queued:         k.queue.len(),
+		WaitingForRoom: k.outside.count,
+		Running:        k.running.count + k.inTill,
+		BackingOff:     len(k.backoff),
+		Totals:         k.totals,
 	}
 	s.Totals.Succeeded -= uint64(k.inTill) // they are not over
 	for i := range k.budgets {

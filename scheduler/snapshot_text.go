@@ -7,16 +7,12 @@ import (
 
 // String is a few words, such as "12 of 60 requests".
 func (b Budget) String() string {
-	unit := b.Name
-	if unit == "" {
-		unit = "tokens"
-	}
-	return fmt.Sprintf("%d of %d %s", b.Available, b.Limit.Capacity, unit)
+	return fmt.Sprintf("%d of %s", b.Available, tokens(b.Limit.Capacity, b.Name))
 }
 
 // String is a line such as
 //
-//	12 of 60 requests and 4120 of 9000 tokens left, 41 queued, 8 running, 3 backing off (next in 1.2s), held for 12s; 187 calls ended, 14 retries
+//	12 of 60 requests and 4120 of 9000 tokens left, 41 queued, 8 running, 3 backing off (next in 1.2s), held for 12s; ended: 187, retries: 14
 func (s Snapshot) String() string {
 	var b strings.Builder
 	for i, budget := range s.Budgets {
@@ -44,6 +40,6 @@ func (s Snapshot) String() string {
 	if s.Closed {
 		b.WriteString(", closed")
 	}
-	fmt.Fprintf(&b, "; %d calls ended, %d retries", s.Totals.Ended(), s.Totals.Retries)
+	fmt.Fprintf(&b, "; ended: %d, retries: %d", s.Totals.Ended(), s.Totals.Retries)
 	return b.String()
 }

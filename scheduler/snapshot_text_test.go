@@ -14,7 +14,7 @@ import (
 func TestSnapshotReads(t *testing.T) {
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	quiet := scheduler.Snapshot{At: now, Rate: 1, Budgets: []scheduler.Budget{{Available: 60, Limit: bucket.PerMinute(60)}}}
-	require.Equal(t, "60 of 60 tokens left, 0 queued, 0 running, 0 backing off; 0 calls ended, 0 retries", quiet.String())
+	require.Equal(t, "60 of 60 tokens left, 0 queued, 0 running, 0 backing off; ended: 0, retries: 0", quiet.String())
 
 	busy := scheduler.Snapshot{
 		At: now, Rate: 0.5, Closed: true, Queued: 41, Running: 8, BackingOff: 3,
@@ -27,5 +27,5 @@ func TestSnapshotReads(t *testing.T) {
 		Totals: scheduler.Totals{Succeeded: 180, Failed: 1, Exhausted: 2, Cancelled: 1, Dropped: 1, Closed: 2, Refused: 9, Retries: 14},
 	}
 	require.Equal(t, "12 of 60 requests and -7 of 9000 tokens left, 41 queued, 8 running, 3 backing off (next in 1.235s), "+
-		"held for 12s, paused for 1m0s, slowed to 50%, closed; 187 calls ended, 14 retries", busy.String())
+		"held for 12s, paused for 1m0s, slowed to 50%, closed; ended: 187, retries: 14", busy.String())
 }

@@ -323,7 +323,7 @@ func (st *stormRun) meddle(rnd *rand.Rand, over <-chan struct{}) {
 			delay(rnd)
 			err = errors.Join(err, st.s.Resume())
 		case 1:
-			err = st.s.HoldUntil(time.Now().Add(time.Duration(rnd.IntN(1000)) * time.Microsecond))
+			err = st.s.PauseUntil(time.Now().Add(time.Duration(rnd.IntN(1000)) * time.Microsecond))
 		case 2:
 			fewer := st.slots
 			if st.lends {

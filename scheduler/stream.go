@@ -52,9 +52,9 @@ func LookAhead(n int) Option {
 	return func(o *options) { o.forStream().lookAhead = &n }
 }
 
-// Each gives every input of [Stream] options of its own, such as its cost, besides
+// OptionsFor gives every input of [Stream] options of its own, such as its cost, besides
 // those of all. In must be the type of Stream's inputs.
-func Each[In any](f func(In) []Option) Option {
+func OptionsFor[In any](f func(In) []Option) Option {
 	return func(o *options) { o.forStream().each = f }
 }
 
@@ -73,7 +73,7 @@ func Each[In any](f func(In) []Option) Option {
 // read and read no more, end the input.
 //
 // It panics if an argument is nil or an option wrong: LookAhead is not positive, or
-// Each has another In. A function of Each that panics spoils the result of that input
+// OptionsFor has another In. A function of OptionsFor that panics spoils the result of that input
 // alone.
 func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In], call func(context.Context, In) (Out, error), opts ...Option) iter.Seq[Result[In, Out]] {
 	switch {
@@ -136,7 +136,7 @@ func (st *stream[In, Out]) configure(opts []Option) {
 	if o.each != nil {
 		each, ok := o.each.(func(In) []Option)
 		if !ok {
-			panic(fmt.Sprintf("scheduler: Each has a %T, but the inputs of this Stream want a %T", o.each, st.each))
+			panic(fmt.Sprintf("scheduler: OptionsFor has a %T, but the inputs of this Stream want a %T", o.each, st.each))
 		}
 		st.each = each
 	}
@@ -206,14 +206,14 @@ func (r *streamRun[In, Out]) start(ctx context.Context, in In) bool {
 	return true
 }
 
-// optionsFor are the options for one input, or the panic of the function of Each.
+// optionsFor are the options for one input, or the panic of the function of OptionsFor.
 func (r *streamRun[In, Out]) optionsFor(in In) (opts []Option, err error) {
 	if r.each == nil {
 		return r.opts, nil
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = &PanicError{In: "Each", Value: p, Stack: debug.Stack()}
+			err = &PanicError{In: "OptionsFor", Value: p, Stack: debug.Stack()}
 		}
 	}()
 	return append(slices.Clip(r.opts), r.each(in)...), nil

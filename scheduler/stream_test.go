@@ -99,7 +99,7 @@ func TestStreamOptions(t *testing.T) {
 		at := map[int64]time.Duration{}
 		stream := scheduler.Stream(t.Context(), s, slices.Values(costs), func(context.Context, int64) (time.Duration, error) {
 			return time.Since(started), nil
-		}, scheduler.Cost(10), scheduler.Each(func(cost int64) []scheduler.Option {
+		}, scheduler.Cost(10), scheduler.OptionsFor(func(cost int64) []scheduler.Option {
 			if cost == 4 {
 				return nil // as all
 			}
@@ -126,8 +126,8 @@ func TestH06_WrongStreamOptions(t *testing.T) {
 		require.PanicsWithValue(t, "scheduler: LookAhead(0): it must be positive", stream(scheduler.LookAhead(0)))
 		require.PanicsWithValue(t, "scheduler: LookAhead(-1): it must be positive", stream(scheduler.LookAhead(-1)))
 		require.PanicsWithValue(t, "scheduler: option 2 is nil", stream(scheduler.Ordered(), nil))
-		require.PanicsWithValue(t, "scheduler: Each has a func(string) []scheduler.Option, but the inputs of this Stream want a func(int) []scheduler.Option",
-			stream(scheduler.Each(func(string) []scheduler.Option { return nil })))
+		require.PanicsWithValue(t, "scheduler: OptionsFor has a func(string) []scheduler.Option, but the inputs of this Stream want a func(int) []scheduler.Option",
+			stream(scheduler.OptionsFor(func(string) []scheduler.Option { return nil })))
 
 		var noContext context.Context
 		require.PanicsWithValue(t, "scheduler: nil context: pass context.Background() if there is none", func() {
@@ -140,7 +140,7 @@ func TestH06_WrongStreamOptions(t *testing.T) {
 			scheduler.Stream(t.Context(), s, nil, double)
 		})
 		// What is wrong with one input's options is that input's result.
-		for r := range scheduler.Stream(t.Context(), s, upTo(3), double, scheduler.Each(func(i int) []scheduler.Option {
+		for r := range scheduler.Stream(t.Context(), s, upTo(3), double, scheduler.OptionsFor(func(i int) []scheduler.Option {
 			return [][]scheduler.Option{{scheduler.Cost(-1)}, {nil}, {scheduler.Ordered()}}[i]
 		})) {
 			require.Error(t, r.Err)
@@ -189,10 +189,10 @@ func TestH01_InputPanics(t *testing.T) {
 	})
 }
 
-// H03: a function of Each that panics spoils one input's result.
-func TestH03_EachPanics(t *testing.T) {
+// H03: a function of OptionsFor that panics spoils one input's result.
+func TestH03_OptionsForPanics(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
-		results := slices.Collect(scheduler.Stream(t.Context(), s, upTo(5), double, scheduler.Ordered(), scheduler.Each(func(i int) []scheduler.Option {
+		results := slices.Collect(scheduler.Stream(t.Context(), s, upTo(5), double, scheduler.Ordered(), scheduler.OptionsFor(func(i int) []scheduler.Option {
 			if i == 3 {
 				panic("three")
 			}
@@ -207,10 +207,10 @@ func TestH03_EachPanics(t *testing.T) {
 			var p *scheduler.PanicError
 			require.ErrorAs(t, r.Err, &p)
 			require.Equal(t, "three", p.Value)
-			require.Equal(t, "Each", p.In)
+			require.Equal(t, "OptionsFor", p.In)
 			require.Zero(t, r.Attempts)
 		}
-		got, p := rangeOver(scheduler.Stream(t.Context(), s, upTo(5), double, scheduler.Each(func(i int) []scheduler.Option {
+		got, p := rangeOver(scheduler.Stream(t.Context(), s, upTo(5), double, scheduler.OptionsFor(func(i int) []scheduler.Option {
 			if i == 3 {
 				_ = goexits(t.Context())
 			}

@@ -128,7 +128,7 @@ func TestH44_YearsBeyondNanoseconds(t *testing.T) {
 			require.Equal(t, 4*time.Second, time.Since(started), "at 1 s, 2 s and 4 s")
 			snap := s.Snapshot()
 			require.Equal(t, now.Add(4*time.Second), snap.At)
-			require.NoError(t, s.HoldUntil(snap.At.Add(time.Minute)))
+			require.NoError(t, s.PauseUntil(snap.At.Add(time.Minute)))
 			require.NoError(t, s.Do(t.Context(), nothing))
 			require.Equal(t, now.Add(time.Minute+4*time.Second), s.Snapshot().At, "the token that it needs has been there")
 		}
@@ -139,9 +139,9 @@ func TestH44_YearsBeyondNanoseconds(t *testing.T) {
 		started := time.Now()
 		require.NoError(t, s.Do(ctx, nothing, scheduler.Cost(10)), "there is time enough")
 		require.Equal(t, 10*time.Second, time.Since(started))
-		require.NoError(t, s.HoldUntil(lastYear))
+		require.NoError(t, s.PauseUntil(lastYear))
 		require.True(t, s.Snapshot().Paused)
-		require.NoError(t, s.HoldUntil(time.Time{}), "an instant that has long passed")
+		require.NoError(t, s.PauseUntil(time.Time{}), "an instant that has long passed")
 		require.False(t, s.Snapshot().Paused)
 	})
 }

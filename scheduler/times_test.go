@@ -50,7 +50,7 @@ func TestTimes(t *testing.T) {
 			<-r.Ready()
 			r.Done(retry.After(errBusy, 10*time.Second))
 		}, fn: second, want: events.Times{Hold: seeded.ServerWait(1, 1, 10*time.Second), Tokens: 5 * time.Second, Run: time.Second}},
-		"pause": {before: func(s *scheduler.Scheduler) { _ = s.HoldUntil(time.Now().Add(time.Hour)) }, fn: second, want: events.Times{Hold: time.Hour, Run: time.Second}},
+		"pause": {before: func(s *scheduler.Scheduler) { _ = s.PauseUntil(time.Now().Add(time.Hour)) }, fn: second, want: events.Times{Hold: time.Hour, Run: time.Second}},
 		"server's wait that comes while it waits": {before: func(s *scheduler.Scheduler) { block(s, 8, 0) }, fn: second,
 			during: func(s *scheduler.Scheduler, _ *scheduler.Handle) {
 				time.Sleep(time.Second)

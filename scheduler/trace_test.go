@@ -128,7 +128,7 @@ func newWorkload(seed uint64) *workload {
 		},
 		{
 			8*time.Second + upTo(time.Second),
-			func(s *Scheduler) error { return s.HoldUntil(s.origin.Add(12345678901)) },
+			func(s *Scheduler) error { return s.PauseUntil(s.origin.Add(12345678901)) },
 			func(k *core, now time.Duration) { k.pause(now, 12345678901) },
 		},
 		{

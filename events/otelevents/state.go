@@ -66,7 +66,7 @@ func newState(meter metric.Meter, common []attribute.KeyValue) (*state, error) {
 		st.budgets("fairlead.budget.available", "Tokens in the budget; negative in debt.",
 			func(b *scheduler.Budget) int64 { return b.Available }),
 		st.budgets("fairlead.budget.capacity", "The most tokens that the budget can hold.",
-			func(b *scheduler.Budget) int64 { return b.Limit.OrDefault().Capacity }),
+			func(b *scheduler.Budget) int64 { return b.Limit.WithDefaults().Capacity }),
 		st.count("fairlead.budget.spent", "{token}", "Tokens that were taken out of the budget; what was given back is not taken off.",
 			func(s snap, add func(int64, attribute.KeyValue)) {
 				for i := range s.Budgets {

@@ -144,7 +144,7 @@ func TestHoldDuration(t *testing.T) {
 		require.NoError(t, s.Resume())
 		time.Sleep(3 * time.Second)
 		requireHeld(server, 3)
-		require.NoError(t, s.HoldUntil(time.Now().Add(7*time.Second)))
+		require.NoError(t, s.PauseUntil(time.Now().Add(7*time.Second)))
 		time.Sleep(time.Minute)
 		requireHeld(server, 10)
 	})

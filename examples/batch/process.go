@@ -151,7 +151,7 @@ func (b *batch) run(soft, hard context.Context, p *progress) error {
 			<-drained
 		}
 	}()
-	for res := range scheduler.Stream(context.Background(), b.s, b.lines(soft), b.attempt, scheduler.Each(b.callOptions)) {
+	for res := range scheduler.Stream(context.Background(), b.s, b.lines(soft), b.attempt, scheduler.OptionsFor(b.callOptions)) {
 		if errors.Is(res.Err, scheduler.ErrClosed) || errors.Is(res.Err, context.Canceled) {
 			b.unanswered[res.Input.name()] = res // interrupted: the next run answers it
 			continue

@@ -24,7 +24,7 @@ func BenchmarkWait(b *testing.B) {
 		Wait(context.Context) error
 		WaitN(context.Context, int) error
 		Allow() bool
-	} = adapters.Limiter{S: s}
+	} = adapters.Limiter{Scheduler: s}
 	for name, f := range map[string]func(){
 		"Do":    func() { _ = s.Do(ctx, nothing) },
 		"Wait":  func() { _ = l.Wait(ctx) },
@@ -42,7 +42,7 @@ func BenchmarkWait(b *testing.B) {
 
 func TestWait_AllocatesNothing(t *testing.T) {
 	s := open(t, scheduler.Config{Limit: plenty})
-	var l interface{ Wait(context.Context) error } = adapters.Limiter{S: s}
+	var l interface{ Wait(context.Context) error } = adapters.Limiter{Scheduler: s}
 	ctx := context.Background()
 	require.NoError(t, l.Wait(ctx)) // the first finds nothing lent yet
 	require.Zero(t, testing.AllocsPerRun(1000, func() { _ = l.Wait(ctx) }))

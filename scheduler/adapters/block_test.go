@@ -24,7 +24,7 @@ func TestAccept(t *testing.T) {
 		require.True(t, l.TryAccept())
 
 		l.Stop()
-		require.True(t, l.S.Snapshot().Closed)
+		require.True(t, l.Scheduler.Snapshot().Closed)
 		require.False(t, l.TryAccept())
 		require.PanicsWithValue(t, "adapters: Accept can't have a token: scheduler is closed: end its callers first, or use Wait, which returns errors", l.Accept)
 	})
@@ -37,26 +37,26 @@ func TestTake(t *testing.T) {
 			require.Equal(t, time.Now(), at)
 			return nil
 		})
-		l.S.Close()
+		l.Scheduler.Close()
 		require.Panics(t, func() { l.Take() })
 	})
 }
 
 func TestTake_TellsTheSchedulersTime(t *testing.T) {
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
-		l := adapters.Limiter{S: open(t, scheduler.Config{Clock: mock})}
+		l := adapters.Limiter{Scheduler: open(t, scheduler.Config{Clock: mock})}
 		mock.Add(time.Hour)
 		require.Equal(t, mock.Now(), l.Take())
 	})
 }
 
 func TestQPS(t *testing.T) {
-	one := adapters.Limiter{S: open(t, scheduler.Config{Limit: bucket.PerMinute(30)})}
+	one := adapters.Limiter{Scheduler: open(t, scheduler.Config{Limit: bucket.PerMinute(30)})}
 	require.EqualValues(t, 0.5, one.QPS())
-	require.NoError(t, one.S.SetLimit(bucket.PerSecond(20)))
+	require.NoError(t, one.Scheduler.SetLimit(bucket.PerSecond(20)))
 	require.EqualValues(t, 20, one.QPS())
 
-	several := adapters.Limiter{S: open(t, scheduler.Config{Limits: bucket.Limits{
+	several := adapters.Limiter{Scheduler: open(t, scheduler.Config{Limits: bucket.Limits{
 		"requests": bucket.PerSecond(50), "each": bucket.PerSecond(40), "tokens": bucket.PerMinute(120),
 	}})}
 	require.EqualValues(t, 2, several.QPS())

@@ -20,7 +20,7 @@ var oneEach = bucket.PerSecond(1).Burst(2)
 // waits for it.
 func bubble(t *testing.T, cfg scheduler.Config, f func(t *testing.T, l adapters.Limiter)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(t, adapters.Limiter{S: open(t, cfg)}) })
+	synctest.Test(t, func(t *testing.T) { f(t, adapters.Limiter{Scheduler: open(t, cfg)}) })
 }
 
 func open(t testing.TB, cfg scheduler.Config) *scheduler.Scheduler {

@@ -31,7 +31,7 @@ func Example() {
 		panic(err)
 	}
 	defer s.Close()
-	c := client{limiter: adapters.Limiter{S: s}}
+	c := client{limiter: adapters.Limiter{Scheduler: s}}
 	fmt.Println(c.get(context.Background(), "/things"))
 
 	soon, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -56,8 +56,8 @@ func ExampleLimiter() {
 		panic(err)
 	}
 	defer s.Close()
-	limiter := adapters.Limiter{S: s}
-	urgent := adapters.Limiter{S: s, Options: []scheduler.Option{scheduler.Priority(1)}}
+	limiter := adapters.Limiter{Scheduler: s}
+	urgent := adapters.Limiter{Scheduler: s, Options: []scheduler.Option{scheduler.Priority(1)}}
 	fmt.Println(limiter.Wait(context.Background()), urgent.Wait(context.Background()))
 	fmt.Println(s.Snapshot().Ledger.Spent)
 	// Output:
@@ -75,7 +75,7 @@ func ExampleLimiter_Wait() {
 	soon, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var late *scheduler.DeadlineError
-	fmt.Println(errors.As(adapters.Limiter{S: s}.Wait(soon), &late), late.Wait.Round(time.Minute))
+	fmt.Println(errors.As(adapters.Limiter{Scheduler: s}.Wait(soon), &late), late.Wait.Round(time.Minute))
 	// Output: true 1h0m0s
 }
 
@@ -86,7 +86,7 @@ func ExampleLimiter_Allow() {
 		panic(err)
 	}
 	defer s.Close()
-	limiter := adapters.Limiter{S: s}
+	limiter := adapters.Limiter{Scheduler: s}
 	for _, sample := range []string{"first", "second", "third"} {
 		if limiter.Allow() {
 			fmt.Println("logging the", sample)
@@ -106,7 +106,7 @@ func ExampleLimiter_Limit() {
 		panic(err)
 	}
 	defer s.Close()
-	limiter := adapters.Limiter{S: s, Options: []scheduler.Option{scheduler.NoWait()}}
+	limiter := adapters.Limiter{Scheduler: s, Options: []scheduler.Option{scheduler.NoWait()}}
 	fmt.Println(limiter.Limit(context.Background()))
 	fmt.Println(errors.Is(limiter.Limit(context.Background()), scheduler.ErrWouldWait))
 	// Output:
@@ -176,7 +176,7 @@ func ExampleWorkqueue_Forget() {
 
 // What the client asks before each request.
 //
-//	resty.New().SetRateLimiter(adapters.Resty{S: s})
+//	resty.New().SetRateLimiter(adapters.Resty{Scheduler: s})
 func ExampleResty() {
 	s, err := scheduler.New(scheduler.Config{})
 	if err != nil {
@@ -184,9 +184,9 @@ func ExampleResty() {
 	}
 	defer s.Close()
 	ctx, cancel := context.WithCancel(context.Background())
-	fmt.Println(adapters.Resty{S: s}.Allow(ctx))
+	fmt.Println(adapters.Resty{Scheduler: s}.Allow(ctx))
 	cancel()
-	fmt.Println(adapters.Resty{S: s}.Allow(ctx))
+	fmt.Println(adapters.Resty{Scheduler: s}.Allow(ctx))
 	// Output:
 	// <nil>
 	// context canceled

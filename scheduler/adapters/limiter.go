@@ -13,13 +13,13 @@ import (
 // what one library or another calls for a token; all of them take from the same budget,
 // in the order of the same queue.
 //
-// S must be set. Limiters are values: several may be made of one scheduler, each with
+// Scheduler must be set. Limiters are values: several may be made of one scheduler, each with
 // Options of its own. All methods may be called from any goroutine.
 //
 // A token is all that is waited for: a slot ([scheduler.Config.MaxInFlight]) is free again
 // when the token is had, since nobody says when the work is over.
 type Limiter struct {
-	S *scheduler.Scheduler
+	Scheduler *scheduler.Scheduler
 
 	// Options are those of every call, such as [scheduler.Priority] or [scheduler.Name].
 	// With [scheduler.NoWait], what would wait is refused. Nil means a plain call, which is
@@ -36,12 +36,12 @@ func nothing(context.Context) error { return nil }
 // [scheduler.DeadlineError]; [scheduler.ErrClosed].
 //
 // [rate.Limiter.Wait]: https://pkg.go.dev/golang.org/x/time/rate#Limiter.Wait
-func (l Limiter) Wait(ctx context.Context) error { return l.S.Do(ctx, nothing, l.Options...) }
+func (l Limiter) Wait(ctx context.Context) error { return l.Scheduler.Do(ctx, nothing, l.Options...) }
 
 // WaitN waits for n tokens at once, 0 or more. If that is more than the budget can ever
 // hold, it is a bucket.CostError.
 func (l Limiter) WaitN(ctx context.Context, n int) error {
-	return l.S.Do(ctx, nothing, l.with(scheduler.Cost(int64(n)))...)
+	return l.Scheduler.Do(ctx, nothing, l.with(scheduler.Cost(int64(n)))...)
 }
 
 // Allow takes a token if that is possible at once, and reports whether it was. It never
@@ -55,7 +55,7 @@ func (l Limiter) AllowN(_ time.Time, n int) bool {
 }
 
 func (l Limiter) try(more ...scheduler.Option) error {
-	return l.S.Do(context.Background(), nothing, l.with(more...)...)
+	return l.Scheduler.Do(context.Background(), nothing, l.with(more...)...)
 }
 
 // with is the limiter's options and more.

@@ -27,7 +27,7 @@ func TestWait(t *testing.T) {
 		require.Zero(t, took(func() { require.ErrorAs(t, l.Wait(soon), &late) }), "it knows at once")
 		require.Equal(t, time.Second, late.Wait)
 
-		l.S.Close()
+		l.Scheduler.Close()
 		require.ErrorIs(t, l.Wait(t.Context()), scheduler.ErrClosed)
 	})
 }
@@ -53,7 +53,7 @@ func TestWaitN(t *testing.T) {
 		var never *bucket.CostError
 		require.ErrorAs(t, l.WaitN(ctx, 3), &never)
 		require.ErrorAs(t, l.WaitN(ctx, -1), &never)
-		require.EqualValues(t, 4, l.S.Snapshot().Ledger.Spent)
+		require.EqualValues(t, 4, l.Scheduler.Snapshot().Ledger.Spent)
 	})
 }
 
@@ -66,7 +66,7 @@ func TestAllow(t *testing.T) {
 		require.True(t, l.AllowN(time.Time{}, 2))
 		require.False(t, l.AllowN(time.Time{}, 3))
 		require.False(t, l.AllowN(time.Time{}, -1))
-		l.S.Close()
+		l.Scheduler.Close()
 		require.False(t, l.Allow())
 	})
 }
@@ -84,7 +84,7 @@ func TestAllow_NotBeforeThoseWhoWait(t *testing.T) {
 
 func TestLimiter_Options(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: bucket.PerSecond(100)}, func(t *testing.T, l adapters.Limiter) {
-		sub := l.S.Subscribe(events.Granted)
+		sub := l.Scheduler.Subscribe(events.Granted)
 		l.Options = []scheduler.Option{scheduler.Name("ping"), scheduler.Cost(7)}
 		require.NoError(t, l.Wait(t.Context()))
 		require.NoError(t, l.WaitN(t.Context(), 3))
@@ -104,7 +104,7 @@ func TestLimiter_Options(t *testing.T) {
 func TestLimiter_SharesItsOptions(t *testing.T) {
 	options := make([]scheduler.Option, 1, 8)
 	options[0] = scheduler.Cost(1)
-	l := adapters.Limiter{S: open(t, scheduler.Config{Limit: bucket.PerSecond(1_000_000)}), Options: options}
+	l := adapters.Limiter{Scheduler: open(t, scheduler.Config{Limit: bucket.PerSecond(1_000_000)}), Options: options}
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
@@ -115,7 +115,7 @@ func TestLimiter_SharesItsOptions(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.EqualValues(t, 4*2*99*100/2, l.S.Snapshot().Ledger.Spent)
+	require.EqualValues(t, 4*2*99*100/2, l.Scheduler.Snapshot().Ledger.Spent)
 }
 
 func TestLimit(t *testing.T) {
@@ -141,7 +141,7 @@ func TestGetToken(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, release())
 		require.NoError(t, l.AddTokens(1))
-		require.EqualValues(t, 6, l.S.Snapshot().Available, "only time brings tokens")
+		require.EqualValues(t, 6, l.Scheduler.Snapshot().Available, "only time brings tokens")
 
 		var wait *scheduler.WouldWaitError
 		require.Zero(t, took(func() { _, err = l.GetToken(t.Context(), 14) }))
@@ -155,7 +155,7 @@ func TestGetToken(t *testing.T) {
 		require.ErrorAs(t, err, &never)
 		require.Positive(t, never.Cost)
 
-		l.S.Close()
+		l.Scheduler.Close()
 		_, err = l.GetToken(t.Context(), 1)
 		require.ErrorIs(t, err, scheduler.ErrClosed)
 	})

@@ -10,5 +10,5 @@ import "time"
 // scheduler's limit a Burst of 1, or of its slack and 1.
 func (l Limiter) Take() time.Time {
 	l.must("Take")
-	return l.S.Now()
+	return l.Scheduler.Now()
 }

@@ -30,7 +30,7 @@ type Transport struct {
 
 	// Options says what a request costs in each budget and how it ranks: [scheduler.Cost], [scheduler.CostOf],
 	// [scheduler.Priority], [scheduler.Name], [scheduler.Retry] and so on; not [scheduler.OnProgress], for which a request has no
-	// goroutine, nor [scheduler.Classify], see Judge. It must not read the body. Nil means a plain call: 1 token.
+	// goroutine, nor [scheduler.Classify], see Classify. It must not read the body. Nil means a plain call: 1 token.
 	Options func(*http.Request) []scheduler.Option
 
 	// Tokens estimates what requests cost in a model's tokens, and settles it with what responses say. What Options says
@@ -43,9 +43,9 @@ type Transport struct {
 	// Tokens, "tokens".
 	Budget func(name string) string
 
-	// Judge says what an attempt's outcome is: a response, or an error without one. It must not read the body. Nil
+	// Classify says what an attempt's outcome is: a response, or an error without one. It must not read the body. Nil
 	// means [headers.Observations.Verdict] for responses and [retry.Network] for errors.
-	Judge func(*http.Response, error) retry.Verdict
+	Classify func(*http.Response, error) retry.Verdict
 
 	// Repeatable says whether a request may be sent again when the server may have seen and obeyed it. It is not
 	// asked about a request that was refused for coming too often, or that never left. Nil means [Idempotent].
@@ -215,8 +215,8 @@ func (x *exchange) judge(res *http.Response, err error) (v retry.Verdict, asked 
 		x.observe(seen)
 		v, asked = seen.Verdict(res.StatusCode), seen.ShouldRetry && replayable(x.req)
 	}
-	if x.t.Judge != nil {
-		v = x.t.Judge(res, err)
+	if x.t.Classify != nil {
+		v = x.t.Classify(res, err)
 	}
 	return v, asked
 }

@@ -153,7 +153,7 @@ func TestJudge(t *testing.T) {
 		}
 		return retry.Verdict{}
 	}
-	c := client(t, &ratehttp.Transport{Scheduler: s, Judge: judge})
+	c := client(t, &ratehttp.Transport{Scheduler: s, Classify: judge})
 	res, err := c.Get(srv.URL)
 	require.Equal(t, "answer 1", text(t, res, err), "500 is final")
 	res, err = c.Get(srv.URL)
@@ -180,7 +180,7 @@ func TestH01_PanicsFreeTheSlot(t *testing.T) {
 	oops := func(*http.Response, error) retry.Verdict { panic("oops") }
 	for _, tr := range []*ratehttp.Transport{
 		{Scheduler: s, Base: roundTrip(func(*http.Request) (*http.Response, error) { panic("oops") })},
-		{Scheduler: s, Base: roundTrip(func(*http.Request) (*http.Response, error) { return nil, io.EOF }), Judge: oops},
+		{Scheduler: s, Base: roundTrip(func(*http.Request) (*http.Response, error) { return nil, io.EOF }), Classify: oops},
 	} {
 		require.PanicsWithValue(t, "oops", func() { _, _ = tr.RoundTrip(request(t, "GET", srv.URL, "")) })
 	}

@@ -88,7 +88,7 @@ func TestServedText(t *testing.T) {
     }
   ],
   "queued": 0,
-  "outside": 0,
+  "waiting_for_room": 0,
   "running": 0,
   "backing_off": 0,
   "max_in_flight": 0,

@@ -93,7 +93,7 @@ func TestGitLab(t *testing.T) {
 		// are there for the next.
 		require.Equal(t, seconds(0, 1, 1, 1, 2), s.asked())
 
-		l.S.Close()
+		l.Scheduler.Close()
 		_, _, err = client.Version.GetVersion(gitlab.WithContext(t.Context()))
 		require.ErrorIs(t, err, scheduler.ErrClosed)
 	})
@@ -110,7 +110,7 @@ func TestResty(t *testing.T) {
 		}
 		require.Equal(t, seconds(0, 0, 1, 2), s.asked())
 
-		l.S.Close()
+		l.Scheduler.Close()
 		_, err := client.R().SetContext(t.Context()).Get(s.URL)
 		require.ErrorIs(t, err, scheduler.ErrClosed)
 		require.NoError(t, client.Close())

@@ -34,7 +34,7 @@ func bubble(t *testing.T, f func(t *testing.T, l adapters.Limiter)) {
 		s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(1).Burst(2)})
 		require.NoError(t, err)
 		t.Cleanup(s.Close)
-		f(t, adapters.Limiter{S: s})
+		f(t, adapters.Limiter{Scheduler: s})
 	})
 }
 
