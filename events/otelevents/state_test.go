@@ -170,6 +170,8 @@ func TestStop(t *testing.T) {
 		s, err := scheduler.New(scheduler.Config{})
 		require.NoError(t, err)
 		defer s.Close()
+		_, err = otelevents.Watch(s, otelevents.Name("x"), nil)
+		require.EqualError(t, err, "otelevents: option 2 is nil")
 		reader, provider := newReader()
 		stop, err := otelevents.Watch(s, otelevents.MeterProvider(provider), otelevents.Durations())
 		require.NoError(t, err)
@@ -194,6 +196,8 @@ func TestWatchFails(t *testing.T) {
 	s, err := scheduler.New(scheduler.Config{})
 	require.NoError(t, err)
 	defer s.Close()
+	_, err = otelevents.Watch(s, otelevents.Name("x"), nil)
+	require.EqualError(t, err, "otelevents: option 2 is nil")
 	for _, name := range []string{"fairlead.rate", "fairlead.wait.duration", ""} {
 		_, err = otelevents.Watch(s, otelevents.Durations(), otelevents.MeterProvider(refusing{name: name}))
 		require.ErrorIs(t, err, errRefused, "by %q", name)

@@ -2,6 +2,7 @@ package otelevents
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"go.opentelemetry.io/otel"
@@ -65,7 +66,10 @@ func Watch(s *scheduler.Scheduler, opts ...Option) (stop func(), err error) {
 		return nil, errors.New("otelevents: Watch needs a scheduler, not nil")
 	}
 	var c config
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("otelevents: option %d is nil", i+1)
+		}
 		opt(&c)
 	}
 	w, err := c.watcher()

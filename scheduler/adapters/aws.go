@@ -15,7 +15,7 @@ import (
 // the SDK asks for 14 tokens for a retry, or 5 after a refusal for coming too often: to
 // take one for each request, set its RetryCost and ThrottlingRetryCost to 1.
 func (l Limiter) GetToken(ctx context.Context, cost uint) (release func() error, err error) {
-	err = l.Scheduler.Do(ctx, nothing, l.with(scheduler.Cost(tokens(cost)), scheduler.NoWait())...)
+	err = l.take(ctx, l.with(scheduler.Cost(tokens(cost)), scheduler.NoWait())...)
 	if err != nil {
 		return nil, err
 	}

@@ -12,11 +12,18 @@ func (l Limiter) Accept() { l.must("Accept") }
 
 // Stop closes the scheduler, for flowcontrol.RateLimiter: nothing is accepted any more, from
 // whomever else it serves either. (The clients of client-go don't call it.)
-func (l Limiter) Stop() { l.Scheduler.Close() }
+func (l Limiter) Stop() {
+	if l.Scheduler != nil {
+		l.Scheduler.Close()
+	}
+}
 
 // QPS is how many tokens arrive a second, for flowcontrol.RateLimiter; of several budgets,
 // in the slowest.
 func (l Limiter) QPS() float32 {
+	if l.Scheduler == nil {
+		return 0
+	}
 	qps := math.Inf(1)
 	for _, b := range l.Scheduler.Snapshot().Budgets {
 		qps = min(qps, float64(b.Limit.Refill)/b.Limit.Per.Seconds())

@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -13,8 +14,9 @@ import (
 // what one library or another calls for a token; all of them take from the same budget,
 // in the order of the same queue.
 //
-// Scheduler must be set. Limiters are values: several may be made of one scheduler, each with
-// Options of its own. All methods may be called from any goroutine.
+// Without a Scheduler there are no tokens, and errors say so. Limiters are values: several
+// may be made of one scheduler, each with Options of its own. All methods may be called from
+// any goroutine.
 //
 // A token is all that is waited for: a slot ([scheduler.Config.MaxInFlight]) is free again
 // when the token is had, since nobody says when the work is over.
@@ -27,6 +29,16 @@ type Limiter struct {
 	Options []scheduler.Option
 }
 
+var errNoScheduler = errors.New("adapters: the Limiter has no Scheduler to take tokens from: set it")
+
+// take takes tokens, which is all that there is to do.
+func (l Limiter) take(ctx context.Context, opts ...scheduler.Option) error {
+	if l.Scheduler == nil {
+		return errNoScheduler
+	}
+	return l.Scheduler.Do(ctx, nothing, opts...)
+}
+
 // nothing is the work of a call that is made for its token.
 func nothing(context.Context) error { return nil }
 
@@ -36,12 +48,12 @@ func nothing(context.Context) error { return nil }
 // [scheduler.DeadlineError]; [scheduler.ErrClosed].
 //
 // [rate.Limiter.Wait]: https://pkg.go.dev/golang.org/x/time/rate#Limiter.Wait
-func (l Limiter) Wait(ctx context.Context) error { return l.Scheduler.Do(ctx, nothing, l.Options...) }
+func (l Limiter) Wait(ctx context.Context) error { return l.take(ctx, l.Options...) }
 
 // WaitN waits for n tokens at once, 0 or more. If that is more than the budget can ever
 // hold, it is a bucket.CostError.
 func (l Limiter) WaitN(ctx context.Context, n int) error {
-	return l.Scheduler.Do(ctx, nothing, l.with(scheduler.Cost(int64(n)))...)
+	return l.take(ctx, l.with(scheduler.Cost(int64(n)))...)
 }
 
 // Allow takes a token if that is possible at once, and reports whether it was. It never
@@ -55,7 +67,7 @@ func (l Limiter) AllowN(_ time.Time, n int) bool {
 }
 
 func (l Limiter) try(more ...scheduler.Option) error {
-	return l.Scheduler.Do(context.Background(), nothing, l.with(more...)...)
+	return l.take(context.Background(), l.with(more...)...)
 }
 
 // with is the limiter's options and more.

@@ -160,3 +160,20 @@ func TestGetToken(t *testing.T) {
 		require.ErrorIs(t, err, scheduler.ErrClosed)
 	})
 }
+
+// Without a scheduler nothing goes through, and nothing falls over.
+func TestNoScheduler(t *testing.T) {
+	var l adapters.Limiter
+	const text = "adapters: the Limiter has no Scheduler to take tokens from: set it"
+	require.EqualError(t, l.Wait(t.Context()), text)
+	require.EqualError(t, l.WaitN(t.Context(), 2), text)
+	require.EqualError(t, adapters.Resty{}.Allow(t.Context()), text)
+	_, err := l.GetToken(t.Context(), 1)
+	require.EqualError(t, err, text)
+	require.False(t, l.Allow())
+	require.False(t, l.AllowN(time.Time{}, 2))
+	require.False(t, l.TryAccept())
+	require.Zero(t, l.QPS())
+	l.Stop()
+	require.PanicsWithValue(t, "adapters: Take can't have a token: "+text+": end its callers first, or use Wait, which returns errors", func() { l.Take() })
+}
