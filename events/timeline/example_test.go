@@ -90,6 +90,18 @@ func ExampleTimeline_WriteHTML() {
 	// Output: <nil>
 }
 
+// A picture for a document says what it shows to those who can't see it.
+func ExampleTimeline_WriteSVG() {
+	var picture bytes.Buffer
+	if err := twoCalls().WriteSVG(&picture); err != nil {
+		panic(err)
+	}
+	_, label, _ := strings.Cut(picture.String(), `aria-label="`)
+	label, _, _ = strings.Cut(label, `"`)
+	fmt.Println(label)
+	// Output: 2 calls in 1s: 1 succeeded, 1 failed; 2 attempts; up to 1 waited at once. On average a call took 1s (slot 500ms, run 500ms).
+}
+
 // Of a long run only so many calls are drawn one by one.
 func ExampleTimeline() {
 	t := timeline.Timeline{MaxCalls: 100}
