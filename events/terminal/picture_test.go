@@ -1,0 +1,258 @@
+package terminal
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clipperhouse/displaywidth"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/scheduler"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the transcripts print now into testdata, to be read in the diff")
+
+// TestPictures draws what the transcripts in testdata say. Each is a list of states, every
+// one followed by what is drawn of it:
+//
+//	what is different from the state before, a thing on each line: see painter.set
+//	draw 80, or plain
+//	----
+//	the picture
+//
+// To see what a change alters: go test . -run TestPictures -rewrite
+func TestPictures(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			require.NoError(t, err)
+			got := newPainter(t).paint(string(want))
+			if *rewrite {
+				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+				return
+			}
+			require.Equal(t, string(want), got)
+		})
+	}
+}
+
+// painter is the state that is drawn.
+type painter struct {
+	t       testing.TB
+	style   style
+	counts  counts
+	course  *course
+	colours bool
+	over    bool
+}
+
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func newPainter(t testing.TB) *painter {
+	return &painter{t: t, course: begin(scheduler.Snapshot{At: epoch, Rate: 1})}
+}
+
+func (p *painter) paint(transcript string) string {
+	var out strings.Builder
+	for i, part := range strings.Split(strings.TrimSpace(transcript), "\n\n") {
+		if i > 0 {
+			out.WriteByte('\n')
+		}
+		commands, _, _ := strings.Cut(part, "\n----")
+		out.WriteString(commands + "\n")
+		for _, command := range strings.Split(commands, "\n") {
+			if !strings.HasPrefix(command, "#") {
+				out.WriteString(p.set(command))
+			}
+		}
+	}
+	return out.String()
+}
+
+// set carries out a command, and returns what that draws.
+//
+//	title crawl, total 320, done 120, failed 3
+//	budget requests 12 of 60 per 1m     what is left of a budget, of how much
+//	running 8, queued 41, retries 14, backing-off 3 1.2s
+//	held 12s, paused, paused 5s, resumed, rate 0.5, closed
+//	look 10s attempts=50 ended=40 spent=50
+//	                                    when all that is seen; counts are since the look before
+//	ascii yes, colours yes, over yes
+//	draw 80, plain
+func (p *painter) set(command string) string {
+	verb, rest, _ := strings.Cut(command, " ")
+	snap := &p.course.now
+	switch verb {
+	case "title":
+		p.style.title = rest
+	case "total":
+		p.style.total = p.int(rest)
+	case "done":
+		p.counts.done = p.int(rest)
+	case "failed":
+		p.counts.failed = p.int(rest)
+	case "budget":
+		p.budget(strings.Fields(rest))
+	case "running":
+		snap.Running = int(p.int(rest))
+	case "queued":
+		snap.Queued = int(p.int(rest))
+	case "retries":
+		snap.Totals.Retries = uint64(p.int(rest))
+	case "backing-off":
+		n, next, _ := strings.Cut(rest, " ")
+		snap.BackingOff, snap.NextRetry = int(p.int(n)), p.in(next)
+	case "held":
+		snap.HeldUntil = p.in(rest)
+	case "paused":
+		snap.Paused, snap.PausedUntil = true, p.in(rest)
+	case "resumed":
+		snap.Paused, snap.PausedUntil, snap.HeldUntil = false, time.Time{}, time.Time{}
+	case "rate":
+		rate, err := strconv.ParseFloat(rest, 64)
+		require.NoError(p.t, err)
+		snap.Rate = rate
+	case "closed":
+		snap.Closed = true
+	case "look":
+		p.look(strings.Fields(rest))
+	case "ascii":
+		p.style.ascii = rest == "yes"
+	case "colours":
+		p.colours = rest == "yes"
+	case "over":
+		p.over = rest == "yes"
+	case "draw":
+		return "----\n" + p.draw(int(p.int(rest)))
+	case "plain":
+		return "----\n" + p.style.plain(p.course, p.counts, p.over) + "\n"
+	default:
+		p.t.Fatalf("unknown command %q", command)
+	}
+	return ""
+}
+
+func (p *painter) int(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	require.NoError(p.t, err)
+	return n
+}
+
+// in is an instant so long after that of the snapshot; the zero one if nothing is said.
+func (p *painter) in(s string) time.Time {
+	if s == "" {
+		return time.Time{}
+	}
+	d, err := time.ParseDuration(s)
+	require.NoError(p.t, err)
+	return p.course.now.At.Add(d)
+}
+
+func (p *painter) budget(words []string) {
+	require.Len(p.t, words, 6)
+	name := strings.Trim(words[0], `"`)
+	b := scheduler.Budget{Name: name, Available: p.int(words[1]), Limit: bucket.Per(p.int(words[3]), p.in(words[5]).Sub(p.course.now.At))}
+	budgets := &p.course.now.Budgets
+	for i := range *budgets {
+		if (*budgets)[i].Name == name {
+			b.Ledger = (*budgets)[i].Ledger
+			(*budgets)[i] = b
+			return
+		}
+	}
+	*budgets = append(*budgets, b)
+	p.course.first.Budgets = append(p.course.first.Budgets, scheduler.Budget{Name: name})
+}
+
+// look sees a snapshot that is some time later.
+func (p *painter) look(words []string) {
+	snap := p.course.now
+	snap.At = p.in(words[0])
+	snap.Budgets = append([]scheduler.Budget(nil), snap.Budgets...)
+	for _, w := range words[1:] {
+		name, n, _ := strings.Cut(w, "=")
+		switch name {
+		case "attempts":
+			snap.Totals.Attempts += uint64(p.int(n))
+		case "ended":
+			snap.Totals.Succeeded += uint64(p.int(n))
+		case "spent":
+			for i := range snap.Budgets {
+				snap.Budgets[i].Ledger.Spent += p.int(n)
+			}
+		default:
+			p.t.Fatalf("a look does not see %q", w)
+		}
+	}
+	p.course.see(snap)
+}
+
+// draw is the picture, with the escape character as ^.
+func (p *painter) draw(columns int) string {
+	var b strings.Builder
+	for _, l := range p.style.picture(p.course, p.counts, p.over, columns) {
+		require.Less(p.t, displaywidth.String(l.String()), columns)
+		text := l.String()
+		if p.colours {
+			text = l.paint()
+		}
+		b.WriteString(strings.ReplaceAll(text, "\x1b", "^") + "\n")
+	}
+	return b.String()
+}
+
+// TestPictureFits: whatever the names and the width, no line is as wide as the terminal, no
+// row count is less than it takes, and nothing gets through that a terminal would obey.
+func TestPictureFits(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		p := newPainter(t)
+		p.style = style{title: rapid.String().Draw(rt, "title"), total: rapid.Int64Min(0).Draw(rt, "total"), ascii: rapid.Bool().Draw(rt, "ascii")}
+		p.counts = counts{rapid.Int64().Draw(rt, "done"), rapid.Int64().Draw(rt, "failed")}
+		p.course.now.Budgets = []scheduler.Budget{{Name: rapid.String().Draw(rt, "budget"), Available: rapid.Int64().Draw(rt, "available")}}
+		columns := rapid.IntRange(2, 200).Draw(rt, "columns")
+		for _, l := range p.style.picture(p.course, p.counts, rapid.Bool().Draw(rt, "over"), columns) {
+			if w := displaywidth.String(l.String()); w >= columns {
+				rt.Fatalf("%q is %d columns wide", l, w)
+			}
+			if n := rows(l.String(), columns); n != 1 {
+				rt.Fatalf("%q takes %d rows of %d columns", l, n, columns)
+			}
+			if strings.ContainsAny(l.String(), "\x1b\r\n\t\b\x9b\x00") {
+				rt.Fatalf("%q has control characters", l)
+			}
+		}
+	})
+}
+
+// TestRows: as terminals wrap.
+func TestRows(t *testing.T) {
+	for _, c := range []struct {
+		text    string
+		columns int
+		want    int
+	}{
+		{"", 10, 1}, {"0123456789", 10, 1}, {"0123456789a", 10, 2}, {"01234567890123456789", 10, 2}, {"012345678901234567890", 10, 3},
+		{"日本語", 6, 1}, {"日本語", 5, 2}, {"日本語日本語", 5, 3}, {"e\u0301e\u0301", 2, 1}, {"e\u0301e\u0301e\u0301", 2, 2},
+	} {
+		require.Equal(t, c.want, rows(c.text, c.columns), "%q on %d columns", c.text, c.columns)
+	}
+}
+
+// TestClean: names can't do anything to a terminal.
+func TestClean(t *testing.T) {
+	require.Equal(t, "a [2J b c", clean("a\x1b[2J\nb\tc", false))
+	require.Equal(t, "日本語", clean("日本語", false))
+	require.Equal(t, "??? b", clean("日本語 b", true))
+	require.Equal(t, "a?b", clean("a\xffb", false))
+	require.Equal(t, "a?b", clean("a\u202eb", false), "which would turn the rest round")
+}
