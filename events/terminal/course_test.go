@@ -24,6 +24,7 @@ type trip struct {
 	work  func(ctx context.Context, rnd *rand.Rand) error
 
 	atOnce bool // the first look says it all
+	held   bool // for a minute, after five seconds
 }
 
 // TestETA compares what is said under way with what becomes true.
@@ -62,6 +63,9 @@ func TestETA(t *testing.T) {
 		},
 		"latency, all alike": {
 			cfg: scheduler.Config{Limit: bucket.PerSecond(1000), MaxInFlight: 8}, calls: 400, work: takes(2*s, 2*s),
+		},
+		"latency, with a hold": {
+			cfg: scheduler.Config{Limit: bucket.PerSecond(1000), MaxInFlight: 8}, calls: 400, work: takes(2*s, 2*s), held: true,
 		},
 		"latency, all different": {
 			cfg: scheduler.Config{Limit: bucket.PerSecond(1000), MaxInFlight: 8}, calls: 400, work: takes(s, 4*s),
@@ -113,6 +117,9 @@ func (tr trip) run(t *testing.T) {
 		select {
 		case <-time.After(everyLook):
 			c.see(s.Snapshot())
+			if tr.held && c.elapsed() == 5*time.Second {
+				require.NoError(t, s.HoldUntil(s.Now().Add(time.Minute)))
+			}
 			ended, _ := c.ended()
 			if next < len(guesses) && float64(ended) >= guesses[next].share*float64(tr.calls) {
 				eta, ok := c.eta(int64(tr.calls) - ended)
