@@ -8,8 +8,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if fifo := os.Getenv("FIFO"); fifo != "" {
-		_ = fifo
+	if address := os.Getenv(programEnv); address != "" {
+		program(address)
 		return
 	}
 	goleak.VerifyTestMain(m)

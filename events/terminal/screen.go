@@ -29,14 +29,15 @@ func (s *screen) draw(message []byte, picture func(columns int) []line) error {
 		return nil
 	}
 	var b strings.Builder
-	if up := s.height(columns); up > 0 {
+	b.WriteByte('\r')
+	if up := s.height(columns); !inPlace {
+		// Row by row: tmux takes note of a screen that is cleared as a whole, in its scrollback.
+		b.WriteString(strings.Repeat("\x1b[A\x1b[2K", up))
+	} else if up > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", up)
 	}
-	b.WriteByte('\r')
-	if !inPlace {
-		b.WriteString("\x1b[J") // clears to the end of the screen
-	}
 	b.Write(message)
+	b.WriteString("\x1b[?7l") // see height
 	for _, l := range lines {
 		text := l.String()
 		if s.colours {
@@ -44,7 +45,7 @@ func (s *screen) draw(message []byte, picture func(columns int) []line) error {
 		}
 		b.WriteString(text + "\x1b[K\n") // clears to the end of the row
 	}
-	b.WriteString("\x1b[J")
+	b.WriteString("\x1b[?7h\x1b[J") // clears what a higher one has left
 	s.drawn, s.columns = lines, columns
 	_, err := io.WriteString(s.out, b.String())
 	return err
@@ -52,6 +53,11 @@ func (s *screen) draw(message []byte, picture func(columns int) []line) error {
 
 // height is how many rows the picture takes in a terminal that has so many columns now:
 // when they become narrower, terminals wrap anew what they show.
+//
+// Some tell their new width a while after that: tmux up to a quarter of a second, others as long as a network
+// takes. The first picture that is drawn meanwhile covers too few rows, and leaves the first ones of the last. Those
+// that follow don't, because nothing that is too wide is wrapped while a picture is drawn; and
+// when the width is known, this is too many by as many rows as were left, and they go.
 func (s *screen) height(columns int) int {
 	n := 0
 	for _, l := range s.drawn {

@@ -193,14 +193,14 @@ func TestScreen(t *testing.T) {
 		require.NoError(t, sc.draw([]byte(message), func(int) []line { return pictured }))
 		return strings.ReplaceAll(out.String(), "\x1b", "^")
 	}
-	require.Equal(t, "\r^[Jthe first line^[K\nthe second^[K\n^[J", draw(""))
+	require.Equal(t, "\r^[?7lthe first line^[K\nthe second^[K\n^[?7h^[J", draw(""))
 	require.Empty(t, draw(""), "nothing is new")
 	pictured = []line{{{"the first line", bold}}}
-	require.Equal(t, "^[2A\rthe first line^[K\n^[J", draw(""))
-	require.Equal(t, "^[1A\r^[Ja message\nthe first line^[K\n^[J", draw("a message\n"))
+	require.Equal(t, "\r^[2A^[?7lthe first line^[K\n^[?7h^[J", draw(""))
+	require.Equal(t, "\r^[A^[2Ka message\n^[?7lthe first line^[K\n^[?7h^[J", draw("a message\n"))
 	columns = 5
-	require.Equal(t, "^[3A\r^[Jthe first line^[K\n^[J", draw(""), "the terminal has wrapped it to three rows")
+	require.Equal(t, "\r^[A^[2K^[A^[2K^[A^[2K^[?7lthe first line^[K\n^[?7h^[J", draw(""), "the terminal has wrapped it to three rows")
 	columns, rows, sc.colours = 40, 2, true
 	pictured = []line{{{"the first line", bold}}, {{"the second", ""}}}
-	require.Equal(t, "^[1A\r^[J^[1mthe first line^[m^[K\n^[J", draw(""), "there is no room for more")
+	require.Equal(t, "\r^[A^[2K^[?7l^[1mthe first line^[m^[K\n^[?7h^[J", draw(""), "there is no room for more")
 }
