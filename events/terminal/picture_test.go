@@ -227,7 +227,7 @@ func TestPictureFits(t *testing.T) {
 			if n := rows(l.String(), columns); n != 1 {
 				rt.Fatalf("%q takes %d rows of %d columns", l, n, columns)
 			}
-			if strings.ContainsAny(l.String(), "\x1b\r\n\t\b\x9b\x00") {
+			if strings.ContainsAny(l.String(), "\x1b\r\n\t\b\u009b\x00") {
 				rt.Fatalf("%q has control characters", l)
 			}
 		}
