@@ -40,5 +40,5 @@ func ExampleWatch() {
 	mock.Add(500 * time.Millisecond)
 	// Output:
 	// /nowhere: 404 Not Found
-	// crawl: 3 of 3 done (1 failed), 100%, in 500ms; 57 of 60 tokens left, 0 queued, 0 running, 0 backing off; 3 calls ended, 0 retries
+	// crawl: 3 of 3 done (1 failed), 100%, in 0.5s; 57 of 60 tokens left, 0 queued, 0 running, 0 backing off; 3 calls ended, 0 retries
 }

@@ -167,7 +167,7 @@ func rate(r float64) string {
 // short is a duration in tenths of a second as long as those matter.
 func short(d time.Duration) string {
 	if d = max(0, d); d < 10*time.Second {
-		return d.Round(100 * time.Millisecond).String()
+		return fmt.Sprintf("%.1fs", d.Seconds())
 	}
 	return inSeconds(d)
 }

@@ -85,11 +85,11 @@ func TestDone(t *testing.T) {
 		do(nil)
 		do(errors.New("malformed"))
 		view.Stop()
-		require.Contains(t, out.String(), "|2 done (1 failed), in 0s; ")
+		require.Contains(t, out.String(), "|2 done (1 failed), in 0.0s; ")
 
 		view = Watch(s, Config{Out: out, Total: 50, Done: func() (done, failed int64) { return 40, 2 }})
 		view.Stop()
-		require.Contains(t, out.String(), "|40 of 50 done (2 failed), 80%, in 0s; ")
+		require.Contains(t, out.String(), "|40 of 50 done (2 failed), 80%, in 0.0s; ")
 	})
 }
 
@@ -108,7 +108,7 @@ func TestWrite(t *testing.T) {
 
 		fmt.Fprint(view, "never ended")
 		view.Stop()
-		require.Contains(t, out.String(), "\n0s|never ended\n0 done, in 0s; ")
+		require.Contains(t, out.String(), "\n0s|never ended\n0 done, in 0.0s; ")
 		require.True(t, strings.HasSuffix(out.String(), " 0 retries\n"))
 		fmt.Fprint(view, "as it is")
 		require.True(t, strings.HasSuffix(out.String(), " 0 retries\n0s|as it is"))
@@ -155,7 +155,7 @@ func TestClosed(t *testing.T) {
 		s.Close()
 		time.Sleep(time.Hour)
 		view.Stop()
-		require.Equal(t, "1h0m0s|0 done, in 0s; 5 of 5 tokens left, 0 queued, 0 running, 0 backing off, closed; 0 calls ended, 0 retries\n", out.String(), "nothing happens any more, not even time")
+		require.Equal(t, "1h0m0s|0 done, in 0.0s; 5 of 5 tokens left, 0 queued, 0 running, 0 backing off, closed; 0 calls ended, 0 retries\n", out.String(), "nothing happens any more, not even time")
 	})
 }
 

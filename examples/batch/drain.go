@@ -10,10 +10,10 @@ import (
 // drain ends the run early. No more lines are read by now. Those that were accepted have
 // a while to be answered; then what waits is left to the next run, and only attempts
 // that run may finish. When hard is done, all of that is over at once.
-func (b *batch) drain(hard context.Context, p *progress) {
+func (b *batch) drain(hard context.Context) {
 	why := "reading no more"
 	if b.cfg.drain > 0 {
-		p.say(b.draining())
+		b.say(b.draining())
 		why = "time is up"
 	}
 	ctx, cancel := context.WithTimeout(hard, b.cfg.drain)
@@ -28,7 +28,7 @@ func (b *batch) drain(hard context.Context, p *progress) {
 		}
 	}
 	if running > 0 && hard.Err() == nil {
-		p.say(fmt.Sprintf("%s; what waits is left to the next run, what runs (%d) may finish; Ctrl-C again stops at once", why, running))
+		b.say(fmt.Sprintf("%s; what waits is left to the next run, what runs (%d) may finish; Ctrl-C again stops at once", why, running))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/events/terminal"
 	"example.com/fairlead/scheduler"
 )
 
@@ -35,6 +36,7 @@ type batch struct {
 	total   int // lines in it
 	out     *output
 	s       *scheduler.Scheduler
+	view    *terminal.View
 	send    *sender
 	ear     *ear
 	kill    context.CancelFunc // ends the attempts that run
@@ -101,10 +103,10 @@ func (b *batch) close() {
 // process does what there is to do, and counts what has become of it.
 func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, error) {
 	drawn := b.draw()
-	p := startProgress(log, b)
-	b.ear.say = p.say
-	err := b.run(soft, hard, p)
-	p.stop()
+	b.view = terminal.Watch(b.s, terminal.Config{Out: log, Title: "batch", Total: int64(b.total), Done: b.tally.done})
+	b.ear.say = b.say
+	err := b.run(soft, hard)
+	b.view.Stop()
 	if err := errors.Join(err, drawn()); err != nil {
 		return summary{}, err
 	}
@@ -114,6 +116,9 @@ func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, err
 	sum.elapsed, sum.perRequest, sum.left = time.Since(b.started), b.tally.mean(), b.left()
 	return sum, err
 }
+
+// say tells the user something.
+func (b *batch) say(message string) { fmt.Fprintf(b.view, "batch: %s\n", message) }
 
 // sameFile reports whether two paths lead to one file.
 func sameFile(a, b string) bool {
@@ -139,12 +144,12 @@ func newSender(cfg config, attempts context.Context) *sender {
 }
 
 // run streams the lines through the scheduler and writes each result as it comes.
-func (b *batch) run(soft, hard context.Context, p *progress) error {
+func (b *batch) run(soft, hard context.Context) error {
 	defer b.send.client.CloseIdleConnections()
 	drained := make(chan struct{})
 	notDraining := context.AfterFunc(soft, func() {
 		defer close(drained)
-		b.drain(hard, p)
+		b.drain(hard)
 	})
 	defer func() {
 		if !notDraining() {

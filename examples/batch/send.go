@@ -24,7 +24,6 @@ type sender struct {
 	headers  http.Header
 	timeout  time.Duration
 	attempts context.Context // when it is done, those that run are given up
-	running  atomic.Int64    // attempts; after a drain nobody else knows
 	refused  atomic.Int64    // 429s seen
 }
 
@@ -44,8 +43,6 @@ func (e *statusError) Error() string {
 // send makes one attempt. What the answer says of the server's limits comes back, too.
 func (s *sender) send(l *line) (*response, headers.Observations, error) {
 	var silence headers.Observations
-	s.running.Add(1)
-	defer s.running.Add(-1)
 	ctx, cancel := context.WithTimeout(s.attempts, s.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, l.method, l.url, bytes.NewReader(l.body))

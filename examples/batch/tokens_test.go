@@ -72,7 +72,7 @@ func TestSettled(t *testing.T) {
 	after := levels(r.s)
 	require.InDelta(t, 100_000-tokens, after[tokenBudget], 1, "one may have come in meanwhile")
 	require.InDelta(t, 960, after[requestBudget], 1)
-	require.Contains(t, r.log.String(), fmt.Sprintf(" %d requests and %d tokens left, 0 retries\n", after[requestBudget], after[tokenBudget]))
+	require.Contains(t, r.log.String(), fmt.Sprintf("; %d of 1000 requests and %d of 100000 tokens left, ", after[requestBudget], after[tokenBudget]))
 
 	ledger := r.s.Snapshot().Budgets[1].Ledger
 	estimated := int64(0)
