@@ -98,7 +98,7 @@ func (c *course) eta(remaining int64) (eta time.Duration, ok bool) {
 	hold := latest(c.now.At, c.now.HeldUntil, c.now.PausedUntil).Sub(c.now.At)
 	ended, _ := c.ended()
 	quota, work := c.quotaTime(float64(remaining)), c.workTime(float64(remaining))
-	return hold + seconds(max(quota, work)), ended > 0 || quota > 0
+	return seconds(hold.Seconds() + max(quota, work)), ended > 0 || quota > 0
 }
 
 // quotaTime is how many seconds the budgets need for the rest, 0 if they have enough.
@@ -149,6 +149,6 @@ func (c *course) workTime(remaining float64) float64 {
 }
 
 func seconds(s float64) time.Duration {
-	const most = float64(1<<63 - 1<<10)
+	const most = 1 << 62 // as a Duration: a century and a half
 	return time.Duration(min(s*float64(time.Second), most))
 }

@@ -51,7 +51,7 @@ func (st style) head(c *course, n counts, over bool, width int) []line {
 	case over:
 		after = append(after, line{{rate(c.meanRate()), ""}}, line{{"in " + short(c.elapsed()), ""}})
 	case st.total > 0 && ok:
-		after = append(after, line{{rate(c.rate()), ""}}, line{{"ETA " + inSeconds(eta), ""}})
+		after = append(after, line{{rate(c.rate()), ""}}, line{{"ETA " + atMost(eta), ""}})
 	default:
 		after = append(after, line{{rate(c.rate()), ""}})
 	}
@@ -66,12 +66,11 @@ func (st style) head(c *course, n counts, over bool, width int) []line {
 }
 
 // percent is 100 only when all is done.
-func (st style) percent(n counts) int64 {
-	return int64(100 * st.part(n))
-}
+func (st style) percent(n counts) int { return st.part(n, 100) }
 
-func (st style) part(n counts) float64 {
-	return min(max(0, float64(n.done)/float64(st.total)), 1)
+// part is how many of so many parts are done.
+func (st style) part(n counts, of int) int {
+	return min(max(0, int(float64(of)*float64(n.done)/float64(st.total))), of)
 }
 
 func (st style) bar(n counts, width int) line {
@@ -79,7 +78,7 @@ func (st style) bar(n counts, width int) line {
 	if st.ascii {
 		full, empty = "#", "-"
 	}
-	filled := int(st.part(n) * float64(width))
+	filled := st.part(n, width)
 	return line{{strings.Repeat(full, filled), green}, {strings.Repeat(empty, width-filled), dim}}
 }
 
@@ -148,7 +147,7 @@ func (st style) plain(c *course, n counts, over bool) string {
 	case over:
 		b.WriteString(", in " + short(c.elapsed()))
 	case st.total > 0 && ok:
-		b.WriteString(", ETA " + inSeconds(eta))
+		b.WriteString(", ETA " + atMost(eta))
 	}
 	return b.String() + "; " + clean(c.now.String(), false)
 }
@@ -171,6 +170,9 @@ func short(d time.Duration) string {
 	}
 	return inSeconds(d)
 }
+
+// atMost is a duration in whole seconds, of which there are none only when it is over.
+func atMost(d time.Duration) string { return inSeconds((d + time.Second - 1).Truncate(time.Second)) }
 
 // inSeconds is a duration in whole seconds, and in minutes if they are many.
 func inSeconds(d time.Duration) string {

@@ -234,6 +234,15 @@ func TestPictureFits(t *testing.T) {
 	})
 }
 
+// TestPercent: exact, and 100 only when all is done.
+func TestPercent(t *testing.T) {
+	for done := range int64(101) {
+		require.EqualValues(t, done, style{total: 100}.percent(counts{done: done}))
+	}
+	require.Equal(t, 99, style{total: 1_000_000_000_000}.percent(counts{done: 999_999_999_999}))
+	require.Zero(t, style{total: 100}.percent(counts{done: -1}))
+}
+
 // TestRows: as terminals wrap.
 func TestRows(t *testing.T) {
 	for _, c := range []struct {

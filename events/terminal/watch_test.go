@@ -57,12 +57,12 @@ func bubble(t *testing.T, f func(t *testing.T, s *scheduler.Scheduler, out *file
 func TestPlainLines(t *testing.T) {
 	bubble(t, func(t *testing.T, s *scheduler.Scheduler, out *file) {
 		view := Watch(s, Config{Out: out, Title: "crawl", Total: 100})
-		time.Sleep(500 * time.Millisecond) // so that nothing happens while somebody looks
+		time.Sleep(550 * time.Millisecond) // so that nothing happens while somebody looks
 		for range 100 {
 			_, err := s.Submit(t.Context(), func(context.Context) error { return nil })
 			require.NoError(t, err)
 		}
-		time.Sleep(95 * time.Second)
+		time.Sleep(95*time.Second + 50*time.Millisecond)
 		view.Stop()
 		view.Stop()
 		require.Equal(t, `2s|crawl: 6 of 100 done, 6%, ETA 1m34s; 0 of 5 tokens left, 94 queued, 0 running, 0 backing off; 6 calls ended, 0 retries
@@ -71,7 +71,7 @@ func TestPlainLines(t *testing.T) {
 30s|crawl: 34 of 100 done, 34%, ETA 1m6s; 0 of 5 tokens left, 66 queued, 0 running, 0 backing off; 34 calls ended, 0 retries
 1m0s|crawl: 64 of 100 done, 64%, ETA 36s; 0 of 5 tokens left, 36 queued, 0 running, 0 backing off; 64 calls ended, 0 retries
 1m30s|crawl: 94 of 100 done, 94%, ETA 6s; 0 of 5 tokens left, 6 queued, 0 running, 0 backing off; 94 calls ended, 0 retries
-1m35.5s|crawl: 100 of 100 done, 100%, in 1m36s; 0 of 5 tokens left, 0 queued, 0 running, 0 backing off; 100 calls ended, 0 retries
+1m35.6s|crawl: 100 of 100 done, 100%, in 1m36s; 0 of 5 tokens left, 0 queued, 0 running, 0 backing off; 100 calls ended, 0 retries
 `, out.String())
 	})
 }
