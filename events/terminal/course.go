@@ -6,8 +6,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// course is what has been seen of a scheduler: values alone, from which everything follows
-// that is shown.
+// course is what has been seen of a scheduler: values alone, from which everything follows that is
+// shown.
 type course struct {
 	first, now scheduler.Snapshot
 	worked     time.Duration // from first to now, without holds and pauses
@@ -85,9 +85,9 @@ func perSecond(n int64, d time.Duration) float64 {
 	return float64(n) / d.Seconds()
 }
 
-// eta is how long it will take until so many more calls have ended, if that can be told.
-// The scheduler's own counts say what a call costs and how long it takes; remaining is the only number that is
-// anybody else's.
+// eta is how long it will take until so many more calls have ended, if that can be told. The
+// scheduler's own counts say what a call costs and how long it takes; remaining is the only number
+// that is anybody else's.
 func (c *course) eta(remaining int64) (eta time.Duration, ok bool) {
 	if remaining <= 0 {
 		return 0, true
@@ -103,9 +103,9 @@ func (c *course) eta(remaining int64) (eta time.Duration, ok bool) {
 
 // quotaTime is how many seconds the budgets need for the rest, 0 if they have enough.
 //
-// An attempt pays when it starts, and a call gets back what was too much when it ends. If the cost were
-// what was paid per call that has ended, those that run would be paid for twice: at first, when a burst has
-// started and next to nothing has ended, by far the most.
+// An attempt pays when it starts, and a call gets back what was too much when it ends. If the cost
+// were what was paid per call that has ended, those that run would be paid for twice: at first,
+// when a burst has started and next to nothing has ended, by far the most.
 func (c *course) quotaTime(remaining float64) float64 {
 	ended, _ := c.ended()
 	attempts, running := float64(c.now.Totals.Attempts-c.first.Totals.Attempts), float64(c.now.Running)
@@ -134,9 +134,9 @@ func (c *course) quotaTime(remaining float64) float64 {
 
 // workTime is how many seconds the rest takes at the pace so far.
 //
-// The pace is that up to the last end, so that the time counts down until the next: calls that began
-// together end together. When that is overdue, the pace is at best what it will be when all that
-// runs ends now.
+// The pace is that up to the last end, so that the time counts down until the next: calls that
+// began together end together. When that is overdue, the pace is at best what it will be when all
+// that runs ends now.
 func (c *course) workTime(remaining float64) float64 {
 	n, _ := c.ended()
 	ended, running := float64(n), min(float64(c.now.Running), remaining)

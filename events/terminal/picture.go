@@ -22,8 +22,8 @@ const (
 	longestBar  = 30
 )
 
-// picture is what a terminal of so many columns shows. The last column stays free: some
-// terminals wrap a line that fills it.
+// picture is what a terminal of so many columns shows. The last column stays free: some terminals
+// wrap a line that fills it.
 func (st style) picture(c *course, n counts, over bool, columns int) []line {
 	width := max(1, columns-1)
 	between, tail := " · ", "…"

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// screen is a terminal with a picture at the end of what is written to it. The cursor is at
-// the start of the row below.
+// screen is a terminal with a picture at the end of what is written to it. The cursor is at the
+// start of the row below.
 type screen struct {
 	out     io.Writer
 	size    func() (columns, rows int)
@@ -51,13 +51,14 @@ func (s *screen) draw(message []byte, picture func(columns int) []line) error {
 	return err
 }
 
-// height is how many rows the picture takes in a terminal that has so many columns now:
-// when they become narrower, terminals wrap anew what they show.
+// height is how many rows the picture takes in a terminal that has so many columns now: when they
+// become narrower, terminals wrap anew what they show.
 //
-// Some tell their new width a while after that: tmux up to a quarter of a second, others as long as a network
-// takes. The first picture that is drawn meanwhile covers too few rows, and leaves the first ones of the last. Those
-// that follow don't, because nothing that is too wide is wrapped while a picture is drawn; and
-// when the width is known, this is too many by as many rows as were left, and they go.
+// Some tell their new width a while after that: tmux up to a quarter of a second, others as long
+// as a network takes. The first picture that is drawn meanwhile covers too few rows, and leaves
+// the first ones of the last. Those that follow don't, because nothing that is too wide is wrapped
+// while a picture is drawn; and when the width is known, this is too many by as many rows as were
+// left, and they go.
 func (s *screen) height(columns int) int {
 	n := 0
 	for _, l := range s.drawn {

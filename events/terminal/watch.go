@@ -19,14 +19,14 @@ type Config struct {
 	// Title is what all of it is called. Empty means no title.
 	Title string
 
-	// Total is how many calls there will be. Zero means that it is not known: then there
-	// is no bar and no ETA.
+	// Total is how many calls there will be. Zero means that it is not known: then there is no bar
+	// and no ETA.
 	Total int64
 
-	// Done says how many of the Total are done, and how many of those have failed, for programs that
-	// count better than the scheduler: those that were done by an earlier run, for
-	// instance. It is called ten times a second by one goroutine, and must not call Stop.
-	// Nil means the calls that have ended since Watch, and those of them that have not succeeded.
+	// Done says how many of the Total are done, and how many of those have failed, for programs
+	// that count better than the scheduler: those that were done by an earlier run, for instance.
+	// It is called ten times a second by one goroutine, and must not call Stop. Nil means the
+	// calls that have ended since Watch, and those of them that have not succeeded.
 	Done func() (done, failed int64)
 }
 
@@ -55,7 +55,8 @@ type View struct {
 	begun  []byte // of a line that was written without its end
 	over   bool
 
-	next, gap time.Duration // when the next plain line is due, since Watch, and how long the last one had been waited for
+	next time.Duration // when another plain line is due, since Watch
+	gap  time.Duration // how long it is waited for
 }
 
 // Watch shows a scheduler until Stop is called. It panics if s is nil.
@@ -67,14 +68,11 @@ func Watch(s *scheduler.Scheduler, cfg Config) *View {
 		cfg.Out = os.Stderr
 	}
 	where := inEnvironment(os.Getenv)
-	return watch(s, cfg, where, terminalOf(cfg.Out, where))
-}
-
-func watch(s *scheduler.Scheduler, cfg Config, where surroundings, on *screen) *View {
 	v := &View{
 		s: s, done: cfg.Done, quit: make(chan struct{}), ended: make(chan struct{}),
-		out: cfg.Out, screen: on, style: style{cfg.Title, cfg.Total, where.ascii}, course: begin(s.Snapshot()),
-		next: firstLine, gap: firstLine,
+		out: cfg.Out, screen: terminalOf(cfg.Out, where),
+		style:  style{cfg.Title, cfg.Total, where.ascii},
+		course: begin(s.Snapshot()), next: firstLine, gap: firstLine,
 	}
 	v.stop = sync.OnceFunc(func() {
 		close(v.quit)
@@ -84,12 +82,12 @@ func watch(s *scheduler.Scheduler, cfg Config, where surroundings, on *screen) *
 	return v
 }
 
-// Stop shows the last state, and leaves it there: whatever is written to Out afterwards
-// comes below. It may be called more than once, and after the scheduler was closed.
+// Stop shows the last state, and leaves it there: whatever is written to Out afterwards comes
+// below. It may be called more than once, and after the scheduler was closed.
 func (v *View) Stop() { v.stop() }
 
-// Write writes lines to Out: above the picture, if there is one. The beginning of a line waits
-// for its end, or for Stop. After Stop, Write writes to Out as it is.
+// Write writes lines to Out: above the picture, if there is one. The beginning of a line waits for
+// its end, or for Stop. After Stop, Write writes to Out as it is.
 func (v *View) Write(p []byte) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -142,7 +140,8 @@ func (v *View) run() {
 	}
 }
 
-// look takes in the state, and shows it where that is due. If Out fails, the next look may have more luck.
+// look takes in the state, and shows it where that is due. If Out fails, the next look may have
+// more luck.
 func (v *View) look(over bool) {
 	snap := v.s.Snapshot()
 	var n counts
