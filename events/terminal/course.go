@@ -123,7 +123,7 @@ func (c *course) quotaTime(remaining float64) float64 {
 		was := c.first.Budgets[i].Ledger
 		need := starts*float64(b.Ledger.Spent-was.Spent)/attempts -
 			ends*float64(b.Ledger.Refunded-was.Refunded)/float64(max(1, ended)) - float64(b.Available)
-		limit := b.Limit.OrDefault()
+		limit := b.Limit.WithDefaults()
 		longest = max(longest, need/(float64(limit.Refill)*c.now.Rate)*limit.Per.Seconds())
 	}
 	if longest > 0 { // and the last one has to run

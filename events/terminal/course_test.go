@@ -118,7 +118,7 @@ func (tr trip) run(t *testing.T) {
 		case <-time.After(everyLook):
 			c.see(s.Snapshot())
 			if tr.held && c.elapsed() == 5*time.Second {
-				require.NoError(t, s.HoldUntil(s.Now().Add(time.Minute)))
+				require.NoError(t, s.PauseUntil(s.Now().Add(time.Minute)))
 			}
 			ended, _ := c.ended()
 			if next < len(guesses) && float64(ended) >= guesses[next].share*float64(tr.calls) {

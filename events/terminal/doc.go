@@ -46,7 +46,7 @@
 //
 // There are limits to that. Rows that have left the window at its top can't be cleared: where the
 // picture is the first thing in a window that becomes narrower, some of it stays in the
-// scrollback. A terminal that does not wrap anew but cuts lines off, as xterm does, loses some
+// scrollback. A terminal that does not wrap anew but cuts lines off loses some
 // rows above the picture. So it may be with a message that is written at the very moment, before a
 // slow connection has told the new width.
 //

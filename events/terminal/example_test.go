@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 
 // Where there is no terminal, there are plain lines. A program as short as this one has only the
 // last of them, and its own messages.
-func ExampleWatch() {
+func Example() {
 	mock := clocktest.NewMock()
 	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerMinute(60), Clock: mock})
 	if err != nil {
@@ -40,5 +41,56 @@ func ExampleWatch() {
 	mock.Add(500 * time.Millisecond)
 	// Output:
 	// /nowhere: 404 Not Found
-	// crawl: 3 of 3 done (1 failed), 100%, in 0.5s; 57 of 60 tokens left, 0 queued, 0 running, 0 backing off; 3 calls ended, 0 retries
+	// crawl: 3 of 3 done (1 failed), 100%, in 0.5s; 57 of 60 tokens left, 0 queued, 0 running, 0 backing off; ended: 3, retries: 0
+}
+
+// How many calls there will be need not be known.
+func ExampleWatch() {
+	s, err := scheduler.New(scheduler.Config{Clock: clocktest.NewMock()})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	view := terminal.Watch(s, terminal.Config{Out: os.Stdout})
+	_ = s.Do(context.Background(), func(context.Context) error { return nil })
+	view.Stop()
+	// Output: 1 done, in 0.0s; 999 of 1000 tokens left, 0 queued, 0 running, 0 backing off; ended: 1, retries: 0
+}
+
+// A program that goes on where an earlier run ended counts what that has done.
+func ExampleConfig() {
+	s, err := scheduler.New(scheduler.Config{Clock: clocktest.NewMock()})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	const earlier = 300
+	view := terminal.Watch(s, terminal.Config{
+		Title: "batch", Total: 320, Out: os.Stdout,
+		Done: func() (done, failed int64) { return earlier + int64(s.Snapshot().Totals.Ended()), 0 },
+	})
+	_ = s.Do(context.Background(), func(context.Context) error { return nil })
+	view.Stop()
+	// Output: batch: 301 of 320 done, 94%, in 0.0s; 999 of 1000 tokens left, 0 queued, 0 running, 0 backing off; ended: 1, retries: 0
+}
+
+// Whatever writes lines to a View has them above the picture: here a log.
+func ExampleView() {
+	s, err := scheduler.New(scheduler.Config{Clock: clocktest.NewMock()})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	view := terminal.Watch(s, terminal.Config{Title: "crawl", Out: os.Stdout})
+	log := slog.New(slog.NewTextHandler(view, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{} // for the sake of the example
+		}
+		return a
+	}}))
+	log.Warn("no such page", "page", "/nowhere")
+	view.Stop()
+	// Output:
+	// level=WARN msg="no such page" page=/nowhere
+	// crawl: 0 done, in 0.0s; 1000 of 1000 tokens left, 0 queued, 0 running, 0 backing off; ended: 0, retries: 0
 }

@@ -65,13 +65,13 @@ func TestPlainLines(t *testing.T) {
 		time.Sleep(95*time.Second + 50*time.Millisecond)
 		view.Stop()
 		view.Stop()
-		require.Equal(t, `2s|crawl: 6 of 100 done, 6%, ETA 1m34s; 0 of 5 tokens left, 94 queued, 0 running, 0 backing off; 6 calls ended, 0 retries
-6s|crawl: 10 of 100 done, 10%, ETA 1m30s; 0 of 5 tokens left, 90 queued, 0 running, 0 backing off; 10 calls ended, 0 retries
-14s|crawl: 18 of 100 done, 18%, ETA 1m22s; 0 of 5 tokens left, 82 queued, 0 running, 0 backing off; 18 calls ended, 0 retries
-30s|crawl: 34 of 100 done, 34%, ETA 1m6s; 0 of 5 tokens left, 66 queued, 0 running, 0 backing off; 34 calls ended, 0 retries
-1m0s|crawl: 64 of 100 done, 64%, ETA 36s; 0 of 5 tokens left, 36 queued, 0 running, 0 backing off; 64 calls ended, 0 retries
-1m30s|crawl: 94 of 100 done, 94%, ETA 6s; 0 of 5 tokens left, 6 queued, 0 running, 0 backing off; 94 calls ended, 0 retries
-1m35.6s|crawl: 100 of 100 done, 100%, in 1m36s; 0 of 5 tokens left, 0 queued, 0 running, 0 backing off; 100 calls ended, 0 retries
+		require.Equal(t, `2s|crawl: 6 of 100 done, 6%, ETA 1m34s; 0 of 5 tokens left, 94 queued, 0 running, 0 backing off; ended: 6, retries: 0
+6s|crawl: 10 of 100 done, 10%, ETA 1m30s; 0 of 5 tokens left, 90 queued, 0 running, 0 backing off; ended: 10, retries: 0
+14s|crawl: 18 of 100 done, 18%, ETA 1m22s; 0 of 5 tokens left, 82 queued, 0 running, 0 backing off; ended: 18, retries: 0
+30s|crawl: 34 of 100 done, 34%, ETA 1m6s; 0 of 5 tokens left, 66 queued, 0 running, 0 backing off; ended: 34, retries: 0
+1m0s|crawl: 64 of 100 done, 64%, ETA 36s; 0 of 5 tokens left, 36 queued, 0 running, 0 backing off; ended: 64, retries: 0
+1m30s|crawl: 94 of 100 done, 94%, ETA 6s; 0 of 5 tokens left, 6 queued, 0 running, 0 backing off; ended: 94, retries: 0
+1m35.6s|crawl: 100 of 100 done, 100%, in 1m36s; 0 of 5 tokens left, 0 queued, 0 running, 0 backing off; ended: 100, retries: 0
 `, out.String())
 	})
 }
@@ -109,9 +109,9 @@ func TestWrite(t *testing.T) {
 		fmt.Fprint(view, "never ended")
 		view.Stop()
 		require.Contains(t, out.String(), "\n0s|never ended\n0 done, in 0.0s; ")
-		require.True(t, strings.HasSuffix(out.String(), " 0 retries\n"))
+		require.True(t, strings.HasSuffix(out.String(), " retries: 0\n"))
 		fmt.Fprint(view, "as it is")
-		require.True(t, strings.HasSuffix(out.String(), " 0 retries\n0s|as it is"))
+		require.True(t, strings.HasSuffix(out.String(), " retries: 0\n0s|as it is"))
 	})
 }
 
@@ -155,7 +155,7 @@ func TestClosed(t *testing.T) {
 		s.Close()
 		time.Sleep(time.Hour)
 		view.Stop()
-		require.Equal(t, "1h0m0s|0 done, in 0.0s; 5 of 5 tokens left, 0 queued, 0 running, 0 backing off, closed; 0 calls ended, 0 retries\n", out.String(), "nothing happens any more, not even time")
+		require.Equal(t, "1h0m0s|0 done, in 0.0s; 5 of 5 tokens left, 0 queued, 0 running, 0 backing off, closed; ended: 0, retries: 0\n", out.String(), "nothing happens any more, not even time")
 	})
 }
 
