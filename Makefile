@@ -2,8 +2,9 @@
 MODULES := . events/otelevents events/terminal events/timeline/browser examples bench bench/peerstests scheduler/adapters/compat
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+APIDIFF := golang.org/x/exp/cmd/apidiff@v0.0.0-20261113113407-e3970619a1a4
 
-.PHONY: help demo compare test test-386 cpus sim soak mutate lint build fuzz bench bench-quick peers-tests proof transcripts rename
+.PHONY: help demo compare test test-386 cpus sim soak mutate lint build api api-record fuzz bench bench-quick peers-tests proof transcripts rename
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +49,14 @@ build: ## build for platforms other than this one; compat is nothing but tests a
 	@for target in linux/386 linux/arm64 windows/amd64 darwin/arm64; do \
 		for m in $(filter-out %/compat,$(MODULES)); do echo "== $$target, module $$m"; \
 			(cd $$m && GOOS=$${target%/*} GOARCH=$${target#*/} go vet ./...) || exit 1; done; done
+
+VERSION ?= v0.1.0
+api: ## see that what VERSION exported is still there; what is new is printed
+	@new=$$(go run $(APIDIFF) -m .ci/$(VERSION).api example.com/fairlead) && echo "$$new" && \
+	if echo "$$new" | grep -q '^Incompatible'; then echo "programs that use $(VERSION) would not compile any more: see CHANGELOG.md on versions"; exit 1; fi
+
+api-record: ## write down what is exported now, as that of VERSION
+	@GOFLAGS=-trimpath go run $(APIDIFF) -m -w .ci/$(VERSION).api example.com/fairlead
 
 FUZZTIME ?= 20s
 fuzz: ## run every fuzz target of every module for FUZZTIME each
