@@ -1,0 +1,144 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the table of features into the README, to be read in the diff")
+
+// mark is what a library does of a feature.
+type mark int
+
+const (
+	no mark = iota
+	partly
+	yes
+)
+
+func (m mark) String() string { return [...]string{"–", "(✓)", "✓"}[m] }
+
+// proof looks at a library, runs it where that can show anything, and returns the mark
+// that it has earned. It runs in a bubble, so its time is virtual and exact.
+type proof func(t *testing.T) mark
+
+// cell is what the table says of one library, and what shows it. The note says how, or
+// what is missing.
+type cell struct {
+	mark  mark
+	note  string
+	shown proof
+}
+
+// row is a row of the table, with a cell for each of columns.
+type row struct {
+	name  string
+	cells [6]cell
+}
+
+var columns = [6]string{"Fairlead", "x/time/rate + backoff", "uber", "failsafe-go", "client-go", "aws-sdk-go-v2"}
+
+// modules are those that the columns are about, in that order.
+var modules = []string{
+	"golang.org/x/time", "github.com/cenkalti/backoff/v5", "go.uber.org/ratelimit",
+	"github.com/failsafe-go/failsafe-go", "k8s.io/client-go", "github.com/aws/aws-sdk-go-v2",
+}
+
+// TestFeatures: every mark in the table is the one that its library earns, neither more
+// nor less: so a new version that can do more, or less, fails here.
+func TestFeatures(t *testing.T) {
+	apis() // asks the go command, which is not for a bubble
+	for _, f := range slices.Concat(limitFeatures, retryFeatures, queueFeatures) {
+		for i, c := range f.cells {
+			t.Run(f.name+"/"+columns[i], func(t *testing.T) {
+				got := mark(-1)
+				synctest.Test(t, func(t *testing.T) { got = c.shown(t) })
+				if got != c.mark && !t.Failed() {
+					t.Errorf("has earned %v, and the table says %v", got, c.mark)
+				}
+				if c.mark == partly && c.note == "" {
+					t.Errorf("%v wants a note on what is missing", c.mark)
+				}
+			})
+		}
+	}
+}
+
+const (
+	featuresFrom = "<!-- features: from here -->\n"
+	featuresTo   = "<!-- features: to here -->\n"
+)
+
+// TestFeaturesInReadme: the README's table is the one that TestFeatures proves. To write
+// it: go test . -run TestFeaturesInReadme -rewrite
+func TestFeaturesInReadme(t *testing.T) {
+	const path = "../README.md"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), featuresFrom)
+	is, after, ended := strings.Cut(rest, featuresTo)
+	if !found || !ended {
+		t.Fatalf("%s lacks the lines %s and %s", path, strings.TrimSpace(featuresFrom), strings.TrimSpace(featuresTo))
+	}
+	want := featureTable(t)
+	if *rewrite {
+		if err := os.WriteFile(path, []byte(before+featuresFrom+want+featuresTo+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if is != want {
+		t.Errorf("%s has another table than features_test.go: run this test with -rewrite and read the diff. It wants\n%s", path, want)
+	}
+}
+
+// featureTable is the table with its notes, numbered as they come, and the versions.
+func featureTable(t *testing.T) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n| | %s |\n|---|%s\n", strings.Join(columns[:], " | "), strings.Repeat(":-:|", len(columns)))
+	var notes []string
+	for _, f := range slices.Concat(limitFeatures, retryFeatures, queueFeatures) {
+		b.WriteString("| " + f.name)
+		for _, c := range f.cells {
+			fmt.Fprintf(&b, " | %v", c.mark)
+			if c.note == "" {
+				continue
+			}
+			i := slices.Index(notes, c.note)
+			if i < 0 {
+				i = len(notes)
+				notes = append(notes, c.note)
+			}
+			fmt.Fprintf(&b, "<sup>%d</sup>", i+1)
+		}
+		b.WriteString(" |\n")
+	}
+	b.WriteString("\n")
+	for i, n := range notes {
+		fmt.Fprintf(&b, "%d. %s\n", i+1, n)
+	}
+	fmt.Fprintf(&b, "\nVersions: %s.\n\n", strings.Join(versionsOf(t, modules), ", "))
+	return b.String()
+}
+
+func versionsOf(t *testing.T, modules []string) (versions []string) {
+	t.Helper()
+	text, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range modules {
+		found := regexp.MustCompile(`(?m)^\t` + regexp.QuoteMeta(m) + ` (v\S+)`).FindSubmatch(text)
+		if found == nil {
+			t.Fatalf("go.mod has no %s", m)
+		}
+		versions = append(versions, m+" "+string(found[1]))
+	}
+	return versions
+}
