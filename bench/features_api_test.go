@@ -15,14 +15,30 @@ import (
 	"testing"
 )
 
+const (
+	xratePkg      = "golang.org/x/time/rate"
+	backoffPkg    = "github.com/cenkalti/backoff/v5"
+	uberPkg       = "go.uber.org/ratelimit"
+	failsafePkg   = "github.com/failsafe-go/failsafe-go/"
+	flowPkg       = "k8s.io/client-go/util/flowcontrol"
+	workqueuePkg  = "k8s.io/client-go/util/workqueue"
+	awsRetryPkg   = "github.com/aws/aws-sdk-go-v2/aws/retry"
+	awsLimitPkg   = "github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	limiterPkg    = failsafePkg + "ratelimiter"
+	notesUberTake = "`Take()` is all there is"
+)
+
 // What a library does not have is shown by the names that it exports: none of them is
 // what such a thing would be called, and what comes nearest is named.
 
 // absent: look, a name that these packages export, is the nearest that there is, and
-// nothing is named like words.
+// nothing is named like words, as what Fairlead has is.
 func absent(look, words string, packages ...string) proof {
 	return func(t *testing.T) mark {
 		like := regexp.MustCompile("(?i)" + words)
+		if ours := slices.Concat(exported(t, "example.com/fairlead/scheduler"), exported(t, "example.com/fairlead/scheduler/ratehttp")); !slices.ContainsFunc(ours, like.MatchString) {
+			t.Errorf("%q does not even find it in Fairlead", words)
+		}
 		there, got := false, no
 		for _, p := range packages {
 			for _, name := range exported(t, p) {

@@ -82,7 +82,11 @@ func awsHopeless(t *testing.T) mark {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	began := time.Now()
-	if err := wait(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 0 {
+	err := wait(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("ended with %v", err)
+	}
+	if time.Since(began) == time.Second {
 		return no
 	}
 	return yes

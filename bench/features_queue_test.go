@@ -36,7 +36,7 @@ var queueFeatures = []row{
 		{no, "", absent("Limiter.Wait", "priorit|urgen|rank|level", xratePkg, backoffPkg)},
 		{no, "", onlyTake},
 		{partly, "`adaptivelimiter` refuses the low ones first; its rate limiters know none", noMore(has(failsafePkg+"adaptivelimiter", "PriorityLimiter.AcquirePermitWithPriority"), "RateLimiter.AcquirePermit", "priorit|urgen|rank|level", limiterPkg)},
-		{partly, "a `workqueue.Queue` that you write", k8sPriority},
+		{partly, "with a `workqueue.Queue` that you write", k8sPriority},
 		{no, "", absent("AdaptiveMode", "priorit|urgen|rank|level", awsRetryPkg, awsLimitPkg)},
 	}},
 	{"Bounded queue: wait, refuse or drop", [6]cell{
@@ -99,20 +99,8 @@ func fairleadPriority(t *testing.T) mark {
 	return yes
 }
 
-// lifo is a workqueue.Queue that hands out the newest.
-type lifo []string
-
-func (q *lifo) Touch(string)     {}
-func (q *lifo) Push(item string) { *q = append(*q, item) }
-func (q *lifo) Len() int         { return len(*q) }
-func (q *lifo) Pop() string {
-	last := (*q)[len(*q)-1]
-	*q = (*q)[:len(*q)-1]
-	return last
-}
-
 func k8sPriority(t *testing.T) mark {
-	q := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{Queue: new(lifo)})
+	q := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{Queue: &bySeniority{ranks: map[string]int{"old": 2, "new": 1}}})
 	defer q.ShutDown()
 	q.Add("old")
 	q.Add("new")

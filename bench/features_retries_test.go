@@ -16,6 +16,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	failsafego "github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/bulkhead"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/failsafehttp"
 	"github.com/failsafe-go/failsafe-go/ratelimiter"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
@@ -35,14 +36,14 @@ var retryFeatures = []row{
 		{no, "no retries", onlyTake},
 		{yes, "", pays(failsafeRetries(10))},
 		{yes, "", k8sPays},
-		{yes, "", awsPays},
+		{yes, "in adaptive mode; else from a quota of retries, which fills when calls succeed", awsPays},
 	}},
 	{"A retry keeps its place", [6]cell{
 		{yes, "", all(tested("TestTillSeniority", "TestTranscripts"), keepsPlace(fairleadRetries(1)))},
 		{no, "", keepsPlace(xrateRetries(1))},
 		{no, "no retries", onlyTake},
 		{no, "", keepsPlace(failsafeRetries(1))},
-		{no, "", k8sKeepsPlace},
+		{partly, "with a `workqueue.Queue` that you write", k8sKeepsPlace},
 		{no, "who waits asks again later: who comes in between is faster", awsOrder},
 	}},
 	{"Concurrency cap, and a retry that waits leaves room", [6]cell{
@@ -57,7 +58,7 @@ var retryFeatures = []row{
 		{yes, "", all(tested("TestServerWait", "TestServerWaitHoldsEverybody", "TestR5_ServerIsNeverUndercut"), heeds(30*time.Second, fairleadToldToWait))},
 		{partly, "by the call that was told", heeds(30*time.Second, backoffToldToWait)},
 		{no, "no retries", onlyTake},
-		{partly, "by the call that was told", heeds(30*time.Second, failsafeToldToWait)},
+		{partly, "by the call that was told; by others if you add a circuit breaker and have retries wait for it", failsafeHeeds},
 		{partly, "by the call that was told", all(k8sToldToWait, says("k8s.io/client-go", "rest/with_retry.go", "delay = r.retryAfter.Wait", "request.backoff.SleepWithContext(ctx, delay)"))},
 		{partly, "`X-Amz-Retry-After` alone, up to 5 s beyond its own backoff, by the call that was told", awsToldToWait},
 	}},
@@ -185,17 +186,47 @@ func keepsPlace(open func(t *testing.T) runner) proof {
 	}
 }
 
-func k8sKeepsPlace(t *testing.T) mark {
-	q := workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](0, 0))
-	defer q.ShutDown()
-	for _, item := range []string{"a", "b", "c"} {
-		q.Add(item)
+// bySeniority is a workqueue.Queue that hands out by rank, which is that of the first arrival
+// unless it was given.
+type bySeniority struct {
+	items []string
+	ranks map[string]int
+}
+
+func (q *bySeniority) Touch(string) {}
+func (q *bySeniority) Len() int     { return len(q.items) }
+func (q *bySeniority) Push(item string) {
+	if _, known := q.ranks[item]; !known {
+		q.ranks[item] = len(q.ranks)
 	}
-	item, _ := q.Get()
-	q.AddRateLimited(item)
-	q.Done(item)
-	if next, _ := q.Get(); next == "a" {
+	q.items = append(q.items, item)
+}
+func (q *bySeniority) Pop() string {
+	slices.SortFunc(q.items, func(a, b string) int { return q.ranks[a] - q.ranks[b] })
+	first := q.items[0]
+	q.items = q.items[1:]
+	return first
+}
+
+// k8sKeepsPlace: in the queue as it comes, an item that is added again goes to the end.
+func k8sKeepsPlace(t *testing.T) mark {
+	next := func(queue workqueue.Queue[string]) string {
+		q := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{Queue: queue})
+		defer q.ShutDown()
+		for _, item := range []string{"a", "b", "c"} {
+			q.Add(item)
+		}
+		item, _ := q.Get()
+		q.Add(item)
+		q.Done(item)
+		item, _ = q.Get()
+		return item
+	}
+	switch {
+	case next(nil) == "a":
 		return yes
+	case next(&bySeniority{ranks: map[string]int{}}) == "a":
+		return partly
 	}
 	return no
 }
@@ -257,6 +288,9 @@ func heeds(wait time.Duration, open func(t *testing.T, told time.Duration) (firs
 		c.until(time.Second)
 		c.call("b", func(ctx context.Context) error { return other(ctx, nothing) })
 		c.until(2 * wait)
+		if len(c.served) != 2 {
+			t.Errorf("served are %v", c.served)
+		}
 		switch {
 		case c.at["a"] < wait:
 			return no
@@ -291,9 +325,18 @@ func backoffToldToWait(t *testing.T, wait time.Duration) (first, other runner) {
 }
 
 func failsafeToldToWait(t *testing.T, wait time.Duration) (first, other runner) {
-	limiter := ratelimiter.NewSmoothBuilder[*http.Response](10, time.Second).WithMaxWaitTime(time.Hour).Build()
-	policy := retrypolicy.NewBuilder[*http.Response]().WithDelayFunc(failsafehttp.DelayFunc).HandleErrors(errFails).Build()
-	executor := failsafego.With[*http.Response](policy, limiter)
+	return failsafeHTTP(wait, retrypolicy.NewBuilder[*http.Response]().WithDelayFunc(failsafehttp.DelayFunc).HandleErrors(errFails).Build())
+}
+
+// failsafeTogether is a circuit breaker that opens for as long as the server says, and retries that wait for it.
+func failsafeTogether(t *testing.T, wait time.Duration) (first, other runner) {
+	breaker := circuitbreaker.NewBuilder[*http.Response]().WithDelayFunc(failsafehttp.DelayFunc).HandleErrors(errFails).Build()
+	untilClosed := func(failsafego.ExecutionAttempt[*http.Response]) time.Duration { return breaker.RemainingDelay() }
+	return failsafeHTTP(wait, retrypolicy.NewBuilder[*http.Response]().WithDelayFunc(untilClosed).Build(), breaker)
+}
+
+func failsafeHTTP(wait time.Duration, policies ...failsafego.Policy[*http.Response]) (first, other runner) {
+	executor := failsafego.With(policies...)
 	run := func(ctx context.Context, fn work) error {
 		_, err := executor.WithContext(ctx).Get(func() (*http.Response, error) {
 			header := http.Header{"Retry-After": {strconv.Itoa(int(wait.Seconds()))}}
@@ -302,6 +345,13 @@ func failsafeToldToWait(t *testing.T, wait time.Duration) (first, other runner) 
 		return err
 	}
 	return run, run
+}
+
+func failsafeHeeds(t *testing.T) mark {
+	if heeds(30*time.Second, failsafeTogether)(t) != yes {
+		t.Error("a circuit breaker does not do it any more")
+	}
+	return heeds(30*time.Second, failsafeToldToWait)(t)
 }
 
 func k8sToldToWait(t *testing.T) mark {

@@ -50,11 +50,13 @@ var modules = []string{
 	"github.com/failsafe-go/failsafe-go", "k8s.io/client-go", "github.com/aws/aws-sdk-go-v2",
 }
 
+func allRows() []row { return slices.Concat(tokenFeatures, waitFeatures, retryFeatures, queueFeatures) }
+
 // TestFeatures: every mark in the table is the one that its library earns, neither more
 // nor less: so a new version that can do more, or less, fails here.
 func TestFeatures(t *testing.T) {
 	apis() // asks the go command, which is not for a bubble
-	for _, f := range slices.Concat(limitFeatures, retryFeatures, queueFeatures) {
+	for _, f := range allRows() {
 		for i, c := range f.cells {
 			t.Run(f.name+"/"+columns[i], func(t *testing.T) {
 				got := mark(-1)
@@ -103,7 +105,7 @@ func featureTable(t *testing.T) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n| | %s |\n|---|%s\n", strings.Join(columns[:], " | "), strings.Repeat(":-:|", len(columns)))
 	var notes []string
-	for _, f := range slices.Concat(limitFeatures, retryFeatures, queueFeatures) {
+	for _, f := range allRows() {
 		b.WriteString("| " + f.name)
 		for _, c := range f.cells {
 			fmt.Fprintf(&b, " | %v", c.mark)
