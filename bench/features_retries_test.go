@@ -364,10 +364,10 @@ func k8sToldToWait(t *testing.T) mark {
 		return yes
 	}
 	q.Get()
-	time.Sleep(30*time.Second - 1)
+	time.Sleep(30*time.Second - time.Nanosecond)
 	synctest.Wait()
 	early := q.Len()
-	time.Sleep(1)
+	time.Sleep(time.Nanosecond)
 	synctest.Wait()
 	if early != 0 || q.Len() != 1 {
 		return no

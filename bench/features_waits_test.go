@@ -22,7 +22,7 @@ var waitFeatures = []row{
 		{yes, "", all(tested("TestTwoHundredThousandCalls", "TestH33_BigCallIsNotStarved"), inOrder(drainedFairlead(5), 5))},
 		{partly, "once a call has left the queue, newcomers can go before those who wait", inOrder(drained(openXRate, 5), 5)},
 		{yes, "", inOrder(drained(openUber, 1), 1)},
-		{yes, "", inOrder(drained(openFailsafe, 1), 5)},
+		{yes, "smooth ones; a bursty one lets those of a period go all at once", all(inOrder(drained(openFailsafe, 1), 5), failsafeBursts)},
 		{yes, "", inOrder(drained(openK8s, 1), 1)},
 		{no, "who waits asks again later: who comes in between is faster", awsOrder},
 	}},
@@ -84,6 +84,21 @@ func inOrder(open emptied, big int) proof {
 		}
 		return no
 	}
+}
+
+// failsafeBursts: in a bursty one, those who come later never wait for less, though some for as long.
+func failsafeBursts(t *testing.T) mark {
+	l := ratelimiter.NewBursty[any](5, time.Second)
+	l.TryAcquirePermits(5)
+	var waits []time.Duration
+	for _, permits := range []uint{1, 2, 7, 1, 4, 1} {
+		waits = append(waits, l.ReservePermits(permits))
+	}
+	if !slices.Equal(waits, []time.Duration{1 * time.Second, 1 * time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second, 4 * time.Second}) {
+		t.Errorf("the waits are %v", waits)
+		return no
+	}
+	return yes
 }
 
 // hopeless: with 50 ms left, and a token in 100 ms, waiting is pointless.
