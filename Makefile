@@ -1,5 +1,5 @@
 # The modules of this repository. The root one has no dependencies but for its tests.
-MODULES := . events/otelevents events/terminal events/timeline/browser examples bench bench/peerstests scheduler/adapters/compat
+MODULES := . events/otelevents events/terminal events/timeline/browser examples examples/cookbook bench bench/peerstests scheduler/adapters/compat
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 APIDIFF := golang.org/x/exp/cmd/apidiff@v0.0.0-20261113113407-e3970619a1a4

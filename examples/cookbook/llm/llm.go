@@ -1,0 +1,70 @@
+// Package llm asks a model as often as the account's budgets of requests and tokens allow.
+package llm
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+
+	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/ratehttp"
+)
+
+// New is OpenAI's own client for the API at url. Its requests wait for their turn in s, whose budgets are "requests" and
+// "tokens", and are tried again by s alone.
+func New(s *scheduler.Scheduler, base http.RoundTripper, url, key string) openai.Client {
+	transport := &ratehttp.Transport{
+		Scheduler: s,
+		Base:      base,
+		Tokens:    &ratehttp.Tokens{Output: 1000}, // the answer to a request that does not say how long it may be
+		Repeatable: func(req *http.Request) bool { // a POST, but one that changes nothing
+			return strings.HasSuffix(req.URL.Path, "/chat/completions")
+		},
+	}
+	return openai.NewClient(
+		option.WithBaseURL(url), option.WithAPIKey(key),
+		option.WithHTTPClient(&http.Client{Transport: transport}),
+		option.WithMaxRetries(0), // its retries would queue at the end, and multiply ours
+	)
+}
+
+// Ask returns the answer to a prompt.
+func Ask(ctx context.Context, c openai.Client, prompt string) (string, error) {
+	res, err := c.Chat.Completions.New(ctx, question(prompt))
+	if err != nil {
+		return "", err
+	}
+	if len(res.Choices) == 0 {
+		return "", errors.New("the model gave no answer")
+	}
+	return res.Choices[0].Message.Content, nil
+}
+
+// Stream writes the answer to w as it comes.
+func Stream(ctx context.Context, c openai.Client, prompt string, w io.Writer) error {
+	ask := question(prompt)
+	ask.StreamOptions.IncludeUsage = openai.Bool(true) // else it costs what was estimated
+	stream := c.Chat.Completions.NewStreaming(ctx, ask)
+	defer stream.Close() // from then on its slot is free
+	for stream.Next() {
+		for _, choice := range stream.Current().Choices {
+			if _, err := io.WriteString(w, choice.Delta.Content); err != nil {
+				return err
+			}
+		}
+	}
+	return stream.Err()
+}
+
+func question(prompt string) openai.ChatCompletionNewParams {
+	return openai.ChatCompletionNewParams{
+		Model:               openai.ChatModelGPT5Mini,
+		MaxCompletionTokens: openai.Int(200), // the estimate counts on it, so say it, and not too high
+		Messages:            []openai.ChatCompletionMessageParamUnion{openai.UserMessage(prompt)},
+	}
+}
