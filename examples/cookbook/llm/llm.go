@@ -63,7 +63,7 @@ func Stream(ctx context.Context, c openai.Client, prompt string, w io.Writer) er
 
 func question(prompt string) openai.ChatCompletionNewParams {
 	return openai.ChatCompletionNewParams{
-		Model:               openai.ChatModelGPT5Mini,
+		Model:               "gpt-5",
 		MaxCompletionTokens: openai.Int(200), // the estimate counts on it, so say it, and not too high
 		Messages:            []openai.ChatCompletionMessageParamUnion{openai.UserMessage(prompt)},
 	}
