@@ -88,8 +88,8 @@ func (s *Sender) post(ctx context.Context, host *scheduler.Scheduler, d Delivery
 // in which they would have been sent. What was being sent just then may have arrived.
 func (s *Sender) Shutdown(ctx context.Context) []string {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
+	s.closed = true // no host comes any more
+	s.mu.Unlock()
 	left := make(chan []scheduler.Unfinished)
 	for _, host := range s.hosts {
 		go func() {

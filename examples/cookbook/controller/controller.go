@@ -1,0 +1,112 @@
+// Package controller is a Kubernetes controller: it notes in an annotation of each config map what its data's digest is.
+package controller
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/adapters"
+)
+
+// Annotation is where the digest is.
+const Annotation = "example.com/digest"
+
+type controller struct {
+	client kubernetes.Interface
+	lister corelisters.ConfigMapLister
+	queue  workqueue.TypedRateLimitingInterface[cache.ObjectName]
+}
+
+// Run works until ctx is done, with so many workers. Requests to the API server take their tokens from s.
+func Run(ctx context.Context, config *rest.Config, s *scheduler.Scheduler, workers int) error {
+	config = rest.CopyConfig(config)
+	config.RateLimiter = adapters.Limiter{S: s}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	factory := informers.NewSharedInformerFactory(client, 0)
+	maps := factory.Core().V1().ConfigMaps()
+	c := &controller{client: client, lister: maps.Lister(), queue: workqueue.NewTypedRateLimitingQueue(
+		&adapters.Workqueue[cache.ObjectName]{Policy: retry.Policy{Initial: 10 * time.Millisecond, Max: 5 * time.Minute}},
+	)}
+	if _, err := maps.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    c.enqueue,
+		UpdateFunc: func(_, obj any) { c.enqueue(obj) },
+	}); err != nil {
+		return err
+	}
+	var all sync.WaitGroup
+	defer func() {
+		c.queue.ShutDown()
+		all.Wait()
+		factory.Shutdown()
+	}()
+	factory.StartWithContext(ctx)
+	for range workers {
+		all.Go(func() {
+			for c.next(ctx) {
+			}
+		})
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+func (c *controller) enqueue(obj any) {
+	if name, err := cache.ObjectToName(obj); err == nil {
+		c.queue.Add(name)
+	}
+}
+
+// next reconciles one config map. One that fails comes again, after a while.
+func (c *controller) next(ctx context.Context) bool {
+	name, down := c.queue.Get()
+	if down {
+		return false
+	}
+	defer c.queue.Done(name)
+	if err := c.reconcile(ctx, name); err != nil {
+		c.queue.AddRateLimited(name)
+	} else {
+		c.queue.Forget(name) // else it is remembered for ever
+	}
+	return true
+}
+
+func (c *controller) reconcile(ctx context.Context, name cache.ObjectName) error {
+	known, err := c.lister.ConfigMaps(name.Namespace).Get(name.Name)
+	if errors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	data, err := json.Marshal(known.Data)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	digest := hex.EncodeToString(sum[:])
+	if known.Annotations[Annotation] == digest {
+		return nil
+	}
+	m := known.DeepCopy() // the cache's is everybody's
+	metav1.SetMetaDataAnnotation(&m.ObjectMeta, Annotation, digest)
+	_, err = c.client.CoreV1().ConfigMaps(m.Namespace).Update(ctx, m, metav1.UpdateOptions{})
+	return err
+}
