@@ -81,12 +81,17 @@ func TestPipeline(t *testing.T) {
 	require.EqualValues(t, n-n/10+n/10, b.Snapshot().Ledger.Spent, "not those that failed before, and twice those that were tried again")
 }
 
-// A loop that is left ends everything, also what would take for ever; goleak sees to it.
+// A loop that is left ends everything, also what would take for ever.
 func TestLeftEarly(t *testing.T) {
 	a, b := quota(t), quota(t)
 	var read atomic.Int64
+	runs, left := make(chan struct{}), make(chan struct{})
 	slow := func(ctx context.Context, in string) (string, error) {
 		if len(in) > 3 { // 1000 and more
+			if in == "1000" {
+				close(runs)
+				defer close(left)
+			}
 			<-ctx.Done()
 		}
 		return in, ctx.Err()
@@ -94,9 +99,11 @@ func TestLeftEarly(t *testing.T) {
 	pass := func(_ context.Context, in string) (string, error) { return in, nil }
 	for item := range Run(t.Context(), numbers(1<<40, &read), Stage{a, slow}, Stage{b, pass}) {
 		if item.Input == "999" {
+			<-runs
 			break
 		}
 	}
+	<-left
 	require.LessOrEqual(t, read.Load(), int64(1000+2*lookAhead+2))
 }
 
