@@ -1,0 +1,54 @@
+// Package fakeclock is a client that lives by a clock which it is given, and a test that moves it.
+package fakeclock
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/ratehttp"
+)
+
+// Weather asks a server that allows a request a minute.
+type Weather struct {
+	Scheduler *scheduler.Scheduler
+	client    *http.Client
+}
+
+// New returns a client that lives by c: nil, but for tests. Close its scheduler when done.
+func New(c clock.Clock, base http.RoundTripper) (*Weather, error) {
+	s, err := scheduler.New(scheduler.Config{
+		Clock: c,
+		Limit: bucket.PerMinute(1),
+		Retry: retry.Policy{MaxServerWait: 2 * time.Hour},
+	})
+	if err != nil {
+		return nil, err
+	}
+	transport := &ratehttp.Transport{Scheduler: s, Base: base, Clock: c}
+	return &Weather{Scheduler: s, client: &http.Client{Transport: transport}}, nil
+}
+
+// At returns what the server says under a URL.
+func (w *Weather) At(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := w.client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return "", errors.New(res.Status)
+	}
+	text, err := io.ReadAll(res.Body)
+	return string(text), err
+}
