@@ -10,7 +10,7 @@ import (
 )
 
 // Serve starts a server for as long as a test runs, and returns a transport that finds it under any name.
-func Serve(t *testing.T, h http.Handler) http.RoundTripper {
+func Serve(t *testing.T, h http.Handler) *http.Transport {
 	l := &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: h}
 	ended := make(chan error, 1)
