@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -79,6 +80,19 @@ func TestPipeline(t *testing.T) {
 	require.EqualValues(t, n, taken)
 	require.EqualValues(t, n, a.Snapshot().Ledger.Spent, "each once")
 	require.EqualValues(t, n-n/10+n/10, b.Snapshot().Ledger.Spent, "not those that failed before, and twice those that were tried again")
+}
+
+// A server that asks the first stage for an hour's rest does not hold up the second.
+func TestPassedOn(t *testing.T) {
+	a, b := quota(t), quota(t)
+	var read atomic.Int64
+	refuse := func(context.Context, string) (string, error) { return "", retry.After(errUnlucky, time.Hour) }
+	pass := func(_ context.Context, in string) (string, error) { return in, nil }
+	for item := range Run(t.Context(), numbers(1, &read), Stage{a, refuse}, Stage{b, pass}) {
+		require.ErrorIs(t, item.Err, retry.ErrWaitTooLong)
+	}
+	require.False(t, a.Snapshot().HeldUntil.IsZero())
+	require.True(t, b.Snapshot().HeldUntil.IsZero())
 }
 
 // A loop that is left ends everything, also what would take for ever.
