@@ -3,7 +3,7 @@ module example.com/fairlead/examples/cookbook
 go 1.26.0
 
 require (
-	example.com/fairlead v0.0.0-00010101000000-000000000000
+	example.com/fairlead v0.0.0
 	example.com/fairlead/examples v0.0.0-00010101000000-000000000000
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/failsafe-go/failsafe-go v0.9.8

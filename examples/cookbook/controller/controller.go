@@ -35,7 +35,7 @@ type controller struct {
 // Run works until ctx is done, with so many workers. Requests to the API server take their tokens from s.
 func Run(ctx context.Context, config *rest.Config, s *scheduler.Scheduler, workers int) error {
 	config = rest.CopyConfig(config)
-	config.RateLimiter = adapters.Limiter{S: s}
+	config.RateLimiter = adapters.Limiter{Scheduler: s}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err

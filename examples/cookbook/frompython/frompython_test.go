@@ -44,7 +44,7 @@ func flaky(times int, err error) func(context.Context) (string, error) {
 // The configuration is the default's: what the table in the README of the module says.
 func TestConfig(t *testing.T) {
 	require.Equal(t, retry.Policy{}.WithDefaults().String(), Config.Retry.String())
-	require.Equal(t, scheduler.Config{}.Limit.OrDefault(), Config.Limit)
+	require.Equal(t, scheduler.Config{}.Limit.WithDefaults(), Config.Limit)
 }
 
 func TestExecute(t *testing.T) {

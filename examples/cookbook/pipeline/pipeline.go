@@ -63,7 +63,7 @@ func through(ctx context.Context, stage Stage, items iter.Seq[Item]) iter.Seq[It
 		return nil
 	}
 	results := scheduler.Stream(ctx, stage.Scheduler, items, do,
-		scheduler.Ordered(), scheduler.LookAhead(lookAhead), scheduler.Each(cost))
+		scheduler.Ordered(), scheduler.LookAhead(lookAhead), scheduler.OptionsFor(cost))
 	return func(yield func(Item) bool) {
 		for res := range results {
 			item := res.Input
