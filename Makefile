@@ -45,9 +45,9 @@ lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'd:"; echo "$$unformatted"; exit 1; }
 	@for m in $(MODULES); do echo "== module $$m"; (cd $$m && go vet ./... && go run $(STATICCHECK) ./...) || exit 1; done
 
-build: ## build for platforms other than this one; compat is nothing but tests against other libraries
+build: ## build for platforms other than this one; compat and the cookbook are nothing but tests with other libraries
 	@for target in linux/386 linux/arm64 windows/amd64 darwin/arm64; do \
-		for m in $(filter-out %/compat,$(MODULES)); do echo "== $$target, module $$m"; \
+		for m in $(filter-out %/compat %/cookbook,$(MODULES)); do echo "== $$target, module $$m"; \
 			(cd $$m && GOOS=$${target%/*} GOARCH=$${target#*/} go vet ./...) || exit 1; done; done
 
 VERSION ?= v0.1.0

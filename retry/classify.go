@@ -14,7 +14,9 @@ import (
 //
 // Permanent wins over the others, rate limited over transient, and of several waits the longest counts.
 // An [ExhaustedError] is not looked into: its cause has had its retries, and retrying them once
-// more, by a retried call inside another, would multiply them. Texts are never read. A nil error is final.
+// more, by a retried call inside another, would multiply them. A [WaitTooLongError] is looked into, so that
+// a more patient caller may wait: mark it as [Permanent] where that is not wanted. Texts are never read.
+// A nil error is final.
 func Classify(err error) Verdict {
 	v, _ := spoken(err)
 	return v

@@ -54,7 +54,9 @@ type Config struct {
 	Adaptive bool
 
 	// MaxInFlight is the most calls whose function may run at once. A call that
-	// backs off does not count. Zero means no cap.
+	// backs off does not count. A call that is made inside another needs a slot of its
+	// own: where all slots may be held by calls that wait for such, give the inner ones a
+	// scheduler of their own. Zero means no cap.
 	MaxInFlight int
 
 	// MaxQueued is the most calls that may wait for their first attempt at the same

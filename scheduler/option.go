@@ -100,7 +100,7 @@ func Classify(judge retry.Classifier) Option {
 // OnProgress has f called when the call has to wait for tokens and when it is going
 // to be retried: on the goroutine of Do, before the next attempt, so that f may take
 // its time and may call anything. A panic in f is dropped. A submitted call with a
-// progress function keeps a goroutine while it is pending.
+// progress function keeps a goroutine while it is pending. Nil means that nobody is told.
 func OnProgress(f func(Progress)) Option {
 	return func(o *options) { o.progress = f }
 }

@@ -70,7 +70,8 @@ func OptionsFor[In any](f func(In) []Option) Option {
 // have a result. When the loop over the results is left early, what waits or runs
 // is cancelled, and Stream returns when the functions have; input that blocks
 // is not waited for. A panic of the input comes out of the loop. To finish what was
-// read and read no more, end the input.
+// read and read no more, end the input. Where the inputs are the results of another
+// Stream, cancel that one's context when you leave the loop early.
 //
 // It panics if an argument is nil or an option wrong: LookAhead is not positive, or
 // OptionsFor has another In. A function of OptionsFor that panics spoils the result of that input

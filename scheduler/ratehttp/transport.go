@@ -25,7 +25,8 @@ type Transport struct {
 	// through. Nil means Scheduler for all.
 	Choose func(*http.Request) *scheduler.Scheduler
 
-	// Base makes the attempts. Nil means [http.DefaultTransport].
+	// Base makes the attempts. Nil means [http.DefaultTransport]. A timeout of the client or of a request's context counts the
+	// wait for the turn, too; one of Base, such as [http.Transport.ResponseHeaderTimeout], is that of an attempt.
 	Base http.RoundTripper
 
 	// Options says what a request costs in each budget and how it ranks: [scheduler.Cost], [scheduler.CostOf],
