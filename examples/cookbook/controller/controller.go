@@ -9,10 +9,11 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/apimachinery/pkg/fields"
+	client "k8s.io/client-go/kubernetes/typed/core/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -27,7 +28,7 @@ import (
 const Annotation = "example.com/digest"
 
 type controller struct {
-	client kubernetes.Interface
+	client client.CoreV1Interface
 	lister corelisters.ConfigMapLister
 	queue  workqueue.TypedRateLimitingInterface[cache.ObjectName]
 }
@@ -36,16 +37,16 @@ type controller struct {
 func Run(ctx context.Context, config *rest.Config, s *scheduler.Scheduler, workers int) error {
 	config = rest.CopyConfig(config)
 	config.RateLimiter = adapters.Limiter{Scheduler: s}
-	client, err := kubernetes.NewForConfig(config)
+	core, err := client.NewForConfig(config)
 	if err != nil {
 		return err
 	}
-	factory := informers.NewSharedInformerFactory(client, 0)
-	maps := factory.Core().V1().ConfigMaps()
-	c := &controller{client: client, lister: maps.Lister(), queue: workqueue.NewTypedRateLimitingQueue(
+	source := cache.NewListWatchFromClient(core.RESTClient(), "configmaps", metav1.NamespaceAll, fields.Everything())
+	informer := cache.NewSharedIndexInformer(source, &corev1.ConfigMap{}, 0, cache.Indexers{})
+	c := &controller{client: core, lister: corelisters.NewConfigMapLister(informer.GetIndexer()), queue: workqueue.NewTypedRateLimitingQueue(
 		&adapters.Workqueue[cache.ObjectName]{Policy: retry.Policy{Initial: 10 * time.Millisecond, Max: 5 * time.Minute}},
 	)}
-	if _, err := maps.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    c.enqueue,
 		UpdateFunc: func(_, obj any) { c.enqueue(obj) },
 	}); err != nil {
@@ -55,9 +56,8 @@ func Run(ctx context.Context, config *rest.Config, s *scheduler.Scheduler, worke
 	defer func() {
 		c.queue.ShutDown()
 		all.Wait()
-		factory.Shutdown()
 	}()
-	factory.StartWithContext(ctx)
+	all.Go(func() { informer.RunWithContext(ctx) })
 	for range workers {
 		all.Go(func() {
 			for c.next(ctx) {
@@ -107,6 +107,6 @@ func (c *controller) reconcile(ctx context.Context, name cache.ObjectName) error
 	}
 	m := known.DeepCopy() // the cache's is everybody's
 	metav1.SetMetaDataAnnotation(&m.ObjectMeta, Annotation, digest)
-	_, err = c.client.CoreV1().ConfigMaps(m.Namespace).Update(ctx, m, metav1.UpdateOptions{})
+	_, err = c.client.ConfigMaps(m.Namespace).Update(ctx, m, metav1.UpdateOptions{})
 	return err
 }
