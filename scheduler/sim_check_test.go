@@ -87,7 +87,7 @@ func (s *sim) checkCounts(m move, was before) {
 	k, t := s.k, &s.k.totals
 	s.must(k.running.count == len(s.running), "C1: who was granted runs")
 	s.must(k.queue.len()+len(k.backoff) == len(s.waiting), "C1: who is not over waits")
-	s.must(t.Accepted == t.Succeeded+t.Failed+t.Exhausted+t.Cancelled+t.Dropped+t.Closed+uint64(len(s.running)+len(s.waiting)), "C1: who was accepted is here or over")
+	s.must(t.Accepted == t.Ended()+uint64(len(s.running)+len(s.waiting)), "C1: who was accepted is here or over")
 	s.must(t.Attempts == s.attempts && t.Retries == s.retries, "B4: an attempt is a grant that was used")
 	s.must(t.RateLimited == s.limited, "attempts that failed for the rate limit are counted")
 	if k.maxInFlight > 0 && k.running.count > k.maxInFlight && m.verb != moveSetSlots {
