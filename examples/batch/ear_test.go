@@ -71,10 +71,11 @@ func TestTokensFirst(t *testing.T) {
 	e.cfg.requests.burst = 50 // from here on
 	seen := says(6000, 50, time.Minute)
 	seen.Budgets = append(seen.Budgets, headers.Budget{Name: "tokens", Limit: 60, Remaining: 25})
-	ran, end := make(chan int, 1), make(chan struct{})
+	waiting, ran, end := make(chan struct{}), make(chan int, 1), make(chan struct{})
 	for i := range 5 {
 		_, err := e.s.Submit(t.Context(), func(context.Context) error {
 			if i == 0 {
+				<-waiting
 				e.hear(e.ask(), &line{tokens: 10}, seen, true)
 				ran <- e.s.Snapshot().Running
 			}
@@ -83,6 +84,7 @@ func TestTokensFirst(t *testing.T) {
 		}, scheduler.CostOf(tokenBudget, 10))
 		require.NoError(t, err)
 	}
+	close(waiting) // the others do
 	require.Equal(t, 1+2, <-ran)
 	close(end) // the others end with the scheduler
 }
