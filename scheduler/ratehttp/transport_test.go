@@ -144,7 +144,7 @@ func TestLostConnection(t *testing.T) {
 }
 
 // A judge of one's own decides in place of ours.
-func TestJudge(t *testing.T) {
+func TestClassify(t *testing.T) {
 	srv := answers(t, "500", "200", "200")
 	s := open(t, scheduler.Config{})
 	judge := func(res *http.Response, err error) retry.Verdict {

@@ -1,13 +1,16 @@
 package ratehttp_test
 
 import (
+	"bufio"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -281,4 +284,33 @@ func (w *watchedContext) AfterFunc(f func()) (stop func() bool) {
 		w.stopped <- struct{}{}
 		return inner()
 	}
+}
+
+// TestTimeoutOfAnAttempt: one of Base does not count the wait for the turn, however long.
+func TestTimeoutOfAnAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, scheduler.Config{Limit: bucket.PerMinute(1)})
+		attempts := 0
+		base := &http.Transport{ResponseHeaderTimeout: 5 * time.Second, DisableKeepAlives: true}
+		base.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			attempts++
+			silent := attempts == 1
+			ours, theirs := net.Pipe()
+			go func() {
+				defer theirs.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(theirs)); err == nil && !silent {
+					_, _ = io.WriteString(theirs, "HTTP/1.1 204 No Content\r\n\r\n")
+				}
+				_, _ = io.Copy(io.Discard, theirs) // until the other side hangs up
+			}()
+			return ours, nil
+		}
+		started := time.Now()
+		res, err := (&ratehttp.Transport{Scheduler: s, Base: base}).RoundTrip(request(t, http.MethodGet, "http://example.com/", ""))
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, http.StatusNoContent, res.StatusCode)
+		require.Equal(t, 2, attempts, "the first was given up")
+		require.Equal(t, time.Minute, time.Since(started), "and the second waited for its token")
+	})
 }
