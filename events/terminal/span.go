@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"strings"
-	"unicode"
 
 	"github.com/clipperhouse/displaywidth"
 )
@@ -86,17 +85,4 @@ func rows(text string, columns int) int {
 		column += w
 	}
 	return n
-}
-
-// clean is a name without what would upset a terminal.
-func clean(name string, ascii bool) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r), r == '\u2028', r == '\u2029':
-			return ' '
-		case ascii && r > unicode.MaxASCII, r == unicode.ReplacementChar, unicode.Is(unicode.Bidi_Control, r):
-			return '?'
-		}
-		return r
-	}, name)
 }

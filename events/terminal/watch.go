@@ -87,12 +87,16 @@ func Watch(s *scheduler.Scheduler, cfg Config) *View {
 func (v *View) Stop() { v.stop() }
 
 // Write writes lines to Out: above the picture, if there is one. The beginning of a line waits for
-// its end, or for Stop. After Stop, Write writes to Out as it is.
+// its end, or for Stop; after Stop, nothing waits. Control characters, but for line ends and tabs,
+// are made visible as by [Visible], those of colours too: turn a logger's colours off.
 func (v *View) Write(p []byte) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.over {
-		return v.out.Write(p)
+		if _, err := v.out.Write(message(p)); err != nil {
+			return 0, err
+		}
+		return len(p), nil
 	}
 	end := bytes.LastIndexByte(p, '\n') + 1
 	if end == 0 {
@@ -101,7 +105,7 @@ func (v *View) Write(p []byte) (int, error) {
 	}
 	whole := append(v.begun, p[:end]...)
 	v.begun = append([]byte(nil), p[end:]...)
-	if err := v.show(whole); err != nil {
+	if err := v.show(message(whole)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -157,7 +161,7 @@ func (v *View) look(over bool) {
 	v.counts, v.over = n, over
 	var lines []byte
 	if over && len(v.begun) > 0 {
-		lines = append(v.begun, '\n')
+		lines = message(append(v.begun, '\n'))
 	}
 	if v.screen == nil && (over || v.due()) {
 		lines = append(lines, v.style.plain(v.course, n, over)+"\n"...)

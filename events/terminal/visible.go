@@ -1,0 +1,75 @@
+package terminal
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Visible returns s with every character that a terminal obeys, instead of showing it, in the form in which Go
+// source writes it: ESC becomes \x1b, a newline \n, and a right-to-left override \u202e. These are the control
+// characters (C0, DEL and C1), the line and paragraph separators, the characters that set a text's direction, and
+// bytes that are not UTF-8. All else stays as it is.
+//
+// What a server answers or a file says must not reach a terminal without it: an escape sequence clears the screen,
+// sets the window's title or writes to the clipboard. Title and all that is written to a [View] have it done.
+func Visible(s string) string { return visible(s, "") }
+
+// visible leaves the control characters in keep as they are.
+func visible(s, keep string) string {
+	obeyed := func(r rune) bool { return obeys(r) && !strings.ContainsRune(keep, r) }
+	if utf8.ValidString(s) && strings.IndexFunc(s, obeyed) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[0])
+		case !obeyed(r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(escaped(r))
+		}
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// obeys reports whether a terminal does something on r other than to show it.
+func obeys(r rune) bool {
+	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
+}
+
+func escaped(r rune) string {
+	switch r {
+	case '\n':
+		return `\n`
+	case '\r':
+		return `\r`
+	case '\t':
+		return `\t`
+	}
+	if r < utf8.RuneSelf {
+		return fmt.Sprintf(`\x%02x`, r)
+	}
+	return fmt.Sprintf(`\u%04x`, r)
+}
+
+// message is text that a program writes: its lines and tabs stay.
+func message(p []byte) []byte {
+	return []byte(visible(string(bytes.ReplaceAll(p, []byte("\r\n"), []byte("\n"))), "\n\t"))
+}
+
+// clean is a name as it stands on a line.
+func clean(name string, ascii bool) string {
+	return strings.Map(func(r rune) rune {
+		if ascii && r > unicode.MaxASCII || r == unicode.ReplacementChar { // the width of which terminals don't agree on
+			return '?'
+		}
+		return r
+	}, Visible(name))
+}
