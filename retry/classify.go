@@ -12,27 +12,40 @@ import (
 //   - a method RetryAfter() time.Duration: above zero, the error is rate limited with that wait;
 //   - a method RateLimited() bool: if true, the error is rate limited.
 //
-// Permanent wins over the others, rate limited over transient, and of several waits the longest counts.
+// Permanent wins over the others, rate limited over transient, and of several waits the longest counts. If several markers have a wait,
+// it is for this call alone only if all of them say so, and about a budget only if all of them name that one.
 // An [ExhaustedError] is not looked into: its cause has had its retries, and retrying them once
 // more, by a retried call inside another, would multiply them. A [WaitTooLongError] is looked into, so that
 // a more patient caller may wait: mark it as [Permanent] where that is not wanted. Texts are never read.
 // A nil error is final.
 func Classify(err error) Verdict {
-	v, _ := spoken(err)
+	v, _ := Marked(err)
 	return v
 }
 
-// spoken collects what the errors in err's tree say of themselves. If none says anything, ok is
-// false; a final verdict with ok true is a Permanent.
-func spoken(err error) (v Verdict, ok bool) {
-	permanent := false
-	walk(err, func(err error) {
+// Marked returns what err says of itself, which is what [Classify] goes by, and whether it says anything. A final verdict
+// with true is that of [Permanent]. A classifier that must not overrule markers begins with it.
+func Marked(err error) (v Verdict, ok bool) {
+	permanent, weight := false, 0
+	walk(err, func(err error, around *mark) {
 		said, speaks := verdictOf(err)
 		if !speaks {
 			return
 		}
+		if _, marker := err.(*mark); !marker && around != nil { // an error's method says no more than its marker of whom it concerns
+			said.Alone, said.Budget = around.verdict.Alone, around.verdict.Budget
+		}
 		ok = true
-		permanent = permanent || said.Kind == KindFinal
+		permanent = permanent || !said.Retryable()
+		switch w := said.weight(); {
+		case w > weight:
+			v.Alone, v.Budget, weight = said.Alone, said.Budget, w
+		case w == weight:
+			v.Alone = v.Alone && said.Alone
+			if v.Budget != said.Budget {
+				v.Budget = ""
+			}
+		}
 		v.Kind = max(v.Kind, said.Kind)
 		v.Wait = max(v.Wait, said.Wait)
 	})
@@ -40,6 +53,18 @@ func spoken(err error) (v Verdict, ok bool) {
 		return Verdict{}, true
 	}
 	return v, ok
+}
+
+// weight says which of several markers are asked whom the refusal concerns: those with a wait, or else those that are rate limited
+// or say it themselves.
+func (v Verdict) weight() int {
+	switch {
+	case v.Wait > 0:
+		return 2
+	case v.Kind == KindRateLimited || v.Alone || v.Budget != "":
+		return 1
+	}
+	return 0
 }
 
 // verdictOf is what one error, without those it wraps, says of itself.
@@ -58,19 +83,23 @@ func verdictOf(err error) (v Verdict, ok bool) {
 	return Verdict{}, false
 }
 
-// walk visits err and all that it wraps, in the order of errors.Is. Unlike errors.Is it survives
-// a nil pointer in an error's clothes, which says nothing, and it stops at an ExhaustedError.
-func walk(err error, visit func(error)) {
+// walk visits err and all that it wraps, in the order of errors.Is, each with the innermost marker around it. Unlike errors.Is it
+// survives a nil pointer in an error's clothes, which says nothing, and it stops at an ExhaustedError.
+func walk(err error, visit func(err error, around *mark)) { descend(err, nil, visit) }
+
+func descend(err error, around *mark, visit func(error, *mark)) {
 	for err != nil && !isNilPointer(err) {
-		visit(err)
+		visit(err, around)
 		switch e := err.(type) {
 		case *ExhaustedError:
 			return
+		case *mark:
+			err, around = e.err, e
 		case interface{ Unwrap() error }:
 			err = e.Unwrap()
 		case interface{ Unwrap() []error }:
 			for _, err := range e.Unwrap() {
-				walk(err, visit)
+				descend(err, around, visit)
 			}
 			return
 		default:

@@ -145,6 +145,7 @@ func TestR4_MarkersKeepTheError(t *testing.T) {
 	for name, mark := range map[string]func(error) error{
 		"RateLimited": retry.RateLimited,
 		"After":       func(err error) error { return retry.After(err, time.Second) },
+		"AfterAlone":  func(err error) error { return retry.AfterAlone(err, time.Second) },
 		"Transient":   retry.Transient,
 		"Permanent":   retry.Permanent,
 	} {
@@ -161,6 +162,8 @@ func TestMarkers_Text(t *testing.T) {
 	require.EqualError(t, retry.RateLimited(errPlain), "plain (rate limited)")
 	require.EqualError(t, retry.After(errPlain, 30*time.Second), "plain (retry after 30s)")
 	require.EqualError(t, retry.After(errPlain, -1), "plain (rate limited)")
+	require.EqualError(t, retry.AfterAlone(errPlain, 30*time.Second), "plain (retry after 30s)")
+	require.EqualError(t, retry.Verdict{Kind: retry.KindTransient, Wait: time.Second}.Mark(errPlain), "plain (retry after 1s)")
 	require.EqualError(t, retry.Transient(errPlain), "plain")
 	require.EqualError(t, retry.Permanent(errPlain), "plain")
 }

@@ -135,6 +135,17 @@ func ExampleVerdict() {
 	// rate limited, retry after 30s
 }
 
+// A verdict that no single marker can say goes into the error as a whole.
+func ExampleVerdict_Mark() {
+	notReady := errors.New("202 Accepted: not ready yet")
+	err := retry.Verdict{Kind: retry.KindTransient, Alone: true, Wait: 2 * time.Second}.Mark(notReady)
+	fmt.Println(err)
+	fmt.Println(retry.Classify(err))
+	// Output:
+	// 202 Accepted: not ready yet (retry after 2s)
+	// transient, retry after 2s, this call alone
+}
+
 func ExampleKind() {
 	fmt.Println(retry.KindFinal, "|", retry.KindTransient, "|", retry.KindRateLimited)
 	// Output: final | transient | rate limited
@@ -169,6 +180,13 @@ func ExampleAfter() {
 	// true
 }
 
+// A refusal about one model is no reason to hold up calls to the others.
+func ExampleAfterAlone() {
+	err := retry.AfterAlone(errors.New("model-a is overloaded"), time.Second)
+	fmt.Println(retry.Classify(err))
+	// Output: rate limited, retry after 1s, this call alone
+}
+
 func ExampleRateLimited() {
 	err := retry.RateLimited(errAPI)
 	fmt.Println(err)
@@ -196,6 +214,23 @@ func ExampleClassify() {
 	// Output:
 	// final
 	// rate limited
+}
+
+// A classifier that retries all but what it is told not to still heeds the markers.
+func ExampleMarked() {
+	eager := func(err error) retry.Verdict {
+		if v, ok := retry.Marked(err); ok {
+			return v
+		}
+		return retry.Verdict{Kind: retry.KindTransient}
+	}
+	fmt.Println(eager(errAPI))
+	fmt.Println(eager(retry.After(errAPI, 30*time.Second)))
+	fmt.Println(eager(retry.Permanent(errAPI)))
+	// Output:
+	// transient
+	// rate limited, retry after 30s
+	// final
 }
 
 func ExampleNetwork() {

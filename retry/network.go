@@ -27,11 +27,11 @@ import (
 //
 // Retrying repeats the request. Use Network only where the server may see a request twice.
 func Network(err error) Verdict {
-	if v, ok := spoken(err); ok {
+	if v, ok := Marked(err); ok {
 		return v
 	}
 	transient, final := false, false
-	walk(err, func(err error) {
+	walk(err, func(err error, _ *mark) {
 		transient = transient || passing(err)
 		final = final || hopeless(err)
 	})
@@ -84,6 +84,6 @@ func is(err, target error) bool {
 
 // holds is errors.Is for errors that may be nil pointers.
 func holds(err, target error) (found bool) {
-	walk(err, func(err error) { found = found || is(err, target) })
+	walk(err, func(err error, _ *mark) { found = found || is(err, target) })
 	return found
 }

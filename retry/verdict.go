@@ -28,10 +28,12 @@ func (k Kind) String() string {
 	return "Kind(" + strconv.Itoa(int(k)) + ")"
 }
 
-// Verdict is what a [Classifier] makes of an error. The zero Verdict is final.
+// Verdict is a [Classifier]'s judgement of an error. The zero Verdict is final. Verdicts can be compared.
 type Verdict struct {
-	Kind Kind
-	Wait time.Duration // how long the server asked to wait; zero or less if it did not say
+	Kind   Kind
+	Alone  bool          // the refusal concerns this call alone: other calls are neither held nor slowed down
+	Wait   time.Duration // how long the server asked to wait; zero or less if it did not say
+	Budget string        // the scheduler's budget that the server says is used up; "" if it did not say
 }
 
 // Retryable says whether the verdict allows another attempt. An unknown Kind does not.
@@ -39,12 +41,31 @@ func (v Verdict) Retryable() bool {
 	return v.Kind == KindTransient || v.Kind == KindRateLimited
 }
 
-// String reads like "final" or "rate limited, retry after 30s".
-func (v Verdict) String() string {
-	if v.Retryable() && v.Wait > 0 {
-		return v.Kind.String() + ", retry after " + v.Wait.String()
+// Mark marks err with the whole verdict, so that [Classify] and [Network] find it again: what [RateLimited], [After],
+// [AfterAlone] and [Transient] do, and more. A final verdict marks err as [Permanent]. Mark returns nil if err is nil.
+func (v Verdict) Mark(err error) error {
+	if err == nil {
+		return nil
 	}
-	return v.Kind.String()
+	return &mark{err, v}
+}
+
+// String reads like "final", "rate limited, retry after 30s" or "rate limited, retry after 30s, this call alone".
+func (v Verdict) String() string {
+	if !v.Retryable() {
+		return v.Kind.String()
+	}
+	s := v.Kind.String()
+	if v.Wait > 0 {
+		s += ", retry after " + v.Wait.String()
+	}
+	if v.Alone {
+		s += ", this call alone"
+	}
+	if v.Budget != "" {
+		s += ", budget " + strconv.Quote(v.Budget)
+	}
+	return s
 }
 
 // A Classifier judges the error of a failed attempt. It may be called from many goroutines at once, and

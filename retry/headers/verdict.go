@@ -88,16 +88,11 @@ func passing(status int) bool {
 }
 
 // Mark marks err, the error that a response of that status is to its caller, with the Verdict, so that
-// [retry.Classify] finds it: as [retry.After] or [retry.Transient], as [retry.Permanent] if the server asks not
+// [retry.Classify] finds it (see [retry.Verdict.Mark]): as [retry.Permanent] if the server asks not
 // to retry, and not at all if it is merely final. It returns nil if err is nil.
 func (o Observations) Mark(status int, err error) error {
-	switch v := o.Verdict(status); {
-	case v.Kind == retry.KindRateLimited:
-		return retry.After(err, v.Wait)
-	case v.Kind == retry.KindTransient:
-		return retry.Transient(err)
-	case o.NoRetry:
-		return retry.Permanent(err)
+	if v := o.Verdict(status); v.Retryable() || o.NoRetry {
+		return v.Mark(err)
 	}
 	return err
 }

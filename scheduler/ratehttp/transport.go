@@ -190,10 +190,10 @@ func (x *exchange) outcome(res *http.Response, err error) (again bool, _ error) 
 		x.hold(res, failure)
 		return false, nil
 	case !v.Retryable() || x.req.Context().Err() != nil || !asked && !x.mayRepeat(res, err):
-		x.r.Done(marked(failure, v))
+		x.r.Done(v.Mark(failure))
 		return false, err
 	}
-	next, ended := x.r.Retry(marked(failure, v))
+	next, ended := x.r.Retry(v.Mark(failure))
 	switch {
 	case ended == nil:
 		x.r = next
@@ -220,17 +220,6 @@ func (x *exchange) judge(res *http.Response, err error) (v retry.Verdict, asked 
 		v = x.t.Classify(res, err)
 	}
 	return v, asked
-}
-
-// marked gives an error a verdict that [retry.Classify] finds.
-func marked(err error, v retry.Verdict) error {
-	switch v.Kind {
-	case retry.KindRateLimited:
-		return retry.After(err, v.Wait)
-	case retry.KindTransient:
-		return retry.Transient(err)
-	}
-	return err
 }
 
 // mostDrained is how much of a body is read to be rid of it: up to there that is cheaper than another connection.
