@@ -104,9 +104,11 @@ func (st *site) results() map[string]result {
 	require.NoError(st.t, err)
 	defer f.Close()
 	all := map[string]result{}
-	tail, err := readResults(f, st.out, func(r *result, _, _ int, _ uint32) {
-		require.NotContains(st.t, all, r.ID, "answered twice")
-		all[r.ID] = *r
+	tail, err := readResults(f, st.out, func(e *entry) {
+		require.NotContains(st.t, all, e.ID, "answered twice")
+		var r result
+		require.NoError(st.t, json.Unmarshal(e.text, &r))
+		all[e.ID] = r
 	})
 	require.NoError(st.t, err)
 	require.Empty(st.t, tail)
@@ -124,7 +126,7 @@ func TestMisbehaviour(t *testing.T) {
 	sum, err := st.process("-retries", "30") // so many that no line can run out of them
 	require.NoError(t, err)
 	require.Equal(t, 200, sum.answered)
-	require.Zero(t, sum.failed+sum.lost+sum.duplicated)
+	require.Zero(t, sum.failed+sum.todo+sum.duplicated)
 	require.NotZero(t, sum.retries)
 	require.Len(t, st.results(), 200)
 	require.Len(t, st.entries(), 200+int(sum.retries), "the API has seen the attempts and nothing else")
@@ -137,7 +139,7 @@ func TestRefused(t *testing.T) {
 	sum, err := st.process()
 	require.NoError(t, err)
 	require.Equal(t, 30, sum.answered)
-	require.Zero(t, sum.failed+sum.lost+sum.duplicated)
+	require.Zero(t, sum.failed+sum.todo+sum.duplicated)
 	require.NotZero(t, sum.refused)
 }
 
@@ -236,7 +238,7 @@ func TestAudit(t *testing.T) {
 `), 0o644))
 	sum, err := audit(st.in, st.out)
 	require.NoError(t, err)
-	require.Equal(t, counts{answered: 2, lost: 2, duplicated: 1}, sum.counts)
+	require.Equal(t, counts{answered: 2, todo: 2, duplicated: 1}, sum.counts)
 }
 
 // TestBudgetOnResume: being killed and started again, even before there is any answer, earns

@@ -25,7 +25,7 @@ func TestDrain(t *testing.T) {
 	r.log.await(t, "batch: reading no more; 1024 accepted requests have 1h0m0s to finish; Ctrl-C again stops at once\n")
 	g.open()
 	sum := r.result(t)
-	require.Equal(t, counts{answered: scheduler.DefaultLookAhead, lost: 100}, sum.counts)
+	require.Equal(t, counts{answered: scheduler.DefaultLookAhead, todo: 100}, sum.counts)
 	require.Zero(t, r.s.Snapshot().Totals.Refused, "not even one line more")
 	require.Empty(t, sum.left)
 	require.Equal(t, "batch: everything that was accepted has finished\n", sum.left.String())
@@ -74,7 +74,7 @@ func TestDrainTimesOut(t *testing.T) {
 			held := time.Since(both)
 			g.open()
 			sum := r.result(t)
-			require.Equal(t, counts{answered: 1, lost: 19}, sum.counts)
+			require.Equal(t, counts{answered: 1, todo: 19}, sum.counts)
 			require.GreaterOrEqual(t, sum.perRequest.Run, held+api.Slow, "what ran on is counted to its end")
 			requireLeft(t, sum.left)
 
@@ -153,7 +153,7 @@ func TestSecondSignal(t *testing.T) {
 			r.log.await(t, message)
 			r.again()
 			sum := r.result(t)
-			require.Equal(t, counts{lost: 5}, sum.counts, "what was cut off has no result")
+			require.Equal(t, counts{todo: 5}, sum.counts, "what was cut off has no result")
 			require.Equal(t, leftovers{
 				{name: `line 1 "c1"`, state: "running", attempts: 1},
 				{name: `line 2 "c2"`, state: "running", attempts: 1},
@@ -194,5 +194,5 @@ func TestDrainingBudget(t *testing.T) {
 	r.signal()
 	r.log.await(t, "21 accepted requests have 10s to finish (the budget needs about 2")
 	r.again()
-	require.Equal(t, counts{lost: 21}, r.result(t).counts)
+	require.Equal(t, counts{todo: 21}, r.result(t).counts)
 }

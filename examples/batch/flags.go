@@ -26,6 +26,7 @@ type config struct {
 	headers  http.Header
 	timeout  time.Duration
 	drain    time.Duration
+	again    bool // run once more what failed in earlier runs
 }
 
 const usage = `Usage: batch -in requests.jsonl -out results.jsonl [flags]
@@ -88,6 +89,7 @@ func parseFlags(args []string) (config, error) {
 	fs.StringVar(&cfg.trace, "trace", "", "`file` to write what happened to, as a trace for Perfetto or chrome://tracing")
 	fs.DurationVar(&cfg.timeout, "timeout", time.Minute, "longest time one attempt may take")
 	fs.DurationVar(&cfg.drain, "drain", 10*time.Second, "how long requests that were accepted may take to finish after Ctrl-C; 0 lets only those finish that run")
+	fs.BoolVar(&cfg.again, "again", false, "take the lines that failed in earlier runs out of -out, and run them again")
 	cfg.headers = http.Header{}
 	fs.Func("header", "a header to send along, as `'Name: value'`; $NAME in it is taken from the environment; may be repeated", cfg.addHeader)
 	if err := fs.Parse(args); err != nil {

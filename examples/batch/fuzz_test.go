@@ -60,10 +60,12 @@ func FuzzAnswer(f *testing.F) {
 		read := 0
 		_, err = file.file.Seek(0, io.SeekStart)
 		require.NoError(t, err)
-		tail, err := readResults(file.file, "results", func(got *result, _, number int, hash uint32) {
+		tail, err := readResults(file.file, "results", func(e *entry) {
 			read++
-			require.Equal(t, 3, number)
-			require.Equal(t, l.hash, hash)
+			require.Equal(t, 3, e.number)
+			require.Equal(t, l.hash, e.hash)
+			var got result
+			require.NoError(t, json.Unmarshal(e.text, &got))
 			require.JSONEq(t, string(asJSON(body)), string(got.Response.Body))
 		})
 		require.NoError(t, err)

@@ -18,7 +18,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 // The exit codes.
 const (
 	exitOK          = 0
-	exitFailed      = 1 // some request failed or was lost, or the run could not go on
+	exitFailed      = 1 // some request failed or is left to do, or the run could not go on
 	exitUsage       = 2
 	exitInterrupted = 130
 )
@@ -62,11 +62,11 @@ func run(args []string) int {
 	switch {
 	case soft.Err() != nil:
 		fmt.Fprint(os.Stderr, sum.left)
-		if sum.lost > 0 {
-			fmt.Fprintf(os.Stderr, "batch: interrupted with %d lines left to do: the same command goes on from here\n", sum.lost)
+		if sum.todo > 0 {
+			fmt.Fprintf(os.Stderr, "batch: interrupted with %d lines left to do: the same command goes on from here\n", sum.todo)
 		}
 		return exitInterrupted
-	case sum.failed > 0 || sum.lost > 0 || sum.duplicated > 0:
+	case sum.failed > 0 || sum.todo > 0 || sum.duplicated > 0:
 		return exitFailed
 	}
 	return exitOK

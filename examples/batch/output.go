@@ -86,13 +86,13 @@ func (out *output) acquire() error {
 
 func (out *output) resume() error {
 	whole, missing := int64(0), 0
-	tail, err := readResults(out.file, out.path, func(r *result, size int, number int, hash uint32) {
-		whole += int64(size)
-		if number >= len(out.done) {
-			missing = number
+	tail, err := readResults(out.file, out.path, func(e *entry) {
+		whole += int64(len(e.text))
+		if e.number >= len(out.done) {
+			missing = e.number
 			return
 		}
-		out.done[number], out.any = hash, true
+		out.done[e.number], out.any = e.hash, true
 	})
 	switch {
 	case err != nil:
@@ -162,9 +162,31 @@ func (out *output) close() error {
 	return errors.Join(err, out.lock.Unlock())
 }
 
-// readResults calls f for every whole line of results, with its size and its id's parts,
-// and returns what comes after the last of them.
-func readResults(r io.Reader, path string, f func(r *result, size, number int, hash uint32)) (tail []byte, err error) {
+// entry is what a later run needs to know of a result. It has none of the answer's body, of
+// which there may be more than memory holds.
+type entry struct {
+	ID    string   `json:"id"`
+	Error *failure `json:"error"`
+
+	text   []byte // the line itself; the next one overwrites it
+	number int    // of the line of the input, by the id
+	hash   uint32
+}
+
+// parseEntry reads a line of results.
+func parseEntry(text []byte) (*entry, error) {
+	e := &entry{text: text}
+	if err := json.Unmarshal(text, e); err != nil {
+		return nil, fmt.Errorf("not a result: %w", err)
+	}
+	var err error
+	e.number, e.hash, err = parseID(e.ID)
+	return e, err
+}
+
+// readResults calls f for every whole line of results, and returns what comes after the
+// last of them.
+func readResults(r io.Reader, path string, f func(e *entry)) (tail []byte, err error) {
 	in := bufio.NewReaderSize(r, 1<<16)
 	for at := 1; ; at++ {
 		text, err := in.ReadBytes('\n')
@@ -174,14 +196,10 @@ func readResults(r io.Reader, path string, f func(r *result, size, number int, h
 		case err != nil:
 			return nil, err
 		}
-		var res result
-		if err := json.Unmarshal(bytes.TrimSpace(text), &res); err != nil {
-			return nil, fmt.Errorf("%s:%d: not a result: %w: use another -out, or mend that line", path, at, err)
-		}
-		number, hash, err := parseID(res.ID)
+		e, err := parseEntry(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w: use another -out, or mend that line", path, at, err)
 		}
-		f(&res, len(text), number, hash)
+		f(e)
 	}
 }

@@ -40,7 +40,7 @@ func TestCtrlC(t *testing.T) {
 	log.await(t, "accepted requests have 10s to finish")
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	requireEnd(cmd, exitInterrupted, log,
-		"lost:             5\nduplicated:       0\n",
+		"left to do:       5\nduplicated:       0\n",
 		", 2 running)\n  line 1 \"c1\": running, attempts made: 1\n  line 2 \"c2\": running, attempts made: 1\n",
 		"batch: interrupted with 5 lines left to do: the same command goes on from here\n")
 	require.NotContains(t, log.String(), "time per request", "there is none to speak of")
@@ -54,6 +54,6 @@ func TestCtrlC(t *testing.T) {
 	requireEnd(cmd, exitInterrupted, log, "time per request:", "batch: everything that was accepted has finished\n")
 
 	cmd, log = start(st)
-	requireEnd(cmd, exitOK, log, "answered:         5\nfailed:           0\nlost:             0\nduplicated:       0\n")
+	requireEnd(cmd, exitOK, log, "answered:         5\nfailed:           0\nleft to do:       0\nduplicated:       0\n")
 	require.Len(t, st.results(), 5)
 }

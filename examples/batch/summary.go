@@ -23,7 +23,7 @@ type summary struct {
 type counts struct {
 	answered   int   // lines with a result that is a success
 	failed     int   // lines with a result that is an error
-	lost       int   // lines without a result
+	todo       int   // lines without a result: the next run has them
 	duplicated int   // results beyond the first of their line
 	refused    int64 // 429s
 	retries    uint64
@@ -43,16 +43,16 @@ func audit(in, out string) (summary, error) {
 	}
 	defer f.Close()
 	results := make([]uint32, last+1) // by line number: the hash of a result
-	_, err = readResults(f, out, func(r *result, _ int, number int, hash uint32) {
+	_, err = readResults(f, out, func(e *entry) {
 		switch {
-		case number > last: // of no line
-		case results[number] != 0:
+		case e.number > last: // of no line
+		case results[e.number] != 0:
 			sum.duplicated++
-		case r.Error == nil:
-			results[number] = hash
+		case e.Error == nil:
+			results[e.number] = e.hash
 			sum.answered++
 		default:
-			results[number] = hash
+			results[e.number] = e.hash
 			sum.failed++
 		}
 	})
@@ -61,7 +61,7 @@ func audit(in, out string) (summary, error) {
 	}
 	return sum, eachLine(ctx, in, func(l *line) error {
 		if results[l.number] != l.hash { // none, or of what the line once was
-			sum.lost++
+			sum.todo++
 		}
 		return nil
 	})
@@ -74,7 +74,7 @@ func (s summary) String() string {
 		value any
 	}
 	rows := []row{
-		{"answered", s.answered}, {"failed", s.failed}, {"lost", s.lost}, {"duplicated", s.duplicated},
+		{"answered", s.answered}, {"failed", s.failed}, {"left to do", s.todo}, {"duplicated", s.duplicated},
 		{"429s seen", s.refused}, {"retries", s.retries}, {"elapsed", s.elapsed.Round(10 * time.Millisecond)},
 	}
 	if s.used > 0 {
