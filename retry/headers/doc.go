@@ -1,5 +1,5 @@
 // Package headers reads what an HTTP response says about its server's limits: how long to wait, whether to
-// come back at all, and how much of each budget is left. [Parse] is the one function; what it gives says
+// come back at all, and how much of each budget is left. [Parse] is the main function; what it gives says
 // everything in the same terms, whoever the server is:
 //
 //	res, err := client.Do(req)
@@ -34,9 +34,9 @@
 // told to by its owner: a server, or a proxy on the way, that promises more than there is would otherwise open the gates.
 // A response out of a cache tells of the past, and is better not parsed.
 //
-// Bodies are not read, and with them what only they say: OpenAI's insufficient_quota, a 429 that no
-// waiting cures; GitHub's secondary limit in a 403 without Retry-After; AWS's error codes; Google's RetryInfo, which
-// is in a body or in gRPC's status. Mark such an error with [retry.Permanent], which wins over what Mark says, or
+// Parse reads no bodies, and with them what only they say: OpenAI's insufficient_quota, a 429 that no
+// waiting cures; GitHub's secondary limit in a 403 without Retry-After; AWS's error codes; Google's wait, which
+// [RetryInfo] reads from a body. Mark such an error with [retry.Permanent], which wins over what Mark says, or
 // with [retry.After], of which the longest wins.
 //
 // Everything here is a pure function of its arguments, and safe for concurrent use.

@@ -106,3 +106,19 @@ func ExampleBudget() {
 	// daily 1000 24h0m0s 58
 	// burst 100 1m0s -1
 }
+
+// Google's APIs say in the body when to come back.
+func ExampleRetryInfo() {
+	body := `{"error": {
+		"code": 429,
+		"message": "You exceeded your current quota.",
+		"status": "RESOURCE_EXHAUSTED",
+		"details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.07s"}]
+	}}`
+	err := errors.New("429 Too Many Requests")
+	if wait, ok := headers.RetryInfo([]byte(body)); ok {
+		err = retry.After(err, wait)
+	}
+	fmt.Println(retry.Classify(err))
+	// Output: rate limited, retry after 34.07s
+}

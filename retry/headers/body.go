@@ -1,0 +1,42 @@
+package headers
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// RetryInfo reads how long the body of a refusal asks to wait, and whether it asks for it at all. Google's APIs say so in no header
+// field: the body is a google.rpc.Status as JSON, alone or in an array, of which a detail is a google.rpc.RetryInfo with a
+// retryDelay such as "34.07s". Of several the longest counts. A body that is cut off says nothing.
+func RetryInfo(body []byte) (wait time.Duration, ok bool) {
+	var first json.RawMessage
+	if many := []json.RawMessage(nil); json.Unmarshal(body, &many) == nil && len(many) > 0 {
+		first = many[0]
+	} else {
+		first = body
+	}
+	var refusal struct {
+		Error struct {
+			Details []json.RawMessage
+		}
+	}
+	_ = json.Unmarshal(first, &refusal) // what has another form says nothing
+	for _, raw := range refusal.Error.Details {
+		var detail struct {
+			Type       string `json:"@type"`
+			RetryDelay string
+		}
+		if json.Unmarshal(raw, &detail) != nil || !strings.HasSuffix(detail.Type, "google.rpc.RetryInfo") {
+			continue
+		}
+		n, unit, number := leading(detail.RetryDelay)
+		if !number || unit != "s" {
+			continue
+		}
+		if d := n.times(time.Second); d > 0 {
+			wait, ok = max(wait, d), true
+		}
+	}
+	return wait, ok
+}
