@@ -138,20 +138,21 @@ func (l *line) request(base *url.URL) error {
 	}
 	u, err := url.Parse(target)
 	if err != nil {
-		return fmt.Errorf("url: %w", err)
+		return fmt.Errorf("url %q is not one: %w", hidden(target), cause(err))
 	}
-	if base != nil {
-		u = base.ResolveReference(u)
+	u = join(base, u)
+	if !absolute(u) && u.Scheme == "" && base == nil {
+		return fmt.Errorf("url %q is not absolute, %w", hidden(target), errNoBase)
 	}
 	if !absolute(u) {
-		return fmt.Errorf("url %q is not absolute, and there is no -url to complete it", target)
+		return fmt.Errorf("url %q is not absolute: it must be like https://api.example.com/v1/things", hidden(target))
 	}
 	if base != nil && (u.Host != base.Host || u.Scheme != base.Scheme) { // the headers have keys in them
-		return fmt.Errorf("url %q is not at %s://%s, where -url is: leave out -url to allow any place", target, base.Scheme, base.Host)
+		return fmt.Errorf("url %q is not at %s://%s, where -url is: leave out -url to allow any place", hidden(target), base.Scheme, base.Host)
 	}
 	l.url = u.String()
 	if _, err := http.NewRequest(l.method, l.url, nil); err != nil {
-		return err
+		return fmt.Errorf("method %q, url %q: %w", l.method, hidden(target), cause(err))
 	}
 	return nil
 }
