@@ -51,9 +51,8 @@ func (t *Transport) costs(s *scheduler.Scheduler, in, out int64) (opts []schedul
 
 // settle corrects what a request was said to cost, if the response has told.
 func (x *exchange) settle(r *scheduler.Reservation, u *usage) {
-	if u.known() {
-		all, in, out := u.sums()
-		x.t.each(x.s, all, in, out, func(budget string, tokens int64) {
+	if used, ok := u.sums(); ok {
+		x.t.each(x.s, used.Total, used.Input, used.Output, func(budget string, tokens int64) {
 			_ = r.Settle(budget, tokens) // it may be closed by now
 		})
 	}

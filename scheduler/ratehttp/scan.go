@@ -2,25 +2,29 @@ package ratehttp
 
 import "bytes"
 
-// scanner finds the integers in JSON that goes by, and where they stand. It keeps the names that lead there and nothing
-// else, however long the JSON is and however it comes in parts. Of what is not JSON it makes what it can.
+// scanner finds the integers and the strings in JSON that goes by, and where they stand. It keeps the names that lead there
+// and nothing else, however long the JSON is and however it comes in parts. Of what is not JSON it makes what it can.
 type scanner struct {
 	depth   int    // how many objects and arrays are open
 	objects uint64 // a bit for each of the outermost 64: it is an object
 
-	inString  bool
-	escaped   bool
 	wantsName bool // a string that begins here is a name
-	isName    bool // the string is one
+	named     bool // a value that begins here is that of the latest name
+	inString  bool
+	isName    bool  // the string is one
+	escape    uint8 // where in an escape of the string it is: 1 after the backslash, 2 to 5 before the digits of \u
 
-	names  [mostDepth]name // the latest name in each of the outermost objects
+	char rune // the character of the string that the latest byte has ended, or the byte if it is not ASCII; -1: none
+	code rune // of an escape, so far
+
+	names  [mostDepth + 1]name // the latest name in each of the outermost objects; the last is for all that are deeper
 	number int64
-	digits int // of number; tooLong: it is none that we want
+	digits int // of number; tooLong: the scanner does not report it
 }
 
 const (
 	mostDepth  = 3  // how deep the deepest number is that we want
-	mostDigits = 15 // nobody has as many tokens
+	mostDigits = 12 // no request has as many tokens
 	tooLong    = mostDigits + 1
 )
 
@@ -30,9 +34,11 @@ type name struct {
 	length int
 }
 
-// key is the name at that depth, from 1, that leads to where the scanner is.
+func (s *scanner) at(depth int) *name { return &s.names[min(depth, mostDepth+1)-1] }
+
+// key returns the name at that depth, from 1, that leads to where the scanner is.
 func (s *scanner) key(depth int) string {
-	n := &s.names[depth-1]
+	n := s.at(depth)
 	if n.length > len(n.text) {
 		return ""
 	}
@@ -44,12 +50,12 @@ func (s *scanner) ends(c byte) (n int64, ok bool) {
 	if s.digits == 0 || s.digits == tooLong || s.inString || ofNumber(c) {
 		return 0, false
 	}
-	return s.number, 0 < s.depth && s.depth <= mostDepth && s.inObject() && !s.wantsName
+	return s.number, 0 < s.depth && s.depth <= mostDepth && s.isObject(s.depth) && !s.wantsName
 }
 
-// skip is how many of the bytes to come are in a string that is no name, and change nothing.
+// skip returns how many of the bytes to come are in a string that is no name, and change nothing.
 func (s *scanner) skip(p []byte) int {
-	if !s.inString || s.isName || s.escaped {
+	if !s.inString || s.isName || s.escape != 0 {
 		return 0
 	}
 	if n := bytes.IndexAny(p, "\"\\\r\n"); n >= 0 { // there are no ends of lines in strings, but in streams of events
@@ -60,6 +66,7 @@ func (s *scanner) skip(p []byte) int {
 
 // feed takes the next byte.
 func (s *scanner) feed(c byte) {
+	s.char = -1
 	switch {
 	case s.inString:
 		s.text(c)
@@ -87,28 +94,26 @@ func (s *scanner) digit(c byte) {
 func (s *scanner) structure(c byte) {
 	switch c {
 	case '"':
-		s.inString, s.isName = true, s.wantsName
-		if s.isName && s.depth <= mostDepth {
-			s.names[s.depth-1] = name{}
+		s.inString, s.isName, s.escape = true, s.wantsName, 0
+		if s.isName && s.depth > 0 {
+			*s.at(s.depth) = name{}
 		}
 	case '{', '[':
 		s.open(c == '{')
 	case '}', ']':
 		s.depth = max(0, s.depth-1)
-		s.wantsName = false
+		s.wantsName, s.named = false, false
 	case ':':
-		s.wantsName = false
+		s.wantsName, s.named = false, s.isObject(s.depth)
 	case ',':
-		s.wantsName = s.inObject()
+		s.wantsName, s.named = s.isObject(s.depth), false
 	}
 }
 
 func (s *scanner) open(object bool) {
 	s.depth++
-	s.wantsName = object
-	if s.depth <= mostDepth {
-		s.names[s.depth-1] = name{}
-	}
+	s.wantsName, s.named = object, false
+	*s.at(s.depth) = name{}
 	if s.depth <= 64 {
 		bit := uint64(1) << (s.depth - 1)
 		s.objects &^= bit
@@ -118,26 +123,71 @@ func (s *scanner) open(object bool) {
 	}
 }
 
-func (s *scanner) inObject() bool {
-	return 0 < s.depth && s.depth <= 64 && s.objects>>(s.depth-1)&1 == 1
+// isObject reports whether what is open at that depth is an object.
+func (s *scanner) isObject(depth int) bool {
+	return 0 < depth && depth <= 64 && s.objects>>(depth-1)&1 == 1
 }
 
 // text takes a byte of a string.
 func (s *scanner) text(c byte) {
 	switch {
-	case s.escaped:
-		s.escaped = false
+	case s.escape == 1 && c == 'u':
+		s.escape, s.code = 2, 0
+		return
+	case s.escape == 1:
+		s.escape, s.char = 0, unescaped(c)
+	case s.escape > 1:
+		s.code = s.code<<4 | hex(c)
+		if s.escape = (s.escape + 1) % 6; s.escape != 0 {
+			return
+		}
+		s.char = s.code
 	case c == '\\':
-		s.escaped = true
+		s.escape = 1
+		return
 	case c == '"':
 		s.inString = false
 		return
+	default:
+		s.char = rune(c)
 	}
-	if s.isName && s.depth <= mostDepth {
-		n := &s.names[s.depth-1]
-		if n.length < len(n.text) {
-			n.text[n.length] = c
-		}
-		n.length = min(n.length+1, len(n.text)+1)
+	if s.isName && s.depth > 0 {
+		s.at(s.depth).add(s.char)
 	}
+}
+
+// add adds a character to the name. All names that we look for are ASCII.
+func (n *name) add(c rune) {
+	if n.length < len(n.text) {
+		n.text[n.length] = byte(min(c, 0xFF))
+	}
+	n.length = min(n.length+1, len(n.text)+1)
+}
+
+// unescaped returns the character for which one stands after a backslash.
+func unescaped(c byte) rune {
+	switch c {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return rune(c)
+}
+
+// hex returns the value of a hexadecimal digit, or 0.
+func hex(c byte) rune {
+	switch {
+	case '0' <= c && c <= '9':
+		return rune(c - '0')
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return rune(c|0x20-'a') + 10
+	}
+	return 0
 }

@@ -9,10 +9,17 @@ import (
 	"strings"
 )
 
-// Tokens estimates what a request to a model costs: the tokens of its input, and the most that its output may
-// have. It knows the JSON bodies of OpenAI's and Anthropic's APIs and of those that are like them. When the response says in its
-// usage what the request did cost, that is settled: total_tokens or, without it, those of input and output together, to which
-// Anthropic's cache_creation_input_tokens belong. See [scheduler.Settle].
+// Tokens estimates how many tokens a request to a model costs: those of its input, and the most that its output may
+// have. It knows the JSON bodies of OpenAI's, Anthropic's and Gemini's APIs and of those that are like them. When the response
+// says what the request has cost (see [ReadUsage]), the estimate is corrected to that. See [scheduler.Settle].
+//
+// The input has a token for each 4 bytes of the body. Text that is escaped counts as if it were not. An image, a sound or a document in
+// base64 counts as its length, but for no more than 1000 tokens: that is about what a picture of a million pixels costs. Base64 is looked for
+// in strings that are a data: URL, and in the members data, file_data and b64_json.
+//
+// The output has as many tokens as max_tokens, max_completion_tokens, max_output_tokens or Gemini's generationConfig.maxOutputTokens
+// allows, times the answers that n, best_of or generationConfig.candidateCount asks for. Of several the largest counts. A number
+// that is no whole number of at most 12 digits is ignored.
 //
 // The estimate of both together is taken from the budget "tokens", and those of input and output from "input-tokens" and
 // "output-tokens", as far as the scheduler has such budgets: see [Transport.Budget]. What has no JSON body costs no tokens.
@@ -22,23 +29,67 @@ import (
 //
 // The zero Tokens is ready to use.
 type Tokens struct {
-	// Count counts the tokens of a body, of which it is given up to MaxBody bytes. Nil means one for each 4
-	// characters; then no copy is made of a body that can be had again (GetBody).
+	// Count counts the tokens of a body, of which it is given up to MaxBody bytes. Nil means the estimate above, for which
+	// no copy is made of a body that can be had again (GetBody).
 	Count func(body []byte) int64
 
-	// Output is how many tokens of output are assumed of a request without max_tokens, max_completion_tokens and
-	// max_output_tokens. Zero means none.
+	// Output is how many tokens of output are assumed of each answer to a request that does not say how many it may have. Zero
+	// means none.
 	Output int64
 
-	// MaxBody is how many bytes of a body are looked at; the rest is taken to have a token for each 4 bytes, if the
-	// request says how long it is. Zero means 1 MiB.
+	// MaxBody is how many bytes of a body are looked at. The rest has a token for each 4 bytes, or belongs to the base64 in which it begins,
+	// if the request says how long it is; what it says of the output is not seen. Zero means 32 MiB, and 1 MiB for a body of which a copy
+	// is kept meanwhile.
 	MaxBody int64
 }
 
 const (
-	charsPerToken  = 4
-	defaultMaxBody = 1 << 20
+	mostScanned = 32 << 20 // more than most APIs take
+	mostKept    = 1 << 20
 )
+
+// Estimate returns how many tokens the request costs that has this body of JSON: those of its input, and the most that its output may
+// have. Neither is negative, and their sum does not overflow. No body costs nothing.
+func (k *Tokens) Estimate(body []byte) (input, output int64) {
+	if len(body) == 0 {
+		return 0, 0
+	}
+	p := prompt{output: -1}
+	most := min(int64(len(body)), k.most(false))
+	_, _ = p.Write(body[:most]) // never fails
+	p.kept = body[:most]
+	return k.price(&p, int64(len(body))-most)
+}
+
+// most returns how many bytes of a body are looked at.
+func (k *Tokens) most(keep bool) int64 {
+	switch {
+	case k.MaxBody > 0:
+		return k.MaxBody
+	case keep:
+		return mostKept
+	}
+	return mostScanned
+}
+
+// price returns what a body costs that went by, but for a rest.
+func (k *Tokens) price(p *prompt, rest int64) (input, output int64) {
+	input = p.input(rest)
+	if k.Count != nil {
+		input = max(0, k.Count(p.kept))
+		input += min(p.unseen(rest), math.MaxInt64-input)
+	}
+	output = p.output
+	if output < 0 {
+		output = max(0, k.Output)
+	}
+	if n := max(1, p.answers); output > math.MaxInt64/n {
+		output = math.MaxInt64
+	} else {
+		output *= n
+	}
+	return input, min(output, math.MaxInt64-input)
+}
 
 // estimate looks at a copy of the body; if there is none, at the body itself, and returns a request in which what was read is
 // put back.
@@ -46,33 +97,19 @@ func (k *Tokens) estimate(req *http.Request) (in, out int64, again *http.Request
 	if req.Body == nil || req.Body == http.NoBody || !isJSON(req.Header) {
 		return 0, 0, req
 	}
-	most := k.MaxBody
-	if most <= 0 {
-		most = defaultMaxBody
-	}
-	p := &prompt{output: -1, keep: k.Count != nil}
+	p := &prompt{output: -1, keep: k.Count != nil || req.GetBody == nil}
+	most := k.most(p.keep)
 	if req.GetBody != nil {
 		if r, err := req.GetBody(); err == nil {
 			_, _ = io.Copy(p, io.LimitReader(r, most)) // who sends the body will hear of it
 			_ = r.Close()
 		}
 	} else {
-		p.keep = true
 		_, err := io.Copy(p, io.LimitReader(req.Body, most))
 		req = putBack(req, p.kept, err)
 	}
-	in = (p.chars + charsPerToken - 1) / charsPerToken
-	if k.Count != nil {
-		in = max(0, k.Count(p.kept))
-	}
-	if rest := req.ContentLength - p.bytes; rest > 0 {
-		in += (rest + charsPerToken - 1) / charsPerToken
-	}
-	out = p.output
-	if out < 0 {
-		out = max(0, k.Output)
-	}
-	return in, min(out, math.MaxInt64-in), req
+	in, out = k.price(p, max(0, req.ContentLength-p.bytes))
+	return in, out, req
 }
 
 // putBack returns a copy of a request whose body begins with what was read of it.
@@ -93,41 +130,6 @@ func putBack(req *http.Request, read []byte, err error) *http.Request {
 type failed struct{ err error }
 
 func (f failed) Read([]byte) (int, error) { return 0, f.err }
-
-// prompt is the body of a request as it goes by.
-type prompt struct {
-	scanner
-	keep   bool
-	kept   []byte
-	bytes  int64
-	chars  int64
-	output int64 // the largest that is said; -1: nothing is
-}
-
-func (p *prompt) Write(b []byte) (int, error) {
-	if p.keep {
-		p.kept = append(p.kept, b...)
-	}
-	p.bytes += int64(len(b))
-	for _, c := range b {
-		if c&0xC0 != 0x80 { // not the rest of a character of UTF-8
-			p.chars++
-		}
-	}
-	for i := 0; i < len(b); i++ {
-		if i += p.skip(b[i:]); i == len(b) {
-			break
-		}
-		if n, ok := p.ends(b[i]); ok && p.depth == 1 {
-			switch p.key(1) {
-			case "max_tokens", "max_completion_tokens", "max_output_tokens":
-				p.output = max(p.output, n)
-			}
-		}
-		p.feed(b[i])
-	}
-	return len(b), nil
-}
 
 // isJSON says whether a body can be read as JSON.
 func isJSON(h http.Header) bool {

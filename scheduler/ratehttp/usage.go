@@ -1,54 +1,110 @@
 package ratehttp
 
-import "net/http"
+import (
+	"bytes"
+	"net/http"
+)
 
-// usage is what a response says that it has cost. Of what is said more than once, as in a stream, the last
-// counts. -1 means unknown.
+// Usage is what the response to a request says that it has cost, in tokens.
+type Usage struct {
+	Total  int64 // what the response says, or else Input and Output together
+	Input  int64 // -1 if the response does not say
+	Output int64 // -1 if the response does not say
+}
+
+// ReadUsage looks for the usage in the body of a response, which is JSON, a stream of Server-Sent Events, or the JSON array that
+// Gemini streams. It knows the forms of OpenAI, Anthropic and Gemini. Of a number that is there more than once, as in a stream,
+// the last counts. A number that is no whole number of at most 12 digits is ignored.
+//
+// Total is total_tokens or totalTokenCount. A response without one, such as Anthropic's, has cost the sum of Input and Output, and
+// its cache_creation_input_tokens are part of Input; those that were read from the cache are not. Thinking is part of Output.
+//
+// It returns false, and -1 for each number, if the body does not say what the request has cost.
+func ReadUsage(body []byte) (Usage, bool) {
+	w := newWatcher(!startsAsJSON(body))
+	w.feed(body)
+	return w.usage.sums()
+}
+
+// startsAsJSON tells JSON from a stream of events.
+func startsAsJSON(body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	return len(body) > 0 && (body[0] == '{' || body[0] == '[')
+}
+
+// usage collects the numbers of a usage. -1 means unknown.
 type usage struct {
 	total, input, output int64
 	cacheWrites          int64 // Anthropic's, which count as input but are not in it; what is read from the cache does not
+	tools, thoughts      int64 // Gemini's, which count as input and output but are not in them
 	final                bool  // not merely what a stream begins with
 }
 
-func (u *usage) known() bool { return u.final && (u.total >= 0 || u.input >= 0 || u.output >= 0) }
-
-// sums are the tokens in all, of input and of output; -1 means unknown.
-func (u *usage) sums() (all, in, out int64) {
-	in, out = u.input, u.output
+// sums returns the tokens in all, of input and of output. A total includes all that is said besides it, so what one of the
+// other two is may follow from it.
+func (u *usage) sums() (Usage, bool) {
+	in, out := u.input, u.output
 	if in >= 0 {
-		in += max(0, u.cacheWrites)
+		in += u.tools
+		if u.total < 0 {
+			in += u.cacheWrites
+		}
 	}
-	if u.total >= 0 {
-		return u.total, in, out
+	if out >= 0 || u.thoughts > 0 {
+		out = max(0, out) + u.thoughts
 	}
-	return max(0, in) + max(0, out), in, out
+	switch {
+	case !u.final || u.total < 0 && in < 0 && out < 0:
+		return Usage{Total: -1, Input: -1, Output: -1}, false
+	case u.total < 0:
+		return Usage{Total: max(0, in) + max(0, out), Input: in, Output: out}, true
+	case in >= 0 && out < 0:
+		out = max(0, u.total-in)
+	case in < 0 && out >= 0:
+		in = max(0, u.total-out)
+	}
+	return Usage{Total: u.total, Input: in, Output: out}, true
 }
 
-// take takes down a number if it is one of a usage: at the top; in the response of OpenAI's stream of responses; or in the
-// message with which Anthropic's stream begins, at a time when there is no output yet.
+// take takes a number if it is one of a usage.
 func (u *usage) take(s *scanner, n int64) {
-	first := false
-	switch {
-	case s.depth == 2 && s.key(1) == "usage":
-	case s.depth == 3 && s.key(2) == "usage" && s.key(1) == "response":
-	case s.depth == 3 && s.key(2) == "usage" && s.key(1) == "message":
-		first = true
-	default:
+	found, first := usageAt(s)
+	if !found {
 		return
 	}
 	switch s.key(s.depth) {
-	case "total_tokens":
+	case "total_tokens", "totalTokenCount":
 		u.total = n
-	case "input_tokens", "prompt_tokens":
+	case "input_tokens", "prompt_tokens", "promptTokenCount":
 		u.input = n
-	case "output_tokens", "completion_tokens":
+	case "output_tokens", "completion_tokens", "candidatesTokenCount":
 		u.output = n
 	case "cache_creation_input_tokens":
 		u.cacheWrites = n
+	case "toolUsePromptTokenCount":
+		u.tools = n
+	case "thoughtsTokenCount":
+		u.thoughts = n
 	default:
 		return
 	}
 	u.final = !first
+}
+
+// usageAt reports whether the scanner is in a usage: at the top; in the response of OpenAI's stream of responses; in an element of
+// Gemini's array; or, which is the first of several, in the message with which Anthropic's stream begins, at a time when there is
+// no output yet.
+func usageAt(s *scanner) (found, first bool) {
+	switch s.depth {
+	case 2:
+		return s.key(1) == "usage" || s.key(1) == "usageMetadata", false
+	case 3:
+		if s.key(2) == "usageMetadata" {
+			return !s.isObject(1) || s.key(1) == "response", false
+		}
+		return s.key(2) == "usage" && (s.key(1) == "response" || s.key(1) == "message"), s.key(1) == "message"
+	}
+	return false, false
 }
 
 // watcher looks for the usage in a body that goes by: JSON, or a stream of events (Server-Sent Events) whose data are
@@ -67,11 +123,15 @@ type watcher struct {
 
 // watcherFor returns nil if there is nothing to be seen in such a body.
 func watcherFor(h http.Header) *watcher {
-	w := &watcher{usage: usage{total: -1, input: -1, output: -1}, events: mediaType(h) == "text/event-stream"}
-	if !w.events && !isJSON(h) {
+	events := mediaType(h) == "text/event-stream"
+	if !events && !isJSON(h) {
 		return nil
 	}
-	return w
+	return newWatcher(events)
+}
+
+func newWatcher(events bool) *watcher {
+	return &watcher{usage: usage{total: -1, input: -1, output: -1}, events: events}
 }
 
 func (w *watcher) feed(p []byte) {
@@ -101,6 +161,9 @@ func (w *watcher) event(c byte) {
 	switch {
 	case c == '\n' && carried: // the second half of an end
 	case c == '\n' || c == '\r':
+		if w.data {
+			w.json('\n')
+		}
 		if w.length == 0 { // the event is over
 			w.scanner = scanner{}
 		}
