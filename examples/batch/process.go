@@ -162,7 +162,7 @@ func (b *batch) run(soft, hard context.Context) error {
 			continue
 		}
 		if tooLong := new(bucket.CostError); errors.As(res.Err, &tooLong) {
-			res.Err = fmt.Errorf("not sent: it may need %d tokens, and -tpm lets no more than %d through at once: let its answer have fewer, or raise -tpm or -token-burst", tooLong.Cost, tooLong.Capacity)
+			res.Err = b.cfg.tooLong(res.Input, tooLong)
 		}
 		if err := b.out.write(resultOf(res.Input, res.Value, res.Err)); err != nil {
 			return fmt.Errorf("writing a result: %w", err)

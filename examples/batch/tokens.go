@@ -1,57 +1,47 @@
 package main
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/scheduler/ratehttp"
+)
 
 // mostTokens is more than any request has; what is above it is nonsense.
 const mostTokens = 1 << 40
 
-// estimate is what a request may cost in tokens: one for every four bytes of its body, and
-// as many as its answer may have.
+// estimator estimates requests as ratehttp does.
+var estimator ratehttp.Tokens
+
+// estimate returns how many tokens a request may cost: those of its body, and as many as its answers may have.
 func estimate(body []byte) int64 {
-	var fields map[string]json.RawMessage
-	_ = json.Unmarshal(body, &fields) // what is no object says nothing about its answer
-	answer := int64(0)
-	for _, name := range []string{"max_tokens", "max_completion_tokens", "max_output_tokens"} {
-		var n int64
-		if raw, ok := fields[name]; ok && json.Unmarshal(raw, &n) == nil {
-			answer = max(answer, n)
-		}
-	}
-	return (int64(len(body))+3)/4 + min(answer, mostTokens)
+	input, output := estimator.Estimate(body)
+	return input + output
 }
 
-// consumed is what a request has cost in tokens, if its answer says so.
-func consumed(answer []byte) (tokens int64, ok bool) {
-	var a struct {
-		Usage struct {
-			Total      *int64 `json:"total_tokens"`
-			Prompt     *int64 `json:"prompt_tokens"`
-			Completion *int64 `json:"completion_tokens"`
-			Input      *int64 `json:"input_tokens"`
-			Output     *int64 `json:"output_tokens"`
-		}
+// consumed returns how many tokens a request has cost, if its answer says so.
+func consumed(answer json.RawMessage) (tokens int64, ok bool) {
+	body := []byte(answer)
+	if len(body) > 0 && body[0] == '"' { // it was no JSON, but may be a stream
+		var text string
+		_ = json.Unmarshal(answer, &text) // what can't be read says nothing
+		body = []byte(text)
 	}
-	err := json.Unmarshal(answer, &a)
-	u := a.Usage
-	switch {
-	case err != nil: // what can't be read isn't said
-	case u.Total != nil:
-		return believed(*u.Total)
-	case u.Prompt != nil && u.Completion != nil:
-		return believed(*u.Prompt, *u.Completion)
-	case u.Input != nil && u.Output != nil:
-		return believed(*u.Input, *u.Output)
-	}
-	return 0, false
+	used, ok := ratehttp.ReadUsage(body)
+	return max(0, used.Total), ok
 }
 
-// believed is a sum of counts, if they can be counts of tokens.
-func believed(counts ...int64) (sum int64, ok bool) {
-	for _, n := range counts {
-		if n < 0 || n > mostTokens {
-			return 0, false
-		}
-		sum += n
+// tooLong says why a line is not sent that needs more tokens than the budget ever holds, and what to do.
+func (cfg *config) tooLong(l *line, e *bucket.CostError) error {
+	input, output := estimator.Estimate(l.body)
+	remedy := "ask for less output (max_tokens, n)"
+	if input > e.Capacity {
+		remedy = "shorten its input"
 	}
-	return sum, true
+	if !cfg.tokens.auto {
+		remedy += ", or raise -tpm or -token-burst"
+	}
+	return fmt.Errorf("not sent: it may need %d tokens, %d of input and %d of output, and no more than %d are ever let through at once: %s",
+		e.Cost, input, output, e.Capacity, remedy)
 }

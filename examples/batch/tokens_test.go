@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,7 +18,7 @@ import (
 func chats(n int) []string {
 	lines := make([]string, n)
 	for i := range lines {
-		lines[i] = fmt.Sprintf(`{"custom_id":"c%d","url":"/v1/chat/completions","body":{"model":"m","n":%d,"max_tokens":%d}}`, i+1, i+1, 50+i)
+		lines[i] = fmt.Sprintf(`{"custom_id":"c%d","url":"/v1/chat/completions","body":{"model":"m","seed":%d,"max_tokens":%d}}`, i+1, i+1, 50+i)
 	}
 	return lines
 }
@@ -87,16 +90,24 @@ func TestSettled(t *testing.T) {
 
 // TestTooLong: a line that the budget can never pay is not sent, and says what to do.
 func TestTooLong(t *testing.T) {
-	st := newSite(t, generous, `{"max_tokens":100}`, `{"max_tokens":95}`, `{"max_tokens":1e99}`)
+	long := `{"x":"` + strings.Repeat("wind ", 100) + `"}`
+	st := newSite(t, generous, `{"max_tokens":100}`, `{"max_tokens":95}`, `{"max_tokens":1e99}`, `{"max_tokens":50,"n":2}`, long)
 	sum, err := st.process("-tpm", "100")
 	require.NoError(t, err)
-	require.Equal(t, counts{answered: 2, failed: 1}, sum.counts, "what is no number counts for nothing")
+	require.Equal(t, counts{answered: 2, failed: 3}, sum.counts, "a number that makes no sense counts for nothing")
 	require.Len(t, st.entries(), 2)
+	messages := map[int]string{}
 	for id, r := range st.results() {
-		if lineOf(id) == 1 {
-			require.Equal(t, "not sent: it may need 105 tokens, and -tpm lets no more than 100 through at once: let its answer have fewer, or raise -tpm or -token-burst", r.Error.Message)
+		if r.Error != nil {
+			messages[lineOf(id)] = r.Error.Message
 		}
 	}
+	const and, or = " of output, and no more than 100 are ever let through at once: ", ", or raise -tpm or -token-burst"
+	require.Equal(t, map[int]string{
+		1: "not sent: it may need 105 tokens, 5 of input and 100" + and + "ask for less output (max_tokens, n)" + or,
+		4: "not sent: it may need 106 tokens, 6 of input and 100" + and + "ask for less output (max_tokens, n)" + or,
+		5: "not sent: it may need 127 tokens, 127 of input and 0" + and + "shorten its input" + or,
+	}, messages)
 
 	// Where it is the server that says so.
 	api := generous
@@ -106,46 +117,56 @@ func TestTooLong(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, counts{answered: 1, failed: 1}, sum.counts)
 	require.Len(t, st.entries(), 1)
+	for id, r := range st.results() {
+		if lineOf(id) == 2 {
+			require.Equal(t, "not sent: it may need 2005 tokens, 5 of input and 2000 of output, and no more than 1000 are ever let through at once: ask for less output (max_tokens, n)", r.Error.Message)
+		}
+	}
 }
 
-// TestEstimate: from the body and what it says of its answer, and nothing that makes no sense.
+// TestPicture: a picture is sent under a budget that its characters would overrun, if they were text.
+func TestPicture(t *testing.T) {
+	const picture = `{"max_tokens":100,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}}]}]}`
+	st := newSite(t, generous, fmt.Sprintf(picture, strings.Repeat("A", 900_000)))
+	sum, err := st.process("-tpm", "2000", "-timeout", "1m")
+	require.NoError(t, err)
+	require.Equal(t, counts{answered: 1}, sum.counts)
+}
+
+// TestEstimate: a line is estimated as ratehttp estimates a request.
 func TestEstimate(t *testing.T) {
 	for body, want := range map[string]int64{
-		``:                              0,
-		`{}`:                            1,
-		`"é"`:                           1,
-		`{"a":1}`:                       2,
-		`{"max_tokens":100}`:            5 + 100,
-		`{"max_completion_tokens":100}`: 8 + 100,
-		`{"max_output_tokens":100}`:     7 + 100,
-		`{"max_tokens":7,"max_completion_tokens":100}`: 11 + 100,
-		`{"max_tokens":-100}`:                          5,
-		`{"max_tokens":null}`:                          5,
-		`{"max_tokens":"100"}`:                         5,
-		`{"max_tokens":9223372036854775807}`:           9 + mostTokens,
-		`[1,2,3]`:                                      2,
+		``:                          0,
+		`{}`:                        1,
+		`{"max_tokens":100}`:        5 + 100,
+		`{"max_tokens":1000,"n":8}`: 7 + 8000,
+		`{"generationConfig":{"maxOutputTokens":10,"candidateCount":2}}`: 16 + 20,
+		`{"inlineData":{"data":"` + strings.Repeat("A", 9000) + `"}}`:    7 + 1000,
+		`{"max_tokens":9223372036854775807}`:                             9,
+		`{"max_tokens":999999999999,"best_of":999999999999}`:             math.MaxInt64,
 	} {
 		require.Equal(t, want, estimate([]byte(body)), body)
 	}
 }
 
-// TestConsumed: what answers say in the terms of OpenAI and of others.
+// TestConsumed: answers are read as ratehttp reads them, also those that came as a stream.
 func TestConsumed(t *testing.T) {
 	for answer, want := range map[string]int64{
-		`{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":8}}`: 8,
-		`{"usage":{"prompt_tokens":3,"completion_tokens":4}}`:                  7,
-		`{"usage":{"input_tokens":3,"output_tokens":5}}`:                       8,
-		`{"usage":{"total_tokens":0}}`:                                         0,
-		`{"usage":{"total_tokens":-1}}`:                                        -1,
-		`{"usage":{"total_tokens":9223372036854775807}}`:                       -1,
-		`{"usage":{"total_tokens":"many"}}`:                                    -1,
-		`{"usage":{"prompt_tokens":3}}`:                                        -1,
-		`{"usage":null}`:                                                       -1,
-		`{}`:                                                                   -1,
-		`"usage"`:                                                              -1,
+		`{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":8}}`:                  8,
+		`{"usage":{"input_tokens":3,"output_tokens":5}}`:                                        8,
+		`{"usage":{"input_tokens":3,"cache_creation_input_tokens":100,"output_tokens":5}}`:      108,
+		`{"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":5,"totalTokenCount":8}}`: 8,
+		`[{"usageMetadata":{"totalTokenCount":3}},{"usageMetadata":{"totalTokenCount":8}}]`:     8,
+		`"data: {\"usage\":{\"total_tokens\":8}}\n\ndata: [DONE]\n\n"`:                          8,
+		`{"usage":{"total_tokens":0}}`:                                                          0,
+		`{"usage":{"total_tokens":9223372036854775807}}`:                                        -1,
+		`{"usage":null}`: -1,
+		`"usage"`:        -1,
+		`null`:           -1,
 	} {
-		got, ok := consumed([]byte(answer))
+		got, ok := consumed(json.RawMessage(answer))
 		if !ok {
+			require.Zero(t, got, answer)
 			got = -1
 		}
 		require.Equal(t, want, got, answer)
