@@ -109,7 +109,12 @@ func (t *Transport) price(s *scheduler.Scheduler, req *http.Request) (*http.Requ
 	var opts []scheduler.Option
 	if t.Tokens != nil {
 		var in, out int64
+		var early *upload
+		req, early = uploadOf(req)
 		in, out, req = t.Tokens.estimate(req)
+		if early != nil {
+			early.direct = true
+		}
 		opts = t.costs(s, in, out)
 	}
 	if t.Options != nil {

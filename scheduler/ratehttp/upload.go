@@ -1,0 +1,59 @@
+package ratehttp
+
+import (
+	"context"
+	"io"
+	"net/http"
+)
+
+// upload is the body of a request while it is read before the request's turn. A body may take its time, so that a Read
+// also ends with the request's context.
+type upload struct {
+	io.ReadCloser
+	ctx    context.Context
+	direct bool // the base transport reads it from now on, and ends with the context by itself
+}
+
+// uploadOf returns a copy of the request whose body is an upload, and that upload. If estimate will not read
+// the body itself, or if the context never ends, it returns the request as it is and nil.
+func uploadOf(req *http.Request) (*http.Request, *upload) {
+	ctx := req.Context()
+	if replayable(req) || ctx.Done() == nil || !isJSON(req.Header) {
+		return req, nil
+	}
+	u := &upload{ReadCloser: req.Body, ctx: ctx}
+	req = req.WithContext(ctx)
+	req.Body = u
+	return req, u
+}
+
+// Read reads on a goroutine of its own. When the context ends first, that goroutine stays until the body's Read returns, for
+// which Close is called: it may be called at any time, and most bodies then end their Read.
+func (u *upload) Read(p []byte) (int, error) {
+	if u.direct {
+		return u.ReadCloser.Read(p)
+	}
+	type result struct {
+		n        int
+		err      error
+		panicked any
+	}
+	over, buf := make(chan result, 1), make([]byte, len(p)) // the reader of p may use it again after the context's end
+	go func() {
+		r := result{err: errUnwound} // in case Read calls runtime.Goexit
+		defer func() {
+			r.panicked = recover()
+			over <- r
+		}()
+		r.n, r.err = u.ReadCloser.Read(buf)
+	}()
+	select {
+	case r := <-over:
+		if r.panicked != nil {
+			panic(r.panicked)
+		}
+		return copy(p, buf[:r.n]), r.err
+	case <-u.ctx.Done():
+		return 0, context.Cause(u.ctx)
+	}
+}
