@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// upload is the body of a request while it is read before the request's turn. A body may take its time, so that a Read
-// also ends with the request's context.
+// upload is the body of a request while it is read before the request's turn. The body may never come, so a
+// Read also ends with the request's context.
 type upload struct {
 	io.ReadCloser
 	ctx    context.Context
@@ -27,8 +27,8 @@ func uploadOf(req *http.Request) (*http.Request, *upload) {
 	return req, u
 }
 
-// Read reads on a goroutine of its own. When the context ends first, that goroutine stays until the body's Read returns, for
-// which Close is called: it may be called at any time, and most bodies then end their Read.
+// Read reads on a goroutine of its own. If the context ends first, that goroutine stays until the body's Read returns. RoundTrip then
+// closes the body, which ends the Read of most.
 func (u *upload) Read(p []byte) (int, error) {
 	if u.direct {
 		return u.ReadCloser.Read(p)
