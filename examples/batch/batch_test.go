@@ -99,12 +99,22 @@ func (st *site) process(more ...string) (summary, error) {
 	return process(st.t.Context(), st.t.Context(), cfg, &bytes.Buffer{})
 }
 
+// openOutput opens the output as a run does whose input has so many lines.
+func (st *site) openOutput(lines int) *output {
+	out, err := openOutput(st.out)
+	require.NoError(st.t, err)
+	if lines > 0 {
+		require.NoError(st.t, out.resume(lines, false))
+	}
+	return out
+}
+
 func (st *site) results() map[string]result {
 	f, err := os.Open(st.out)
 	require.NoError(st.t, err)
 	defer f.Close()
 	all := map[string]result{}
-	tail, err := readResults(f, st.out, func(e *entry) {
+	tail, err := readResults(f, func(e *entry) {
 		require.NotContains(st.t, all, e.ID, "answered twice")
 		var r result
 		require.NoError(st.t, json.Unmarshal(e.text, &r))
@@ -236,7 +246,12 @@ func TestAudit(t *testing.T) {
 {"id":"2-00000001","error":null}
 {"id":"9-00000001","error":null}
 `), 0o644))
-	sum, err := audit(st.in, st.out)
+	in, err := openInput(st.in)
+	require.NoError(t, err)
+	defer in.close()
+	out := st.openOutput(0)
+	defer out.file.Close()
+	sum, err := audit(in, out)
 	require.NoError(t, err)
 	require.Equal(t, counts{answered: 2, todo: 2, duplicated: 1}, sum.counts)
 }
@@ -249,24 +264,22 @@ func TestBudgetOnResume(t *testing.T) {
 		cfg, err := parseFlags(st.args(flags...))
 		require.NoError(t, err)
 		began := time.Now().Add(-time.Millisecond)
-		out, err := openOutput(st.out, 1)
-		require.NoError(t, err)
+		out := st.openOutput(1)
 		for budget, level := range cfg.scheduler(out).Levels { // what is not in it is full
 			require.True(t, cfg.quota(budget).auto)
 			require.Equal(t, bucket.State{Tokens: firstTokens}, level)
 		}
 		out.touch()
-		require.NoError(t, out.close())
+		require.NoError(t, out.file.Close())
 
-		out, err = openOutput(st.out, 1)
-		require.NoError(t, err)
+		out = st.openOutput(1)
 		empty := cfg.scheduler(out).Levels
 		require.Len(t, empty, len(flags)/2)
 		for _, level := range empty {
 			require.Zero(t, level.Tokens)
 			require.WithinRange(t, level.At, began, time.Now())
 		}
-		require.NoError(t, out.close())
+		require.NoError(t, out.file.Close())
 
 		b, err := newBatch(t.Context(), cfg)
 		require.NoError(t, err)
@@ -308,21 +321,19 @@ func TestForeignOutput(t *testing.T) {
 	}
 	st.out = st.in
 	_, err := st.process()
-	require.ErrorContains(t, err, "-in and -out are both "+st.in)
+	require.ErrorContains(t, err, "-out "+st.in+": -in "+st.in+" is the same file")
 	require.FileExists(t, st.in)
 }
 
 // TestLock: two runs on one output would answer lines twice.
 func TestLock(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
-	out, err := openOutput(st.out, 1)
-	require.NoError(t, err)
-	_, err = st.process()
+	out := st.openOutput(1)
+	_, err := st.process()
 	require.ErrorIs(t, err, errLocked)
-	require.NoError(t, out.close())
+	require.NoError(t, out.file.Close())
 	_, err = st.process()
 	require.NoError(t, err)
-	require.NoFileExists(t, st.out+".lock")
 }
 
 // TestResultLine is the form of the output.

@@ -11,7 +11,7 @@ import (
 // draw notes all that happens from now on, if -report or -trace asks for it, until the
 // function is called that it returns: that closes the scheduler, and writes the files.
 func (b *batch) draw() (written func() error) {
-	if b.cfg.report == "" && b.cfg.trace == "" {
+	if b.report == nil && b.trace == nil {
 		return func() error { return nil }
 	}
 	var drawn timeline.Timeline
@@ -25,17 +25,17 @@ func (b *batch) draw() (written func() error) {
 	return func() error {
 		b.s.Close()
 		<-over
-		return errors.Join(writeFile(b.cfg.report, drawn.WriteHTML), writeFile(b.cfg.trace, drawn.WriteTrace))
+		return errors.Join(replace(b.report, drawn.WriteHTML), replace(b.trace, drawn.WriteTrace))
 	}
 }
 
-func writeFile(name string, write func(io.Writer) error) error {
-	if name == "" {
+// replace writes a file, if there is one, in the place of what was in it, and closes it.
+func replace(f *os.File, write func(io.Writer) error) error {
+	if f == nil {
 		return nil
 	}
-	f, err := os.Create(name)
-	if err != nil {
-		return err
+	if err := f.Truncate(0); err != nil {
+		return errors.Join(err, f.Close())
 	}
 	return errors.Join(write(f), f.Close())
 }

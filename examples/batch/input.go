@@ -1,19 +1,11 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 )
 
@@ -21,7 +13,8 @@ import (
 type line struct {
 	number int
 	hash   uint32 // of the text, never 0
-	text   []byte
+	size   int64  // of the text
+	text   []byte // nil if it is longer than maxLine
 
 	customID string
 	method   string
@@ -54,60 +47,6 @@ func parseID(id string) (number int, hash uint32, err error) {
 	return number, hash, nil
 }
 
-// readLines yields the lines of a file that are not blank, numbered from 1. A failure to
-// read ends them and is left in failed.
-func readLines(r io.Reader, failed *error) iter.Seq[*line] {
-	return func(yield func(*line) bool) {
-		in := bufio.NewReaderSize(r, 1<<16)
-		for number := 1; ; number++ {
-			text, err := in.ReadBytes('\n')
-			if text = bytes.TrimSpace(text); len(text) > 0 && !yield(newLine(number, text)) {
-				return
-			}
-			if err != nil {
-				if !errors.Is(err, io.EOF) {
-					*failed = err
-				}
-				return
-			}
-		}
-	}
-}
-
-func newLine(number int, text []byte) *line {
-	sum := sha256.Sum256(text)
-	return &line{number: number, hash: max(1, binary.BigEndian.Uint32(sum[:])), text: text}
-}
-
-// eachLine calls f for every line of a file that is not blank, until ctx is done: a file
-// may be long.
-func eachLine(ctx context.Context, path string, f func(*line) error) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	var failed error
-	for l := range readLines(file, &failed) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := f(l); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return failed
-}
-
-// countLines is how many lines of a file are not blank, and the number of the last.
-func countLines(ctx context.Context, path string) (n, last int, err error) {
-	err = eachLine(ctx, path, func(l *line) error {
-		n, last = n+1, l.number
-		return nil
-	})
-	return n, last, err
-}
-
 // parse makes a request of a line. What is wrong with it goes into err, with the place.
 func (l *line) parse(file string, base *url.URL) {
 	if err := l.request(base); err != nil {
@@ -116,6 +55,9 @@ func (l *line) parse(file string, base *url.URL) {
 }
 
 func (l *line) request(base *url.URL) error {
+	if l.size > maxLine {
+		return fmt.Errorf("it has %d bytes: %d are the most that a line may have", l.size, maxLine)
+	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(l.text, &fields); err != nil {
 		return fmt.Errorf("not a JSON object: %w", err)

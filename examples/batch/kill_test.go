@@ -110,7 +110,7 @@ func (st *site) wholeResults() map[string]bool {
 	}
 	require.NoError(st.t, err)
 	defer f.Close()
-	_, err = readResults(f, st.out, func(e *entry) { done[e.ID] = true })
+	_, err = readResults(f, func(e *entry) { done[e.ID] = true })
 	require.NoError(st.t, err)
 	return done
 }

@@ -56,6 +56,9 @@ func run(args []string) int {
 		return exitInterrupted
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "batch: %v\n", err)
+		if errors.As(err, new(*fileError)) {
+			return exitUsage
+		}
 		return exitFailed
 	}
 	fmt.Fprint(os.Stderr, sum)

@@ -32,9 +32,11 @@ func process(soft, hard context.Context, cfg config, log io.Writer) (summary, er
 type batch struct {
 	cfg     config
 	started time.Time
-	in      *os.File
-	total   int // lines in it
+	in      *input
 	out     *output
+	report  *os.File // or nil
+	trace   *os.File // or nil
+	created []string // the files that this run has made
 	s       *scheduler.Scheduler
 	view    *terminal.View
 	send    *sender
@@ -56,23 +58,11 @@ func newBatch(ctx context.Context, cfg config) (_ *batch, err error) {
 	b := &batch{cfg: cfg, started: time.Now(), unanswered: map[string]outcome{}}
 	defer func() {
 		if err != nil {
+			b.withdraw()
 			b.close()
 		}
 	}()
-	var last int
-	if b.total, last, err = countLines(ctx, cfg.in); err != nil {
-		return nil, err
-	}
-	if b.in, err = os.Open(cfg.in); err != nil {
-		return nil, err
-	}
-	if sameFile(cfg.in, cfg.out) {
-		return nil, fmt.Errorf("-in and -out are both %s: the results need a file of their own", cfg.in)
-	}
-	if b.out, err = openOutput(cfg.out, last); err != nil {
-		return nil, err
-	}
-	if err = b.out.check(ctx, cfg.in); err != nil {
+	if err = b.openFiles(ctx); err != nil {
 		return nil, err
 	}
 	if b.s, err = scheduler.New(cfg.scheduler(b.out)); err != nil {
@@ -92,25 +82,24 @@ func (b *batch) close() {
 	if b.kill != nil {
 		b.kill()
 	}
-	if b.out != nil {
-		_ = b.out.close() // every result is written by now, or its failure was told
-	}
-	if b.in != nil {
-		_ = b.in.Close() // it was only read
-	}
+	b.closeFiles()
 }
 
 // process does what there is to do, and counts what has become of it.
 func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, error) {
 	drawn := b.draw()
-	b.view = terminal.Watch(b.s, terminal.Config{Out: log, Title: "batch", Total: int64(b.total), Done: b.tally.done})
+	b.view = terminal.Watch(b.s, terminal.Config{Out: log, Title: "batch", Total: int64(b.in.total), Done: b.tally.done})
 	b.ear.say = b.say
+	b.sayWhatFailed()
 	err := b.run(soft, hard)
+	if err == nil {
+		err = b.out.file.Sync() // some file systems tell only now that there was no room
+	}
 	b.view.Stop()
 	if err := errors.Join(err, drawn()); err != nil {
 		return summary{}, err
 	}
-	sum, err := audit(b.cfg.in, b.cfg.out)
+	sum, err := audit(b.in, b.out)
 	sum.refused, sum.retries = b.send.refused.Load(), b.s.Snapshot().Totals.Retries
 	sum.used = b.used.Load()
 	sum.elapsed, sum.perRequest, sum.left = time.Since(b.started), b.tally.mean(), b.left()
@@ -119,13 +108,6 @@ func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, err
 
 // say tells the user something.
 func (b *batch) say(message string) { fmt.Fprintf(b.view, "batch: %s\n", message) }
-
-// sameFile reports whether two paths lead to one file.
-func sameFile(a, b string) bool {
-	infoA, errA := os.Stat(a)
-	infoB, errB := os.Stat(b)
-	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
-}
 
 // scheduler is the configuration of the run's scheduler.
 func (cfg *config) scheduler(out *output) scheduler.Config {
@@ -165,7 +147,8 @@ func (b *batch) run(soft, hard context.Context) error {
 			res.Err = b.cfg.tooLong(res.Input, tooLong)
 		}
 		if err := b.out.write(resultOf(res.Input, res.Value, res.Err)); err != nil {
-			return fmt.Errorf("writing a result: %w", err)
+			b.kill() // what is under way can't be written either
+			return fmt.Errorf("writing a result: %w: the same command goes on once that is mended", err)
 		}
 		b.tally.count(res)
 	}
@@ -218,7 +201,7 @@ func (b *batch) settle(ctx context.Context, answer *response) {
 // lines yields the lines that are not answered yet, until soft is done.
 func (b *batch) lines(soft context.Context) iter.Seq[*line] {
 	return func(yield func(*line) bool) {
-		for l := range readLines(b.in, &b.failure) {
+		for l := range readLines(b.in.reader(), &b.failure) {
 			if soft.Err() != nil {
 				return
 			}

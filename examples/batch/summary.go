@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -30,20 +29,15 @@ type counts struct {
 }
 
 // audit counts what became of the lines of an input, in the files and nowhere else.
-func audit(in, out string) (summary, error) {
+func audit(in *input, out *output) (summary, error) {
 	var sum summary
 	ctx := context.Background() // who stops a run wants to know how it ended
-	_, last, err := countLines(ctx, in)
+	_, last, err := in.count(ctx)
 	if err != nil {
 		return sum, err
 	}
-	f, err := os.Open(out)
-	if err != nil {
-		return sum, err
-	}
-	defer f.Close()
 	results := make([]uint32, last+1) // by line number: the hash of a result
-	_, err = readResults(f, out, func(e *entry) {
+	_, err = readResults(fromStart(out.file), func(e *entry) {
 		switch {
 		case e.number > last: // of no line
 		case results[e.number] != 0:
@@ -59,7 +53,7 @@ func audit(in, out string) (summary, error) {
 	if err != nil {
 		return sum, err
 	}
-	return sum, eachLine(ctx, in, func(l *line) error {
+	return sum, in.each(ctx, func(l *line) error {
 		if results[l.number] != l.hash { // none, or of what the line once was
 			sum.todo++
 		}

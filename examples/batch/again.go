@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// sayWhatFailed tells of the lines that failed in earlier runs.
+func (b *batch) sayWhatFailed() {
+	what := "are not sent again: -again does that"
+	if b.cfg.again {
+		what = "are sent again"
+	}
+	switch n := b.out.failed; {
+	case n == 1:
+		b.say("1 line of this output failed in an earlier run and " + strings.Replace(what, "are", "is", 1))
+	case n > 1:
+		b.say(fmt.Sprintf("%d lines of this output failed in an earlier run and %s", n, what))
+	}
+}
+
+// withoutFailures replaces the file of results by one without those that are errors, and opens
+// that. The new file is complete before it takes the place of the old one, so a run
+// that is killed at any moment loses no answer. Until then the old file's lock is held, and
+// after that no run can get the old file by the path.
+func (out *output) withoutFailures() (*output, error) {
+	fault := func(err error) (*output, error) {
+		return out, &fileError{"-out", out.path, err}
+	}
+	path, err := filepath.EvalSymlinks(out.path) // a symbolic link stays one
+	if err != nil {
+		return fault(err)
+	}
+	beside, err := out.copySuccesses(path)
+	if err != nil {
+		return fault(err)
+	}
+	if runtime.GOOS == "windows" { // nothing that is open can be replaced there, by other runs neither
+		_ = out.file.Close()
+	}
+	if err := os.Rename(beside, path); err != nil {
+		return fault(errors.Join(err, os.Remove(beside)))
+	}
+	renewed, err := openOutput(out.path)
+	_ = out.file.Close() // nothing was written to it
+	if err != nil {
+		return nil, err
+	}
+	renewed.done, renewed.any, renewed.failed, renewed.last = out.done, out.any, out.failed, out.last
+	return renewed, nil
+}
+
+// copySuccesses writes the results that are no errors to a new file in the folder of the
+// results, and returns its path.
+func (out *output) copySuccesses(path string) (beside string, err error) {
+	to, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".again-*")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err = errors.Join(err, to.Close()); err != nil {
+			err = errors.Join(err, os.Remove(to.Name()))
+		}
+	}()
+	info, err := out.file.Stat()
+	if err != nil {
+		return "", err
+	}
+	text := bufio.NewWriter(to)
+	_, err = readResults(fromStart(out.file), func(e *entry) {
+		if e.Error == nil {
+			_, _ = text.Write(e.text) // a failure stays, and Flush returns it
+		}
+	})
+	return to.Name(), errors.Join(err, text.Flush(), to.Chmod(info.Mode().Perm()), to.Sync())
+}

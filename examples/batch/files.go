@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// fileError is a fault of a file that a flag names, found before anything is sent.
+type fileError struct {
+	flag, path string
+	err        error
+}
+
+func (e *fileError) Error() string { return fmt.Sprintf("%s %s: %v", e.flag, e.path, e.err) }
+func (e *fileError) Unwrap() error { return e.err }
+
+// openFiles opens all files that the flags name, before anything is sent. It fails if two
+// of them are one file, and finds out what is left to do.
+func (b *batch) openFiles(ctx context.Context) (err error) {
+	if b.in, err = openInput(b.cfg.in); err != nil {
+		return err
+	}
+	if b.out, err = openOutput(b.cfg.out); err != nil {
+		return err
+	}
+	if b.out.created {
+		b.created = append(b.created, b.cfg.out)
+	}
+	if b.report, err = b.openDrawing("-report", b.cfg.report); err != nil {
+		return err
+	}
+	if b.trace, err = b.openDrawing("-trace", b.cfg.trace); err != nil {
+		return err
+	}
+	if err := b.allDifferent(); err != nil {
+		return err
+	}
+	if err := b.in.load(ctx); err != nil {
+		return err
+	}
+	return b.resume(ctx)
+}
+
+// resume learns from the output what earlier runs have done.
+func (b *batch) resume(ctx context.Context) (err error) {
+	if err := b.out.resume(b.in.last, b.cfg.again); err != nil {
+		return err
+	}
+	if err := b.out.check(ctx, b.in); err != nil {
+		return err
+	}
+	if b.cfg.again && b.out.failed > 0 {
+		b.out, err = b.out.withoutFailures()
+	}
+	return err
+}
+
+// allDifferent fails if two flags name one file: each would overwrite what the other needs.
+// The files are compared by what was opened, since a file can have many names.
+func (b *batch) allDifferent() error {
+	type named struct {
+		flag, path string
+		file       *os.File
+	}
+	var files []named
+	for _, f := range []named{{"-in", b.cfg.in, b.in.file}, {"-out", b.cfg.out, b.out.file}, {"-report", b.cfg.report, b.report}, {"-trace", b.cfg.trace, b.trace}} {
+		if f.file == nil { // not asked for, or a pipe
+			continue
+		}
+		for _, other := range files {
+			if same(f.file, other.file) {
+				return &fileError{f.flag, f.path, fmt.Errorf("%s %s is the same file: each flag needs a file of its own", other.flag, other.path)}
+			}
+		}
+		files = append(files, f)
+	}
+	return nil
+}
+
+// same reports whether two open files are one.
+func same(a, b *os.File) bool {
+	infoA, errA := a.Stat()
+	infoB, errB := b.Stat()
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
+// openDrawing opens the file of -report or -trace, if there is one. What is in it stays until
+// there is something to write.
+func (b *batch) openDrawing(flag, path string) (*os.File, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, created, err := openWritten(flag, path, os.O_WRONLY)
+	if created {
+		b.created = append(b.created, path)
+	}
+	return file, err
+}
+
+// openWritten opens a file that is going to be written to, and makes it if there is none.
+// Only its owner can read one that is made: answers can be anything.
+func openWritten(flag, path string, mode int) (file *os.File, created bool, err error) {
+	fault := func(err error) (*os.File, bool, error) { return nil, false, &fileError{flag, path, reason(err)} }
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a FIFO would block
+		return fault(fmt.Errorf("it is %s: name a regular file, or one that is to be made", kind(info)))
+	}
+	file, err = os.OpenFile(path, mode|os.O_CREATE|os.O_EXCL, 0o600)
+	if created = err == nil; errors.Is(err, fs.ErrExist) {
+		file, err = os.OpenFile(path, mode|os.O_CREATE, 0o600) // a symbolic link may lead to no file yet
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		folder := filepath.Dir(path)
+		if _, missing := os.Stat(folder); errors.Is(missing, fs.ErrNotExist) {
+			err = fmt.Errorf("there is no folder %s: make it first", folder)
+		}
+	}
+	if err != nil {
+		return fault(err)
+	}
+	return file, created, nil
+}
+
+// reason is an error without the path, which the reader has been told.
+func reason(err error) error {
+	if path := new(fs.PathError); errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// kind is what a file is that is not a regular one.
+func kind(info fs.FileInfo) string {
+	switch mode := info.Mode(); {
+	case mode.IsDir():
+		return "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	default:
+		return "a device"
+	}
+}
+
+// withdraw removes the files that this run has made, while they are empty and the lock of the
+// output is held: a run that is refused leaves nothing behind.
+func (b *batch) withdraw() {
+	for _, path := range b.created {
+		if info, err := os.Stat(path); err == nil && info.Size() == 0 {
+			_ = os.Remove(path) // one that stays does no harm
+		}
+	}
+}
+
+// closeFiles closes what openFiles has opened.
+func (b *batch) closeFiles() {
+	if b.in != nil {
+		b.in.close()
+	}
+	if b.out != nil {
+		_ = b.out.file.Close() // every result is on disk by now, or the failure was told
+	}
+	for _, drawing := range []*os.File{b.report, b.trace} {
+		if drawing != nil {
+			_ = drawing.Close() // closed before if it was written to
+		}
+	}
+}

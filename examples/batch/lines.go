@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"io"
+	"iter"
+)
+
+// maxLine bounds what is kept of a line of the input. A longer one becomes a result with an
+// error, so that a file without line ends does not fill the memory.
+const maxLine = 64 << 20
+
+// byteOrderMark may stand at the beginning of a file in UTF-8. It is no part of line 1.
+const byteOrderMark = "\xef\xbb\xbf"
+
+// lineReader reads lines, and keeps no more than a number of bytes of each.
+type lineReader struct {
+	in   *bufio.Reader
+	most int64
+	text []byte    // of the line, with its end; empty if it is longer than most
+	size int64     // of the line, with its end
+	long hash.Hash // of a line that is longer than most, without its end; or nil
+}
+
+func newLineReader(r io.Reader, most int64) *lineReader {
+	return &lineReader{in: bufio.NewReaderSize(r, 1<<16), most: most}
+}
+
+// next reads a line. Like bufio.Reader.ReadBytes it returns io.EOF for one without an end.
+func (r *lineReader) next() error {
+	r.text, r.size, r.long = r.text[:0], 0, nil
+	for {
+		part, err := r.in.ReadSlice('\n')
+		r.size += int64(len(part))
+		if r.size <= r.most {
+			r.text = append(r.text, part...)
+		} else {
+			r.skip(part)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return err
+		}
+	}
+}
+
+// skip takes a part of a line that is too long to be kept into the line's hash.
+func (r *lineReader) skip(part []byte) {
+	if r.long == nil {
+		r.long = sha256.New()
+		r.long.Write(r.text)
+		r.text = r.text[:0]
+	}
+	r.long.Write(bytes.TrimSuffix(part, []byte("\n")))
+}
+
+// readLines yields the lines of a file that are not blank, numbered from 1. A failure to
+// read ends them and is left in failed.
+func readLines(r io.Reader, failed *error) iter.Seq[*line] {
+	return func(yield func(*line) bool) {
+		lines := newLineReader(r, maxLine)
+		if start, _ := lines.in.Peek(len(byteOrderMark)); string(start) == byteOrderMark {
+			_, _ = lines.in.Discard(len(byteOrderMark))
+		}
+		for number := 1; ; number++ {
+			err := lines.next()
+			if l := lines.line(number); l != nil && !yield(l) {
+				return
+			}
+			if err != nil {
+				if !errors.Is(err, io.EOF) {
+					*failed = err
+				}
+				return
+			}
+		}
+	}
+}
+
+// line makes a line of the input of what next has read, or nil of a blank one.
+func (r *lineReader) line(number int) *line {
+	if r.long != nil {
+		return &line{number: number, hash: lineHash(r.long.Sum(nil)), size: r.size}
+	}
+	if text := bytes.TrimSpace(r.text); len(text) > 0 {
+		return newLine(number, bytes.Clone(text))
+	}
+	return nil
+}
+
+func newLine(number int, text []byte) *line {
+	sum := sha256.Sum256(text)
+	return &line{number: number, hash: lineHash(sum[:]), size: int64(len(text)), text: text}
+}
+
+// lineHash is the part of a sum that tells lines apart. It is never 0.
+func lineHash(sum []byte) uint32 { return max(1, binary.BigEndian.Uint32(sum)) }

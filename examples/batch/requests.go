@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+)
+
+// input is the file of requests. It is read more than once, so a pipe is copied first.
+type input struct {
+	path string
+	file *os.File
+	copy string // the path of a pipe's copy, as long as it has one
+
+	total, last int // how many lines are not blank, and the number of the last of them
+}
+
+// openInput opens the file of requests, or finds that it is a pipe.
+func openInput(path string) (*input, error) {
+	fault := func(err error) (*input, error) { return nil, &fileError{"-in", path, reason(err)} }
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return fault(err)
+	case isPipe(info):
+		return &input{path: path}, nil
+	case !info.Mode().IsRegular():
+		return fault(fmt.Errorf("it is %s: name a file or a pipe", kind(info)))
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return fault(err)
+	}
+	return &input{path: path, file: file}, nil
+}
+
+func isPipe(info os.FileInfo) bool { return info.Mode()&os.ModeNamedPipe != 0 }
+
+// load copies a pipe, and counts the lines. It gives up when ctx is done.
+func (in *input) load(ctx context.Context) error {
+	if in.file == nil {
+		if err := in.copyAside(ctx); err != nil {
+			return err
+		}
+	}
+	if err := in.checkEncoding(); err != nil {
+		return &fileError{"-in", in.path, err}
+	}
+	var err error
+	if in.total, in.last, err = in.count(ctx); err != nil && ctx.Err() == nil {
+		return &fileError{"-in", in.path, reason(err)}
+	}
+	return err
+}
+
+// copyAside copies a pipe to a file of its own. When ctx is done it returns at once, even
+// while something blocks that can't be told to stop: the opening of a FIFO that has no
+// writer, or a read. That ends with the program, then.
+func (in *input) copyAside(ctx context.Context) error {
+	to, err := os.CreateTemp("", "batch-in-*")
+	if err != nil {
+		return &fileError{"-in", in.path, fmt.Errorf("it is a pipe, and can't be copied to a file: %w", err)}
+	}
+	in.file = to
+	if os.Remove(to.Name()) != nil { // else the file has no name any more, and goes however the program ends
+		in.copy = to.Name()
+	}
+	over := make(chan error, 1)
+	go func() {
+		from, err := os.Open(in.path)
+		if err == nil {
+			_, err = io.Copy(to, from)
+			_ = from.Close() // it was only read
+		}
+		over <- err
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-over:
+		if err != nil {
+			return &fileError{"-in", in.path, fmt.Errorf("copying it to a file: %w", err)}
+		}
+		return nil
+	}
+}
+
+// checkEncoding fails if the file is not in UTF-8 but in UTF-16. It has a mark at its beginning
+// that says so, or else a zero byte beside its first character, which JSON never has.
+func (in *input) checkEncoding() error {
+	var start [2]byte
+	if n, err := in.file.ReadAt(start[:], 0); n < len(start) {
+		if errors.Is(err, io.EOF) { // too short to tell
+			return nil
+		}
+		return reason(err)
+	}
+	mark := string(start[:])
+	if mark == "\xff\xfe" || mark == "\xfe\xff" || (start[0] == 0) != (start[1] == 0) {
+		return errors.New("it is in UTF-16, and has to be in UTF-8: convert it, as in iconv -f UTF-16 -t UTF-8")
+	}
+	return nil
+}
+
+// reader reads the file from its beginning.
+func (in *input) reader() io.Reader { return fromStart(in.file) }
+
+// fromStart reads a file from its beginning, wherever others read it or append to it.
+func fromStart(f *os.File) io.Reader { return io.NewSectionReader(f, 0, math.MaxInt64) }
+
+// each calls f for every line that is not blank, until ctx is done: a file may be long.
+func (in *input) each(ctx context.Context, f func(*line) error) error {
+	var failed error
+	for l := range readLines(in.reader(), &failed) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := f(l); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// count returns how many lines are not blank, and the number of the last of them.
+func (in *input) count(ctx context.Context) (n, last int, err error) {
+	err = in.each(ctx, func(l *line) error {
+		n, last = n+1, l.number
+		return nil
+	})
+	return n, last, err
+}
+
+func (in *input) close() {
+	if in.file != nil {
+		_ = in.file.Close() // it was only read
+	}
+	if in.copy != "" {
+		_ = os.Remove(in.copy) // a copy in the folder for such files
+	}
+}
