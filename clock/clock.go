@@ -3,6 +3,17 @@
 //
 // Production code uses [System]. Tests move time themselves: see package
 // clocktest. No other package of the library reads a clock or makes a timer.
+//
+// # A clock of your own
+//
+// A fake clock that is moved by d must stop at the instant of each timer on the way, in order: show that instant as Now, send
+// the tick, and leave the goroutine that receives it the time to act, which may set the next timer. clocktest.Mock does
+// so, and clocktest.Advance also waits for what runs at each instant.
+//
+// A clock that jumps is taken for the clock of a machine that slept. Nothing is lost, and no more is granted than the
+// limit allows; but all that was due on the way happens at the instant of arrival: a call that fails there and backs off
+// for a second waits for another second, however far the clock was moved. So a test that moves such a clock by an hour
+// sees one attempt more, and not all of them.
 package clock
 
 import "time"

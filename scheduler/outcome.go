@@ -172,6 +172,17 @@ func (k *core) drained() bool {
 	return k.queue.len() == 0 && len(k.backoff) == 0 && k.running.count+k.inTill == 0
 }
 
+// functions counts the functions that run: a reservation has none.
+func (k *core) functions() int {
+	n := k.running.count + k.inTill
+	for c := k.running.first; c != nil; c = c.next {
+		if c.handle != nil && c.handle.isReserved() {
+			n--
+		}
+	}
+	return n
+}
+
 // close ends every call that waits, and returns what all calls that had not ended
 // were about, in order of rank.
 func (k *core) close(now time.Duration) []Unfinished {

@@ -21,8 +21,8 @@ type owner struct {
 	armed time.Duration // when the timer goes off; bucket.Forever if it does not
 	loan  lender
 
-	syncs  []chan time.Duration // to be told when the turn is over
-	drains []chan struct{}      // to be told when every call has ended
+	after  []func()        // to be done when the turn is over and the timer set
+	drains []chan struct{} // to be told when every call has ended
 }
 
 // message is what the owner is sent.
@@ -113,6 +113,7 @@ func (o *owner) turn(m message) {
 	o.lend()
 	o.deliver()
 	o.arm()
+	o.notify()
 	if len(o.s.inbox) == 0 {
 		runtime.Gosched() // those just answered often have more to say: cheaper than to fall asleep first
 	}
@@ -185,7 +186,6 @@ func (o *owner) deliver() {
 		o.s.workers.add(o.s, work)
 	}
 	fx.clear()
-	o.notify()
 }
 
 // ended tells whoever has to know that a call is over.
@@ -210,10 +210,10 @@ func (o *owner) ended(c *call) {
 
 // notify tells those who wait for the turn to be over, or for all calls to have ended.
 func (o *owner) notify() {
-	for _, sync := range o.syncs {
-		sync <- o.core.wake()
+	for _, do := range o.after {
+		do()
 	}
-	o.syncs = nil
+	o.after = nil
 	if o.drains != nil && o.core.drained() {
 		for _, drained := range o.drains {
 			close(drained)

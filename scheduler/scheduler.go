@@ -114,6 +114,20 @@ func ask[T any](s *Scheduler, question func(*owner, time.Duration) T) (T, bool) 
 	return <-answer, true
 }
 
+// askAfter has the owner answer a question when it has handled all that was sent before and is due by now,
+// or reports false if the scheduler is closed.
+func askAfter[T any](s *Scheduler, question func(*owner) T) (T, bool) {
+	answer := make(chan T, 1)
+	if !s.post(message{op: opAsk, do: func(o *owner, _ time.Duration) {
+		o.after = append(o.after, func() { answer <- question(o) })
+	}}) {
+		<-s.done
+		var zero T
+		return zero, false
+	}
+	return <-answer, true
+}
+
 // Now returns the time by the scheduler's clock: see [Config.Clock].
 func (s *Scheduler) Now() time.Time { return s.clock.Now() }
 
@@ -132,19 +146,24 @@ func (s *Scheduler) Snapshot() Snapshot {
 // wants to be woken next; ok is false if it waits for nothing but new calls and
 // outcomes, or is closed. It is for tests on a mock clock: see clocktest.Advance.
 func (s *Scheduler) Sync() (next time.Time, ok bool) {
-	answer := make(chan time.Duration, 1)
-	if !s.post(message{op: opAsk, do: func(o *owner, now time.Duration) {
-		o.core.advance(now)
-		o.syncs = append(o.syncs, answer)
-	}}) {
-		<-s.done
-		return time.Time{}, false
-	}
-	wake := <-answer
-	if wake == bucket.Forever {
+	wake, ok := askAfter(s, func(o *owner) time.Duration { return o.core.wake() })
+	if !ok || wake == bucket.Forever {
 		return time.Time{}, false
 	}
 	return s.origin.Add(wake), true
+}
+
+// Running returns how many functions have been started, or are about to be, and have not returned;
+// and how many timers of its own the scheduler has set. Reservations have no function. Both are 0 once the
+// scheduler is closed, which waits for no function. It is for tests on a mock clock: see clocktest.Advance.
+func (s *Scheduler) Running() (functions, timers int) {
+	n, _ := askAfter(s, func(o *owner) [2]int {
+		if o.armed != bucket.Forever {
+			return [2]int{o.core.functions(), 1}
+		}
+		return [2]int{o.core.functions(), 0}
+	})
+	return n[0], n[1]
 }
 
 // Subscribe returns a stream of the events of the kinds given; without any, of all.

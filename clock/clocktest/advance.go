@@ -15,28 +15,129 @@ type Syncer interface {
 	Sync() (next time.Time, ok bool)
 }
 
-// Advance moves a mock by d, stopping at each instant at which s has something
-// to do until s has done it. It is for tests that cannot run in a bubble; if
-// yours can, use [Run]. Each stop takes a few milliseconds of real time.
+// Runner is a [Syncer] that runs functions, on whatever goroutine, such as a scheduler.
+type Runner interface {
+	Syncer
+
+	// Running returns how many functions have been started, or are about to be, and have not returned; and how many
+	// timers of its own the Runner has set. It returns when all that was sent to the Runner before the call, and all that
+	// is due by now, has been handled.
+	Running() (functions, timers int)
+}
+
+// Advance moves a mock by d. It stops at each instant at which s, or a timer of the mock, has something to do. There, and
+// before and after, it waits in real time until all that is due has been done and the functions that s runs have returned.
+// A function that waits for a timer of the mock is not waited for: it waits for time. Each stop takes a few
+// milliseconds. Advance is for tests that cannot run in a bubble; if yours can, use [Run].
 //
-// Advance sees what s sees. Functions that still run on other goroutines when
-// Sync returns are not waited for: what they go on to ask of s is handled at
-// whatever instant the mock has reached by then. A test whose calls do
-// more than return has to wait for them itself, by a channel, before it moves on.
+// A function that has not returned after 10 s of real time makes Advance panic. The text says what to do: let a function
+// that waits for the test go first, have one that waits for time use [Mock.Sleep] or [Mock.NewTimer], and move the mock by
+// [Mock.Add] where the function must go on running. A context of the mock is no timer in this sense.
 //
-// It panics if d is negative, and if s keeps asking to be woken at an instant
-// that has come already.
+// Advance knows the functions of s, and nothing of other goroutines: neither of the holder of a reservation, such as a
+// request of ratehttp's, nor of what the test does when a call has ended. Use [AdvanceUntil] for those. A timer that no
+// function waits for, such as a ticker's or that of another scheduler on the same mock, makes Advance wait for one
+// function less; so give each test a mock of its own.
+//
+// It panics if d is negative, and if s keeps asking to be woken at an instant that has come already.
 func Advance(s Syncer, mock *Mock, d time.Duration) {
+	if d < 0 {
+		panic(fmt.Sprintf("clocktest: Advance(%v) would move the clock back: that is what Rewind is for", d))
+	}
+	never := func() bool { return false }
 	target := mock.Now().Add(d)
 	for {
-		next, ok := upcoming(s, mock)
+		next, ok := quiet(s, mock, never)
 		if !ok || !next.Before(target) {
 			break
 		}
 		mock.Set(next)
 	}
 	mock.Set(target)
-	upcoming(s, mock)
+	quiet(s, mock, never)
+}
+
+// AdvanceUntil moves a mock from one instant to the next, as [Advance] does, until done reports true. It asks before each
+// move and, while functions run or nothing is due, every millisecond: so it also sees what happens on other goroutines.
+// How far the mock has moved by then is not exact if something that s does not know of takes real time.
+//
+// It panics if nothing has been due for 10 s of real time, and if done is still false after a minute of it.
+func AdvanceUntil(s Syncer, mock *Mock, done func() bool) {
+	if done == nil {
+		panic("clocktest: AdvanceUntil(nil): pass a function that reports whether the test has what it waits for")
+	}
+	from, began := mock.Now(), time.Now()
+	for moved := began; !done(); {
+		next, ok := quiet(s, mock, done)
+		switch {
+		case done():
+			return
+		case time.Since(began) > longestUntil:
+			panic(fmt.Sprintf("clocktest: AdvanceUntil has moved the mock by %v in %v of real time, and done is still false: "+
+				"look whether it can become true", mock.Now().Sub(from), longestUntil))
+		case ok:
+			mock.Set(next)
+			moved = time.Now()
+		case time.Since(moved) > longestRun:
+			panic(fmt.Sprintf("clocktest: AdvanceUntil: it is %v, nothing is due any more, and done has been false for %v of real time: "+
+				"look whether it can become true", mock, longestRun))
+		default:
+			time.Sleep(longestPause)
+		}
+	}
+}
+
+// In real time.
+const (
+	longestRun   = 10 * time.Second // of a function, at one instant
+	longestUntil = time.Minute      // of AdvanceUntil
+	longestPause = time.Millisecond // between two looks
+)
+
+// quiet waits until nothing happens any more before time moves on, or until enough reports true, and returns when
+// something will.
+func quiet(s Syncer, mock *Mock, enough func() bool) (next time.Time, ok bool) {
+	r, runs := s.(Runner)
+	if !runs {
+		r = sleeper{s}
+	}
+	began, pause := time.Now(), time.Duration(0)
+	for {
+		// The question about functions comes first: what the last of them has sent is in the answer to Sync. If the number
+		// of timers has changed meanwhile, the answers are of different states.
+		before, _ := mock.timers.after(mock.Now())
+		functions, own := r.Running()
+		next, ok = upcoming(s, mock)
+		timers, first := mock.timers.after(mock.Now())
+		if timers > 0 && (!ok || first.Before(next)) {
+			next, ok = first, true
+		}
+		waiting := max(0, timers-own)
+		if timers == before && functions <= waiting || enough() {
+			return next, ok
+		}
+		if time.Since(began) > longestRun {
+			panic(unreturned(mock, functions-waiting))
+		}
+		time.Sleep(pause)
+		pause = min(pause+10*time.Microsecond, longestPause)
+	}
+}
+
+// sleeper is a Syncer that runs no function.
+type sleeper struct{ Syncer }
+
+func (sleeper) Running() (functions, timers int) { return 0, 0 }
+
+// unreturned says what to do about functions that don't return.
+func unreturned(mock *Mock, functions int) string {
+	have := "functions have"
+	if functions == 1 {
+		have = "function has"
+	}
+	return fmt.Sprintf("clocktest: it is %v, and %d %s not returned for %v of real time: a function that waits for the test has to be "+
+		"let go before Advance; one that waits for time has to use Mock.Sleep or Mock.NewTimer, and no context of the mock; "+
+		"where a function must go on running, move the mock by Mock.Add", mock, functions, have, longestRun)
 }
 
 // patience is how often a Syncer may ask for an instant that has come already.

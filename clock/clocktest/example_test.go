@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,7 +12,6 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/clock/clocktest"
-	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
 )
@@ -133,8 +133,7 @@ func ExampleSyncer() {
 	// mock clock at 2000-01-01T03:00:00Z
 }
 
-// What a function goes on to do is waited for by the test, and then time moves on: here the
-// call has to have failed before its backoff can pass.
+// A call that fails twice is done after its two backoffs.
 func ExampleAdvance() {
 	mock := clocktest.NewMock()
 	s, err := scheduler.New(scheduler.Config{Clock: mock, Retry: retry.Policy{Initial: time.Second, Jitter: retry.None}})
@@ -142,7 +141,6 @@ func ExampleAdvance() {
 		panic(err)
 	}
 	defer s.Close()
-	failed := s.Subscribe(events.Retrying)
 	attempts := 0
 	h, err := s.Submit(context.Background(), func(context.Context) error {
 		if attempts++; attempts < 3 {
@@ -153,10 +151,39 @@ func ExampleAdvance() {
 	if err != nil {
 		panic(err)
 	}
-	for range 2 {
-		clocktest.Advance(s, mock, (<-failed.C).Delay)
-	}
-	<-h.Done()
+	clocktest.Advance(s, mock, 4*time.Second)
 	fmt.Println(h.Err(), h.Times())
 	// Output: <nil> 3s (backoff 3s)
+}
+
+// What the program does between its calls takes real time, which Advance does not know of.
+func ExampleAdvanceUntil() {
+	mock := clocktest.NewMock()
+	s, err := scheduler.New(scheduler.Config{Clock: mock, Limit: bucket.PerMinute(1)})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	var pages atomic.Int64
+	go func() {
+		for s.Do(context.Background(), func(context.Context) error { return nil }) == nil {
+			pages.Add(1)
+		}
+	}()
+	clocktest.AdvanceUntil(s, mock, func() bool { return pages.Load() >= 4 })
+	fmt.Println(mock.Now().Sub(clocktest.NewMock().Now()) >= 3*time.Minute)
+	// Output: true
+}
+
+// A scheduler is a Runner, and so is a client with one inside.
+func ExampleRunner() {
+	s, err := scheduler.New(scheduler.Config{Clock: clocktest.NewMock()})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	client := struct{ *scheduler.Scheduler }{s}
+	var r clocktest.Runner = client
+	fmt.Println(r.Running())
+	// Output: 0 0
 }

@@ -25,15 +25,18 @@ func From(c benclock.Clock) clock.Clock {
 	if c == nil {
 		panic("clocktest: From(nil)")
 	}
-	return adapter{c}
+	return adapter{raw: c}
 }
 
-type adapter struct{ raw benclock.Clock }
+type adapter struct {
+	raw benclock.Clock
+	all *pending // nil but for a Mock
+}
 
 func (a adapter) Now() time.Time { return a.raw.Now() }
 
 func (a adapter) NewTimer(d time.Duration) clock.Timer {
-	t := &timer{raw: a.raw, c: make(chan time.Time, 1)}
+	t := &timer{raw: a.raw, all: a.all, c: make(chan time.Time, 1)}
 	t.Reset(d)
 	return t
 }
@@ -49,6 +52,7 @@ func (a adapter) NewTimer(d time.Duration) clock.Timer {
 // for each deadline, which knows its arming, is free of it too.
 type timer struct {
 	raw benclock.Clock
+	all *pending
 	c   chan time.Time
 
 	mu     sync.Mutex
@@ -67,6 +71,7 @@ func (t *timer) Reset(d time.Duration) {
 		return
 	}
 	arming := t.arming
+	t.all.add(t, t.raw.Now().Add(d))
 	t.armed = t.raw.AfterFunc(d, func() { t.tick(arming) })
 }
 
@@ -86,6 +91,7 @@ func (t *timer) tick(arming uint64) {
 	}
 	t.arming++
 	t.armed = nil
+	t.all.remove(t)
 	t.c <- t.raw.Now()
 }
 
@@ -93,6 +99,7 @@ func (t *timer) tick(arming uint64) {
 func (t *timer) disarm() {
 	t.arming++
 	if t.armed != nil {
+		t.all.remove(t)
 		t.armed.Stop()
 		t.armed = nil
 	}

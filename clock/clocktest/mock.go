@@ -25,6 +25,7 @@ import (
 // move it; a second one panics.
 type Mock struct {
 	raw    *benclock.Mock
+	timers *pending
 	settle func()
 	moving sync.Mutex // never waited for: a goroutine that waits for a lock has not settled
 }
@@ -38,7 +39,7 @@ func NewMock() *Mock { return newMock(func() {}) }
 func newMock(settle func()) *Mock {
 	raw := benclock.NewMock()
 	raw.Set(time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC))
-	return &Mock{raw: raw, settle: settle}
+	return &Mock{raw: raw, timers: newPending(), settle: settle}
 }
 
 // Now returns the instant at which the clock stands.
@@ -46,7 +47,7 @@ func (m *Mock) Now() time.Time { return m.raw.Now() }
 
 // NewTimer returns a timer that ticks when the clock is moved to d from now, or
 // at once if d is zero or less.
-func (m *Mock) NewTimer(d time.Duration) clock.Timer { return From(m.raw).NewTimer(d) }
+func (m *Mock) NewTimer(d time.Duration) clock.Timer { return adapter{m.raw, m.timers}.NewTimer(d) }
 
 // Sleep blocks until another goroutine has moved the clock by d. It returns at
 // once if d is zero or less.

@@ -1,0 +1,25 @@
+package clocktest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestPendingLeavesOutWhatIsDue: a timer whose instant has come is no reason to move on, also before its tick.
+func TestPendingLeavesOutWhatIsDue(t *testing.T) {
+	p, now := newPending(), time.Unix(1, 0)
+	due, soon, late := new(timer), new(timer), new(timer)
+	p.add(due, now)
+	p.add(late, now.Add(2))
+	p.add(soon, now.Add(1))
+	n, first := p.after(now)
+	require.Equal(t, 2, n)
+	require.Equal(t, now.Add(1), first)
+	p.remove(soon)
+	p.add(late, now.Add(5)) // set anew
+	n, first = p.after(now)
+	require.Equal(t, 1, n)
+	require.Equal(t, now.Add(5), first)
+}

@@ -1,0 +1,302 @@
+package clocktest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock/clocktest"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+func newScheduler(t *testing.T, mock *clocktest.Mock, cfg scheduler.Config) *scheduler.Scheduler {
+	cfg.Clock = mock
+	cfg.Retry.Jitter = retry.None
+	s, err := scheduler.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func submit(t *testing.T, s *scheduler.Scheduler, fn func(context.Context) error) *scheduler.Handle {
+	h, err := s.Submit(t.Context(), fn)
+	require.NoError(t, err)
+	return h
+}
+
+// work takes real time, which in a bubble is not the mock's, and costs none.
+func work() { time.Sleep(5 * time.Second) }
+
+// TestH84_TheObviousTest: time does not move on before a function that runs has returned.
+func TestH84_TheObviousTest(t *testing.T) {
+	for range 200 {
+		mock := clocktest.NewMock()
+		s := newScheduler(t, mock, scheduler.Config{})
+		attempts := 0
+		h := submit(t, s, func(context.Context) error {
+			if attempts++; attempts <= 2 {
+				return retry.Transient(errors.New("flaky"))
+			}
+			return nil
+		})
+		clocktest.Advance(s, mock, 4*time.Second)
+		require.NoError(t, h.Err())
+		require.Equal(t, 3*time.Second, h.Times().Total())
+		s.Close()
+	}
+}
+
+// TestAdvanceMeetsEachInstantOfASleepingFunction: what waits for a timer of the mock waits for time, and what comes after it is
+// waited for again.
+func TestAdvanceMeetsEachInstantOfASleepingFunction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mock := clocktest.NewMock()
+		s := newScheduler(t, mock, scheduler.Config{Limit: bucket.PerMinute(1).Burst(2)})
+		var woken []time.Duration
+		sleepy := submit(t, s, func(context.Context) error {
+			for range 3 {
+				mock.Sleep(7 * time.Second)
+				work()
+				woken = append(woken, mock.Now().Sub(epoch))
+			}
+			return nil
+		})
+		failed := 0
+		flaky := submit(t, s, func(context.Context) error {
+			work()
+			if failed++; failed < 3 { // while the other sleeps
+				return retry.Transient(errors.New("flaky"))
+			}
+			return nil
+		})
+		clocktest.Advance(s, mock, 2*time.Minute)
+		require.Equal(t, []time.Duration{7 * time.Second, 14 * time.Second, 21 * time.Second}, woken)
+		require.NoError(t, sleepy.Err())
+		require.NoError(t, flaky.Err())
+		require.Equal(t, 2*time.Minute, flaky.Times().Total(), "two attempts more, at a token a minute")
+		require.Equal(t, epoch.Add(2*time.Minute), mock.Now())
+	})
+}
+
+// TestAdvanceWaitsForPlainCalls: also for those that the owner does not know of.
+func TestAdvanceWaitsForPlainCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mock := clocktest.NewMock()
+		s := newScheduler(t, mock, scheduler.Config{})
+		for range 20 {
+			require.NoError(t, s.Do(t.Context(), func(context.Context) error { return nil }))
+		}
+		runs, over := make(chan struct{}), make(chan error, 1)
+		var returned atomic.Bool
+		go func() {
+			over <- s.Do(t.Context(), func(context.Context) error {
+				close(runs)
+				work()
+				returned.Store(true)
+				return nil
+			})
+		}()
+		<-runs
+		clocktest.Advance(s, mock, time.Second)
+		require.True(t, returned.Load())
+		require.NoError(t, <-over)
+	})
+}
+
+func TestAdvanceSaysWhatToDoAboutAFunctionThatRunsOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // so that the ten seconds cost none
+		mock := clocktest.NewMock()
+		s := newScheduler(t, mock, scheduler.Config{})
+		hold := make(chan struct{})
+		for range 2 {
+			submit(t, s, func(context.Context) error { <-hold; return nil })
+		}
+		submit(t, s, func(context.Context) error { mock.Sleep(time.Hour); return nil })
+		began := time.Now()
+		text := func(functions string) string {
+			return fmt.Sprintf("clocktest: it is mock clock at 2000-01-01T00:00:00Z, and %s not returned for 10s of real time: a function that waits for the test has to be "+
+				"let go before Advance; one that waits for time has to use Mock.Sleep or Mock.NewTimer, and no context of the mock; "+
+				"where a function must go on running, move the mock by Mock.Add", functions)
+		}
+		require.PanicsWithValue(t, text("2 functions have"), func() { clocktest.Advance(s, mock, time.Second) })
+		require.Less(t, time.Since(began), 11*time.Second)
+		hold <- struct{}{}
+		require.PanicsWithValue(t, text("1 function has"), func() {
+			clocktest.AdvanceUntil(s, mock, func() bool { return false })
+		})
+		require.Equal(t, epoch, mock.Now())
+		close(hold)
+		clocktest.Advance(s, mock, time.Hour)
+		require.EqualValues(t, 3, s.Snapshot().Totals.Succeeded)
+	})
+}
+
+// TestAdvanceDoesNotTakeAContextForATimer: it says so, instead of a hope that time helps.
+func TestAdvanceDoesNotTakeAContextForATimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mock := clocktest.NewMock()
+		s := newScheduler(t, mock, scheduler.Config{})
+		h := submit(t, s, func(ctx context.Context) error {
+			ctx, cancel := mock.WithTimeout(ctx, time.Second)
+			defer cancel()
+			<-ctx.Done()
+			return nil
+		})
+		require.Panics(t, func() { clocktest.Advance(s, mock, time.Minute) })
+		mock.Add(time.Second)
+		<-h.Done()
+	})
+}
+
+// TestAdvanceDoesNotWaitForReservations: their holder may be the test.
+func TestAdvanceDoesNotWaitForReservations(t *testing.T) {
+	mock := clocktest.NewMock()
+	s := newScheduler(t, mock, scheduler.Config{})
+	r, err := s.Reserve(t.Context())
+	require.NoError(t, err)
+	<-r.Ready()
+	clocktest.Advance(s, mock, time.Hour)
+	r.Done(nil)
+	require.EqualValues(t, 1, s.Snapshot().Totals.Succeeded)
+}
+
+// TestAdvanceUntil: it sees what happens on other goroutines, and moves no further.
+func TestAdvanceUntil(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mock := clocktest.NewMock()
+		s := newScheduler(t, mock, scheduler.Config{Limit: bucket.PerMinute(1)})
+		begin := make(chan struct{})
+		ended := make(chan error, 1)
+		go func() {
+			<-begin
+			work()
+			for range 3 {
+				r, err := s.Reserve(t.Context())
+				if err != nil {
+					ended <- err
+					return
+				}
+				<-r.Ready()
+				work()
+				r.Done(nil)
+			}
+			ended <- nil
+		}()
+		asked := 0
+		clocktest.AdvanceUntil(s, mock, func() bool {
+			if asked++; asked == 3 { // nothing is due before
+				close(begin)
+			}
+			return len(ended) == 1
+		})
+		require.NoError(t, <-ended)
+		require.Equal(t, epoch.Add(2*time.Minute), mock.Now())
+
+		clocktest.AdvanceUntil(s, mock, func() bool { return true })
+		require.Equal(t, epoch.Add(2*time.Minute), mock.Now())
+	})
+}
+
+// TestAdvanceUntilLetsAFunctionGo: done may be what the function waits for.
+func TestAdvanceUntilLetsAFunctionGo(t *testing.T) {
+	mock := clocktest.NewMock()
+	s := newScheduler(t, mock, scheduler.Config{})
+	runs, hold := make(chan struct{}, 1), make(chan struct{})
+	h := submit(t, s, func(context.Context) error { runs <- struct{}{}; <-hold; return nil })
+	clocktest.AdvanceUntil(s, mock, func() bool { return len(runs) == 1 })
+	close(hold)
+	clocktest.AdvanceUntil(s, mock, func() bool { return h.Err() == nil })
+}
+
+// pool is a Runner as the test wants it.
+type pool struct {
+	mock    *clocktest.Mock
+	running func() (functions, timers int)
+	next    time.Time
+	asked   []time.Duration // when it was asked what runs
+}
+
+func (p *pool) Running() (functions, timers int) {
+	p.asked = append(p.asked, p.mock.Now().Sub(epoch))
+	return p.running()
+}
+
+func (p *pool) Sync() (time.Time, bool) { return p.next, p.next.After(p.mock.Now()) }
+
+func TestAdvanceAsksWhatIsDueAfterTheLastFunctionHasReturned(t *testing.T) {
+	mock := clocktest.NewMock()
+	p := &pool{mock: mock}
+	p.running = func() (int, int) {
+		p.next = epoch.Add(time.Second) // while it answers, the function fails and is to be retried
+		return 0, 0
+	}
+	clocktest.Advance(p, mock, time.Minute)
+	require.Contains(t, p.asked, time.Second)
+}
+
+func TestAdvanceTellsTheTimersApart(t *testing.T) {
+	mock := clocktest.NewMock()
+	timer := mock.NewTimer(time.Hour)
+	looks := 0
+	p := &pool{mock: mock, running: func() (int, int) {
+		if looks++; looks <= 5 { // it runs, and the timer is the pool's own
+			return 1, 1
+		}
+		return 0, 1
+	}}
+	clocktest.Advance(p, mock, time.Second)
+	require.Equal(t, []time.Duration{0, 0, 0, 0, 0, 0, time.Second}, p.asked, "until the function has returned time stands still")
+	timer.Stop()
+
+	looks = 0
+	p = &pool{mock: mock, running: func() (int, int) {
+		if looks++; looks == 1 { // a timer is set while it answers: the answer is of neither state
+			timer.Reset(time.Hour)
+			return 1, 0
+		}
+		return min(1, max(0, 4-looks)), 1
+	}}
+	clocktest.Advance(p, mock, time.Second)
+	require.Equal(t, []time.Duration{time.Second, time.Second, time.Second, time.Second, 2 * time.Second}, p.asked)
+}
+
+func TestAdvanceStopsAtTimersOfTheMock(t *testing.T) {
+	mock := clocktest.NewMock()
+	late, soon := mock.NewTimer(3*time.Second), mock.NewTimer(2*time.Second)
+	mock.NewTimer(time.Second).Stop()
+	p := &pool{mock: mock, next: epoch.Add(4 * time.Second), running: func() (int, int) { return 0, 0 }}
+	clocktest.Advance(p, mock, 5*time.Second)
+	require.Equal(t, []time.Duration{0, 2 * time.Second, 3 * time.Second, 4 * time.Second, 5 * time.Second}, p.asked)
+	require.Equal(t, epoch.Add(3*time.Second), <-late.C())
+	require.Equal(t, epoch.Add(2*time.Second), <-soon.C())
+}
+
+func TestAdvanceUntilHasBounds(t *testing.T) {
+	require.PanicsWithValue(t, "clocktest: AdvanceUntil(nil): pass a function that reports whether the test has what it waits for",
+		func() { clocktest.AdvanceUntil(syncFunc(nil), clocktest.NewMock(), nil) })
+	never := func() bool { return false }
+	synctest.Test(t, func(t *testing.T) {
+		mock := clocktest.NewMock()
+		s := newScheduler(t, mock, scheduler.Config{})
+		require.PanicsWithValue(t, "clocktest: AdvanceUntil: it is mock clock at 2000-01-01T00:00:00Z, nothing is due any more, and done has been false "+
+			"for 10s of real time: look whether it can become true", func() { clocktest.AdvanceUntil(s, mock, never) })
+
+		restless := syncFunc(func() (time.Time, bool) { return mock.Now().Add(time.Hour), true })
+		began := time.Now()
+		func() {
+			defer func() {
+				require.Regexp(t, "^clocktest: AdvanceUntil has moved the mock by [0-9]+h0m0s in 1m0s of real time, and done is still false", recover())
+			}()
+			clocktest.AdvanceUntil(restless, mock, never)
+		}()
+		require.Less(t, time.Since(began), 61*time.Second)
+	})
+}
