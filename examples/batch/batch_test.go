@@ -197,7 +197,8 @@ func TestFinalAnswers(t *testing.T) {
 	st.url = serve(t, 429, `{"error":{"code":"insufficient_quota"}}`, nil)
 	sum, err = st.process()
 	require.NoError(t, err)
-	require.Equal(t, counts{failed: 1, refused: 1}, sum.counts)
+	require.Equal(t, counts{todo: 1, refused: 1}, sum.counts)
+	require.Zero(t, sum.retries, "waiting doesn't pay bills")
 }
 
 // TestResume: a second run does only what the first has left, and a torn last line is

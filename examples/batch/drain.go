@@ -11,12 +11,15 @@ import (
 // a while to be answered; then what waits is left to the next run, and only attempts
 // that run may finish. When hard is done, all of that is over at once.
 func (b *batch) drain(hard context.Context) {
-	why := "reading no more"
-	if b.cfg.drain > 0 {
+	why, most := "reading no more", b.cfg.drain
+	switch {
+	case b.stopping() != nil:
+		why, most = "stopping", 0
+	case most > 0:
 		b.say(b.draining())
 		why = "time is up"
 	}
-	ctx, cancel := context.WithTimeout(hard, b.cfg.drain)
+	ctx, cancel := context.WithTimeout(hard, most)
 	defer cancel()
 	b.unfinished, _ = b.s.Shutdown(ctx) // the error says no more than the list
 	context.AfterFunc(hard, b.kill)     // not before: what is cut off is in the list, as running
@@ -60,7 +63,7 @@ type leftover struct {
 func (b *batch) left() leftovers {
 	var all leftovers
 	for _, u := range b.unfinished {
-		if res, ok := b.unanswered[u.Name]; ok {
+		if res, ok := b.leftover[u.Name]; ok {
 			all = append(all, leftover{u.Name, u.State, res.Attempts, u.Due, res.Input.last})
 		}
 	}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,22 +94,61 @@ func TestFlags(t *testing.T) {
 	require.Equal(t, bucket.Limits{requestBudget: bucket.PerMinute(600).Burst(60)}, cfg.limits())
 
 	for want, args := range map[string][]string{
-		"-in and -out are needed":              {},
-		`unexpected ["x"]`:                     {"-in", "a", "-out", "b", "x"},
-		`-url "example.com"`:                   {"-in", "a", "-out", "b", "-url", "example.com"},
-		`-url "http://:"`:                      {"-in", "a", "-out", "b", "-url", "http://:"},
-		"requests: ":                           {"-in", "a", "-out", "b", "-rpm", "0"},
-		"Refill is 0":                          {"-in", "a", "-out", "b", "-rpm", "0"},
-		"tokens: ":                             {"-in", "a", "-out", "b", "-tpm", "-5"},
-		"Capacity is -1":                       {"-in", "a", "-out", "b", "-rpm", "auto", "-burst", "-1"},
-		"-token-burst 5: it needs -tpm":        {"-in", "a", "-out", "b", "-token-burst", "5"},
-		"-in-flight 0":                         {"-in", "a", "-out", "b", "-in-flight", "0"},
-		"MaxRetries":                           {"-in", "a", "-out", "b", "-retries", "-2"},
-		"-timeout -1s: it must be positive":    {"-in", "a", "-out", "b", "-timeout", "-1s"},
-		"-drain -1s: it must not be negative":  {"-in", "a", "-out", "b", "-drain", "-1s"},
-		"the command line is wrong, see above": {"-in", "a", "-out", "b", "-header", "X: $TEST_UNSET_KEY"},
+		"-in and -out are needed":  {},
+		`unexpected ["x"]`:         {"-in", "a", "-out", "b", "x"},
+		`-url "example.com?key=…"`: {"-in", "a", "-out", "b", "-url", "example.com?key=s3cret"},
+		`-url "http://:"`:          {"-in", "a", "-out", "b", "-url", "http://:"},
+		`"0" for flag -rpm: it must be a whole number from 1 on, or auto`:    {"-in", "a", "-out", "b", "-rpm", "0"},
+		`"-5" for flag -tpm: it must be a whole number from 0 on, or auto`:   {"-in", "a", "-out", "b", "-tpm", "-5"},
+		"-burst -1: it must be at least 0":                                   {"-in", "a", "-out", "b", "-rpm", "auto", "-burst", "-1"},
+		"-token-burst -1: it must be at least 0":                             {"-in", "a", "-out", "b", "-tpm", "1", "-token-burst", "-1"},
+		"-token-burst 5: it needs -tpm":                                      {"-in", "a", "-out", "b", "-token-burst", "5"},
+		"-in-flight 0: it must be at least 1":                                {"-in", "a", "-out", "b", "-in-flight", "0"},
+		"-retries -2: it must be at least 0":                                 {"-in", "a", "-out", "b", "-retries", "-2"},
+		`"often" for flag -retries: it must be a whole number`:               {"-in", "a", "-out", "b", "-retries", "often"},
+		"for flag -retries: it must be a whole number":                       {"-in", "a", "-out", "b", "-retries", "99999999999999999999"},
+		"-timeout -1s: it must be positive":                                  {"-in", "a", "-out", "b", "-timeout", "-1s"},
+		`"5" for flag -timeout: it must be a duration, such as 30s or 1h30m`: {"-in", "a", "-out", "b", "-timeout", "5"},
+		`"perhaps" for -again: it must be true or false`:                     {"-in", "a", "-out", "b", "-again=perhaps"},
+		"-backoff 0s: it must be positive":                                   {"-in", "a", "-out", "b", "-backoff", "0"},
+		"-max-backoff 1s: it must be at least -backoff, which is 2s":         {"-in", "a", "-out", "b", "-backoff", "2s", "-max-backoff", "1s"},
+		"-max-server-wait -1s: it must not be negative":                      {"-in", "a", "-out", "b", "-max-server-wait", "-1s"},
+		"-drain -1s: it must not be negative":                                {"-in", "a", "-out", "b", "-drain", "-1s"},
+		"-max-answer 0: it must be from 1 to 128":                            {"-in", "a", "-out", "b", "-max-answer", "0"},
+		"-max-answer 129: it must be from 1":                                 {"-in", "a", "-out", "b", "-max-answer", "9223372036854775807"},
+		"-max-answer -1: it must be from 1":                                  {"-in", "a", "-out", "b", "-max-answer", "-1"},
+		"provided but not defined: -rate":                                    {"-in", "a", "-out", "b", "-rate", "5"},
+		"flag needs an argument: -out":                                       {"-in", "a", "-out"},
+		"-header X: not set in the environment: TEST_UNSET_KEY":              {"-in", "a", "-out", "b", "-header", "X: $TEST_UNSET_KEY"},
+		"-header: it has no colon":                                           {"-in", "a", "-out", "b", "-header", "Bearer s3cret"},
+		`-header "X Y": a name of a header has only letters`:                 {"-in", "a", "-out", "b", "-header", "X Y: s3cret"},
+		`-header "": a name of a header has only letters`:                    {"-in", "a", "-out", "b", "-header", ": s3cret"},
+		`-header X: its value has a control character, '\r', at byte 7 of 8`: {"-in", "a", "-out", "b", "-header", "X: s3cret\rx"},
+		"2 arguments belong to no flag: put what follows -header in quotes":  {"-in", "a", "-out", "b", "-header", "X:", "Bearer", "s3cret"},
+		"-in-flight 0: it must be at least 1; -retries -2: it must":          {"-in", "a", "-out", "b", "-in-flight", "0", "-retries", "-2"},
 	} {
 		_, err := parseFlags(args)
 		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "\n", "one line")
+		require.NotContains(t, err.Error(), "s3cret")
+	}
+
+	cfg, err = parseFlags([]string{"-in", "a", "-out", "b", "-max-server-wait", "0"})
+	require.NoError(t, err)
+	require.Equal(t, time.Duration(retry.None), cfg.policy.MaxServerWait, "and not the default")
+}
+
+// TestHelp: every flag is in one group of the help.
+func TestHelp(t *testing.T) {
+	var grouped, defined []string
+	for _, group := range flagGroups {
+		grouped = append(grouped, group.flags...)
+	}
+	fs, _ := new(config).flags()
+	fs.VisitAll(func(f *flag.Flag) { defined = append(defined, f.Name) })
+	require.ElementsMatch(t, defined, grouped)
+	require.Contains(t, help(), "\nBudgets\n  -rpm requests\n        requests a minute, retries included, or auto (default 60)\n")
+	for line := range strings.Lines(help()) {
+		require.LessOrEqual(t, len([]rune(line)), 160, line)
 	}
 }

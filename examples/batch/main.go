@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"example.com/fairlead/events/terminal"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -23,13 +26,26 @@ const (
 	exitInterrupted = 130
 )
 
+// tell prints a message, with all in it made visible that a terminal would obey: servers and files
+// have a say in it.
+func tell(format string, args ...any) {
+	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
+		text, end := strings.CutSuffix(line, "\n")
+		fmt.Fprint(os.Stderr, terminal.Visible(text))
+		if end {
+			fmt.Fprintln(os.Stderr)
+		}
+	}
+}
+
 func run(args []string) int {
 	cfg, err := parseFlags(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
+		fmt.Print(help())
 		return exitOK
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "batch: %v\n(batch -h says more)\n", err)
+		tell("batch: %v (batch -h explains the flags)\n", err)
 		return exitUsage
 	}
 
@@ -52,24 +68,27 @@ func run(args []string) int {
 	sum, err := process(soft, hard, cfg, os.Stderr)
 	switch {
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(os.Stderr, "batch: interrupted before anything was sent")
+		tell("batch: interrupted before anything was sent\n")
 		return exitInterrupted
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "batch: %v\n", err)
+		tell("batch: %v\n", err)
 		if errors.As(err, new(*fileError)) {
 			return exitUsage
 		}
 		return exitFailed
 	}
-	fmt.Fprint(os.Stderr, sum)
+	tell("%v", sum)
+	if sum.stopped != nil {
+		tell("batch: stopped: %v\n", sum.stopped)
+	}
 	switch {
 	case soft.Err() != nil:
-		fmt.Fprint(os.Stderr, sum.left)
+		tell("%v", sum.left)
 		if sum.todo > 0 {
-			fmt.Fprintf(os.Stderr, "batch: interrupted with %d lines left to do: the same command goes on from here\n", sum.todo)
+			tell("batch: interrupted with %d lines left to do: the same command goes on from here\n", sum.todo)
 		}
 		return exitInterrupted
-	case sum.failed > 0 || sum.todo > 0 || sum.duplicated > 0:
+	case sum.stopped != nil || sum.failed > 0 || sum.todo > 0 || sum.duplicated > 0:
 		return exitFailed
 	}
 	return exitOK

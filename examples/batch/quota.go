@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -13,6 +13,7 @@ import (
 type quota struct {
 	perMinute int64
 	auto      bool  // the server says how many; perMinute is for until it has
+	least     int64 // that perMinute may be
 	burst     int64 // at once; 0 stands for what is usual
 }
 
@@ -22,8 +23,8 @@ func (q *quota) Set(s string) error {
 		return nil
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return errors.New("it must be a whole number or auto")
+	if err != nil || n < q.least {
+		return fmt.Errorf("it must be a whole number from %d on, or auto", q.least)
 	}
 	q.perMinute = n
 	return nil

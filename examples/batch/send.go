@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
 	"time"
 
@@ -15,113 +18,179 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// maxBody bounds what is read of an answer.
-const maxBody = 64 << 20
+// maxBody is the most that -max-answer may be, in bytes.
+const maxBody = mostMebibytes * mebibyte
 
 // sender makes attempts.
 type sender struct {
-	client   *http.Client
-	headers  http.Header
-	timeout  time.Duration
-	attempts context.Context // when it is done, those that run are given up
-	refused  atomic.Int64    // 429s seen
+	client    *http.Client
+	headers   http.Header
+	timeout   time.Duration
+	maxAnswer int64           // bytes
+	attempts  context.Context // when it is done, those that run are given up
+	refused   atomic.Int64    // 429s seen
+	reached   atomic.Bool     // a connection was made once
 }
 
-// statusError is an answer that is not a success. It says what it means for retrying.
-type statusError struct {
-	response
-	status string
+func newSender(cfg config, attempts context.Context) *sender {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = cfg.inFlight
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // following it would be a request that has not paid
+	}}
+	return &sender{client: client, headers: cfg.headers, timeout: cfg.timeout, maxAnswer: cfg.maxAnswer, attempts: attempts}
 }
 
-func (e *statusError) Error() string {
-	if message := apiMessage(e.Body); message != "" {
-		return e.status + ": " + message
-	}
-	return e.status
+// reply is what came of an attempt.
+type reply struct {
+	answer *response            // nil if there is an error
+	seen   headers.Observations // what the answer says of the server's limits
+	err    error
+	sends  int  // how often the request went out: net/http sends some once more by itself
+	away   bool // no connection could be made, and that may pass
 }
 
-// send makes one attempt. What the answer says of the server's limits comes back, too.
-func (s *sender) send(l *line) (*response, headers.Observations, error) {
-	var silence headers.Observations
+// send makes one attempt.
+func (s *sender) send(l *line) (r reply) {
 	ctx, cancel := context.WithTimeout(s.attempts, s.timeout)
 	defer cancel()
+	var sent sends
+	defer func() { r.sends = int(sent.times.Load()) }()
+	req, err := s.request(httptrace.WithClientTrace(ctx, sent.trace()), l)
+	if err != nil {
+		return reply{err: err}
+	}
+	res, err := s.client.Do(req)
+	if err != nil {
+		return s.failure(ctx, err, sent.connected.Load())
+	}
+	defer res.Body.Close()
+	s.reached.Store(true)
+	seen := headers.Parse(res.Header, time.Now())
+	body, err := s.read(res)
+	if err != nil {
+		return reply{err: s.late(ctx, err), seen: seen}
+	}
+	answer, err := s.judge(res, body, seen)
+	return reply{answer: answer, err: err, seen: seen}
+}
+
+func (s *sender) request(ctx context.Context, l *line) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, l.method, l.url, bytes.NewReader(l.body))
 	if err != nil {
-		return nil, silence, err
+		return nil, cause(err)
 	}
-	// Without these net/http could send the request once more by itself, without paying.
-	req.Body, req.GetBody = io.NopCloser(bytes.NewReader(l.body)), nil
 	req.Header = s.headers.Clone()
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host // where net/http looks for it
+	}
 	if req.Header.Get("Content-Type") == "" && len(l.body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("X-Request-Id", l.id())
-	res, err := s.client.Do(req)
+	return req, nil
+}
+
+// sends counts how often a request goes out. Its fields may be written after the answer is there.
+type sends struct {
+	connected atomic.Bool
+	wrote     atomic.Bool
+	times     atomic.Int32
+}
+
+func (s *sends) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) {
+			s.connected.Store(true)
+			if s.wrote.Swap(false) || s.times.Load() == 0 {
+				s.times.Add(1)
+			}
+		},
+		WroteHeaders: func() { s.wrote.Store(true) },
+	}
+}
+
+// failure returns what a request without an answer means: that no connection could be made, that
+// none ever will be, or that it may work the next time.
+func (s *sender) failure(ctx context.Context, err error, connected bool) reply {
+	err = cause(err) // its text has the URL, and that may have a key in it
+	var certificate *tls.CertificateVerificationError
+	var name *net.DNSError
+	switch {
+	case connected:
+		s.reached.Store(true)
+		return reply{err: s.late(ctx, err)}
+	case s.attempts.Err() != nil:
+		return reply{err: err}
+	case errors.As(err, &certificate), errors.Is(err, http.ErrSchemeMismatch),
+		errors.As(err, &name) && name.IsNotFound && !s.reached.Load(): // a typing error, probably
+		return reply{err: &unreachable{err}}
+	}
+	return reply{err: s.late(ctx, err), away: true}
+}
+
+// unreachable is a failure to connect that does not pass.
+type unreachable struct{ error }
+
+func (e *unreachable) Unwrap() error { return e.error }
+
+// late marks an error as worth a retry, and says if it was -timeout that ended the attempt.
+func (s *sender) late(ctx context.Context, err error) error {
+	if tooLong := new(tooLongError); errors.As(err, &tooLong) {
+		return err
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && s.attempts.Err() == nil {
+		err = fmt.Errorf("not over after %v (-timeout): %w", s.timeout, err)
+	}
+	return retry.Transient(err)
+}
+
+// tooLongError is about an answer.
+type tooLongError struct{ most int64 }
+
+func (e *tooLongError) Error() string {
+	return fmt.Sprintf("the answer is longer than %d MiB, which -max-answer allows: raise it, or ask for less", e.most/mebibyte)
+}
+
+// read reads an answer as it will stand in the result.
+func (s *sender) read(res *http.Response) (json.RawMessage, error) {
+	if res.ContentLength > s.maxAnswer {
+		return nil, &tooLongError{s.maxAnswer}
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, s.maxAnswer+1))
 	if err != nil {
-		return nil, silence, retry.Transient(err)
+		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
-	if err != nil {
-		return nil, silence, retry.Transient(fmt.Errorf("reading the answer: %w", err))
+	if int64(len(body)) > s.maxAnswer || sizeAsJSON(body) > s.maxAnswer {
+		return nil, &tooLongError{s.maxAnswer}
 	}
-	if len(body) > maxBody {
-		return nil, silence, fmt.Errorf("the answer is longer than %d bytes", maxBody)
-	}
-	seen := headers.Parse(res.Header, time.Now())
-	answer, err := s.judge(res, asJSON(body), seen)
-	return answer, seen, err
+	return asJSON(body), nil
 }
 
 // judge says what an answer means.
 func (s *sender) judge(res *http.Response, body json.RawMessage, seen headers.Observations) (*response, error) {
 	answer := response{StatusCode: res.StatusCode, Body: body}
-	if res.StatusCode/100 == 2 {
-		return &answer, nil
+	said := readError(body)
+	wrong := &statusError{response: answer, status: res.Status, message: said.message(), code: said.code()}
+	status := res.StatusCode
+	if status/100 == 2 {
+		if !said.found() {
+			return &answer, nil
+		}
+		status = said.status()
+		wrong.status += ", but its body is an error"
 	}
-	if res.StatusCode == http.StatusTooManyRequests {
+	if status == http.StatusTooManyRequests {
 		s.refused.Add(1)
 	}
-	err := seen.Mark(res.StatusCode, &statusError{response: answer, status: res.Status})
-	if apiCode(body) == "insufficient_quota" { // waiting doesn't pay bills
-		err = retry.Permanent(err)
+	v := seen.Verdict(status)
+	if wait, ok := headers.RetryInfo(body); ok && v.Retryable() {
+		v.Wait = max(v.Wait, wait)
 	}
-	return nil, err
-}
-
-// asJSON is the body itself if it is JSON, or a JSON string of it.
-func asJSON(body []byte) json.RawMessage {
-	if json.Valid(body) {
-		var line bytes.Buffer
-		_ = json.Compact(&line, body) // valid, so it can't fail; results are a line each
-		return line.Bytes()
+	if !v.Retryable() || noCredit[wrong.code] { // waiting doesn't pay bills
+		return nil, wrong
 	}
-	text, _ := json.Marshal(string(body)) // strings always marshal
-	return text
-}
-
-// apiError is the form in which most APIs say what is wrong.
-type apiError struct {
-	Error struct {
-		Message string
-		Code    any
-		Type    string
-	}
-}
-
-func apiMessage(body json.RawMessage) string {
-	var e apiError
-	_ = json.Unmarshal(body, &e) // other forms have no message for us
-	return e.Error.Message
-}
-
-func apiCode(body json.RawMessage) string {
-	var e apiError
-	_ = json.Unmarshal(body, &e)
-	if code, ok := e.Error.Code.(string); ok {
-		return code
-	}
-	return e.Error.Type
+	return nil, v.Mark(wrong)
 }
 
 // resultOf is what the output says of a line.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -16,6 +17,8 @@ type summary struct {
 	elapsed    time.Duration
 	perRequest events.Times // what a request of this run has spent its time on; a mean
 	left       leftovers    // of a drain
+	stopped    error        // why the run has stopped by itself; nil if it has not
+	reasons    reasons      // why lines have failed
 }
 
 // counts says what became of the lines, which is counted in the files, and what this run saw.
@@ -48,6 +51,9 @@ func audit(in *input, out *output) (summary, error) {
 		default:
 			results[e.number] = e.hash
 			sum.failed++
+			var r result
+			_ = json.Unmarshal(e.text, &r) // it was read once before
+			sum.reasons.add(r.reason())
 		}
 	})
 	if err != nil {
@@ -80,6 +86,11 @@ func (s summary) String() string {
 	var b strings.Builder
 	for _, row := range rows {
 		fmt.Fprintf(&b, "%-17s %v\n", row.label+":", row.value)
+		if row.label == "failed" {
+			for _, reason := range s.reasons.lines() {
+				fmt.Fprintf(&b, "  %s\n", reason)
+			}
+		}
 	}
 	return b.String()
 }

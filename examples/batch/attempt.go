@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+// attempt makes one attempt at a line. The context that it is given ends with the drain:
+// an attempt that has begun may finish all the same, for it has been paid for.
+func (b *batch) attempt(ctx context.Context, l *line) (*response, error) {
+	if l.err != nil {
+		return nil, l.err
+	}
+	r, err := b.door.pass(ctx, func() reply { return b.ask(ctx, l) })
+	l.attempts++
+	if err != nil {
+		l.last = err
+		return nil, err
+	}
+	if r.err != nil {
+		return nil, b.failed(ctx, l, r.err)
+	}
+	b.holdAnswer(ctx, l, r.answer)
+	return r.answer, nil
+}
+
+// ask sends a line's request once, settles what it has cost, and then hears what the answer says of
+// the server's limits, of which that is a part.
+func (b *batch) ask(ctx context.Context, l *line) reply {
+	b.out.touch()
+	asked := b.ear.ask()
+	r := b.send.send(l)
+	if !r.away {
+		b.pay(ctx, l, r)
+		b.ear.hear(asked, l, r.seen, r.err == nil)
+	}
+	return r
+}
+
+// pay pays for what net/http has sent again by itself, and what an answer says that it has used.
+func (b *batch) pay(ctx context.Context, l *line, r reply) {
+	again := int64(max(0, r.sends-1))
+	tokens, known := l.tokens, false
+	if r.answer != nil {
+		if used, ok := consumed(r.answer.Body); ok {
+			b.used.Add(used)
+			tokens, known = used, true
+		}
+	}
+	// After a drain there is nobody left to pay.
+	if again > 0 {
+		_ = scheduler.Settle(ctx, requestBudget, 1+again)
+	}
+	if b.cfg.tokens.on() && (known || again > 0) {
+		_ = scheduler.Settle(ctx, tokenBudget, tokens+again*l.tokens)
+	}
+}
+
+// failed returns what the scheduler is told of a failed attempt. Of one that is tried again no body
+// is kept: so many lines may back off that memory would not hold them.
+func (b *batch) failed(ctx context.Context, l *line, err error) error {
+	if !errors.Is(err, context.Canceled) { // one that was cut off has no say
+		l.last = err
+	}
+	var status *statusError
+	answered := errors.As(err, &status)
+	v := retry.Classify(err)
+	switch most := max(0, b.cfg.policy.MaxServerWait); {
+	case v.Wait > most:
+		at := time.Now().Add(v.Wait)
+		b.stop(fmt.Errorf("the server asks to come back in %v, at %s, and -max-server-wait is %v: %w", v.Wait.Round(time.Second), at.Format(time.DateTime), most, err))
+		return fmt.Errorf("%w: %v", errLeft, err)
+	case answered && v.Retryable() && l.attempts <= b.cfg.retries:
+		status.Body = nil
+	case answered:
+		b.holdAnswer(ctx, l, &status.response)
+	}
+	return err
+}
+
+// holdAnswer waits until there is room for an answer among those that are not written yet.
+func (b *batch) holdAnswer(ctx context.Context, l *line, answer *response) {
+	l.answer = int64(len(answer.Body))
+	b.answers.take(ctx, l.answer)
+}

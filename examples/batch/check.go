@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"example.com/fairlead/retry"
+)
+
+// mostMebibytes is the most that -max-answer may be: a later run has to read the result again.
+const mostMebibytes = 128
+
+// check finds what is wrong with the command line, all of it at once.
+func (cfg *config) check(base string, rest []string, headerFaults []error) error {
+	faults := &faults{}
+	if len(rest) > 0 && len(cfg.headers) > 0 {
+		faults.add("%d arguments belong to no flag: put what follows -header in quotes", len(rest)) // they may be parts of a key
+	} else if len(rest) > 0 {
+		faults.add("unexpected %q: everything is a flag", rest)
+	}
+	if cfg.in == "" || cfg.out == "" {
+		faults.add("-in and -out are needed")
+	}
+	if base != "" {
+		u, err := url.Parse(base)
+		if err != nil || !absolute(u) {
+			faults.add("-url %q: it must be like https://api.example.com/v1/things", hidden(base))
+		}
+		cfg.url = u
+	}
+	for _, err := range headerFaults {
+		faults.addError(err)
+	}
+	faults.atLeast("in-flight", int64(cfg.inFlight), 1)
+	faults.atLeast("burst", cfg.requests.burst, 0)
+	faults.atLeast("token-burst", cfg.tokens.burst, 0)
+	faults.atLeast("retries", int64(cfg.retries), 0)
+	faults.atLeast("stop-after", int64(cfg.stopAfter), 0)
+	if cfg.maxAnswer < mebibyte || cfg.maxAnswer > mostMebibytes*mebibyte {
+		faults.add("-max-answer %d: it must be from 1 to %d", cfg.maxAnswer/mebibyte, mostMebibytes)
+	}
+	cfg.checkTimes(faults)
+	if !cfg.tokens.on() && cfg.tokens.burst != 0 {
+		faults.add("-token-burst %d: it needs -tpm", cfg.tokens.burst)
+	}
+	if faults.all == nil {
+		for _, limit := range cfg.limits() {
+			faults.addError(limit.Validate()) // nothing is left that it would find
+		}
+		faults.addError(cfg.policy.Validate())
+	}
+	return faults.err()
+}
+
+func (cfg *config) checkTimes(faults *faults) {
+	faults.positive("timeout", cfg.timeout)
+	faults.positive("backoff", cfg.policy.Initial)
+	if cfg.policy.Max < cfg.policy.Initial {
+		faults.add("-max-backoff %v: it must be at least -backoff, which is %v", cfg.policy.Max, cfg.policy.Initial)
+	}
+	faults.notNegative("max-server-wait", cfg.policy.MaxServerWait)
+	faults.notNegative("max-away", cfg.maxAway)
+	faults.notNegative("drain", cfg.drain)
+	if cfg.policy.MaxServerWait == 0 { // where zero stands for the default
+		cfg.policy.MaxServerWait = retry.None
+	}
+}
+
+// faults are what is wrong with a command line.
+type faults struct{ all []string }
+
+func (f *faults) add(format string, args ...any) { f.all = append(f.all, fmt.Sprintf(format, args...)) }
+
+func (f *faults) addError(err error) {
+	if err != nil {
+		f.add("%v", err)
+	}
+}
+
+func (f *faults) atLeast(name string, n, least int64) {
+	if n < least {
+		f.add("-%s %d: it must be at least %d", name, n, least)
+	}
+}
+
+func (f *faults) positive(name string, d time.Duration) {
+	if d <= 0 {
+		f.add("-%s %v: it must be positive", name, d)
+	}
+}
+
+func (f *faults) notNegative(name string, d time.Duration) {
+	if d < 0 {
+		f.add("-%s %v: it must not be negative", name, d)
+	}
+}
+
+// err returns all of them in one line.
+func (f *faults) err() error {
+	if f.all == nil {
+		return nil
+	}
+	return errors.New(strings.Join(f.all, "; "))
+}

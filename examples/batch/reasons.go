@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// reasons counts why lines have failed. It knows a bounded number of reasons, and counts others together.
+type reasons struct {
+	count  map[string]int
+	others int
+}
+
+// mostReasons is how many reasons are counted, and shownReasons how many are shown.
+const (
+	mostReasons  = 1000
+	shownReasons = 5
+)
+
+func (r *reasons) add(reason string) {
+	if r.count == nil {
+		r.count = map[string]int{}
+	}
+	if _, known := r.count[reason]; !known && len(r.count) >= mostReasons {
+		r.others++
+		return
+	}
+	r.count[reason]++
+}
+
+// lines returns the most frequent reasons, such as "200 × 401 Unauthorized: no such key".
+func (r *reasons) lines() []string {
+	var all []string
+	for reason := range r.count {
+		all = append(all, reason)
+	}
+	slices.SortFunc(all, func(a, b string) int {
+		if r.count[a] != r.count[b] {
+			return r.count[b] - r.count[a]
+		}
+		return strings.Compare(a, b)
+	})
+	shown := all[:min(len(all), shownReasons)]
+	left := r.others
+	for _, reason := range all[len(shown):] {
+		left += r.count[reason]
+	}
+	var lines []string
+	for _, reason := range shown {
+		lines = append(lines, fmt.Sprintf("%d × %s", r.count[reason], reason))
+	}
+	if left > 0 {
+		lines = append(lines, fmt.Sprintf("%d for other reasons", left))
+	}
+	return lines
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/scheduler"
+)
+
+// refusals keeps back what may not be the line's own fault, until it is known whose it is: as soon as
+// another line is answered, a refusal is its line's result. If too many come in a row, the run stops.
+type refusals struct {
+	kept     []outcome
+	answered bool // some line was, in this run
+}
+
+// stopError is why a run was stopped that nobody has interrupted.
+type stopError struct{ why error }
+
+func (e *stopError) Error() string { return e.why.Error() }
+
+func (e *stopError) Unwrap() error { return e.why }
+
+// stop ends the run early: nothing more is sent, and what has no result is left to the next run.
+func (b *batch) stop(why error) {
+	_ = b.s.Pause() // until the drain begins
+	b.halt(&stopError{why})
+}
+
+// stopping returns why the run was stopped, or nil.
+func (b *batch) stopping() (why *stopError) {
+	if errors.As(context.Cause(b.soft), &why) {
+		return why
+	}
+	return nil
+}
+
+// take takes the outcome of a line: it is written, left to the next run, or kept back for now.
+func (b *batch) take(res outcome) error {
+	switch {
+	case errors.Is(res.Err, scheduler.ErrClosed), errors.Is(res.Err, context.Canceled), errors.Is(res.Err, errLeft):
+		b.leave(res)
+		return nil
+	case b.cfg.stopAfter > 0 && about(res.Err) != theLine:
+		b.refusals.kept = append(b.refusals.kept, res)
+		if len(b.refusals.kept) >= b.cfg.stopAfter && b.soft.Err() == nil {
+			b.stop(errRefused)
+		}
+		return nil
+	case res.Err == nil && b.soft.Err() == nil:
+		b.refusals.answered = true
+		if err := b.writeRefusals(); err != nil {
+			return err
+		}
+	}
+	return b.write(res)
+}
+
+// errRefused is why a run stops after too many refusals; which they were is said at the end.
+var errRefused = errors.New("too many refusals in a row")
+
+// leave leaves a line to the next run.
+func (b *batch) leave(res outcome) { b.leftover[res.Input.name()] = res }
+
+// write writes a line's result.
+func (b *batch) write(res outcome) error {
+	if tooLong := new(bucket.CostError); errors.As(res.Err, &tooLong) {
+		res.Err = b.cfg.tooLong(res.Input, tooLong)
+	}
+	if err := b.out.write(resultOf(res.Input, res.Value, res.Err)); err != nil {
+		b.kill() // what is under way can't be written either
+		return fmt.Errorf("writing a result: %w: the same command goes on once that is mended", err)
+	}
+	b.tally.count(res)
+	return nil
+}
+
+// writeRefusals makes what was kept back the lines' results.
+func (b *batch) writeRefusals() error {
+	kept := b.refusals.kept
+	b.refusals.kept = nil
+	for _, res := range kept {
+		if err := b.write(res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleRefusals decides, when all is over, about what is kept back still. It is left to the next run if
+// this one was stopped, or if no line at all was answered and what is about the key or the account is
+// therefore not about a line.
+func (b *batch) settleRefusals() error {
+	all := b.refusals.kept
+	b.refusals.kept = nil
+	for _, res := range all {
+		if b.soft.Err() != nil || about(res.Err) == theAccount && !b.refusals.answered {
+			b.refusals.kept = append(b.refusals.kept, res)
+			b.leave(res)
+		} else if err := b.write(res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whyStopped returns what the user is told about a run that was stopped, or nil.
+func (b *batch) whyStopped() error {
+	why := b.stopping()
+	switch kept := b.refusals.kept; {
+	case len(kept) > 0 && (why == nil || errors.Is(why, errRefused)):
+		return fmt.Errorf("%s", refusalText(kept))
+	case why != nil:
+		return fmt.Errorf("%w\n  the same command goes on from here", why)
+	}
+	return nil
+}
+
+// refusalText says which refusals have stopped a run, and what to do.
+func refusalText(kept []outcome) string {
+	var why reasons
+	remedy := "mend -header or the account"
+	for _, res := range kept {
+		why.add(resultOf(res.Input, nil, res.Err).reason())
+		if about(res.Err) == theURL {
+			remedy = "mend -url"
+		}
+	}
+	return fmt.Sprintf("no line is answered any more, for a reason that is not the lines':\n  %s\n  %s, and the same command goes on from here; with -stop-after 0, refusals are the lines' answers",
+		strings.Join(why.lines(), "\n  "), remedy)
+}
+
+// sayAway says that the server can't be reached, at the first knock and ever more rarely.
+func (b *batch) sayAway(knock int, err error, wait time.Duration) {
+	if knock == 1 {
+		_ = b.s.Pause()
+	}
+	if knock&(knock-1) == 0 {
+		b.say(fmt.Sprintf("the server can't be reached (%v): nothing is sent but one request to see whether it is back, next in %v; no line loses a retry by it", short(err.Error()), wait.Round(100*time.Millisecond)))
+	}
+}
+
+// sayBack says that all goes on.
+func (b *batch) sayBack(away time.Duration) {
+	if b.stopping() != nil {
+		return
+	}
+	_ = b.s.Resume()
+	b.say(fmt.Sprintf("the server is back after %v", away.Round(100*time.Millisecond)))
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+)
+
+// todo yields the lines that are not answered yet, until the run is to read no more. It reads no
+// further than so many bytes ahead.
+func (b *batch) todo() iter.Seq[*line] {
+	return func(yield func(*line) bool) {
+		told := false
+		for l := range readLines(b.in.reader(), &b.failure) {
+			if b.soft.Err() != nil {
+				return
+			}
+			done, err := b.out.has(l)
+			if err != nil {
+				b.failure = fmt.Errorf("%s: %w", b.cfg.in, err)
+				return
+			}
+			if done {
+				b.tally.resumed.Add(1)
+				continue
+			}
+			b.parse(l)
+			if l.err == nil && !told {
+				told = true
+				b.sayFirst(l)
+			}
+			if b.lines.take(b.soft, l.held); b.soft.Err() != nil {
+				b.lines.give(l.held)
+				return
+			}
+			if !yield(l) {
+				return
+			}
+		}
+	}
+}
+
+// parse makes a request of a line, and keeps no more of the line than that needs.
+func (b *batch) parse(l *line) {
+	l.parse(b.cfg.in, b.cfg.url)
+	l.text = nil // the body may be the same bytes
+	l.held = int64(len(l.body))
+}
+
+// sayFirst says where the first request goes if that is not plain from the input: else a wrong -url
+// would only show in answers.
+func (b *batch) sayFirst(l *line) {
+	if u := b.cfg.url; u != nil && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "") {
+		b.say(fmt.Sprintf("the first request is %s %s", l.method, hidden(l.url)))
+	}
+}
+
+// checkURLs fails if a line needs -url and there is none.
+func (b *batch) checkURLs(ctx context.Context) error {
+	if b.cfg.url != nil {
+		return nil
+	}
+	return b.in.each(ctx, func(l *line) error {
+		if done, err := b.out.has(l); done || err != nil {
+			return err
+		}
+		if err := l.request(nil); errors.Is(err, errNoBase) {
+			return &fileError{"-in", b.cfg.in, fmt.Errorf("line %d: %w", l.number, err)}
+		}
+		return nil
+	})
+}
