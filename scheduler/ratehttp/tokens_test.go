@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,7 +45,7 @@ func TestEstimate(t *testing.T) {
 	for name, c := range map[string]struct {
 		tokens ratehttp.Tokens
 		body   string
-		input  int64 // if it is not a token for each 4 characters, rounded up
+		input  int64 // if it is not a token for each 4 bytes, of which escapes have one less, rounded up
 		output int64
 	}{
 		"input alone":            {body: question + `"n":1}`, output: 0},
@@ -58,6 +57,10 @@ func TestEstimate(t *testing.T) {
 		"not if it is said":      {tokens: ratehttp.Tokens{Output: 50}, body: question + `"max_tokens":0}`, output: 0},
 		"no number":              {body: question + `"max_tokens":"9"}`, output: 0},
 		"nor a fraction":         {body: question + `"max_tokens":9.5}`, output: 0},
+		"several answers":        {body: question + `"n":3,"max_tokens":100}`, output: 300},
+		"Gemini's":               {body: question + `"generationConfig":{"candidateCount":2,"maxOutputTokens":100}}`, output: 200},
+		"assumed of each":        {tokens: ratehttp.Tokens{Output: 50}, body: question + `"n":3}`, output: 150},
+		"an image":               {body: `{"max_tokens":3,"url":"data:image/png;base64,` + strings.Repeat("A", 9000) + `"}`, input: 12 + 1000, output: 3},
 		"nor less than nothing":  {body: question + `"max_tokens":-9}`, output: 0},
 		"counted by another":     {tokens: ratehttp.Tokens{Count: func(b []byte) int64 { return int64(len(b)) }}, body: `{"max_tokens":3}`, input: 16, output: 3},
 		"counted as nonsense":    {tokens: ratehttp.Tokens{Count: func([]byte) int64 { return -1 }}, body: `{"max_tokens":3}`, input: -1, output: 3},
@@ -71,11 +74,11 @@ func TestEstimate(t *testing.T) {
 						t.Errorf("%q, %v", b, err)
 					}
 				})
-				s := open(t, scheduler.Config{Limit: slow})
+				s := open(t, scheduler.Config{Limit: bucket.Limit{Capacity: 2000, Refill: 1, Per: time.Hour}})
 				res, err := client(t, &ratehttp.Transport{Scheduler: s, Tokens: &c.tokens}).Do(ask(t, srv.URL, c.body, again))
 				require.Empty(t, text(t, res, err))
 				if c.input == 0 {
-					c.input = int64(utf8.RuneCountInString(c.body)+3) / 4
+					c.input = int64(len(c.body)-strings.Count(c.body, `\`)+3) / 4
 				}
 				require.Equal(t, max(0, c.input)+c.output, s.Snapshot().Ledger.Spent)
 				idle(t, s, srv)
@@ -116,11 +119,13 @@ func (f *failing) Read([]byte) (n int, err error) {
 	return 0, err
 }
 
-// The answers of three APIs, whole and as streams. Their texts try to look like a usage.
+// The answers of the three APIs, whole and as streams. Their texts try to look like a usage.
 const (
 	chat = `{"id":"c","choices":[{"index":0,"message":{"content":"5\", \"usage\":{\"total_tokens\":1}","usage":{"total_tokens":2}}}],
 		"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30,"prompt_tokens_details":{"cached_tokens":4,"total_tokens":5}}}`
 	message = `{"type":"message","content":[{"text":"usage"}],"usage":{"input_tokens":10,"cache_creation_input_tokens":3,"cache_read_input_tokens":99,"output_tokens":20}}`
+	gemini  = `{"candidates":[{"content":{"parts":[{"text":"usageMetadata"}]}}],
+		"usageMetadata":{"promptTokenCount":7,"toolUsePromptTokenCount":3,"candidatesTokenCount":15,"thoughtsTokenCount":5,"cachedContentTokenCount":4,"totalTokenCount":30}}`
 
 	chatStream = "data: {\"choices\":[{\"delta\":{\"content\":\"usage: {total_tokens: 9}\"}}],\"usage\":null}\n\n" +
 		"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":20,\"total_tokens\":30}}\n\ndata: [DONE]\n\n"
@@ -130,6 +135,13 @@ const (
 		"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":10,\"output_tokens\":1}}}\n\n" +
 		"event: broken\ndata: {\"text\":\"is cut off\n\n" +
 		"event: message_delta\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":20}}\n\nevent: message_stop\ndata: {}\n\n"
+	cachedStream = "event: message_start\ndata: {\"message\":{\"usage\":{\"input_tokens\":4,\"cache_creation_input_tokens\":6,\"cache_read_input_tokens\":99,\"output_tokens\":1}}}\n\n" +
+		"event: message_delta\ndata: {\"usage\":{\"output_tokens\":12}}\n\nevent: message_delta\ndata: {\"usage\":{\"output_tokens\":20}}\n\n"
+	geminiStream = "data: {\"usageMetadata\":{\"promptTokenCount\":10,\"totalTokenCount\":10}}\r\n\r\n" +
+		"data: {\"usageMetadata\":{\"promptTokenCount\":10,\"candidatesTokenCount\":8,\"totalTokenCount\":18}}\r\n\r\n" +
+		"data: {\"usageMetadata\":{\"promptTokenCount\":10,\"candidatesTokenCount\":20,\"totalTokenCount\":30}}\r\n\r\n"
+	geminiArray = `[{"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":8,"totalTokenCount":18}},` + "\r\n" +
+		`{"candidates":[{"usageMetadata":{"totalTokenCount":1}}],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":20,"totalTokenCount":30}}]`
 )
 
 // What a request did cost is settled by what the response says, in the budgets that there are.
@@ -146,13 +158,19 @@ func TestSettle(t *testing.T) {
 		"OpenAI's stream":             {kind: "text/event-stream; charset=utf-8", answer: chatStream, all: 30, in: 10, out: 20},
 		"OpenAI's other stream":       {kind: "text/event-stream", answer: responsesStream, all: 30, in: 10, out: 20},
 		"Anthropic's stream":          {kind: "text/event-stream", answer: messageStream, all: 30, in: 10, out: 20},
+		"Anthropic's with a cache":    {kind: "text/event-stream", answer: cachedStream, all: 30, in: 10, out: 20},
+		"Gemini":                      {kind: "application/json", answer: gemini, all: 30, in: 10, out: 20},
+		"Gemini's stream":             {kind: "text/event-stream", answer: geminiStream, all: 30, in: 10, out: 20},
+		"Gemini's other stream":       {kind: "application/json", answer: geminiArray, all: 30, in: 10, out: 20},
+		"a gateway that counts twice": {kind: "application/json", answer: `{"usage":{"prompt_tokens":10,"cache_creation_input_tokens":8,"completion_tokens":20,"total_tokens":30}}`, all: 30, in: 10, out: 20},
+		"embeddings":                  {kind: "application/json", answer: `{"usage":{"prompt_tokens":8,"total_tokens":8}}`, all: 8, in: 8, out: 0},
 		"input alone":                 {kind: "application/vnd.x+json", answer: `{"usage":{"prompt_tokens":8}}`, all: 8, in: 8, out: 107},
 		"through gzip":                {kind: "application/json", answer: chat, compressed: true, all: 30, in: 10, out: 20},
 		"closed before the end":       {kind: "text/event-stream", answer: chatStream, onlyToTheUsage: true, all: 30, in: 10, out: 20},
 		"closed before the usage":     {kind: "text/event-stream", answer: messageStream[:200], onlyToTheUsage: true, all: 120, in: 13, out: 107},
 		"of another kind":             {kind: "text/plain", answer: chat, all: 120, in: 13, out: 107},
 		"without a usage":             {kind: "application/json", answer: `{"usage":null,"x":[{"usage":{"total_tokens":7}}]}`, all: 120, in: 13, out: 107},
-		"with an absurd usage":        {kind: "application/json", answer: `{"usage":{"total_tokens":99999999999999999999}}`, all: 120, in: 13, out: 107},
+		"with an absurd usage":        {kind: "application/json", answer: `{"usage":{"total_tokens":1000000000000,"input_tokens":-5,"output_tokens":2.5}}`, all: 120, in: 13, out: 107},
 		"with one of another sort":    {kind: "application/json", answer: `{"usage":{"seconds":7}}`, all: 120, in: 13, out: 107},
 		"with a name that is no name": {kind: "application/json", answer: `{"usage":{"a":"total_tokens","input_tokens_that_is_a_very_long_name_indeed":7,"` + strings.Repeat("x", 31) + `":1}}`, all: 120, in: 13, out: 107},
 	} {
