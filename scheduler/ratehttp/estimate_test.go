@@ -64,6 +64,7 @@ func TestTextThatLooksLikeBase64(t *testing.T) {
 		`{"data":"a few words, ` + long + `"}`, `{"` + long + `":"data"}`, `{"x":"data:image/svg+xml,` + long + `"}`,
 		`{"x":"data: ;base64,` + long + `"}`, `{"x":"data:base64,` + long + `"}`, `{"x":"data:;base64","y":",` + long + `"}`,
 		`{"x":"dat` + long + `"}`, `{"data\"":"` + long + `"}`, `{"a":"\"data\":\"` + long + `\""}`, long,
+		`{"a":[[[[{"data":"x"},"` + long + `"]]]]}`, `{"a":{"b":{"c":{"d":{"data":[],"e":"` + long + `"}}}}}`,
 	} {
 		escapes := strings.Count(body, `\`)
 		require.Equal(t, int64(len(body)-escapes+3)/4, input(body), body[:20])

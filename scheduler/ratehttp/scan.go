@@ -102,7 +102,7 @@ func (s *scanner) structure(c byte) {
 		s.open(c == '{')
 	case '}', ']':
 		s.depth = max(0, s.depth-1)
-		s.wantsName, s.named = false, false
+		s.wantsName = false
 	case ':':
 		s.wantsName, s.named = false, s.isObject(s.depth)
 	case ',':
@@ -112,7 +112,7 @@ func (s *scanner) structure(c byte) {
 
 func (s *scanner) open(object bool) {
 	s.depth++
-	s.wantsName, s.named = object, false
+	s.wantsName = object
 	*s.at(s.depth) = name{}
 	if s.depth <= 64 {
 		bit := uint64(1) << (s.depth - 1)

@@ -24,8 +24,8 @@ import (
 // The estimate of both together is taken from the budget "tokens", and those of input and output from "input-tokens" and
 // "output-tokens", as far as the scheduler has such budgets: see [Transport.Budget]. What has no JSON body costs no tokens.
 //
-// A body that can't be had again is read up to MaxBody before the request has its turn, which takes as long as whoever
-// writes it needs.
+// A body that can't be had again (there is no GetBody) is read up to MaxBody before the request has its turn, or until the request's
+// context is done.
 //
 // The zero Tokens is ready to use.
 type Tokens struct {

@@ -210,6 +210,26 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// A usage is read out of a whole body as it is read out of one that goes by.
+func TestReadUsage(t *testing.T) {
+	for _, answer := range []string{
+		chat, message, gemini, chatStream, responsesStream, messageStream, cachedStream, geminiStream, geminiArray, "\r\n" + geminiArray,
+	} {
+		used, ok := ratehttp.ReadUsage([]byte(answer))
+		require.True(t, ok)
+		if answer == message {
+			require.Equal(t, ratehttp.Usage{Total: 33, Input: 13, Output: 20}, used)
+		} else {
+			require.Equal(t, ratehttp.Usage{Total: 30, Input: 10, Output: 20}, used, answer)
+		}
+	}
+	for _, answer := range []string{"", " ", "total_tokens", `"usage"`, messageStream[:200], `{"usage":{"total_tokens":-1}}`, `{"usage":{"total_tokens":30`} {
+		used, ok := ratehttp.ReadUsage([]byte(answer))
+		require.False(t, ok)
+		require.Equal(t, ratehttp.Usage{Total: -1, Input: -1, Output: -1}, used, answer)
+	}
+}
+
 // A stream of which the caller lets go through the context alone is settled, too.
 func TestSettleWhenTheContextIsDone(t *testing.T) {
 	srv := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {

@@ -40,8 +40,8 @@ type usage struct {
 	final                bool  // not merely what a stream begins with
 }
 
-// sums returns the tokens in all, of input and of output. A total includes all that is said besides it, so what one of the
-// other two is may follow from it.
+// sums returns the tokens in all, of input and of output. Where there is a total and no output, as of embeddings, the output is
+// the rest.
 func (u *usage) sums() (Usage, bool) {
 	in, out := u.input, u.output
 	if in >= 0 {
@@ -60,8 +60,6 @@ func (u *usage) sums() (Usage, bool) {
 		return Usage{Total: max(0, in) + max(0, out), Input: in, Output: out}, true
 	case in >= 0 && out < 0:
 		out = max(0, u.total-in)
-	case in < 0 && out >= 0:
-		in = max(0, u.total-out)
 	}
 	return Usage{Total: u.total, Input: in, Output: out}, true
 }
@@ -161,9 +159,6 @@ func (w *watcher) event(c byte) {
 	switch {
 	case c == '\n' && carried: // the second half of an end
 	case c == '\n' || c == '\r':
-		if w.data {
-			w.json('\n')
-		}
 		if w.length == 0 { // the event is over
 			w.scanner = scanner{}
 		}
