@@ -124,8 +124,8 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
-// TestPicture: a picture is sent under a budget that its characters would overrun, if they were text.
-func TestPicture(t *testing.T) {
+// TestH71_PictureInALine: a picture is sent under a budget that its characters would overrun, if they were text.
+func TestH71_PictureInALine(t *testing.T) {
 	const picture = `{"max_tokens":100,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}}]}]}`
 	st := newSite(t, generous, fmt.Sprintf(picture, strings.Repeat("A", 900_000)))
 	sum, err := st.process("-tpm", "2000", "-timeout", "1m")

@@ -43,6 +43,9 @@
 //	}})
 //	t := &ratehttp.Transport{Scheduler: s, Tokens: &ratehttp.Tokens{Output: 1000}}
 //
-// Usage is read out of JSON and Server-Sent Events as the caller reads them, in constant memory. What has no usage, or is not
-// read far enough, has cost what was estimated.
+// [Tokens] says what is estimated, and [ReadUsage] which usage is known. Usage is read out of JSON and Server-Sent Events as the caller
+// reads them, in constant memory. A request whose response has no usage, or is not read far enough, has cost what was estimated.
+// [Tokens.Estimate] and [ReadUsage] serve programs that send their requests in another way.
+//
+// A request that may cost more than a budget ever holds ends at once with a [example.com/fairlead/bucket.CostError].
 package ratehttp
