@@ -205,7 +205,7 @@ func TestAnthropic(t *testing.T) {
 	s := schedule(t, budgets("requests", "input-tokens", "output-tokens"))
 	httpClient := s.client(t, ratehttp.Transport{
 		Tokens:     new(ratehttp.Tokens),
-		Repeatable: func(*http.Request) bool { return true }, // 529 is not a 429
+		Repeatable: func(ratehttp.Attempt) bool { return true }, // 529 is not a 429
 	})
 	client := anthropic.NewClient(anthropicoption.WithBaseURL(server.URL), anthropicoption.WithAPIKey("none"),
 		anthropicoption.WithHTTPClient(httpClient), anthropicoption.WithMaxRetries(0))

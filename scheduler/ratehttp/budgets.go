@@ -32,13 +32,18 @@ func (t *Transport) budget(s *scheduler.Scheduler, name string) (string, bool) {
 func (x *exchange) observe(seen headers.Observations) {
 	for i := range seen.Budgets {
 		b := &seen.Budgets[i]
-		if b.Remaining < 0 || b.Unit != "" && b.Unit != "request" && b.Unit != "requests" {
+		if b.Remaining < 0 || !ofRequests(b) {
 			continue
 		}
 		if name, ok := x.t.budget(x.s, b.Name); ok {
 			_ = x.s.Observe(name, b.Remaining) // it may be closed by now
 		}
 	}
+}
+
+// ofRequests reports whether a server's budget may be one of ours. One whose policy counts something else, such as bytes, is not.
+func ofRequests(b *headers.Budget) bool {
+	return b.Unit == "" || b.Unit == "request" || b.Unit == "requests"
 }
 
 // costs are what a request will cost in each budget of tokens that the scheduler has.

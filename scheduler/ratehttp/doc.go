@@ -15,10 +15,13 @@
 // closed, has been read to its end or fails, or its context is done. So close bodies, as ever. A response that calls
 // for a retry frees the slot at once. There is no goroutine for any of this.
 //
+// With MaxInFlight, a request made inside a call of the same scheduler needs a slot of its own. If calls that wait for such
+// requests hold all slots, there is a deadlock: use a separate scheduler for the requests, or for the calls.
+//
 // # What is tried again
 //
-// Which outcomes are worth it is up to [headers.Observations.Verdict] and [retry.Network], how often and when up to the
-// scheduler's policy. A server that says when to come back (Retry-After and its many relatives) holds up
+// [Attempt.Verdict] says which outcomes are worth it, and [Transport.Classify] may overrule it. The scheduler's policy says how often and
+// when. A server that says when to come back (Retry-After and its many relatives) holds up
 // everybody until then, and budgets are empty afterwards, so that nobody comes in a herd. A retry keeps its place. A request is sent again only if its body can be had again, which is what
 // GetBody is for (http.NewRequest sets it for bytes and strings), and if that does no harm:
 //
@@ -28,8 +31,8 @@
 //   - it is [Idempotent], or [Transport.Repeatable] says so. A POST to a model, which costs money but changes
 //     nothing, is a case for that.
 //
-// When retrying is over, the last response is returned as it came. A response that is not the last is drained, up to 64 KiB, and
-// closed before the wait.
+// When retrying is over, the last response is returned as it came. A response that is not the last is closed. With HTTP/1 up
+// to 64 KiB of it are read before, for at most 250 ms, so that its connection can be used again. The request does not wait for that.
 //
 // # Budgets
 //

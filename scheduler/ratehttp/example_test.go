@@ -71,7 +71,7 @@ func ExampleTokens() {
 		Scheduler:  s,
 		Base:       new(http.Transport),
 		Tokens:     &ratehttp.Tokens{Output: 1000}, // where a request names no maximum
-		Repeatable: func(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/chat/completions") },
+		Repeatable: func(a ratehttp.Attempt) bool { return strings.HasSuffix(a.Request.URL.Path, "/chat/completions") },
 	}}
 	defer client.CloseIdleConnections()
 
@@ -111,7 +111,7 @@ func ExampleTransport() {
 			}
 			return nil
 		},
-		Repeatable: func(req *http.Request) bool { return req.URL.Path == "/search" || ratehttp.Idempotent(req) },
+		Repeatable: func(a ratehttp.Attempt) bool { return a.Request.URL.Path == "/search" || ratehttp.Idempotent(a) },
 	}}
 
 	for _, path := range []string{"/search", "/order"} {
@@ -174,9 +174,9 @@ func ExampleIdempotent() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(ratehttp.Idempotent(req))
+	fmt.Println(ratehttp.Idempotent(ratehttp.Attempt{Request: req}))
 	req.Header.Set("Idempotency-Key", "order-17")
-	fmt.Println(ratehttp.Idempotent(req))
+	fmt.Println(ratehttp.Idempotent(ratehttp.Attempt{Request: req}))
 	// Output:
 	// false
 	// true

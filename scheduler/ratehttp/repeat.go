@@ -7,27 +7,27 @@ import (
 	"net/url"
 )
 
-// Idempotent says whether a request may be sent twice: by its method, which RFC 9110 calls idempotent (GET, HEAD, OPTIONS,
-// TRACE, PUT and DELETE), or because it has an Idempotency-Key or X-Idempotency-Key, as net/http has it.
-func Idempotent(req *http.Request) bool {
-	switch req.Method {
+// Idempotent reports whether the request of an attempt may be sent twice: by its method, which RFC 9110 calls idempotent (GET, HEAD,
+// OPTIONS, TRACE, PUT and DELETE), or because it has an Idempotency-Key or X-Idempotency-Key, as net/http has it.
+func Idempotent(a Attempt) bool {
+	switch a.Request.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
 		return true
 	}
-	return len(req.Header["Idempotency-Key"]) > 0 || len(req.Header["X-Idempotency-Key"]) > 0
+	return len(a.Request.Header["Idempotency-Key"]) > 0 || len(a.Request.Header["X-Idempotency-Key"]) > 0
 }
 
-// mayRepeat says whether the request may be sent again after this outcome.
-func (x *exchange) mayRepeat(res *http.Response, err error) bool {
+// mayRepeat says whether the request may be sent again after this attempt.
+func (x *exchange) mayRepeat(a Attempt) bool {
 	switch {
 	case !replayable(x.req):
 		return false
-	case refused(res) || neverLeft(err):
+	case refused(a.Response) || neverLeft(a.Err):
 		return true
 	case x.t.Repeatable != nil:
-		return x.t.Repeatable(x.req)
+		return x.t.Repeatable(a)
 	}
-	return Idempotent(x.req)
+	return Idempotent(a)
 }
 
 // refused says whether a server turned a request away without doing anything about it.

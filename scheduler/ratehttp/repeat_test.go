@@ -9,19 +9,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"example.com/fairlead/events"
 	"example.com/fairlead/scheduler"
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
 // What is sent again, and what is not.
 func TestRepeats(t *testing.T) {
-	always := func(*http.Request) bool { return true }
-	never := func(*http.Request) bool { return false }
+	always := func(ratehttp.Attempt) bool { return true }
+	never := func(ratehttp.Attempt) bool { return false }
 	for name, c := range map[string]struct {
 		answer, method, header string
 		body                   io.Reader
-		may                    func(*http.Request) bool
+		may                    func(ratehttp.Attempt) bool
 		again                  bool
 	}{
 		"what is idempotent":              {answer: "503", method: "PUT", body: strings.NewReader("x"), again: true},
@@ -105,26 +104,4 @@ func TestGetBodyFails(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 	require.EqualValues(t, 1, s.Snapshot().Totals.Attempts)
 	idle(t, s, srv)
-}
-
-// The response that is not the last is read and closed, so that its connection serves the next attempt; unless it is
-// too long for that.
-func TestRefusalsAreDrained(t *testing.T) {
-	for length, connections := range map[int]int{1 << 10: 1, 1 << 24: 2} {
-		from := map[string]bool{}
-		srv := serve(t, func(n int64, w http.ResponseWriter, r *http.Request) {
-			from[r.RemoteAddr] = true
-			if n == 1 {
-				w.WriteHeader(503)
-				_, _ = w.Write(make([]byte, length))
-			}
-		})
-		s := open(t, scheduler.Config{})
-		sub := s.Subscribe(events.Retrying)
-		res, err := client(t, &ratehttp.Transport{Scheduler: s}).Get(srv.URL)
-		require.Empty(t, text(t, res, err))
-		require.Equal(t, 1, until(t, sub, events.Retrying).Attempt)
-		srv.Close()
-		require.Len(t, from, connections, "a body of %d bytes", length)
-	}
 }

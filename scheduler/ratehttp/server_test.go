@@ -59,17 +59,22 @@ func serve(t *testing.T, handle func(n int64, w http.ResponseWriter, r *http.Req
 func answers(t *testing.T, all ...string) *server {
 	return serve(t, func(n int64, w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		status, fields, _ := strings.Cut(all[min(int(n), len(all))-1], " ")
-		for field := range strings.SplitSeq(fields, "; ") {
-			if name, value, ok := strings.Cut(field, ": "); ok {
-				w.Header().Set(name, value)
-			}
-		}
-		code := 0
-		_, _ = fmt.Sscan(status, &code)
-		w.WriteHeader(code)
+		write(w, all[min(int(n), len(all))-1])
 		fmt.Fprintf(w, "answer %d", n)
 	})
+}
+
+// write gives one answer, but for its body.
+func write(w http.ResponseWriter, answer string) {
+	status, fields, _ := strings.Cut(answer, " ")
+	for field := range strings.SplitSeq(fields, "; ") {
+		if name, value, ok := strings.Cut(field, ": "); ok {
+			w.Header().Set(name, value)
+		}
+	}
+	code := 0
+	_, _ = fmt.Sscan(status, &code)
+	w.WriteHeader(code)
 }
 
 // client gives a transport connections of its own, and a client.

@@ -2,15 +2,9 @@ package ratehttp
 
 import (
 	"cmp"
-	"context"
-	"errors"
-	"io"
 	"net/http"
-	"net/url"
 
-	"example.com/fairlead/clock"
 	"example.com/fairlead/retry"
-	"example.com/fairlead/retry/headers"
 	"example.com/fairlead/scheduler"
 )
 
@@ -18,7 +12,8 @@ import (
 // be tried again, and tells the scheduler what servers say. The zero Transport does what its Base does. Its fields
 // are not to be changed once it is in use; it may then be used from any goroutine.
 type Transport struct {
-	// Scheduler is whose turn requests wait for. Nil means that they don't wait: they pass through to Base.
+	// Scheduler gives requests their turn. Nil means that they don't wait: they pass through to Base. A request made inside a call
+	// of the same scheduler may be a deadlock if that has MaxInFlight: see [scheduler.Config.MaxInFlight].
 	Scheduler *scheduler.Scheduler
 
 	// Choose gives each request its scheduler, for example by host; if it is nil for a request, that one passes
@@ -44,21 +39,19 @@ type Transport struct {
 	// Tokens, "tokens".
 	Budget func(name string) string
 
-	// Classify says what an attempt's outcome is: a response, or an error without one. It must not read the body. Nil
-	// means [headers.Observations.Verdict] for responses and [retry.Network] for errors.
-	Classify func(*http.Response, error) retry.Verdict
+	// Classify judges the outcome of an attempt. A verdict is obeyed in all its parts, a wait after a passing failure
+	// included. Classify must not read the body, but for [Attempt.Peek]. Nil means [Attempt.Verdict].
+	Classify func(Attempt) retry.Verdict
 
-	// Repeatable says whether a request may be sent again when the server may have seen and obeyed it. It is not
-	// asked about a request that was refused for coming too often, or that never left. Nil means [Idempotent].
-	Repeatable func(*http.Request) bool
+	// Repeatable says whether the request may be sent again after this attempt, whose request the server may have
+	// seen and obeyed. It is not asked about a request that was refused for coming too often, or that no server has begun with. Nil means
+	// [Idempotent].
+	Repeatable func(Attempt) bool
 
 	// ErrorWhenExhausted has RoundTrip return the scheduler's error when retrying is over, such as a
 	// [retry.ExhaustedError] that wraps a [StatusError], and close the body. False means the last response, as a client without
 	// retries would have it, with its body to be read.
 	ErrorWhenExhausted bool
-
-	// Clock is what points in time in headers are compared with. Nil means [clock.System].
-	Clock clock.Clock
 }
 
 // RoundTrip waits for the request's turn, sends it, and does so again as long as that may help. It returns
@@ -121,126 +114,4 @@ func (t *Transport) price(s *scheduler.Scheduler, req *http.Request) (*http.Requ
 		opts = append(opts, t.Options(req)...)
 	}
 	return req, append(opts, scheduler.Classify(retry.Classify)) // what we mark is what counts
-}
-
-// exchange is one request on its way: a call of the scheduler's.
-type exchange struct {
-	t    *Transport
-	s    *scheduler.Scheduler
-	req  *http.Request
-	r    *scheduler.Reservation // the attempt that waits or runs
-	over bool                   // the reservation is done, or the response's body will do it
-}
-
-// errUnwound is what events say of a request whose attempt did not return.
-var errUnwound = errors.New("ratehttp: the attempt panicked or called runtime.Goexit")
-
-// unwound frees the slot if a function of the user's has unwound us.
-func (x *exchange) unwound() {
-	if !x.over {
-		x.r.Done(errUnwound)
-	}
-}
-
-// run makes attempts until one is the last.
-func (x *exchange) run() (*http.Response, error) {
-	for req := x.req; ; {
-		if err := x.turn(); err != nil {
-			if req == x.req {
-				closeBody(req)
-			}
-			return nil, err
-		}
-		if req != x.req {
-			if err := rewind(req); err != nil {
-				x.r.Cancel()
-				return nil, err
-			}
-		}
-		res, err := x.t.base().RoundTrip(req)
-		again, err := x.outcome(res, err)
-		if !again {
-			if err != nil {
-				return nil, err
-			}
-			return res, nil
-		}
-		req = x.req.WithContext(x.req.Context()) // a copy: another attempt, another body
-	}
-}
-
-// turn waits until the attempt may start.
-func (x *exchange) turn() error {
-	<-x.r.Ready() // also when the context is done: the scheduler watches it
-	if err := x.r.Err(); err != nil {
-		return err
-	}
-	if ctx := x.req.Context(); ctx.Err() != nil {
-		x.r.Cancel()
-		return context.Cause(ctx)
-	}
-	return nil
-}
-
-// outcome tells the scheduler how an attempt went, and says whether there is another; if not, with which
-// error the exchange ends.
-func (x *exchange) outcome(res *http.Response, err error) (again bool, _ error) {
-	v, asked := x.judge(res, err)
-	failure := err
-	if res != nil && (res.StatusCode >= 400 || v.Retryable()) {
-		failure = statusError(x.req, res)
-	}
-	switch {
-	case !v.Retryable() && res != nil:
-		x.hold(res, failure)
-		return false, nil
-	case !v.Retryable() || x.req.Context().Err() != nil || !asked && !x.mayRepeat(res, err):
-		x.r.Done(v.Mark(failure))
-		return false, err
-	}
-	next, ended := x.r.Retry(v.Mark(failure))
-	switch {
-	case ended == nil:
-		x.r = next
-		discard(res)
-		return true, nil
-	case res != nil && !x.t.ErrorWhenExhausted:
-		return false, nil
-	}
-	discard(res)
-	return false, ended
-}
-
-// judge says what an attempt's outcome is, and whether the server itself asks for another attempt. On the way it
-// tells the scheduler what the server says is left.
-func (x *exchange) judge(res *http.Response, err error) (v retry.Verdict, asked bool) {
-	if res == nil {
-		v = retry.Network(&url.Error{Err: err}) // as the client's user will see it: so an EOF is a lost connection
-	} else {
-		seen := headers.Parse(res.Header, cmp.Or(x.t.Clock, clock.System()).Now())
-		x.observe(seen)
-		v, asked = seen.Verdict(res.StatusCode), seen.ShouldRetry && replayable(x.req)
-	}
-	if x.t.Classify != nil {
-		v = x.t.Classify(res, err)
-	}
-	return v, asked
-}
-
-// mostDrained is how much of a body is read to be rid of it: up to there that is cheaper than another connection.
-const mostDrained = 64 << 10
-
-// discard is for a response that nobody will see.
-func discard(res *http.Response) {
-	if res != nil && res.Body != nil {
-		_, _ = io.CopyN(io.Discard, res.Body, mostDrained) // what can't be read is closed all the same
-		_ = res.Body.Close()
-	}
-}
-
-// closeBody is for a request that is not sent, as an [http.RoundTripper] has to.
-func closeBody(req *http.Request) {
-	if req.Body != nil {
-		_ = req.Body.Close() // nobody wants it any more
-	}
 }

@@ -147,8 +147,8 @@ func TestLostConnection(t *testing.T) {
 func TestClassify(t *testing.T) {
 	srv := answers(t, "500", "200", "200")
 	s := open(t, scheduler.Config{})
-	judge := func(res *http.Response, err error) retry.Verdict {
-		if err == nil && res.StatusCode == 200 && srv.requests.Load() < 3 {
+	judge := func(a ratehttp.Attempt) retry.Verdict {
+		if a.Err == nil && a.Response.StatusCode == 200 && srv.requests.Load() < 3 {
 			return retry.Verdict{Kind: retry.KindTransient}
 		}
 		return retry.Verdict{}
@@ -177,7 +177,7 @@ func TestSchedulersClassifier(t *testing.T) {
 func TestH01_PanicsFreeTheSlot(t *testing.T) {
 	srv := answers(t, "200")
 	s := open(t, scheduler.Config{MaxInFlight: 1})
-	oops := func(*http.Response, error) retry.Verdict { panic("oops") }
+	oops := func(ratehttp.Attempt) retry.Verdict { panic("oops") }
 	for _, tr := range []*ratehttp.Transport{
 		{Scheduler: s, Base: roundTrip(func(*http.Request) (*http.Response, error) { panic("oops") })},
 		{Scheduler: s, Base: roundTrip(func(*http.Request) (*http.Response, error) { return nil, io.EOF }), Classify: oops},

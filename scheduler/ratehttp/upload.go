@@ -33,26 +33,13 @@ func (u *upload) Read(p []byte) (int, error) {
 	if u.direct {
 		return u.ReadCloser.Read(p)
 	}
-	type result struct {
-		n        int
-		err      error
-		panicked any
-	}
-	over, buf := make(chan result, 1), make([]byte, len(p)) // the reader of p may use it again after the context's end
-	go func() {
-		r := result{err: errUnwound} // in case Read calls runtime.Goexit
-		defer func() {
-			r.panicked = recover()
-			over <- r
-		}()
-		r.n, r.err = u.ReadCloser.Read(buf)
-	}()
+	buf := make([]byte, len(p)) // after the context's end the caller may use p for something else
 	select {
-	case r := <-over:
-		if r.panicked != nil {
-			panic(r.panicked)
+	case o := <-aside(func() (int, error) { return u.ReadCloser.Read(buf) }):
+		if o.panicked != nil {
+			panic(o.panicked)
 		}
-		return copy(p, buf[:r.n]), r.err
+		return copy(p, buf[:o.n]), o.err
 	case <-u.ctx.Done():
 		return 0, context.Cause(u.ctx)
 	}

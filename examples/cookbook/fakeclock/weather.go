@@ -31,7 +31,7 @@ func New(c clock.Clock, base http.RoundTripper) (*Weather, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := &ratehttp.Transport{Scheduler: s, Base: base, Clock: c}
+	transport := &ratehttp.Transport{Scheduler: s, Base: base}
 	return &Weather{Scheduler: s, client: &http.Client{Transport: transport}}, nil
 }
 

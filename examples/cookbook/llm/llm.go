@@ -22,8 +22,8 @@ func New(s *scheduler.Scheduler, base http.RoundTripper, url, key string) openai
 		Scheduler: s,
 		Base:      base,
 		Tokens:    &ratehttp.Tokens{Output: 1000}, // the answer to a request that does not say how long it may be
-		Repeatable: func(req *http.Request) bool { // a POST, but one that changes nothing
-			return strings.HasSuffix(req.URL.Path, "/chat/completions")
+		Repeatable: func(a ratehttp.Attempt) bool { // a POST, but one that changes nothing
+			return strings.HasSuffix(a.Request.URL.Path, "/chat/completions")
 		},
 	}
 	return openai.NewClient(

@@ -1,0 +1,68 @@
+package ratehttp
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"example.com/fairlead/clock"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/retry/headers"
+)
+
+// Attempt is an attempt that is over. [Transport.Classify] and [Transport.Repeatable] decide by it what follows. A test may build one by
+// hand.
+type Attempt struct {
+	Request  *http.Request  // as it was given to the Transport; its body is used up
+	Response *http.Response // nil if there was none
+	Err      error          // why there was no response; nil if there was one
+
+	x *exchange // nil if the attempt was built by hand
+}
+
+// Verdict returns what a nil [Transport.Classify] makes of the attempt: [headers.Observations.Verdict] for a response and [retry.Network] for
+// an error. If the server says which of several budgets is used up, Verdict.Budget names it. Of several the one counts
+// that is full again last.
+//
+// Points in time are compared with the scheduler's clock. An attempt that was built by hand has [clock.System] and no budgets.
+func (a Attempt) Verdict() retry.Verdict {
+	if a.Response == nil {
+		return retry.Network(&url.Error{Err: a.Err}) // as the client's user will see it: so an EOF is a lost connection
+	}
+	return a.judge(a.observations())
+}
+
+func (a Attempt) observations() headers.Observations {
+	return headers.Parse(a.Response.Header, a.now())
+}
+
+func (a Attempt) now() time.Time {
+	if a.x == nil {
+		return clock.System().Now()
+	}
+	return a.x.s.Now()
+}
+
+func (a Attempt) judge(seen headers.Observations) retry.Verdict {
+	v := seen.Verdict(a.Response.StatusCode)
+	if a.x != nil && v.Kind == retry.KindRateLimited {
+		v.Budget = a.x.usedUp(seen)
+	}
+	return v
+}
+
+// usedUp returns the scheduler's budget of which the server says that nothing is left. Of several it is the one that is full
+// again last. It returns "" if there is none.
+func (x *exchange) usedUp(seen headers.Observations) (name string) {
+	var last time.Time
+	for i := range seen.Budgets {
+		b := &seen.Budgets[i]
+		if b.Remaining != 0 || !ofRequests(b) {
+			continue
+		}
+		if ours, ok := x.t.budget(x.s, b.Name); ok && (name == "" || b.Reset.After(last)) {
+			name, last = ours, b.Reset
+		}
+	}
+	return name
+}

@@ -1,0 +1,148 @@
+package ratehttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+// exchange is one request on its way: a call of the scheduler's.
+type exchange struct {
+	t    *Transport
+	s    *scheduler.Scheduler
+	req  *http.Request
+	r    *scheduler.Reservation // the attempt that waits or runs
+	last error                  // what the attempt before has failed with
+	over bool                   // the reservation is done, or the response's body will do it
+}
+
+// errUnwound is what events say of a request whose attempt did not return.
+var errUnwound = errors.New("ratehttp: the attempt panicked or called runtime.Goexit")
+
+// unwound frees the slot if a function of the user's has unwound us.
+func (x *exchange) unwound() {
+	if !x.over {
+		x.r.Done(errUnwound)
+	}
+}
+
+// run makes attempts until one is the last.
+func (x *exchange) run() (*http.Response, error) {
+	for req := x.req; ; {
+		if err := x.turn(); err != nil {
+			if req == x.req {
+				closeBody(req)
+			}
+			return nil, err
+		}
+		if req != x.req {
+			if err := rewind(req); err != nil {
+				x.r.Cancel()
+				return nil, err
+			}
+		}
+		res, err := x.t.base().RoundTrip(req)
+		again, err := x.outcome(res, err)
+		if !again {
+			if err != nil {
+				return nil, err
+			}
+			return res, nil
+		}
+		req = x.req.WithContext(x.req.Context()) // a copy: another attempt, another body
+	}
+}
+
+// turn waits until the attempt may start.
+func (x *exchange) turn() error {
+	<-x.r.Ready() // also when the context is done: the scheduler watches it
+	if err := x.r.Err(); err != nil {
+		return err
+	}
+	if ctx := x.req.Context(); ctx.Err() != nil {
+		x.r.Cancel()
+		return x.after(context.Cause(ctx))
+	}
+	return nil
+}
+
+// after returns why the exchange ends. If its context has ended it, what the attempt before has failed with goes along.
+func (x *exchange) after(err error) error {
+	if err == nil || x.last == nil || x.req.Context().Err() == nil {
+		return err
+	}
+	return &endedError{reason: err, last: x.last}
+}
+
+// endedError joins why the context has ended a request with what the attempt before has failed with.
+type endedError struct{ reason, last error }
+
+func (e *endedError) Error() string {
+	return fmt.Sprintf("%v (the attempt before failed with: %v)", e.reason, e.last)
+}
+
+func (e *endedError) Unwrap() []error { return []error{e.reason, e.last} }
+
+// Timeout is what a [url.Error] around it asks for.
+func (e *endedError) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(e.reason, &t) && t.Timeout()
+}
+
+// outcome tells the scheduler how an attempt went, and says whether there is another; if not, with which
+// error the exchange ends.
+func (x *exchange) outcome(res *http.Response, err error) (again bool, _ error) {
+	a := Attempt{Request: x.req, Response: res, Err: err, x: x}
+	v, asked := x.judge(a)
+	failure := err
+	if res != nil && (res.StatusCode >= 400 || v.Retryable()) {
+		failure = statusError(x.req, res)
+	}
+	switch {
+	case !v.Retryable() && res != nil:
+		x.hold(res, failure)
+		return false, nil
+	case !v.Retryable() || x.req.Context().Err() != nil || !asked && !x.mayRepeat(a):
+		x.r.Done(v.Mark(failure))
+		return false, x.after(err)
+	}
+	next, ended := x.r.Retry(v.Mark(failure))
+	switch {
+	case ended == nil:
+		x.r, x.last = next, failure
+		discard(res)
+		return true, nil
+	case res != nil && !x.t.ErrorWhenExhausted:
+		return false, nil
+	}
+	discard(res)
+	return false, ended
+}
+
+// judge says what an attempt's outcome is, and whether the server itself asks for another attempt. On the way it
+// tells the scheduler what the server says is left.
+func (x *exchange) judge(a Attempt) (v retry.Verdict, asked bool) {
+	if a.Response != nil {
+		seen := a.observations()
+		x.observe(seen)
+		asked = seen.ShouldRetry && replayable(x.req)
+		if x.t.Classify == nil {
+			return a.judge(seen), asked
+		}
+	}
+	if x.t.Classify != nil {
+		return x.t.Classify(a), asked
+	}
+	return a.Verdict(), asked
+}
+
+// closeBody is for a request that is not sent, as an [http.RoundTripper] has to.
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close() // nobody wants it any more
+	}
+}
