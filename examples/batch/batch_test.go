@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -282,7 +283,7 @@ func TestBudgetOnResume(t *testing.T) {
 		}
 		require.NoError(t, out.file.Close())
 
-		b, err := newBatch(t.Context(), cfg)
+		b, err := newBatch(t.Context(), cfg, io.Discard)
 		require.NoError(t, err)
 		for budget, level := range levels(b.s) {
 			require.Less(t, level, cfg.limits()[budget].Capacity/10, budget)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,7 +21,7 @@ func (e *fileError) Unwrap() error { return e.err }
 
 // openFiles opens all files that the flags name, before anything is sent. It fails if two
 // of them are one file, and finds out what is left to do.
-func (b *batch) openFiles(ctx context.Context) (err error) {
+func (b *batch) openFiles(ctx context.Context, log io.Writer) (err error) {
 	if b.in, err = openInput(b.cfg.in); err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func (b *batch) openFiles(ctx context.Context) (err error) {
 	if err := b.allDifferent(); err != nil {
 		return err
 	}
-	if err := b.in.load(ctx); err != nil {
+	if err := b.in.load(ctx, log); err != nil {
 		return err
 	}
 	return b.resume(ctx)

@@ -139,7 +139,7 @@ func (out *output) check(ctx context.Context, in *input) error {
 }
 
 func (out *output) write(r *result) error {
-	text, err := r.encode()
+	text, err := r.encode(maxResult)
 	if err != nil {
 		return err
 	}

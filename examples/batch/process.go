@@ -17,7 +17,7 @@ import (
 // soft is done it reads no more and drains what was accepted; when after that hard is
 // done, it stops at once.
 func process(soft, hard context.Context, cfg config, log io.Writer) (summary, error) {
-	b, err := newBatch(soft, cfg)
+	b, err := newBatch(soft, cfg, log)
 	if err != nil {
 		return summary{}, err
 	}
@@ -58,7 +58,7 @@ type batch struct {
 type outcome = scheduler.Result[*line, *response]
 
 // newBatch finds out what there is to do, and does none of it yet. It gives up when ctx is done.
-func newBatch(ctx context.Context, cfg config) (_ *batch, err error) {
+func newBatch(ctx context.Context, cfg config, log io.Writer) (_ *batch, err error) {
 	b := &batch{cfg: cfg, started: time.Now(), leftover: map[string]outcome{}}
 	defer func() {
 		if err != nil {
@@ -66,7 +66,7 @@ func newBatch(ctx context.Context, cfg config) (_ *batch, err error) {
 			b.close()
 		}
 	}()
-	if err = b.openFiles(ctx); err != nil {
+	if err = b.openFiles(ctx, log); err != nil {
 		return nil, err
 	}
 	if b.s, err = scheduler.New(cfg.scheduler(b.out)); err != nil {

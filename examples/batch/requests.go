@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"os"
+
+	"example.com/fairlead/events/terminal"
 )
 
 // input is the file of requests. It is read more than once, so a pipe is copied first.
@@ -40,8 +42,9 @@ func openInput(path string) (*input, error) {
 func isPipe(info os.FileInfo) bool { return info.Mode()&os.ModeNamedPipe != 0 }
 
 // load copies a pipe, and counts the lines. It gives up when ctx is done.
-func (in *input) load(ctx context.Context) error {
+func (in *input) load(ctx context.Context, log io.Writer) error {
 	if in.file == nil {
+		fmt.Fprintf(log, "batch: -in %s is a pipe: it is read to its end before anything is sent\n", terminal.Visible(in.path))
 		if err := in.copyAside(ctx); err != nil {
 			return err
 		}

@@ -23,37 +23,42 @@ type failure struct {
 	Message string `json:"message"`
 }
 
-// maxResult bounds a line of results. As text, an answer of the longest kind takes up six
-// times its bytes.
-const maxResult = 8 * maxBody
+// maxResult bounds a line of results. An answer of the longest kind that is kept as text has twice
+// its bytes.
+const maxResult = 3 * maxBody
 
 // encode makes a line of a result that a later run can read again, whatever the answer is.
-// JSON that is nested too deep for a reader of the whole line is kept as text.
-func (r *result) encode() ([]byte, error) {
-	text, err := r.line()
-	if err == nil || r.Response == nil {
-		return text, err
+// JSON that is nested too deep for a reader of the whole line is kept as text. What can't be
+// kept either way becomes an error of that line, which is shorter.
+func (r *result) encode(most int) ([]byte, error) {
+	text, err := r.line(most)
+	if err != nil && r.Response != nil {
+		response := *r.Response
+		response.Body, _ = json.Marshal(string(response.Body)) // strings always marshal
+		asText := *r
+		asText.Response = &response
+		text, err = asText.line(most)
 	}
-	response := *r.Response
-	response.Body, _ = json.Marshal(string(response.Body)) // strings always marshal
-	asText := *r
-	asText.Response = &response
-	return asText.line()
+	if err != nil {
+		lost := result{ID: r.ID, Error: &failure{Message: "the result can't be kept: " + err.Error()}}
+		text, err = lost.line(most)
+	}
+	return text, err
 }
 
 // line encodes a result as it is, and fails if it can't be read again.
-func (r *result) line() ([]byte, error) {
+func (r *result) line(most int) ([]byte, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false) // an answer is written as it came
 	if err := enc.Encode(r); err != nil {
 		return nil, err
 	}
-	if text.Len() > maxResult {
-		return nil, fmt.Errorf("a result of %d bytes can't be read again: %d are the most", text.Len(), maxResult)
+	if text.Len() > most {
+		return nil, fmt.Errorf("it has %d bytes: %d are the most that are read again", text.Len(), most)
 	}
 	if _, err := parseEntry(text.Bytes()); err != nil {
-		return nil, fmt.Errorf("a result that can't be read again: %w", err)
+		return nil, fmt.Errorf("it could not be read again: %w", err)
 	}
 	return text.Bytes(), nil
 }

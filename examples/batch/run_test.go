@@ -31,9 +31,10 @@ func (st *site) start(more ...string) *started {
 	require.NoError(st.t, err)
 	soft, signal := context.WithCancel(st.t.Context())
 	hard, again := context.WithCancel(st.t.Context())
-	b, err := newBatch(soft, cfg)
+	log := newJournal()
+	b, err := newBatch(soft, cfg, log)
 	require.NoError(st.t, err)
-	r := &started{batch: b, log: newJournal(), signal: signal, again: again, ended: make(chan struct{})}
+	r := &started{batch: b, log: log, signal: signal, again: again, ended: make(chan struct{})}
 	r.queued, r.retrying = b.s.Subscribe(events.Queued), b.s.Subscribe(events.Retrying)
 	go func() {
 		defer close(r.ended)

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestH73_OneFileForTwoFlags: two flags that name one file are refused, by whatever names they
+// do, before anything is sent or overwritten.
+func TestH73_OneFileForTwoFlags(t *testing.T) {
+	others := map[string]func(t *testing.T, path string) string{
+		"the same name": func(_ *testing.T, path string) string { return path },
+		"a longer name": func(_ *testing.T, path string) string {
+			return filepath.Dir(path) + "/./" + filepath.Base(path)
+		},
+		"a symbolic link": func(t *testing.T, path string) string {
+			require.NoError(t, os.Symlink(path, path+".symlink"))
+			return path + ".symlink"
+		},
+		"a hard link": func(t *testing.T, path string) string {
+			require.NoError(t, os.Link(path, path+".link"))
+			return path + ".link"
+		},
+	}
+	flags := []string{"-in", "-out", "-report", "-trace"}
+	for how, other := range others {
+		for i, first := range flags {
+			for _, second := range flags[i+1:] {
+				for _, exists := range []bool{true, false} {
+					if !exists && (first == "-in" || how == "a hard link") {
+						continue
+					}
+					t.Run(fmt.Sprint(first, second, " by ", how, ", exists: ", exists), func(t *testing.T) {
+						requireOneFileRefused(t, first, second, exists, other)
+					})
+				}
+			}
+		}
+	}
+}
+
+func requireOneFileRefused(t *testing.T, first, second string, exists bool, other func(*testing.T, string) string) {
+	st := newSite(t, generous, requests(1)...)
+	path := st.in
+	if first != "-in" {
+		path = filepath.Join(t.TempDir(), "file")
+	}
+	var before []byte
+	if exists {
+		if first != "-in" {
+			require.NoError(t, os.WriteFile(path, nil, 0o600))
+		}
+		var err error
+		before, err = os.ReadFile(path)
+		require.NoError(t, err)
+	}
+	alias := other(t, path)
+	_, err := st.process(first, path, second, alias)
+	require.EqualError(t, err, second+" "+alias+": "+first+" "+path+" is the same file: each flag needs a file of its own")
+	require.ErrorAs(t, err, new(*fileError), "exit code 2")
+	require.Empty(t, st.entries())
+	after, err := os.ReadFile(path)
+	if exists {
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	} else {
+		require.Empty(t, after)
+	}
+}
+
+// TestRefusedLeavesNothing: a run that is refused takes away the empty files that it has made.
+func TestRefusedLeavesNothing(t *testing.T) {
+	st := newSite(t, generous, requests(1)...)
+	page := filepath.Join(t.TempDir(), "run.html")
+	_, err := st.process("-report", page, "-trace", page)
+	require.ErrorContains(t, err, "is the same file")
+	require.NoFileExists(t, st.out)
+	require.NoFileExists(t, page)
+}
+
+// TestH74_LockIsTheFiles: the lock is on the output itself, so it holds whatever a second run
+// calls the file, and a file that is called like a lock is left alone.
+func TestH74_LockIsTheFiles(t *testing.T) {
+	st := newSite(t, generous, requests(1)...)
+	const mine = "a file of the user's"
+	require.NoError(t, os.WriteFile(st.out+".lock", []byte(mine), 0o600))
+	out, real := st.openOutput(1), st.out
+	require.NoError(t, os.Symlink(real, real+".symlink"))
+	require.NoError(t, os.Link(real, real+".link"))
+	for _, st.out = range []string{real, real + ".symlink", real + ".link"} {
+		_, err := st.process()
+		require.ErrorIs(t, err, errLocked)
+	}
+	require.NoError(t, out.file.Close())
+	for _, st.out = range []string{real, real + ".symlink", real + ".link"} {
+		_, err := st.process()
+		require.NoError(t, err)
+	}
+	require.Len(t, st.entries(), 1)
+	text, err := os.ReadFile(real + ".lock")
+	require.NoError(t, err)
+	require.Equal(t, mine, string(text))
+}
+
+// TestH74_LockOfAReplacedFile: whoever opened the output before it was replaced, and then gets
+// its lock, holds a lock on a file that has no name any more, and has to look again.
+func TestH74_LockOfAReplacedFile(t *testing.T) {
+	const rounds = 150
+	path := filepath.Join(t.TempDir(), "out.jsonl")
+	round := func(number int) error {
+		for {
+			out, err := openOutput(path)
+			if errors.Is(err, errLocked) {
+				continue // the other one has it
+			}
+			if err == nil {
+				err = out.resume(2*rounds, true)
+			}
+			if err == nil {
+				err = errors.Join(
+					out.write(&result{ID: fmt.Sprintf("%d-00000001", number)}),
+					out.write(&result{ID: "1-00000001", Error: &failure{Message: "is taken out"}}),
+				)
+			}
+			if err == nil {
+				if out, err = out.withoutFailures(); errors.Is(err, errLocked) { // the other one was faster
+					return nil
+				}
+			}
+			if err != nil {
+				return err
+			}
+			return out.file.Close()
+		}
+	}
+	var both sync.WaitGroup
+	for first := 1; first <= 2; first++ {
+		both.Go(func() {
+			for i := range rounds {
+				if err := round(first + 2*i); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	both.Wait()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, 2*rounds, strings.Count(string(text), "-00000001"), "some were written to a file that was replaced")
+}
