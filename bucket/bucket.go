@@ -134,6 +134,16 @@ func (b *Bucket) Skip(at time.Duration) {
 	b.at = max(b.at, at)
 }
 
+// Postpone counts the refill up to the instant at, as though the last n tokens taken had
+// been taken only then: with them the bucket is fuller, and a full bucket loses what comes.
+// It is for a taker that was given its tokens late. n ≤ 0 is [Bucket.Advance].
+func (b *Bucket) Postpone(at time.Duration, n int64) {
+	n = int64(min(uint64(max(n, 0)), b.room()))
+	b.level += n
+	b.Advance(at)
+	b.level -= n
+}
+
 // add puts tokens in and returns how many the bucket could hold.
 func (b *Bucket) add(tokens uint64) int64 {
 	room := b.room()

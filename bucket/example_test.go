@@ -309,6 +309,20 @@ func ExampleCostError() {
 }
 
 // A bucket that is stopped for a while has afterwards what it had before.
+// Five tokens were taken at 0 s for a taker that was asleep, and was given them 10 s later.
+// They count as taken then: until then the bucket was full and lost what came.
+func ExampleBucket_Postpone() {
+	b, _ := bucket.New(bucket.PerSecond(1).Burst(10), 0)
+	b.Take(0, 5)
+	b.Postpone(10*time.Second, 5)
+	fmt.Println(b.Available())
+	b.Advance(12 * time.Second)
+	fmt.Println(b.Available())
+	// Output:
+	// 5
+	// 7
+}
+
 func ExampleBucket_Skip() {
 	b, _ := bucket.New(bucket.PerSecond(1).Burst(10), 0)
 	b.Take(0, 9)

@@ -17,7 +17,7 @@ const (
 // Limit says how fast a bucket refills and how much it can hold.
 //
 // The zero Limit is the default: 100 tokens a minute, capacity 1000. In any
-// other Limit every field must be positive. Limits are comparable with ==. Whoever
+// other Limit every number must be positive. Limits are comparable with ==. Whoever
 // works out a Limit should see to it that nought does not come out for all of its
 // fields: there is no limit that lets nothing through.
 type Limit struct {
@@ -29,6 +29,13 @@ type Limit struct {
 	// in nanoseconds.
 	Refill int64         `json:"refill"`
 	Per    time.Duration `json:"per"`
+
+	// Strict is for a server that counts requests in windows of time. A scheduler counts
+	// tokens of a strict limit as spent when it hands them over, so that a stall of the
+	// process never lets more through in a window than the limit says. Without it a
+	// scheduler makes up for a hand-over that is up to 25 ms late. A [Bucket] itself
+	// ignores it. [Window] sets it.
+	Strict bool `json:"strict,omitzero"`
 }
 
 // PerSecond is n tokens a second with a capacity of n.
@@ -60,6 +67,10 @@ func (l Limit) Burst(capacity int64) Limit {
 // A bucket of capacity c grants, within any closed window of length w, fewer than
 // c + rate·(w + 1ns) tokens. With c = burst and a rate of n−burst+1 every per + 1ns,
 // that is fewer than n + 1.
+//
+// A scheduler keeps that promise for what it hands over, also after a stall: the limit
+// is [Limit.Strict]. The price is a lower rate for a caller that asks again as soon as it
+// was served: use a burst of 2 or more there.
 func Window(n int64, per time.Duration, burst int64) Limit {
 	refill := n - burst + 1
 	if burst > n {
@@ -68,7 +79,7 @@ func Window(n int64, per time.Duration, burst int64) Limit {
 	if 0 < per && per < math.MaxInt64 {
 		per++ // a per that is invalid stays so
 	}
-	return Limit{Capacity: burst, Refill: refill, Per: per}
+	return Limit{Capacity: burst, Refill: refill, Per: per, Strict: true}
 }
 
 // WithDefaults returns the default limit for the zero Limit, and any other as it is.
@@ -109,10 +120,14 @@ func (l Limit) CheckCost(n int64) error {
 	return nil
 }
 
-// String reads like "100 per 1m0s, capacity 1000".
+// String reads like "100 per 1m0s, capacity 1000". A strict limit ends in ", strict".
 func (l Limit) String() string {
 	l = l.WithDefaults()
-	return fmt.Sprintf("%d per %v, capacity %d", l.Refill, l.Per, l.Capacity)
+	s := fmt.Sprintf("%d per %v, capacity %d", l.Refill, l.Per, l.Capacity)
+	if l.Strict {
+		s += ", strict"
+	}
+	return s
 }
 
 // CostError says that a cost can never be granted.

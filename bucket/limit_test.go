@@ -26,9 +26,9 @@ func TestLimits(t *testing.T) {
 		{"PerMinute", bucket.PerMinute(60), bucket.Limit{Capacity: 60, Refill: 60, Per: time.Minute}, "60 per 1m0s, capacity 60"},
 		{"Per", bucket.Per(7, time.Hour), bucket.Limit{Capacity: 7, Refill: 7, Per: time.Hour}, "7 per 1h0m0s, capacity 7"},
 		{"Burst", bucket.PerSecond(5).Burst(50), bucket.Limit{Capacity: 50, Refill: 5, Per: time.Second}, "5 per 1s, capacity 50"},
-		{"Window", bucket.Window(100, time.Minute, 10), bucket.Limit{Capacity: 10, Refill: 91, Per: time.Minute + 1}, "91 per 1m0.000000001s, capacity 10"},
-		{"Window all at once", bucket.Window(100, time.Minute, 100), bucket.Limit{Capacity: 100, Refill: 1, Per: time.Minute + 1}, "1 per 1m0.000000001s, capacity 100"},
-		{"Window for ever", bucket.Window(2, bucket.Forever, 1), bucket.Limit{Capacity: 1, Refill: 2, Per: bucket.Forever}, "2 per 2562047h47m16.854775807s, capacity 1"},
+		{"Window", bucket.Window(100, time.Minute, 10), bucket.Limit{Capacity: 10, Refill: 91, Per: time.Minute + 1, Strict: true}, "91 per 1m0.000000001s, capacity 10, strict"},
+		{"Window all at once", bucket.Window(100, time.Minute, 100), bucket.Limit{Capacity: 100, Refill: 1, Per: time.Minute + 1, Strict: true}, "1 per 1m0.000000001s, capacity 100, strict"},
+		{"Window for ever", bucket.Window(2, bucket.Forever, 1), bucket.Limit{Capacity: 1, Refill: 2, Per: bucket.Forever, Strict: true}, "2 per 2562047h47m16.854775807s, capacity 1, strict"},
 		{"largest", bucket.Per(math.MaxInt64, bucket.Forever), bucket.Limit{Capacity: math.MaxInt64, Refill: math.MaxInt64, Per: bucket.Forever}, "9223372036854775807 per 2562047h47m16.854775807s, capacity 9223372036854775807"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -107,6 +107,14 @@ func (m *model) setLevel(at time.Duration, n int64) {
 	m.clamp()
 }
 
+// postpone has the last n tokens taken only at the instant at.
+func (m *model) postpone(at time.Duration, n int64) {
+	n = min(n, m.limit.Capacity-m.available()) // what was refunded since was not taken
+	m.level.Add(m.level, whole(n))
+	m.advance(at)
+	m.level.Sub(m.level, whole(n))
+}
+
 // skip lets time pass without refill; a hold that is on runs out meanwhile.
 func (m *model) skip(at time.Duration) {
 	m.seen = max(m.seen, at)
@@ -243,6 +251,11 @@ func TestAgainstModel(t *testing.T) {
 				n := genTokens(t, m.limit.Capacity) - 1
 				b.SetLevel(at, n)
 				m.setLevel(at, n)
+			}),
+			"postpone": step(func(at time.Duration) {
+				n := genTokens(t, m.limit.Capacity)
+				b.Postpone(at, n)
+				m.postpone(at, n)
 			}),
 			"skip": step(func(at time.Duration) {
 				b.Skip(at)

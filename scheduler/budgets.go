@@ -68,17 +68,6 @@ func (b budgets) ready(sum *costs) time.Duration {
 	return at
 }
 
-// fills is how long it takes until the first of the budgets is full if it is empty.
-func (b budgets) fills() time.Duration {
-	shortest := bucket.Forever
-	for i := range b {
-		empty := b[i].Bucket
-		empty.Charge(0, empty.Available()) // or, if it is in debt, a little longer
-		shortest = min(shortest, empty.Ready(empty.Limit().Capacity)-empty.HeldUntil())
-	}
-	return shortest
-}
-
 func (b budgets) advance(at time.Duration) {
 	for i := range b {
 		b[i].Advance(at)

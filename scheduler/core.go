@@ -34,6 +34,7 @@ type core struct {
 	pace        pace
 	pausedUntil time.Duration // bucket.Forever if that is not known; 0: not paused
 	held        time.Duration // how long nobody could be granted, up to now
+	handover    handover
 	lastID      uint64
 	totals      Totals
 	draining    bool // takes no new calls
@@ -79,6 +80,7 @@ func emptied[T any](s []T) []T {
 
 // advance lets everything happen that falls due up to now.
 func (k *core) advance(now time.Duration) {
+	now = max(now, k.now) // a clock may go back
 	for {
 		due, ready, resume, climb := k.backoff.next(), k.nextGrant(), k.pauseEnds(), k.pace.climbs
 		at := min(due, ready, resume, climb)
@@ -116,7 +118,7 @@ func (k *core) nextGrant() time.Duration {
 	if head == nil || k.paused() || !k.hasSlot() {
 		return bucket.Forever
 	}
-	return k.budgets.readyFor(head)
+	return max(k.handover.earliest, k.budgets.readyFor(head))
 }
 
 func (k *core) hasSlot() bool { return k.maxInFlight == 0 || k.running.count+k.inTill < k.maxInFlight }
@@ -127,6 +129,17 @@ func (k *core) pass(to time.Duration) {
 	if to <= k.now {
 		return
 	}
+	k.spend(to)
+	if k.paused() {
+		k.budgets.skip(to)
+	} else {
+		k.budgets.advance(to)
+	}
+}
+
+// spend moves the core's time without that of the budgets, and notes what calls in the
+// queue spend it on.
+func (k *core) spend(to time.Duration) {
 	free := to // from when on somebody could be granted
 	if !k.paused() {
 		free = min(max(k.now, k.budgets.heldUntil()), to)
@@ -142,11 +155,6 @@ func (k *core) pass(to time.Duration) {
 		head.spent.Slot += to - ready
 	}
 	k.now = to
-	if k.paused() {
-		k.budgets.skip(to)
-	} else {
-		k.budgets.advance(to)
-	}
 }
 
 // enqueue puts a call that arrived, or whose backoff is over, into its place, unless
@@ -226,6 +234,7 @@ func (k *core) grant(c *call) {
 	if !k.budgets.take(k.now, c) {
 		panic("scheduler: a call was granted before its tokens were there")
 	}
+	k.handover.add(k.now, c, len(k.budgets))
 	k.admit(c)
 	c.paid, c.settled = c.paid+c.cost, nil
 	c.state = running

@@ -96,11 +96,11 @@
 // # Exactness
 //
 // A call at the head of the queue is granted at the first nanosecond at which its
-// tokens exist. If the owner wakes late, it accounts for everything that should have
-// happened meanwhile at the instant at which it should have: a late timer costs no
-// tokens. That holds up to a second, or as long as it takes an empty budget to fill;
-// what is longer, as when a machine was suspended, is as a pause, so that calls don't
-// come all at once. [Snapshot] has a ledger that balances to the token.
+// tokens exist. An owner that wakes late dates the grants at the instants at which they
+// were due, up to 25 ms before it hands them over: a late timer costs no tokens. After a
+// longer stall, as of a stopped process, the budget counts as unused meanwhile, so that a
+// server with the same limit sees no burst. A [bucket.Window] makes up for nothing.
+// [Snapshot] has a ledger that balances to the token.
 //
 // # Errors
 //

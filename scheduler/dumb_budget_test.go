@@ -36,6 +36,14 @@ func (b *dumbBudget) come(d time.Duration) {
 	b.cap()
 }
 
+// late is how long before its hand-over a grant may be dated.
+func (b *dumbBudget) late() time.Duration {
+	if b.limit.Strict {
+		return 0
+	}
+	return 25 * time.Millisecond
+}
+
 // give puts tokens in, or takes them out.
 func (b *dumbBudget) give(n int64) {
 	b.x.SetInt64(n)
@@ -86,9 +94,6 @@ func (b *dumbBudget) wait(n int64) time.Duration {
 	return time.Duration(wait.Int64())
 }
 
-// fills is how long it takes from nothing, or from a debt, to all.
-func (b *dumbBudget) fills() time.Duration { return b.wait(b.limit.Capacity + max(0, b.tokens())) }
-
 // setLimit keeps the fraction of a token, rounded down to what the new rate can tell.
 func (b *dumbBudget) setLimit(l bucket.Limit, share int) {
 	whole, part := new(big.Int).DivMod(b.level, b.per, new(big.Int))
@@ -102,8 +107,16 @@ func (b *dumbBudget) setLimit(l bucket.Limit, share int) {
 // pass lets time pass in which nothing happens: tokens come, except while held or paused,
 // and everybody spends the time on what they are at.
 func (d *dumb) pass(to time.Duration) {
+	came := d.spend(to)
+	for _, b := range d.budgets {
+		b.come(came)
+	}
+}
+
+// spend is what everybody spends the time on, and for how much of it tokens come.
+func (d *dumb) spend(to time.Duration) (came time.Duration) {
 	if to <= d.now {
-		return
+		return 0
 	}
 	free := min(max(d.now, d.heldTill), to)
 	if d.pausedTill > 0 {
@@ -122,15 +135,16 @@ func (d *dumb) pass(to time.Duration) {
 		case i > 0:
 			c.times.Queue += rest
 		case rest > 0:
-			ready := min(d.ready(c.costs), to)
+			ready := to // with a slot it waits for tokens, or to be handed over
+			if !d.hasSlot() {
+				ready = min(d.ready(c.costs), to)
+			}
 			c.times.Tokens += ready - free
 			c.times.Slot += to - ready
 		}
 	}
-	for _, b := range d.budgets {
-		b.come(rest)
-	}
 	d.now = to
+	return rest
 }
 
 // ready is the first instant at which the budgets have that many tokens.
@@ -162,7 +176,7 @@ func (d *dumb) possible(c *dumbCall) bool {
 func (d *dumb) restart(gap time.Duration) {
 	held := max(0, d.heldTill-d.now)
 	d.setShare(64)
-	d.now, d.heldTill, d.pausedTill = 0, held, 0
+	d.now, d.heldTill, d.pausedTill, d.earliest = 0, held, 0, 0
 	d.queue, d.running, d.backingOff, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], false
 	for _, b := range d.budgets {
 		part := b.y.Mod(b.level, b.per)

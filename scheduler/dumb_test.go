@@ -21,6 +21,7 @@ type dumb struct {
 	now        time.Duration
 	heldTill   time.Duration
 	pausedTill time.Duration // 0: not paused
+	earliest   time.Duration // no grant is dated before this
 	queue      []*dumbCall   // in order
 	running    []*dumbCall
 	backingOff []*dumbCall
@@ -65,8 +66,9 @@ type dumbCall struct {
 
 // grant is who was granted when.
 type grant struct {
-	id uint64
-	at time.Duration
+	id    uint64
+	at    time.Duration
+	costs costs
 }
 
 func newDumb(cfg Config, limits []bucket.Limit) *dumb {
@@ -142,7 +144,7 @@ func (d *dumb) advance(now time.Duration) {
 			due = next.due
 		}
 		if len(d.queue) > 0 && d.hasSlot() && d.pausedTill == 0 {
-			grant = d.ready(d.queue[0].costs)
+			grant = max(d.earliest, d.ready(d.queue[0].costs))
 		}
 		at := min(resume, due, grant, d.climbs)
 		if at > now || at == bucket.Forever {
@@ -164,19 +166,37 @@ func (d *dumb) advance(now time.Duration) {
 	d.pass(now)
 }
 
-// awake is what a sleep of everybody costs: all but a second, or the time in which an
-// empty budget fills, is as if paused.
-func (d *dumb) awake(now time.Duration) {
-	asleep := d.wake()
-	enough := bucket.Forever
+// wakeUp is that grants are handed over now, and none is dated long before that.
+func (d *dumb) wakeUp(now time.Duration) {
+	late := 25 * time.Millisecond
 	for _, b := range d.budgets {
-		enough = min(enough, b.fills())
+		late = min(late, b.late())
 	}
-	if slept := now - max(enough, time.Second); asleep < slept {
-		d.advance(asleep)
-		if d.pausedTill == 0 {
-			d.pause(slept)
+	d.earliest = max(d.earliest, now-late)
+}
+
+// handedOver is that what was just granted was handed over only at this instant. If that is
+// too late for a budget, its tokens were there until then, and a full budget lost what came.
+func (d *dumb) handedOver(at time.Duration) {
+	late := func(b *dumbBudget) bool { return len(d.granted) > 0 && at-d.granted[0].at > b.late() }
+	if !slices.ContainsFunc(d.budgets, late) {
+		return
+	}
+	came := d.spend(at)
+	if came == 0 {
+		return
+	}
+	for i, b := range d.budgets {
+		spent := int64(0)
+		for _, g := range d.granted {
+			if late(b) {
+				spent += g.costs[i]
+			}
 		}
+		spent = min(spent, b.limit.Capacity-b.tokens()) // the rest was given back
+		b.give(spent)
+		b.come(came)
+		b.give(-spent)
 	}
 }
 
@@ -186,7 +206,7 @@ func (d *dumb) wake() time.Duration {
 	if d.pausedTill > 0 {
 		at = min(at, d.pausedTill)
 	} else if len(d.queue) > 0 && d.hasSlot() {
-		at = min(at, d.ready(d.queue[0].costs))
+		at = min(at, max(d.earliest, d.ready(d.queue[0].costs)))
 	}
 	if next := d.nextDue(); next != nil {
 		at = min(at, next.due)
@@ -225,7 +245,7 @@ func (d *dumb) grant(c *dumbCall) {
 	c.state, c.outside = running, false
 	c.attempt++
 	d.running = append(d.running, c)
-	d.granted = append(d.granted, grant{c.id, d.now})
+	d.granted = append(d.granted, grant{c.id, d.now, c.costs})
 }
 
 func (d *dumb) requeue(c *dumbCall) {
@@ -272,7 +292,7 @@ func (d *dumb) late(c *dumbCall) bool {
 
 func (d *dumb) startsAtOnce(c *dumbCall) bool {
 	position, at := d.estimate(c)
-	return position == 1 && at == d.now && d.hasSlot() && d.pausedTill == 0
+	return position == 1 && at == d.now && d.hasSlot() && d.pausedTill == 0 && d.now >= d.earliest
 }
 
 func (d *dumb) submit(c *dumbCall) {

@@ -104,9 +104,13 @@ func (o *observer) see(ev events.Event) {
 	default:
 		o.live(ev)
 	}
-	if p := o.purse; p != nil && time.Duration(ev.Available) != p.level/p.every {
+	switch p, left := o.purse, time.Duration(ev.Available); {
+	case p == nil || left == p.level/p.every:
+	case left > p.level/p.every:
 		o.fault(ev, "%d tokens left, counted %d", ev.Available, p.level/p.every)
-		p.level = time.Duration(ev.Available) * p.every // what follows is to be news
+		p.level = left * p.every // what follows is to be news
+	default: // a full bucket has lost refill, for grants were handed over late (B7)
+		p.level = (left+1)*p.every - 1
 	}
 }
 

@@ -103,7 +103,7 @@ func (o *owner) turn(m message) {
 	o.look(now)
 	if o.core.wake() <= now {
 		o.recall(now)
-		o.core.awake(now)
+		o.core.wakeUp(now)
 	}
 	o.handle(now, m)
 	for range min(len(o.s.inbox), turnLength) {
@@ -112,6 +112,9 @@ func (o *owner) turn(m message) {
 	o.core.advance(now)
 	o.lend()
 	o.deliver()
+	if o.core.handover.pending {
+		o.core.handedOver(o.s.clock.Now().Sub(o.s.origin))
+	}
 	o.arm()
 	o.notify()
 	if len(o.s.inbox) == 0 {

@@ -49,27 +49,6 @@ func (k *core) resumed() {
 	k.replan()
 }
 
-// mostLate is how late whoever calls the core may always be without costing it any
-// tokens: longer than any timer, scheduler of goroutines or garbage collector.
-const mostLate = time.Second
-
-// awake notes that it is now. What falls due while nobody looks is made up for, but not
-// all of it after a long sleep, as of a machine that was suspended or a clock that
-// jumps: for as long as it takes an empty budget to fill, or mostLate. Before that
-// everything stood still, as in a pause. So no more than a full budget goes out at once.
-func (k *core) awake(now time.Duration) {
-	asleep := k.wake()
-	if asleep >= now-mostLate {
-		return
-	}
-	if slept := now - max(k.budgets.fills(), mostLate); asleep < slept {
-		k.advance(asleep)
-		if !k.paused() {
-			k.pause(asleep, slept)
-		}
-	}
-}
-
 // setLimit changes the i-th budget. Calls in the queue that it could never grant end,
 // and so do those that it would now grant too late.
 func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {

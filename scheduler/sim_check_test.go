@@ -4,8 +4,10 @@ import (
 	"errors"
 	"math"
 	"math/bits"
+	"slices"
 	"time"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 )
@@ -66,6 +68,38 @@ type bound struct {
 	level int64 // rounded up
 }
 
+// checkDelivery: in any window of time no more is handed over than a full bucket holds and
+// is refilled with in the window and maxLate more (B7).
+func (s *sim) checkDelivery(m move) {
+	for i := range s.k.budgets {
+		b, d := &s.k.budgets[i], &s.delivered[i]
+		rate := max(perNano(b.Limit()), perNano(d.limit)) // it may have changed on the way
+		d.level = max(0, d.level-rate*float64(max(0, s.now-d.at)))
+		d.at = max(d.at, s.now)
+		for _, c := range s.k.effects.granted {
+			d.level += float64(c.costOf(i))
+		}
+		most := float64(b.Limit().Capacity) + rate*float64(b.maxLate()+1)
+		switch {
+		case d.limit != b.Limit(), slices.Contains([]verb{moveAbandon, moveWithdraw, moveSettle, moveLearn}, m.verb):
+			// The rate has changed, or tokens were given back: no more is missing than the bucket says.
+			missing := float64(b.Limit().Capacity) - float64(b.Available()) - 1 - rate*float64(m.stall) // less a fraction of a token
+			d.limit, d.level = b.Limit(), min(d.level, max(0, missing))
+		case len(s.k.effects.granted) > 0: // else it may be in debt
+			s.must(d.level <= most*(1+1e-9)+1e-6, "B7: no more is handed over in any window than the bucket and its refill")
+		}
+	}
+}
+
+func perNano(l bucket.Limit) float64 { return float64(l.Refill) / max(1, float64(l.Per)) }
+
+// delivered is a bucket that fills with what is handed over and leaks at the budget's rate.
+type delivered struct {
+	limit bucket.Limit
+	at    time.Duration
+	level float64
+}
+
 // checkOrder: nobody who waits ought to have gone before one of those that were granted
 // now (O1, O2). Whoever came after that grant is no witness.
 func (s *sim) checkOrder(m move) {
@@ -76,9 +110,9 @@ func (s *sim) checkOrder(m move) {
 	subject := (m.verb == moveSubmit || m.verb == moveFail) && s.known(m.call) && head == &s.calls[m.call].call
 	for i, c := range s.k.effects.granted {
 		if i > 0 {
-			s.must(s.k.effects.granted[i-1].since <= c.since, "D3: grants come in order of time")
+			s.must(s.k.effects.granted[i-1].granted <= c.granted, "D3: grants come in order of time")
 		}
-		s.must(c.before(head) || head.since > c.since || subject, "O1: the most senior goes first")
+		s.must(c.before(head) || head.since > c.granted || subject, "O1: the most senior goes first")
 	}
 }
 

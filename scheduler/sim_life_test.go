@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -30,18 +31,20 @@ type sim struct {
 	running []*simCall
 	waiting []*simCall
 
-	drawn    int
-	attempts uint64
-	retries  uint64
-	limited  uint64 // attempts that failed for the rate limit
-	bounds   [maxBudgets]bound
-	settled  bool     // some attempt has turned out to cost more
-	asked    Estimate // what a dry run said
-	snap     Snapshot
-	played   move
-	story    []move // if it is to be told
-	telling  bool
-	failure  *failure
+	drawn     int
+	attempts  uint64
+	retries   uint64
+	limited   uint64 // attempts that failed for the rate limit
+	bounds    [maxBudgets]bound
+	delivered [maxBudgets]delivered
+	settled   bool     // some attempt has turned out to cost more
+	asked     Estimate // what a dry run said
+	snap      Snapshot
+	played    move
+	ran       bool   // the call of the move, before it
+	story     []move // if it is to be told
+	telling   bool
+	failure   *failure
 }
 
 // simCall is a call, seen from outside.
@@ -157,10 +160,37 @@ func (s *sim) make(m move) {
 	if s.d != nil {
 		s.compare(m)
 	}
+	if s.habits.owner {
+		s.handOver(m)
+	}
 	s.k.effects.clear()
+	if s.d != nil {
+		s.d.granted, s.d.ended, s.d.holds = s.d.granted[:0], s.d.ended[:0], 0
+	}
+}
+
+// handOver is how an owner ends a turn.
+func (s *sim) handOver(m move) {
+	s.now = after(max(s.now, s.k.now), m.stall)
+	s.k.handedOver(s.now)
+	if s.d != nil {
+		s.d.handedOver(s.now)
+	}
+	if !s.habits.jumps { // a clock that jumps can't tell how long it was
+		s.checkDelivery(m)
+	}
 }
 
 func (s *sim) play(m move) {
+	switch m.verb {
+	case moveAdvance:
+		s.now += m.d
+	case moveSleep:
+		s.now = max(s.now, s.k.now) + m.d
+	}
+	if s.habits.owner || m.verb == moveSleep { // as an owner begins a turn
+		s.k.wakeUp(s.now)
+	}
 	switch m.verb {
 	case moveSubmit:
 		s.submit(m)
@@ -172,12 +202,7 @@ func (s *sim) play(m move) {
 		s.asked = s.k.dryRun(s.now, &call{cost: m.costs[0], trail: &trail{options: &options{priority: m.priority, costs: m.costs, several: true}}})
 	case moveSnapshot:
 		s.snap = s.k.snapshot(s.now)
-	case moveAdvance:
-		s.now += m.d
-		s.k.advance(s.now)
-	case moveSleep:
-		s.now = max(s.now, s.k.now) + m.d
-		s.k.awake(s.now)
+	case moveAdvance, moveSleep:
 		s.k.advance(s.now)
 	case movePause:
 		s.k.pause(s.now, after(max(s.now, s.k.now), m.d))
@@ -246,6 +271,10 @@ func (s *sim) submit(m move) {
 func (s *sim) known(serial int) bool { return serial < len(s.calls) && s.calls[serial] != nil }
 
 func (s *sim) playCall(m move, c *simCall) {
+	s.ran = c.runs
+	if s.early(m) {
+		return
+	}
 	switch m.verb {
 	case moveSucceed:
 		s.finish(c, nil, retry.Verdict{})
@@ -254,11 +283,11 @@ func (s *sim) playCall(m move, c *simCall) {
 	case moveStart:
 		s.k.started(s.now, &c.call)
 	case moveAbandon:
-		s.uncount(c)
 		s.k.abandon(s.now, &c.call, errFlaky)
-	case moveWithdraw:
 		s.uncount(c)
+	case moveWithdraw:
 		s.k.withdraw(s.now, &c.call, errFlaky)
+		s.uncount(c)
 	case moveCancel:
 		s.k.cancel(s.now, &c.call, errFlaky)
 	case moveAsk:
@@ -269,13 +298,26 @@ func (s *sim) playCall(m move, c *simCall) {
 	}
 }
 
-// uncount takes back the attempt of a call that is given up: if it runs, it was none.
+// early reports whether a move of a shortened story tells of an attempt before it was handed over.
+func (s *sim) early(m move) bool {
+	return s.habits.owner && !s.ran && (m.verb == moveSucceed || m.verb == moveFail || m.verb == moveSettle)
+}
+
+// uncount takes back the attempt of a call that was given up while it ran, or in the turn of
+// its grant: it was none.
 func (s *sim) uncount(c *simCall) {
-	if c.runs {
-		s.attempts--
-		if c.attempt > 1 {
-			s.retries--
-		}
+	counted := 0 // how high take counts, or has counted, the attempt
+	switch {
+	case c.runs:
+		counted = c.attempt + 1
+	case slices.Contains(s.k.effects.granted, &c.call):
+		counted = c.attempt
+	default:
+		return
+	}
+	s.attempts--
+	if counted > 1 {
+		s.retries--
 	}
 }
 
@@ -351,12 +393,17 @@ func (s *sim) restart(m move) {
 	for i := 1; i < len(left); i++ {
 		s.must(!left[i].Rank.Before(left[i-1].Rank), "in the order in which it would have been served")
 	}
+	if s.d != nil {
+		if s.habits.owner {
+			s.d.wakeUp(s.now)
+		}
+		s.d.advance(max(s.now, s.d.now))
+	}
 	for _, u := range left {
 		s.must(s.d == nil || u.Paid == s.byID[u.Call].model.paid, "what is unfinished has paid as in the model")
 	}
 	s.check(m, was)
 	if s.d != nil {
-		s.d.advance(max(s.now, s.d.now))
 		s.d.close()
 		s.compare(m)
 	}

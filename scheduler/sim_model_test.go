@@ -15,8 +15,8 @@ import (
 // playModel has the model make the same move.
 func (s *sim) playModel(m move) {
 	d := s.d
-	if m.verb == moveSleep {
-		d.awake(max(s.now, d.now))
+	if s.habits.owner || m.verb == moveSleep {
+		d.wakeUp(s.now)
 	}
 	d.advance(max(s.now, d.now))
 	switch m.verb {
@@ -52,6 +52,9 @@ func (s *sim) playModel(m move) {
 
 func (s *sim) playModelCall(m move, c *dumbCall) {
 	runs, over := c.state == running, c.state == ended
+	if s.early(m) {
+		return
+	}
 	switch {
 	case runs && m.verb == moveSucceed:
 		s.d.finish(c, false, retry.Verdict{})
@@ -73,7 +76,7 @@ func (s *sim) compare(m move) {
 	s.must(len(d.granted) == len(k.effects.granted), "as many are granted as in the model")
 	for i, g := range d.granted {
 		c := k.effects.granted[i]
-		s.must(c.id == g.id && c.since == g.at, "B7: the same call is granted at the same instant as in the model")
+		s.must(c.id == g.id && c.granted == g.at, "B7: the same call is granted at the same instant as in the model")
 	}
 	s.must(len(d.ended) == len(k.effects.ended), "as many end as in the model")
 	for _, c := range d.ended {
@@ -102,7 +105,6 @@ func (s *sim) compare(m move) {
 	}
 	s.must(k.drained() == (len(d.queue)+len(d.running)+len(d.backingOff) == 0), "C6: drained when nobody is left")
 	s.must(k.wanted == 0 || s.told(events.Held) == d.holds, "E3: every hold that is new is told, and no other")
-	d.granted, d.ended, d.holds = d.granted[:0], d.ended[:0], 0
 }
 
 // told is how many events of a kind there are.

@@ -30,6 +30,8 @@ type move struct {
 	late    bool          // settle: of an attempt that is over
 	n       int           // slots, room; which budget
 	limit   bucket.Limit
+
+	stall time.Duration // how long after the move its grants are handed over
 }
 
 type verb uint8
@@ -62,6 +64,13 @@ const (
 
 // story is the move as a command of a transcript.
 func (m move) story() string {
+	if m.stall > 0 {
+		return fmt.Sprintf("%s stall=%v", m.command(), m.stall)
+	}
+	return m.command()
+}
+
+func (m move) command() string {
 	name := fmt.Sprintf("c%d", m.call)
 	switch m.verb {
 	case moveSubmit:
@@ -135,7 +144,7 @@ func (m move) story() string {
 func (s costs) story() string { return fmt.Sprintf("%d,%d,%d", s[0], s[1], s[2]) }
 
 func storyLimit(l bucket.Limit) string {
-	return fmt.Sprintf("%d/%v capacity=%d", l.Refill, l.Per, l.Capacity)
+	return fmt.Sprintf("%d/%v capacity=%d", l.Refill, l.Per, l.Capacity) + []string{"", " strict=yes"}[b2i(l.Strict)]
 }
 
 // habits are what a simulated life is like: some do nothing but what is common, others
@@ -147,6 +156,7 @@ type habits struct {
 	deadline bool   // some calls have one
 	priority bool
 	jumps    bool // the clock jumps
+	owner    bool // grants are handed over after each move, at times late
 	per      int64
 	budgets  int
 }
@@ -158,6 +168,7 @@ func drawHabits(rnd *rand.Rand, limits []bucket.Limit) habits {
 		deadline: rnd.IntN(2) == 0,
 		priority: rnd.IntN(2) == 0,
 		jumps:    rnd.IntN(4) == 0,
+		owner:    rnd.IntN(2) == 0,
 		per:      int64(limits[0].Per),
 		budgets:  len(limits),
 	}
@@ -187,6 +198,7 @@ func drawLimits(rnd *rand.Rand) bucket.Limit {
 		}[rnd.IntN(6)]
 	}
 	return bucket.Limit{
+		Strict:   rnd.IntN(4) == 0,
 		Capacity: 1 + rnd.Int64N(20),
 		Refill:   []int64{1, 3, 7, 100}[rnd.IntN(4)],
 		Per:      []time.Duration{10, 97, time.Second, time.Minute}[rnd.IntN(4)],
@@ -291,11 +303,32 @@ func (s *sim) draw() move {
 	}
 	switch m.verb {
 	case moveAdvance:
-		m.d = s.drawStep()
+		if m.d = s.drawStep(); s.habits.owner && !s.habits.jumps {
+			m.d = max(0, m.d)
+		}
 	case moveSleep:
 		m.d = s.drawTime()
 	}
+	if s.habits.owner {
+		m.stall = s.drawStall()
+	}
 	return m
+}
+
+// drawStall is how long the owner stands still before it hands over: most often not at all,
+// and otherwise about as long as makes a difference.
+func (s *sim) drawStall() time.Duration {
+	switch r := s.rnd.IntN(16); {
+	case r < 10:
+		return 0
+	case r < 12:
+		return time.Duration(r - 9)
+	case r < 14:
+		return maxLate + time.Duration(s.rnd.Int64N(3)-1)
+	case r < 15:
+		return time.Duration(s.rnd.Int64N(int64(4 * maxLate)))
+	}
+	return s.drawTime()
 }
 
 // pick draws one of the calls, or lets time pass if there is none.

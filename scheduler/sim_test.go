@@ -66,7 +66,7 @@ func TestSimulationTellsStories(t *testing.T) {
 		again := newSim(seed, false)
 		again.replay(s.story[:len(s.story)-1]) // all but the restart
 		st := newStoryteller(t)
-		st.tell(tellStory(s.cfg, s.story[:len(s.story)-1]))
+		st.tell(s.tell(s.story[:len(s.story)-1]))
 		require.Equal(t, again.k.snapshot(again.now), st.k.snapshot(st.now), "seed %d", seed)
 	}
 }
@@ -108,7 +108,7 @@ func explain(t *testing.T, s *sim, born func() *sim) string {
 		sim.replay(story)
 		return sim.failure != nil && sim.failure.rule == again.failure.rule
 	})
-	story := tellStory(s.cfg, short)
+	story := s.tell(short)
 	message := fmt.Sprintf("after %d moves: %s: %s\n", len(again.story), again.failure.rule, again.failure.seen)
 	if s.seed != 0 {
 		message += fmt.Sprintf("replay it: make sim SEED=%d STEPS=1\n", s.seed)
@@ -145,16 +145,17 @@ func storyLimits(cfg Config) string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
 		l := cfg.Limits[name]
-		all = append(all, fmt.Sprintf("%s=%d/%v/%d", name, l.Refill, l.Per, l.Capacity))
+		all = append(all, fmt.Sprintf("%s=%d/%v/%d", name, l.Refill, l.Per, l.Capacity)+[]string{"", "/strict"}[b2i(l.Strict)])
 	}
 	return strings.Join(all, " ")
 }
 
-// tellStory writes moves down as a transcript.
-func tellStory(cfg Config, story []move) string {
+// tell writes moves down as a transcript.
+func (s *sim) tell(story []move) string {
+	cfg := s.cfg
 	var b strings.Builder
-	fmt.Fprintf(&b, "limit %s slots=%d room=%d step=%v overflow=%s\n\n", storyLimits(cfg), cfg.MaxInFlight, cfg.MaxQueued, cfg.PriorityStep,
-		[]string{"wait", "refuse", "drop"}[cfg.Overflow])
+	fmt.Fprintf(&b, "limit %s slots=%d room=%d step=%v overflow=%s%s\n\n", storyLimits(cfg), cfg.MaxInFlight, cfg.MaxQueued, cfg.PriorityStep,
+		[]string{"wait", "refuse", "drop"}[cfg.Overflow], []string{"", " owner=yes"}[b2i(s.habits.owner)])
 	if cfg.Adaptive {
 		b.WriteString("adaptive yes\n\n")
 	}

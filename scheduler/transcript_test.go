@@ -77,6 +77,7 @@ type storyteller struct {
 	now    time.Duration
 	policy retry.Policy
 	calls  map[string]*call
+	owner  bool // grants are handed over after each command
 }
 
 // run carries out one command and returns what happened.
@@ -84,6 +85,8 @@ type storyteller struct {
 //	limit a=10/1s/3 b=5/1m/9 slots=2    the same, with several budgets: their capacities last
 //	limit 10/1s capacity=3 slots=2 room=5 overflow=refuse|drop step=1s
 //	                                   what the budget is; first in every story
+//	limit … strict=yes owner=yes       a strict limit; grants are handed over after each command
+//	any command stall=300ms            with owner=yes: they are handed over so much later
 //	adaptive yes                       its rate is halved when a server refuses
 //	retry max=2 initial=1s longest=1m jitter=0.1 seed=7 maxserverwait=1m
 //	                                   the policy of the calls that follow
@@ -117,6 +120,21 @@ func (st *storyteller) run(line string) string {
 		} else {
 			names = append(names, w)
 		}
+	}
+	switch verb {
+	case "advance":
+		st.now += st.duration(names[0])
+	case "sleep":
+		st.now = max(st.now, st.k.now) + st.duration(names[0])
+	}
+	if st.owner || verb == "sleep" {
+		st.k.wakeUp(st.now)
+	}
+	if st.owner {
+		defer func() {
+			st.now = after(max(st.now, st.k.now), st.duration(set["stall"]))
+			st.k.handedOver(st.now)
+		}()
 	}
 	switch verb {
 	case "limit":
@@ -178,15 +196,10 @@ func (st *storyteller) run(line string) string {
 		st.k.setMaxInFlight(st.now, st.int(names[0]))
 	case "setroom":
 		st.k.setMaxQueued(st.now, st.int(names[0]))
-	case "advance":
-		st.now += st.duration(names[0])
+	case "advance", "sleep":
 		st.k.advance(st.now)
 	case "snapshot":
 		st.k.snapshot(st.now)
-	case "sleep":
-		st.now = max(st.now, st.k.now) + st.duration(names[0])
-		st.k.awake(st.now)
-		st.k.advance(st.now)
 	case "drain":
 		st.k.drain(st.now)
 	case "close":
@@ -207,7 +220,7 @@ func (st *storyteller) begin(names []string, set map[string]string) {
 	}, simOrigin)
 	require.NoError(st.t, err)
 	k.wanted = events.All
-	st.k = k
+	st.k, st.owner = k, set["owner"] != ""
 }
 
 func (st *storyteller) close() string {
@@ -234,7 +247,9 @@ func (st *storyteller) restart(gap time.Duration) string {
 
 func (st *storyteller) limit(rate string, set map[string]string) bucket.Limit {
 	refill, per, _ := strings.Cut(rate, "/")
-	return bucket.Per(st.int64(refill), st.duration(per)).Burst(st.int64(set["capacity"]))
+	l := bucket.Per(st.int64(refill), st.duration(per)).Burst(st.int64(set["capacity"]))
+	l.Strict = set["strict"] != ""
+	return l
 }
 
 // oneLimit is the limit of a story with one budget.
@@ -248,11 +263,13 @@ func (st *storyteller) oneLimit(names []string, set map[string]string) (l bucket
 // limits are those of a story with several.
 func (st *storyteller) limits(set map[string]string) (all bucket.Limits) {
 	for name, text := range set {
-		if part := strings.Split(text, "/"); len(part) == 3 {
+		if part := strings.Split(text, "/"); len(part) >= 3 {
 			if all == nil {
 				all = bucket.Limits{}
 			}
-			all[name] = bucket.Per(st.int64(part[0]), st.duration(part[1])).Burst(st.int64(part[2]))
+			l := bucket.Per(st.int64(part[0]), st.duration(part[1])).Burst(st.int64(part[2]))
+			l.Strict = len(part) > 3
+			all[name] = l
 		}
 	}
 	return all
