@@ -37,9 +37,9 @@ for what -url ends with and the line begins with stands there once. The query of
 ?api-version=…, goes along. A line's url that is whole, https:// included, stays as it is. If
 -url has a path or a query, batch says where the first request goes before it goes there.
 `, []string{"url", "header", "timeout", "max-answer"}},
-	{"Budgets", `With -tpm, a line costs a token for every four bytes of its body and as many as its answer
-may have, by max_tokens, max_completion_tokens or max_output_tokens; once it is answered,
-what its "usage" says. One that costs more than the budget ever holds is not sent.
+	{"Budgets", `With -tpm, a line costs a token for every four bytes of its body (1000 at most for an image
+in it) and as many as its answers may have, by max_tokens and its like, and n; once it is
+answered, what its "usage" says. One that costs more than the budget ever holds is not sent.
 The server's header fields are listened to: if less is left than batch thinks, batch
 slows down. With auto, the limit itself is the server's, and what is left is what it
 says, be it less or more. Until its first answer, that is 60 requests a minute and

@@ -69,7 +69,7 @@ func (b *batch) leave(res outcome) { b.leftover[res.Input.name()] = res }
 // write writes a line's result.
 func (b *batch) write(res outcome) error {
 	if tooLong := new(bucket.CostError); errors.As(res.Err, &tooLong) {
-		res.Err = b.cfg.tooLong(res.Input, tooLong)
+		res.Err = b.cfg.overBudget(res.Input, tooLong)
 	}
 	if err := b.out.write(resultOf(res.Input, res.Value, res.Err)); err != nil {
 		b.kill() // what is under way can't be written either

@@ -32,8 +32,8 @@ func consumed(answer json.RawMessage) (tokens int64, ok bool) {
 	return max(0, used.Total), ok
 }
 
-// tooLong says why a line is not sent that needs more tokens than the budget ever holds, and what to do.
-func (cfg *config) tooLong(l *line, e *bucket.CostError) error {
+// overBudget says why a line is not sent that needs more tokens than the budget ever holds, and what to do.
+func (cfg *config) overBudget(l *line, e *bucket.CostError) error {
 	input, output := estimator.Estimate(l.body)
 	remedy := "ask for less output (max_tokens, n)"
 	if input > e.Capacity {
