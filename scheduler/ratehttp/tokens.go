@@ -13,19 +13,20 @@ import (
 // have. It knows the JSON bodies of OpenAI's, Anthropic's and Gemini's APIs and of those that are like them. When the response
 // says what the request has cost (see [ReadUsage]), the estimate is corrected to that. See [scheduler.Settle].
 //
-// The input has a token for each 4 bytes of the body. Text that is escaped counts as if it were not. An image, a sound or a document in
-// base64 counts as its length, but for no more than 1000 tokens: that is about what a picture of a million pixels costs. Base64 is looked for
-// in strings that are a data: URL, and in the members data, file_data and b64_json.
+// The input has a token for each 4 bytes of the body. Escaped text counts as if it were not escaped. An image, a sound or a
+// document in base64 counts by its length, but for no more than 1000 tokens, which is about the cost of a picture of a million pixels.
+// Base64 is looked for in strings that are a data: URL, and in the members data, file_data and b64_json.
 //
-// The output has as many tokens as max_tokens, max_completion_tokens, max_output_tokens or Gemini's generationConfig.maxOutputTokens
-// allows, times the answers that n, best_of or generationConfig.candidateCount asks for. Of several the largest counts. A number
-// that is no whole number of at most 12 digits is ignored.
+// The output has as many tokens as max_tokens, max_completion_tokens, max_output_tokens or Gemini's
+// generationConfig.maxOutputTokens allows, times the answers that n, best_of or generationConfig.candidateCount asks for. If
+// several are there, the largest counts. A value that is not a whole number of at most 12 digits is ignored.
 //
 // The estimate of both together is taken from the budget "tokens", and those of input and output from "input-tokens" and
-// "output-tokens", as far as the scheduler has such budgets: see [Transport.Budget]. What has no JSON body costs no tokens.
+// "output-tokens", as far as the scheduler has such budgets: see [Transport.Budget]. A request without a JSON body costs no
+// tokens, and neither does one whose body is compressed.
 //
-// A body that can't be had again (there is no GetBody) is read up to MaxBody before the request has its turn, or until the request's
-// context is done.
+// A body that can't be had again (there is no GetBody) is read up to MaxBody before the request has its turn, or until the
+// request's context is done.
 //
 // The zero Tokens is ready to use.
 type Tokens struct {
@@ -37,9 +38,9 @@ type Tokens struct {
 	// means none.
 	Output int64
 
-	// MaxBody is how many bytes of a body are looked at. The rest has a token for each 4 bytes, or belongs to the base64 in which it begins,
-	// if the request says how long it is; what it says of the output is not seen. Zero means 32 MiB, and 1 MiB for a body of which a copy
-	// is kept meanwhile.
+	// MaxBody is how many bytes of a body are looked at. If the request says how long it is, the rest has a token for each
+	// 4 bytes, or belongs to the base64 in which it begins. What the rest says of the output is not seen. Zero means 32 MiB, and
+	// 1 MiB for a body of which a copy has to be kept.
 	MaxBody int64
 }
 
@@ -48,8 +49,8 @@ const (
 	mostKept    = 1 << 20
 )
 
-// Estimate returns how many tokens the request costs that has this body of JSON: those of its input, and the most that its output may
-// have. Neither is negative, and their sum does not overflow. No body costs nothing.
+// Estimate returns how many tokens a request with this JSON body costs: those of its input, and the most that its output may
+// have. Neither is negative, and their sum does not overflow. An empty body costs nothing.
 func (k *Tokens) Estimate(body []byte) (input, output int64) {
 	if len(body) == 0 {
 		return 0, 0
@@ -131,13 +132,13 @@ type failed struct{ err error }
 
 func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
-// isJSON says whether a body can be read as JSON.
+// isJSON reports whether a body can be read as JSON.
 func isJSON(h http.Header) bool {
 	kind := mediaType(h)
 	return kind == "application/json" || strings.HasSuffix(kind, "+json")
 }
 
-// mediaType is the kind of a body, in small letters; "" for one that is compressed.
+// mediaType returns the kind of a body, in small letters; "" for one that is compressed.
 func mediaType(h http.Header) string {
 	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return ""

@@ -12,14 +12,14 @@ type Usage struct {
 	Output int64 // -1 if the response does not say
 }
 
-// ReadUsage looks for the usage in the body of a response, which is JSON, a stream of Server-Sent Events, or the JSON array that
-// Gemini streams. It knows the forms of OpenAI, Anthropic and Gemini. Of a number that is there more than once, as in a stream,
-// the last counts. A number that is no whole number of at most 12 digits is ignored.
+// ReadUsage looks for the usage in the body of a response: JSON, a stream of Server-Sent Events, or the JSON array that Gemini
+// streams. It knows the forms of OpenAI, Anthropic and Gemini. If a number is there more than once, as in a stream, the last
+// counts. A value that is not a whole number of at most 12 digits is ignored.
 //
-// Total is total_tokens or totalTokenCount. A response without one, such as Anthropic's, has cost the sum of Input and Output, and
-// its cache_creation_input_tokens are part of Input; those that were read from the cache are not. Thinking is part of Output.
+// Total is total_tokens or totalTokenCount. A response without one, such as Anthropic's, has cost the sum of Input and Output.
+// Its cache_creation_input_tokens are part of Input. Tokens read from the cache are not. Thinking is part of Output.
 //
-// It returns false, and -1 for each number, if the body does not say what the request has cost.
+// ReadUsage returns false, and -1 for each number, if the body does not say what the request has cost.
 func ReadUsage(body []byte) (Usage, bool) {
 	w := newWatcher(!startsAsJSON(body))
 	w.feed(body)
