@@ -1,6 +1,8 @@
 package events_test
 
 import (
+	"fmt"
+	"math"
 	"sync"
 	"testing"
 
@@ -51,8 +53,10 @@ func TestCloseRaces(t *testing.T) {
 
 func TestSubscribePanics(t *testing.T) {
 	var h events.Hub
-	require.PanicsWithValue(t, "events: subscription buffer of -1: it must be positive, or 0 for 1024",
-		func() { h.Subscribe(events.All, -1) })
+	for _, wrong := range []int{-1, events.MaxBuffer + 1, math.MaxInt} {
+		require.PanicsWithValue(t, fmt.Sprintf("events: subscription buffer of %d: it must be from 1 to 1048576, or 0 for 1024", wrong),
+			func() { h.Subscribe(events.All, wrong) })
+	}
 	for _, none := range []events.Kinds{0, events.Of(), 1, events.All << 12 &^ events.All} {
 		require.PanicsWithValue(t, "events: subscription to no kind of event: name kinds that there are, or all of them",
 			func() { h.Subscribe(none, 1) })

@@ -10,6 +10,9 @@ import (
 // DefaultBuffer is how many events a subscription holds unless told otherwise.
 const DefaultBuffer = 1024
 
+// MaxBuffer is the most events that a subscription can hold: its buffer is allocated as a whole, some hundred bytes for each.
+const MaxBuffer = 1 << 20
+
 // Hub publishes events to subscriptions. The zero Hub is ready to use. One
 // goroutine publishes; all other methods may be called from anywhere.
 type Hub struct {
@@ -34,11 +37,11 @@ type Subscription struct {
 }
 
 // Subscribe returns a subscription to the kinds in the set, which holds up to
-// buffer events; 0 stands for [DefaultBuffer]. It panics if buffer is negative or
-// the set is empty: both are mistakes in the program.
+// buffer events; 0 stands for [DefaultBuffer]. It panics if buffer is negative or above
+// [MaxBuffer], or the set is empty: these are mistakes in the program.
 func (h *Hub) Subscribe(kinds Kinds, buffer int) *Subscription {
-	if buffer < 0 {
-		panic(fmt.Sprintf("events: subscription buffer of %d: it must be positive, or 0 for %d", buffer, DefaultBuffer))
+	if buffer < 0 || buffer > MaxBuffer {
+		panic(fmt.Sprintf("events: subscription buffer of %d: it must be from 1 to %d, or 0 for %d", buffer, MaxBuffer, DefaultBuffer))
 	}
 	if kinds&All == 0 {
 		panic("events: subscription to no kind of event: name kinds that there are, or all of them")

@@ -84,7 +84,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	// EventBuffer is how many events a subscription holds before it loses the
-	// oldest. Zero means [events.DefaultBuffer].
+	// oldest: [events.MaxBuffer] at most. Zero means [events.DefaultBuffer].
 	EventBuffer int
 }
 
@@ -149,8 +149,8 @@ func (cfg Config) normal() (Config, error) {
 	if cfg.PriorityStep < 0 {
 		faults = append(faults, fmt.Errorf("scheduler: Config.PriorityStep is %v: it must be positive, or 0 for %v", cfg.PriorityStep, defaultPriorityStep))
 	}
-	if cfg.EventBuffer < 0 {
-		faults = append(faults, fmt.Errorf("scheduler: Config.EventBuffer is %d: it must be positive, or 0 for %d", cfg.EventBuffer, events.DefaultBuffer))
+	if cfg.EventBuffer < 0 || cfg.EventBuffer > events.MaxBuffer {
+		faults = append(faults, fmt.Errorf("scheduler: Config.EventBuffer is %d: it must be from 1 to %d, or 0 for %d", cfg.EventBuffer, events.MaxBuffer, events.DefaultBuffer))
 	}
 	if cfg.Classify == nil {
 		cfg.Classify = retry.Classify

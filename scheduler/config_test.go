@@ -3,14 +3,17 @@ package scheduler_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
 )
@@ -35,6 +38,24 @@ func TestH28_ConfigFaults(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// TestH85_HugeBuffers: what is allocated as a whole has a bound, which the error names.
+func TestH85_HugeBuffers(t *testing.T) {
+	for _, huge := range []int{events.MaxBuffer + 1, math.MaxInt} {
+		_, err := scheduler.New(scheduler.Config{EventBuffer: huge})
+		require.EqualError(t, err, fmt.Sprintf("scheduler: Config.EventBuffer is %d: it must be from 1 to 1048576, or 0 for 1024", huge))
+	}
+	require.Less(t, events.MaxBuffer*unsafe.Sizeof(events.Event{}), uintptr(1<<30), "and can be had, on 32 bits too")
+
+	s := open(t, scheduler.Config{})
+	inputs, double := upTo(3), func(_ context.Context, n int) (int, error) { return 2 * n, nil }
+	for _, huge := range []int{scheduler.MaxLookAhead + 1, math.MaxInt} {
+		require.PanicsWithValue(t, fmt.Sprintf("scheduler: LookAhead(%d): it must be from 1 to 16777216", huge), func() {
+			scheduler.Stream(t.Context(), s, inputs, double, scheduler.LookAhead(huge))
+		})
+	}
+	require.NotPanics(t, func() { scheduler.Stream(t.Context(), s, inputs, double, scheduler.LookAhead(scheduler.MaxLookAhead)) })
 }
 
 // TestLevelSurvivesARestart (B1): a new scheduler takes up the level of an old one, with

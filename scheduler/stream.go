@@ -15,6 +15,9 @@ import (
 // otherwise: read, but their results not yet taken.
 const DefaultLookAhead = 1024
 
+// MaxLookAhead is the most that [LookAhead] takes: the room for results is allocated as a whole.
+const MaxLookAhead = 1 << 24
+
 // Result is the outcome for one input of [Stream].
 type Result[In, Out any] struct {
 	Index    int // of the input, from 0
@@ -47,7 +50,7 @@ func Ordered() Option {
 }
 
 // LookAhead bounds how many inputs [Stream] has in hand: read, but their results not
-// yet taken. It must be positive.
+// yet taken. It must be from 1 to [MaxLookAhead].
 func LookAhead(n int) Option {
 	return func(o *options) { o.forStream().lookAhead = &n }
 }
@@ -73,7 +76,7 @@ func OptionsFor[In any](f func(In) []Option) Option {
 // read and read no more, end the input. Where the inputs are the results of another
 // Stream, cancel that one's context when you leave the loop early.
 //
-// It panics if an argument is nil or an option wrong: LookAhead is not positive, or
+// It panics if an argument is nil or an option wrong: LookAhead is out of its range, or
 // OptionsFor has another In. A function of OptionsFor that panics spoils the result of that input
 // alone.
 func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In], call func(context.Context, In) (Out, error), opts ...Option) iter.Seq[Result[In, Out]] {
@@ -130,8 +133,8 @@ func (st *stream[In, Out]) configure(opts []Option) {
 	}
 	st.ordered = o.ordered
 	if o.lookAhead != nil {
-		if st.lookAhead = *o.lookAhead; st.lookAhead < 1 {
-			panic(fmt.Sprintf("scheduler: LookAhead(%d): it must be positive", st.lookAhead))
+		if st.lookAhead = *o.lookAhead; st.lookAhead < 1 || st.lookAhead > MaxLookAhead {
+			panic(fmt.Sprintf("scheduler: LookAhead(%d): it must be from 1 to %d", st.lookAhead, MaxLookAhead))
 		}
 	}
 	if o.each != nil {

@@ -123,8 +123,8 @@ func TestH06_WrongStreamOptions(t *testing.T) {
 		stream := func(opts ...scheduler.Option) func() {
 			return func() { scheduler.Stream(t.Context(), s, upTo(3), double, opts...) }
 		}
-		require.PanicsWithValue(t, "scheduler: LookAhead(0): it must be positive", stream(scheduler.LookAhead(0)))
-		require.PanicsWithValue(t, "scheduler: LookAhead(-1): it must be positive", stream(scheduler.LookAhead(-1)))
+		require.PanicsWithValue(t, "scheduler: LookAhead(0): it must be from 1 to 16777216", stream(scheduler.LookAhead(0)))
+		require.PanicsWithValue(t, "scheduler: LookAhead(-1): it must be from 1 to 16777216", stream(scheduler.LookAhead(-1)))
 		require.PanicsWithValue(t, "scheduler: option 2 is nil", stream(scheduler.Ordered(), nil))
 		require.PanicsWithValue(t, "scheduler: OptionsFor has a func(string) []scheduler.Option, but the inputs of this Stream want a func(int) []scheduler.Option",
 			stream(scheduler.OptionsFor(func(string) []scheduler.Option { return nil })))
