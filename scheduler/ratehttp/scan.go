@@ -102,7 +102,7 @@ func (s *scanner) structure(c byte) {
 		s.open(c == '{')
 	case '}', ']':
 		s.depth = max(0, s.depth-1)
-		s.wantsName = false
+		s.wantsName, s.named = false, false
 	case ':':
 		s.wantsName, s.named = false, s.isObject(s.depth)
 	case ',':

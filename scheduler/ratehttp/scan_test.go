@@ -186,7 +186,7 @@ func FuzzEstimate(f *testing.F) {
 		`{"data":"` + long + `","x":["` + long + `"],"data":["` + long + `"]}`, `{"url":"data:image/png;base64,` + long + `!` + long + `"}`,
 		`[{"b64_json":"dat` + long + `"},{"file_data":"DATA:;base64,` + strings.ReplaceAll(long, "/", `\/`) + `"}]`,
 		`{"data":"\u0064ata:;base64\u002c` + strings.ReplaceAll(long, "A", `\u0041`) + `","a":"data:text/plain,` + long + `"}`,
-		`{"data":"` + strings.ReplaceAll(long, "Ab+/A", `Ab+/\r\nA`) + `\u00e9\ud83d\ude00é` + long + `"}`, `"data: x;base64,` + long + `"`, `7`, `{`, `:"x"`,
+		`{"data":"` + strings.ReplaceAll(long, "Ab+/A", `Ab+/\r\nA`) + `\u00e9\ud83d\ude00é` + long + `"}`, `"data: x;base64,` + long + `"`, `7`, `{`, `:"x"`, `{:}"`,
 	} {
 		f.Add([]byte(seed), uint(7), uint(3))
 	}
