@@ -106,3 +106,15 @@ func ExampleReservation_Retry() {
 	// working
 	// retries exhausted: 2 attempts failed, 1ms waited in between, the last with: connection reset
 }
+
+// A client that reconnects and sends by itself says so, and pays for it.
+func ExampleReservation_Resent() {
+	s, r := newReservation()
+	defer s.Close()
+	<-r.Ready()
+	r.Resent()
+	fmt.Println(s.Snapshot().Available)
+	r.Done(nil)
+	// Output:
+	// -4
+}

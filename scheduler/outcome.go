@@ -80,6 +80,18 @@ func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int
 	k.settle()
 }
 
+// resent charges an attempt once more, while it runs, with what it has cost at its grant.
+func (k *core) resent(now time.Duration, c *call, attempt int) {
+	costs := c.allCosts()
+	for i := range k.budgets {
+		paid := costs[i]
+		if c.settled != nil {
+			paid = c.settled[i]
+		}
+		k.settleCost(now, c, attempt, i, addCosts(paid, costs[i]))
+	}
+}
+
 // hold believes a server that said when it will take calls again: nobody is
 // granted before then. A wait above what the call's policy accepts holds the others
 // for as long as it accepts; then the next call finds out how things stand.

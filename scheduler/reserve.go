@@ -147,6 +147,15 @@ func (r *Reservation) Retry(err error) (*Reservation, error) {
 	return next, nil
 }
 
+// Resent says that the work went out once more in the same attempt, without a turn of its own: net/http does so by itself when a
+// connection is lost. The attempt pays its cost once more, at once, and may take a budget into debt by at most
+// its capacity. A Settle after that has the last word. Before the grant, and once the reservation is done, Resent does nothing.
+func (r *Reservation) Resent() {
+	if r.Err() == nil {
+		r.tell(func(o *owner, now time.Duration) { o.core.resent(now, &r.h.call, r.number) })
+	}
+}
+
 // judge classifies what the work failed with, if it did.
 func (r *Reservation) judge(err error) (retry.Verdict, error) {
 	if err == nil {

@@ -32,28 +32,30 @@ func (x *exchange) unwound() {
 
 // run makes attempts until one is the last.
 func (x *exchange) run() (*http.Response, error) {
-	for req := x.req; ; {
+	for first := true; ; first = false {
 		if err := x.turn(); err != nil {
-			if req == x.req {
-				closeBody(req)
+			if first {
+				closeBody(x.req)
 			}
 			return nil, err
 		}
-		if req != x.req {
+		req := counted(x.req, x.r)
+		if !first {
 			if err := rewind(req); err != nil {
 				x.r.Cancel()
 				return nil, err
 			}
 		}
 		res, err := x.t.base().RoundTrip(req)
-		again, err := x.outcome(res, err)
-		if !again {
+		if res != nil && res.Request == req {
+			res.Request = x.req
+		}
+		if again, err := x.outcome(res, err); !again {
 			if err != nil {
 				return nil, err
 			}
 			return res, nil
 		}
-		req = x.req.WithContext(x.req.Context()) // a copy: another attempt, another body
 	}
 }
 

@@ -1,0 +1,68 @@
+package scheduler_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/scheduler"
+)
+
+// TestResent: what went out once more pays once more, at most into a capacity's debt, and never waits.
+func TestResent(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
+		started := time.Now()
+		r := reserve(t, s, scheduler.Cost(4))
+		spent := func() int64 { return s.Snapshot().Ledger.Spent }
+		r.Resent()
+		require.EqualValues(t, 8, spent())
+		r.Resent()
+		require.EqualValues(t, 12, spent())
+		require.EqualValues(t, -2, s.Snapshot().Available)
+		for range 5 {
+			r.Resent()
+		}
+		require.EqualValues(t, -10, s.Snapshot().Available, "no debt above the capacity")
+		require.Zero(t, time.Since(started))
+		require.NoError(t, r.Settle("", 4))
+		require.EqualValues(t, 6, s.Snapshot().Available, "the last word counts")
+		r.Resent()
+		require.EqualValues(t, 2, s.Snapshot().Available, "and another one pays again")
+		r.Done(nil)
+		r.Resent()
+		require.EqualValues(t, 2, s.Snapshot().Available, "it is over")
+	})
+}
+
+// TestResentOfSeveralBudgets: each is paid what the attempt costs of it, also by a reservation that was made without options.
+func TestResentOfSeveralBudgets(t *testing.T) {
+	cfg := scheduler.Config{Limits: bucket.Limits{"requests": bucket.Per(100, time.Hour), "tokens": bucket.Per(100, time.Hour)}}
+	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
+		for _, opts := range [][]scheduler.Option{nil, {scheduler.CostOf("tokens", 20)}} {
+			before := s.Snapshot().Budgets
+			r := reserve(t, s, opts...)
+			granted := s.Snapshot().Budgets
+			r.Resent()
+			after := s.Snapshot().Budgets
+			for i := range after {
+				require.Equal(t, granted[i].Ledger.Spent-before[i].Ledger.Spent, after[i].Ledger.Spent-granted[i].Ledger.Spent)
+			}
+			require.Positive(t, after[0].Ledger.Spent-granted[0].Ledger.Spent)
+			r.Done(nil)
+		}
+	})
+}
+
+// TestResentBeforeTheGrant: an attempt that has not begun can't have gone out.
+func TestResentBeforeTheGrant(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
+		r := reserve(t, s, scheduler.Cost(4))
+		r.Resent()
+		<-r.Ready()
+		require.EqualValues(t, 4, s.Snapshot().Ledger.Spent)
+		r.Cancel()
+		require.EqualValues(t, 4, s.Snapshot().Available)
+	})
+}
