@@ -103,12 +103,19 @@ func (b budgets) refund(at time.Duration, c *call) {
 	}
 }
 
-// hold lets no token leave before until: nobody can tell which of several budgets a
-// server means.
-func (b budgets) hold(at, until time.Duration) {
+// hold empties the named budget and stops it until then. The others keep their level and
+// refill; nothing leaves them meanwhile, since a call takes from all budgets or from none.
+// Without the name of a budget it does so to all: a server that does not say which of its
+// quotas is used up may mean any. It reports whether that made a difference.
+func (b budgets) hold(at, until time.Duration, name string) (changed bool) {
+	named := name != "" && slices.ContainsFunc(b, func(b budget) bool { return b.name == name })
 	for i := range b {
-		b[i].Hold(at, until)
+		if (!named || b[i].name == name) && b[i].HeldUntil() < until {
+			b[i].Hold(at, until)
+			changed = true
+		}
 	}
+	return changed
 }
 
 // least is the fewest tokens that any of the budgets has.

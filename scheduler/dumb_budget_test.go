@@ -12,7 +12,8 @@ type dumbBudget struct {
 	limit       bucket.Limit
 	refill, per *big.Int // the limit's, in lowest terms
 	level       *big.Int // in tokens/per
-	x, y, z     big.Int  // room to reckon in
+	heldTill    time.Duration
+	x, y, z     big.Int // room to reckon in
 }
 
 func newDumbBudget(l bucket.Limit) *dumbBudget {
@@ -107,18 +108,35 @@ func (b *dumbBudget) setLimit(l bucket.Limit, share int) {
 // pass lets time pass in which nothing happens: tokens come, except while held or paused,
 // and everybody spends the time on what they are at.
 func (d *dumb) pass(to time.Duration) {
-	came := d.spend(to)
+	from := d.now
+	d.spend(to)
 	for _, b := range d.budgets {
-		b.come(came)
+		b.come(d.came(b, from, to))
 	}
 }
 
-// spend is what everybody spends the time on, and for how much of it tokens come.
-func (d *dumb) spend(to time.Duration) (came time.Duration) {
-	if to <= d.now {
+// came is for how much of the time tokens come: not while they are held or paused.
+func (d *dumb) came(b *dumbBudget, from, to time.Duration) time.Duration {
+	if d.pausedTill > 0 {
 		return 0
 	}
-	free := min(max(d.now, d.heldTill), to)
+	return max(0, to-max(from, b.heldTill))
+}
+
+// heldTill is until when nobody is granted for a server's sake.
+func (d *dumb) heldTill() (latest time.Duration) {
+	for _, b := range d.budgets {
+		latest = max(latest, b.heldTill)
+	}
+	return latest
+}
+
+// spend is what everybody spends the time on.
+func (d *dumb) spend(to time.Duration) {
+	if to <= d.now {
+		return
+	}
+	free := min(max(d.now, d.heldTill()), to)
 	if d.pausedTill > 0 {
 		free = to
 	}
@@ -144,20 +162,19 @@ func (d *dumb) spend(to time.Duration) (came time.Duration) {
 		}
 	}
 	d.now = to
-	return rest
 }
 
 // ready is the first instant at which the budgets have that many tokens.
 func (d *dumb) ready(sum costs) time.Duration {
-	start := max(d.now, d.heldTill)
+	start := d.now
 	if d.pausedTill != bucket.Forever {
 		start = max(start, d.pausedTill)
 	}
-	wait := time.Duration(0)
+	latest := start
 	for i, b := range d.budgets {
-		wait = max(wait, b.wait(sum[i]))
+		latest = max(latest, after(max(start, b.heldTill), b.wait(sum[i])))
 	}
-	return after(start, wait)
+	return latest
 }
 
 // possible tells whether a call's costs can ever be granted.
@@ -174,14 +191,17 @@ func (d *dumb) possible(c *dumbCall) bool {
 // another starts a while later: of the fraction of a token, what came within the last
 // whole nanosecond is lost.
 func (d *dumb) restart(gap time.Duration) {
-	held := max(0, d.heldTill-d.now)
 	d.setShare(64)
-	d.now, d.heldTill, d.pausedTill, d.earliest = 0, held, 0, 0
-	d.queue, d.running, d.backingOff, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], false
 	for _, b := range d.budgets {
+		b.heldTill = max(0, b.heldTill-d.now)
 		part := b.y.Mod(b.level, b.per)
 		b.level.Sub(b.level, b.z.Mod(part, b.refill))
 	}
+	d.now, d.pausedTill, d.earliest = 0, 0, 0
+	d.queue, d.running, d.backingOff, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], false
 	d.pass(gap)
-	d.now, d.heldTill = 0, max(0, held-gap)
+	d.now = 0
+	for _, b := range d.budgets {
+		b.heldTill = max(0, b.heldTill-gap)
+	}
 }

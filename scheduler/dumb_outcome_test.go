@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"slices"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -18,12 +19,12 @@ func (d *dumb) finish(c *dumbCall, failed bool, v retry.Verdict) {
 	default:
 		d.leave(c)
 		c.state = arriving
-		if v.Kind == retry.KindRateLimited && d.adapts && c.granted > d.slowed {
+		if v.Kind == retry.KindRateLimited && !v.Alone && d.adapts && c.granted > d.slowed {
 			d.slowed = d.now
 			d.setShare(max(1, d.share/2))
 		}
-		if v.Wait > 0 {
-			d.hold(after(d.now, min(c.policy.ServerWait(c.id, c.attempt, v.Wait), c.policy.MaxServerWait)))
+		if v.Wait > 0 && !v.Alone {
+			d.hold(after(d.now, min(c.policy.ServerWait(c.id, c.attempt, v.Wait), c.policy.MaxServerWait)), v.Budget)
 		}
 		d.retry(c, v)
 	}
@@ -98,22 +99,31 @@ func (d *dumb) learn(i int, l bucket.Limit, remaining int64) {
 	for _, c := range d.running {
 		remaining = max(0, remaining-c.costs[i])
 	}
-	if b := d.budgets[i]; d.heldTill <= d.now || remaining < b.tokens() {
+	if b := d.budgets[i]; b.heldTill <= d.now || remaining < b.tokens() {
 		b.give(remaining - b.tokens())
 		d.replan()
 	}
 	d.settle()
 }
 
-func (d *dumb) hold(until time.Duration) {
-	if until <= max(d.now, d.heldTill) {
+// hold is a server's wait: the budget that it names is held, or all if it names none of them.
+// Nobody is granted before the end of the longest hold.
+func (d *dumb) hold(until time.Duration, name string) {
+	before, changed := d.heldTill(), false
+	for i, b := range d.budgets {
+		others := len(d.budgets) > 1 && slices.Contains(simBudgets[:len(d.budgets)], name) && simBudgets[i] != name
+		if !others && until > max(d.now, b.heldTill) {
+			b.empty()
+			b.heldTill = until
+			changed = true
+		}
+	}
+	if !changed {
 		return
 	}
-	for _, b := range d.budgets {
-		b.empty()
+	if until > max(d.now, before) {
+		d.holds++
 	}
-	d.heldTill = until
-	d.holds++
 	d.replan()
 }
 

@@ -19,7 +19,6 @@ type dumb struct {
 	overflow Overflow
 
 	now        time.Duration
-	heldTill   time.Duration
 	pausedTill time.Duration // 0: not paused
 	earliest   time.Duration // no grant is dated before this
 	queue      []*dumbCall   // in order
@@ -182,10 +181,8 @@ func (d *dumb) handedOver(at time.Duration) {
 	if !slices.ContainsFunc(d.budgets, late) {
 		return
 	}
-	came := d.spend(at)
-	if came == 0 {
-		return
-	}
+	from := d.now
+	d.spend(at)
 	for i, b := range d.budgets {
 		spent := int64(0)
 		for _, g := range d.granted {
@@ -194,9 +191,11 @@ func (d *dumb) handedOver(at time.Duration) {
 			}
 		}
 		spent = min(spent, b.limit.Capacity-b.tokens()) // the rest was given back
-		b.give(spent)
-		b.come(came)
-		b.give(-spent)
+		if came := d.came(b, from, at); came > 0 {
+			b.give(spent)
+			b.come(came)
+			b.give(-spent)
+		}
 	}
 }
 

@@ -92,12 +92,18 @@ func (k *core) resent(now time.Duration, c *call, attempt int) {
 	}
 }
 
-// hold believes a server that said when it will take calls again: nobody is
+// hold believes a server that said when it will take calls again: no call is
 // granted before then. A wait above what the call's policy accepts holds the others
-// for as long as it accepts; then the next call finds out how things stand.
+// for as long as it accepts; then the next call finds out how things stand. What the server
+// said of this call alone is no concern of the others.
 func (k *core) hold(c *call, v retry.Verdict) {
 	if v.Kind == retry.KindRateLimited {
 		k.totals.RateLimited++
+	}
+	if v.Alone {
+		return
+	}
+	if v.Kind == retry.KindRateLimited {
 		k.slowDown(c)
 	}
 	if v.Wait <= 0 {
@@ -105,13 +111,15 @@ func (k *core) hold(c *call, v retry.Verdict) {
 	}
 	wait := c.policy.ServerWait(c.id, c.attempt, v.Wait)
 	until := after(k.now, min(wait, c.policy.MaxServerWait))
-	if until <= max(k.now, k.budgets.heldUntil()) {
+	before := k.budgets.heldUntil()
+	if until <= k.now || !k.budgets.hold(k.now, until, v.Budget) {
 		return
 	}
-	k.budgets.hold(k.now, until)
-	k.tell(events.Event{
-		Kind: events.Held, Call: c.id, Name: c.name, Err: c.lastErr(), Delay: until - k.now, Until: k.time(until),
-	})
+	if until > before {
+		k.tell(events.Event{
+			Kind: events.Held, Call: c.id, Name: c.name, Err: c.lastErr(), Delay: until - k.now, Until: k.time(until),
+		})
+	}
 	k.replan()
 }
 

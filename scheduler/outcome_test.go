@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
 )
@@ -134,6 +135,35 @@ func TestServerWait(t *testing.T) {
 		require.Equal(t, 2*time.Minute, long.Max)
 		require.True(t, asked.Add(time.Hour).Equal(long.RetryAt), "%v", long.RetryAt)
 		require.Equal(t, asked, time.Now(), "and that at once")
+	})
+}
+
+// H60, R5: a server that says which quota is used up empties that one. A wait that is for one call
+// alone holds no other, and slows nothing down.
+func TestH60_OneRefusalOneBudget(t *testing.T) {
+	limits := bucket.Limits{"requests": bucket.PerMinute(60), "tokens": bucket.PerMinute(6000)}
+	bubble(t, scheduler.Config{Limits: limits, Retry: exact, Adaptive: true}, func(t *testing.T, s *scheduler.Scheduler) {
+		level := func(budget string) int64 { return s.Snapshot().Levels()[budget].Tokens }
+		once := scheduler.Retry(retry.Policy{MaxRetries: retry.None})
+		usedUp := retry.Verdict{Kind: retry.KindRateLimited, Wait: 10 * time.Second, Budget: "requests"}
+		require.Error(t, s.Do(t.Context(), failing(usedUp.Mark(errBusy)).run, once, scheduler.CostOf("tokens", 1000)))
+		require.Zero(t, level("requests"))
+		require.EqualValues(t, 5000, level("tokens"))
+		started := time.Now()
+		require.NoError(t, s.Do(t.Context(), nothing))
+		require.Greater(t, time.Since(started), 10*time.Second)
+
+		time.Sleep(time.Hour)
+		require.InDelta(t, 1, s.Snapshot().Rate, 0, "the rate has recovered")
+		started = time.Now()
+		f := &flaky{failures: 1, err: retry.AfterAlone(errBusy, 30*time.Second)}
+		alone := goDo(t.Context(), s, f.run)
+		require.NoError(t, s.Do(t.Context(), nothing))
+		require.Zero(t, time.Since(started), "no other call waits")
+		require.InDelta(t, 1, s.Snapshot().Rate, 0)
+		got := <-alone
+		require.NoError(t, got.err)
+		require.GreaterOrEqual(t, got.took, 30*time.Second)
 	})
 }
 

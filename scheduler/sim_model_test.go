@@ -133,7 +133,7 @@ func (s *sim) compareSnapshot() {
 		}
 		return s.k.time(at)
 	}
-	s.must(got.HeldUntil.Equal(known(d.heldTill, d.heldTill > d.now)), "a snapshot says how long a server wants calls held")
+	s.must(got.HeldUntil.Equal(known(d.heldTill(), d.heldTill() > d.now)), "a snapshot says how long a server wants calls held")
 	s.must(got.PausedUntil.Equal(known(d.pausedTill, d.pausedTill > 0)), "a snapshot says how long a pause will be")
 	next := bucket.Forever
 	if len(d.queue) > 0 && d.hasSlot() && d.pausedTill != bucket.Forever {

@@ -93,10 +93,17 @@ func (m move) command() string {
 		return "done " + name
 	case moveFail:
 		kind := map[retry.Kind]string{retry.KindFinal: "final", retry.KindTransient: "transient", retry.KindRateLimited: "limited"}[m.verdict.Kind]
+		text := fmt.Sprintf("fail %s %s", name, kind)
 		if m.verdict.Wait > 0 {
-			return fmt.Sprintf("fail %s %s wait=%v", name, kind, m.verdict.Wait)
+			text += fmt.Sprintf(" wait=%v", m.verdict.Wait)
 		}
-		return fmt.Sprintf("fail %s %s", name, kind)
+		if m.verdict.Alone {
+			text += " alone=yes"
+		}
+		if m.verdict.Budget != "" {
+			text += " budget=" + m.verdict.Budget
+		}
+		return text
 	case moveStart:
 		return "start " + name
 	case moveAbandon:
@@ -367,6 +374,15 @@ func (s *sim) drawCosts(m *move) {
 }
 
 func (s *sim) drawVerdict() retry.Verdict {
+	v := s.drawKind()
+	if v.Kind == retry.KindRateLimited {
+		v.Alone = s.rnd.IntN(4) == 0
+		v.Budget = []string{"", "", simBudgets[0], simBudgets[1], "unknown"}[s.rnd.IntN(5)]
+	}
+	return v
+}
+
+func (s *sim) drawKind() retry.Verdict {
 	switch r := s.rnd.IntN(16); {
 	case r < 4:
 		return retry.Verdict{}

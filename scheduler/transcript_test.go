@@ -94,7 +94,7 @@ type storyteller struct {
 //	                                   calls arrive, now; deadline=+5s is 5 s from now
 //	reserve a                          so does one that is to be ended by done or withdraw
 //	done a                             a's attempt succeeded
-//	fail a transient|limited|final wait=30s
+//	fail a transient|limited|final wait=30s alone=yes budget=tokens
 //	settle a cost=5 budget=1           what a's attempt really costs
 //	observe 3 budget=1                 a server says that so many tokens are left
 //	learn 3 10/1s capacity=3 budget=1  a server that is trusted says that, and what the limit is
@@ -305,7 +305,7 @@ func (st *storyteller) fail(names []string, set map[string]string) {
 	kind := map[string]retry.Kind{"final": retry.KindFinal, "transient": retry.KindTransient, "limited": retry.KindRateLimited}
 	how := names[len(names)-1]
 	for _, name := range names[:len(names)-1] {
-		v := retry.Verdict{Kind: kind[how], Wait: st.duration(set["wait"])}
+		v := retry.Verdict{Kind: kind[how], Wait: st.duration(set["wait"]), Alone: set["alone"] != "", Budget: set["budget"]}
 		st.k.finish(st.now, st.calls[name], errors.New(how), v)
 	}
 }
