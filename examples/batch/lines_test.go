@@ -67,17 +67,20 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\nbc\n\nd"), uint8(2), false)
 	f.Add([]byte("123456\r\n12345678\n1234567"), uint8(7), false)
 	f.Add([]byte("xyz\nx"), uint8(200), true)
-	f.Fuzz(func(t *testing.T, text []byte, most uint8, beyondBuffer bool) {
+	f.Add([]byte("what makes it too long comes after what the buffer holds\nx"), uint8(9), true)
+	f.Fuzz(func(t *testing.T, text []byte, more uint8, beyondBuffer bool) {
+		most := int64(more)
 		if beyondBuffer {
 			text = append(bytes.Repeat([]byte("x"), 1<<16), text...)
+			most += 1 << 16
 		}
-		lines, byByte := newLineReader(bytes.NewReader(text), int64(most)), newLineReader(iotest.OneByteReader(bytes.NewReader(text)), int64(most))
+		lines, byByte := newLineReader(bytes.NewReader(text), most), newLineReader(iotest.OneByteReader(bytes.NewReader(text)), most)
 		for want := range bytes.Lines(text) {
 			err, sameErr := lines.next(), byByte.next()
 			require.Equal(t, !bytes.HasSuffix(want, []byte("\n")), errors.Is(err, io.EOF))
 			require.Equal(t, err, sameErr)
 			require.Equal(t, int64(len(want)), lines.size)
-			if len(want) <= int(most) {
+			if int64(len(want)) <= most {
 				require.Equal(t, string(want), string(lines.text))
 				require.Nil(t, lines.long)
 				continue
