@@ -63,7 +63,7 @@ request at a time finds out whether the server is back, and no line loses a retr
 
 const exits = `
 It exits with 0 if all lines are answered, 1 if a line failed or is left to do, 2 for a wrong
-command line and 130 after Ctrl-C.
+command line or a file that can't be used, and 130 after Ctrl-C.
 `
 
 // help returns what -h prints.
