@@ -2,8 +2,11 @@ package events_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"time"
 
 	"example.com/fairlead/events"
@@ -147,4 +150,36 @@ func ExampleTimes_Total() {
 	t := events.Times{Queue: 2 * time.Second, Tokens: time.Second, Run: 200 * time.Millisecond}
 	fmt.Printf("%v of %v\n", t.Total()-t.Run, t.Total())
 	// Output: 3s of 3.2s
+}
+
+// An event goes into a file of lines, or to another program.
+func ExampleEvent_MarshalJSON() {
+	text, err := json.Marshal(events.Event{
+		Kind: events.Retrying, Call: 7, Name: "ping", Attempt: 2, MaxAttempts: 6,
+		Available: 93, Delay: time.Second, Err: errors.New("503 Service Unavailable"),
+	})
+	fmt.Println(string(text), err)
+	// Output: {"kind":"retrying","call":7,"name":"ping","attempt":2,"max_attempts":6,"available":93,"delay":1000000000,"err":"503 Service Unavailable"} <nil>
+}
+
+// Package slog writes an event as a group.
+func ExampleEvent_LogValue() {
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	log.Info("a call has ended", "event", events.Event{Kind: events.Succeeded, Call: 7, Attempt: 1, MaxAttempts: 6, Available: 93})
+	// Output: level=INFO msg="a call has ended" event.kind=succeeded event.call=7 event.attempt=1 event.max_attempts=6 event.available=93
+}
+
+// A program's configuration names the kinds that it wants to hear of.
+func ExampleKind_UnmarshalText() {
+	var cfg struct{ Kinds []events.Kind }
+	err := json.Unmarshal([]byte(`{"kinds":["retrying","rate_changed"]}`), &cfg)
+	fmt.Println(cfg.Kinds, err)
+	// Output: [retrying rate changed] <nil>
 }

@@ -1,6 +1,10 @@
 package events
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Kind says what happened.
 type Kind uint8
@@ -58,6 +62,26 @@ func (k Kind) String() string {
 		return "Kind(" + strconv.Itoa(int(k)) + ")"
 	}
 	return kindNames[k]
+}
+
+// name is the kind's name without spaces, such as "rate_changed".
+func (k Kind) name() string { return strings.ReplaceAll(k.String(), " ", "_") }
+
+// MarshalText returns the kind's name as JSON has it: that of [Kind.String], with an underscore for a space. The names stay as
+// they are.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.name()), nil }
+
+// UnmarshalText takes the name of a kind as MarshalText writes it.
+func (k *Kind) UnmarshalText(text []byte) error {
+	var names []string
+	for kind := Queued; kind < kinds; kind++ {
+		if kind.name() == string(text) {
+			*k = kind
+			return nil
+		}
+		names = append(names, kind.name())
+	}
+	return fmt.Errorf("events: %q is not the name of a kind: it must be one of %s", text, strings.Join(names, ", "))
 }
 
 // Ends reports whether the kind is the last event of a call.

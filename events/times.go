@@ -10,14 +10,14 @@ import (
 // parts add up to exactly that. While several things stood in its way, the time is put
 // down to the first of them in the order Hold, Queue, Tokens, Slot. A backoff goes on during a
 // hold, and so does a run; a grant that is given up counts as a run until then.
-// In JSON they are in nanoseconds.
+// In JSON they are in nanoseconds, and those that are zero are left out.
 type Times struct {
-	Queue   time.Duration `json:"queue"`   // waited behind others
-	Tokens  time.Duration `json:"tokens"`  // was next, and waited for its tokens
-	Slot    time.Duration `json:"slot"`    // was next with its tokens there, and waited for a slot
-	Hold    time.Duration `json:"hold"`    // waited while nobody was granted: a server's wait, or a pause
-	Backoff time.Duration `json:"backoff"` // waited to be retried
-	Run     time.Duration `json:"run"`     // from its grants to the ends of its attempts
+	Queue   time.Duration `json:"queue,omitzero"`   // waited behind others
+	Tokens  time.Duration `json:"tokens,omitzero"`  // was next, and waited for its tokens
+	Slot    time.Duration `json:"slot,omitzero"`    // was next with its tokens there, and waited for a slot
+	Hold    time.Duration `json:"hold,omitzero"`    // waited while nobody was granted: a server's wait, or a pause
+	Backoff time.Duration `json:"backoff,omitzero"` // waited to be retried
+	Run     time.Duration `json:"run,omitzero"`     // from its grants to the ends of its attempts
 }
 
 // Total is the time from the call's arrival to its end.

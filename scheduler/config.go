@@ -80,7 +80,8 @@ type Config struct {
 	// of its own. The message is the name of the [events.Kind], at level Info; a server's
 	// wait, which holds up everybody, is a Warn, and an exhausted call an Error. The keys
 	// are seq, call, attempt, max_attempts, name, delay, available, rate and err, as far
-	// as they mean something, and missed where events were lost. Nil means no logging.
+	// as they mean something, and missed where events were lost. A handler that panics loses
+	// a record. Nil means no logging.
 	Logger *slog.Logger
 
 	// EventBuffer is how many events a subscription holds before it loses the

@@ -221,6 +221,20 @@ func ExampleScheduler_Sync() {
 	// 1m0s (tokens 1m0s)
 }
 
+// A tool that moves a mock clock waits for the functions that run: see clocktest.Advance.
+func ExampleScheduler_Running() {
+	mock := clocktest.NewMock()
+	s := newQueue(scheduler.Config{Clock: mock})
+	defer s.Close()
+	asleep := make(chan struct{})
+	wait(s, func(context.Context) error { close(asleep); mock.Sleep(time.Hour); return nil })
+	<-asleep
+	functions, timers := s.Running()
+	fmt.Println(functions, "function runs, and the scheduler waits for", timers, "timers")
+	clocktest.Advance(s, mock, time.Hour)
+	// Output: 1 function runs, and the scheduler waits for 0 timers
+}
+
 func ExampleScheduler_PauseUntil() {
 	mock := clocktest.NewMock()
 	s := newQueue(scheduler.Config{Clock: mock})

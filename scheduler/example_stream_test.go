@@ -2,9 +2,12 @@ package scheduler_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"example.com/fairlead/scheduler"
 )
@@ -98,4 +101,20 @@ func ExampleLookAhead() {
 		break
 	}
 	// Output: 2 true
+}
+
+// Results can be written as lines of JSON.
+func ExampleResult_MarshalJSON() {
+	text, err := json.Marshal([]scheduler.Result[string, int]{
+		{Index: 0, Input: "one", Value: 3, Call: 1, Attempts: 1},
+		{Index: 1, Input: "two", Err: errors.New("404 Not Found"), Call: 2, Attempts: 1},
+	})
+	fmt.Println(string(text), err)
+	// Output: [{"index":0,"input":"one","value":3,"call":1,"attempts":1},{"index":1,"input":"two","err":"404 Not Found","call":2,"attempts":1}] <nil>
+}
+
+func ExampleProgress_MarshalJSON() {
+	text, err := json.Marshal(scheduler.Progress{State: scheduler.Waiting, Call: 7, Attempt: 1, MaxAttempts: 6, Position: 3, Wait: time.Second})
+	fmt.Println(string(text), err)
+	// Output: {"state":"waiting","call":7,"attempt":1,"max_attempts":6,"position":3,"wait":1000000000,"available":0} <nil>
 }

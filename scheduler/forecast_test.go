@@ -213,6 +213,14 @@ func TestForecastSVG(t *testing.T) {
 		require.Equal(t, 6, lines)
 	}
 	require.ErrorIs(t, Forecast{}.WriteSVG(brokenWriter{}), io.ErrShortWrite)
+
+	odd := "<a>\x1b\x00\u009b\xff&"
+	f, err := Predict(Config{Limits: bucket.Limits{odd: bucket.PerMinute(5)}}, Workload{Calls: 10})
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, f.WriteSVG(&b))
+	require.Contains(t, b.String(), "&lt;a&gt;\ufffd\ufffd\ufffd\ufffd&amp;")
+	require.NoError(t, xml.Unmarshal(b.Bytes(), new(struct{})), "XML has no control characters")
 }
 
 func requireWithin(t *testing.T, path string) {

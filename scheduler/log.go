@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 
 	"example.com/fairlead/events"
 )
@@ -14,32 +15,51 @@ var logged = events.Of(events.Retrying, events.Held, events.Paused, events.Resum
 func logEvents(log *slog.Logger, sub *events.Subscription) {
 	for ev := range sub.C {
 		if ev.Missed > 0 {
-			log.Warn("events not logged", "missed", ev.Missed)
+			guard(func() { log.Warn("events not logged", "missed", ev.Missed) })
 		}
-		attrs := []slog.Attr{slog.Uint64("seq", ev.Seq)}
-		if ev.Call != 0 {
-			attrs = append(attrs, slog.Uint64("call", ev.Call))
+		if p := guard(func() { logEvent(log, ev) }); p != nil {
+			guard(func() {
+				log.Warn("an event was not logged: the handler or the error panicked", "seq", ev.Seq, "panic", p.Error())
+			})
 		}
-		if ev.Attempt != 0 {
-			attrs = append(attrs, slog.Int("attempt", ev.Attempt), slog.Int("max_attempts", ev.MaxAttempts))
-		}
-		if ev.Name != "" {
-			attrs = append(attrs, slog.String("name", ev.Name))
-		}
-		if ev.Delay > 0 {
-			attrs = append(attrs, slog.Duration("delay", ev.Delay))
-		} else if !ev.Until.IsZero() {
-			attrs = append(attrs, slog.Duration("delay", ev.Until.Sub(ev.At)))
-		}
-		attrs = append(attrs, slog.Int64("available", ev.Available))
-		if ev.Kind == events.RateChanged {
-			attrs = append(attrs, slog.Float64("rate", ev.Rate))
-		}
-		if ev.Err != nil {
-			attrs = append(attrs, slog.Any("err", ev.Err))
-		}
-		log.LogAttrs(context.Background(), level(ev.Kind), ev.Kind.String(), attrs...)
 	}
+}
+
+// guard calls what runs a user's handler, or an error's method, on a goroutine that nobody could recover, and returns its panic.
+func guard(f func()) (panicked *PanicError) {
+	defer func() {
+		if p := recover(); p != nil {
+			panicked = &PanicError{In: "logger", Value: p, Stack: debug.Stack()}
+		}
+	}()
+	f()
+	return nil
+}
+
+func logEvent(log *slog.Logger, ev events.Event) {
+	attrs := []slog.Attr{slog.Uint64("seq", ev.Seq)}
+	if ev.Call != 0 {
+		attrs = append(attrs, slog.Uint64("call", ev.Call))
+	}
+	if ev.Attempt != 0 {
+		attrs = append(attrs, slog.Int("attempt", ev.Attempt), slog.Int("max_attempts", ev.MaxAttempts))
+	}
+	if ev.Name != "" {
+		attrs = append(attrs, slog.String("name", ev.Name))
+	}
+	if ev.Delay > 0 {
+		attrs = append(attrs, slog.Duration("delay", ev.Delay))
+	} else if !ev.Until.IsZero() {
+		attrs = append(attrs, slog.Duration("delay", ev.Until.Sub(ev.At)))
+	}
+	attrs = append(attrs, slog.Int64("available", ev.Available))
+	if ev.Kind == events.RateChanged {
+		attrs = append(attrs, slog.Float64("rate", ev.Rate))
+	}
+	if ev.Err != nil {
+		attrs = append(attrs, slog.Any("err", ev.Err))
+	}
+	log.LogAttrs(context.Background(), level(ev.Kind), ev.Kind.String(), attrs...)
 }
 
 func level(k events.Kind) slog.Level {

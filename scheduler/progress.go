@@ -41,19 +41,19 @@ type Progress struct {
 	Err         error         // what the latest attempt failed with; nil before the first
 }
 
-// String is one clear line, such as
+// String is one clear line without control characters, such as
 //
 //	attempt 1 of 6 failed: 503 Service Unavailable; next in 1.043s, 12 tokens left
 func (p Progress) String() string {
 	var b strings.Builder
 	if p.Name != "" {
-		fmt.Fprintf(&b, "%s: ", p.Name)
+		fmt.Fprintf(&b, "%s: ", line(p.Name))
 	}
 	switch p.State {
 	case Waiting:
 		fmt.Fprintf(&b, "attempt %d of %d waits for tokens: number %d in the queue, about %v to go", p.Attempt, p.MaxAttempts, p.Position, readable(p.Wait))
 	case Retrying:
-		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, p.Err, readable(p.Delay))
+		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, line(errText(p.Err)), readable(p.Delay))
 	default:
 		b.WriteString(p.State.String())
 	}

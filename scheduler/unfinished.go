@@ -25,9 +25,7 @@ type Unfinished struct {
 
 // tell makes public what the owner could not: an Error method is a user's code.
 func (u *Unfinished) tell(budgets []Budget) {
-	if u.last != nil {
-		u.Err = u.last.Error()
-	}
+	u.Err = errText(u.last)
 	if budgets[0].Name != "" {
 		u.Costs = map[string]int64{}
 		for i, b := range budgets {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -162,7 +163,7 @@ func (cs *calls) attributes(end *events.Event, c *call) []attribute.KeyValue {
 		all = append(all, attribute.Int64("fairlead.call", int64(end.Call)))
 	}
 	if end.Name != "" {
-		all = append(all, attribute.String("fairlead.name", end.Name))
+		all = append(all, attribute.String("fairlead.name", plain(end.Name)))
 	}
 	all = append(all, attribute.Int64("fairlead.cost", end.Cost), attribute.Int("fairlead.attempts", end.Attempt))
 	if end.Kind.Ends() {
@@ -184,9 +185,27 @@ func (cs *calls) attributes(end *events.Event, c *call) []attribute.KeyValue {
 // fail gives a span the status of an error, if there is one.
 func fail(span trace.Span, err error) {
 	if err != nil {
-		span.SetStatus(codes.Error, fmt.Sprint(err)) // unlike err.Error it survives a method that panics
+		span.SetStatus(codes.Error, errText(err))
 		span.SetAttributes(errorType(err))
 	}
+}
+
+// errText is the text of an error, also of one whose methods panic.
+func errText(err error) (text string) {
+	defer func() {
+		if recover() != nil { // and so did what it panicked with
+			text = fmt.Sprintf("a %T, whose Error method panicked", err)
+		}
+	}()
+	return plain(fmt.Sprint(err)) // survives a panic, unlike err.Error()
+}
+
+// longestText is how many bytes of a name or an error are exported.
+const longestText = 4096
+
+// plain is a text that every exporter takes: protobuf refuses what is not UTF-8, and all that is sent along with it.
+func plain(s string) string {
+	return strings.ToValidUTF8(s[:min(len(s), longestText)], "\ufffd")
 }
 
 // errorType is the type of the innermost error: what is around it here is often but a marker.

@@ -2,11 +2,13 @@ package otelevents_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/codes"
@@ -149,6 +151,27 @@ func TestErrorsThatPanic(t *testing.T) {
 	require.Len(t, got, 2)
 	require.Contains(t, got[0], "error.type=_OTHER")
 	require.Contains(t, got[0], "PANIC=Error method: no text")
+
+	got = traced(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		_ = s.Do(t.Context(), failing(ruder{}), scheduler.Classify(func(error) retry.Verdict { return retry.Verdict{} }))
+	})
+	require.Contains(t, got[0], ": a otelevents_test.ruder, whose Error method panicked")
+}
+
+// ruder panics with what panics when it is printed.
+type ruder struct{}
+
+func (ruder) Error() string { panic(ruder{}) }
+
+// TestTextsAreExportable: OTLP drops a whole batch for a text that is not UTF-8, and for one that is too long.
+func TestTextsAreExportable(t *testing.T) {
+	odd := "a\xffb" + strings.Repeat("é", 3000)
+	got := traced(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		_ = s.Do(t.Context(), failing(errors.New(odd)), scheduler.Name(odd))
+	})
+	require.True(t, utf8.ValidString(got[0]))
+	require.Equal(t, 2, strings.Count(got[0], "a\ufffdb"))
+	require.Less(t, len(got[0]), 2*4200)
 }
 
 // stuck is a span processor that lets no end of a span pass before out is closed.

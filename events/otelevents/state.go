@@ -203,7 +203,7 @@ func budget(b *scheduler.Budget) attribute.KeyValue {
 	if b.Name == "" {
 		return none
 	}
-	return attribute.String("fairlead.budget", b.Name)
+	return attribute.String("fairlead.budget", plain(b.Name))
 }
 
 // stretch adds up times that may overlap.

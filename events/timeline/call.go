@@ -98,7 +98,7 @@ func (c *call) close(ev events.Event, t *Timeline) {
 	case running:
 		s.part = run
 		if ev.Err != nil {
-			s.err = text(fmt.Sprint(ev.Err))
+			s.err = errText(ev.Err)
 		}
 		c.guessed = append(c.guessed, s)
 	case backingOff:
@@ -112,7 +112,7 @@ func (c *call) close(ev events.Event, t *Timeline) {
 func (c *call) end(ev events.Event, now time.Duration) {
 	c.state, c.outcome, c.to, c.attempts = over, ev.Kind, now, ev.Attempt
 	if ev.Err != nil {
-		c.err = text(fmt.Sprint(ev.Err))
+		c.err = errText(ev.Err)
 	}
 	defer func() {
 		c.from = c.to

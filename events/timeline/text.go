@@ -28,6 +28,16 @@ func text(s string) string {
 	return b.String()
 }
 
+// errText is the text of an error, also of one whose methods panic.
+func errText(err error) (s string) {
+	defer func() {
+		if recover() != nil { // and so did what it panicked with
+			s = fmt.Sprintf("a %T, whose Error method panicked", err)
+		}
+	}()
+	return text(fmt.Sprint(err)) // survives a panic, unlike err.Error()
+}
+
 func count[N int | uint64](n N, what string) string {
 	if n == 1 {
 		return "1 " + what

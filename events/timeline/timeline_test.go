@@ -205,6 +205,19 @@ func TestNamesAreText(t *testing.T) {
 	require.Equal(t, c.whole.Args.Error, c.parts[1].Args.Error)
 }
 
+// rude is an error that panics with what panics when it is printed.
+type rude struct{}
+
+func (rude) Error() string { panic(rude{}) }
+
+func TestErrorsThatPanic(t *testing.T) {
+	tl := timelineOf(
+		events.Event{At: at(0), Kind: events.Granted, Call: 1},
+		events.Event{At: at(1), Kind: events.Failed, Call: 1, Err: rude{}, Times: events.Times{Run: time.Second}},
+	)
+	require.Equal(t, "a timeline_test.rude, whose Error method panicked", readTrace(t, tl).calls(t)[0].whole.Args.Error)
+}
+
 // failing is a file on a full disk.
 type failing struct{ room int }
 

@@ -1,0 +1,115 @@
+package events
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// eventJSON is an Event in JSON. The keys are those of [Event.LogValue] and of the scheduler's log.
+type eventJSON struct {
+	Seq         uint64        `json:"seq,omitzero"`
+	Missed      uint64        `json:"missed,omitzero"`
+	At          string        `json:"at,omitzero"`
+	Kind        Kind          `json:"kind"`
+	Call        uint64        `json:"call,omitzero"`
+	Name        string        `json:"name,omitzero"`
+	Attempt     int           `json:"attempt,omitzero"`
+	MaxAttempts int           `json:"max_attempts,omitzero"`
+	Budget      string        `json:"budget,omitzero"`
+	Cost        int64         `json:"cost,omitzero"`
+	Available   int64         `json:"available"`
+	Position    int           `json:"position,omitzero"`
+	Wait        time.Duration `json:"wait,omitzero"`
+	Delay       time.Duration `json:"delay,omitzero"`
+	Until       string        `json:"until,omitzero"`
+	Rate        float64       `json:"rate,omitzero"`
+	Times       Times         `json:"times,omitzero"`
+	Err         string        `json:"err,omitzero"`
+}
+
+// MarshalJSON writes the kind by name and the error by its text, and leaves out what is zero but for available, where zero
+// says something. Durations are in nanoseconds. It is made to be read by other programs; to read it back in Go, decode it into
+// a struct of your own.
+//
+// A struct that embeds an Event is written as the Event alone, because this method is promoted. Give the field a name.
+func (e Event) MarshalJSON() ([]byte, error) {
+	return json.Marshal(eventJSON{
+		Seq: e.Seq, Missed: e.Missed, At: instant(e.At), Kind: e.Kind,
+		Call: e.Call, Name: e.Name, Attempt: e.Attempt, MaxAttempts: e.MaxAttempts, Budget: e.Budget, Cost: e.Cost,
+		Available: e.Available, Position: e.Position, Wait: e.Wait, Delay: e.Delay, Until: instant(e.Until),
+		Rate: e.rate(), Times: e.Times, Err: errText(e.Err),
+	})
+}
+
+// LogValue is a group with the keys and values of the JSON, for package slog.
+func (e Event) LogValue() slog.Value {
+	attrs := make([]slog.Attr, 0, 18)
+	add := func(given bool, attr slog.Attr) {
+		if given {
+			attrs = append(attrs, attr)
+		}
+	}
+	add(e.Seq != 0, slog.Uint64("seq", e.Seq))
+	add(e.Missed != 0, slog.Uint64("missed", e.Missed))
+	add(!e.At.IsZero(), slog.String("at", instant(e.At)))
+	add(true, slog.String("kind", e.Kind.name()))
+	add(e.Call != 0, slog.Uint64("call", e.Call))
+	add(e.Name != "", slog.String("name", e.Name))
+	add(e.Attempt != 0, slog.Int("attempt", e.Attempt))
+	add(e.MaxAttempts != 0, slog.Int("max_attempts", e.MaxAttempts))
+	add(e.Budget != "", slog.String("budget", e.Budget))
+	add(e.Cost != 0, slog.Int64("cost", e.Cost))
+	add(true, slog.Int64("available", e.Available))
+	add(e.Position != 0, slog.Int("position", e.Position))
+	add(e.Wait != 0, slog.Duration("wait", e.Wait))
+	add(e.Delay != 0, slog.Duration("delay", e.Delay))
+	add(!e.Until.IsZero(), slog.String("until", instant(e.Until)))
+	add(e.rate() != 0, slog.Float64("rate", e.rate()))
+	add(e.Times != Times{}, slog.Any("times", e.Times))
+	add(e.Err != nil, slog.String("err", errText(e.Err)))
+	return slog.GroupValue(attrs...)
+}
+
+// rate is the rate, or 0 if it is no number that JSON has.
+func (e Event) rate() float64 {
+	if math.IsNaN(e.Rate) || math.IsInf(e.Rate, 0) {
+		return 0
+	}
+	return e.Rate
+}
+
+// instant is a time as JSON has it. Unlike MarshalJSON of a time it has a form for every year.
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
+}
+
+// errText is the text of an error, also of one whose methods panic; "" for nil.
+func errText(err error) (text string) {
+	if err == nil {
+		return ""
+	}
+	defer func() {
+		if recover() != nil { // and so did what it panicked with
+			text = fmt.Sprintf("a %T, whose Error method panicked", err)
+		}
+	}()
+	return fmt.Sprint(err) // survives a panic, unlike err.Error()
+}
+
+// line is a text on one line, without the control characters by which what a server says could drive a terminal.
+func line(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\t' || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, oneLine.Replace(text))
+}
