@@ -25,6 +25,9 @@ func (e *statusError) Error() string {
 	return e.status
 }
 
+// butAnError is said of an answer that calls itself a success.
+const butAnError = ", but its body is an error"
+
 // blame says what a refusal is about, if not about its line.
 type blame string
 
@@ -32,6 +35,7 @@ const (
 	theLine    blame = ""
 	theAccount blame = "the key or the account"
 	theURL     blame = "the URL"
+	theServer  blame = "the server"
 )
 
 // noCredit has the codes of APIs for an account that waiting does not help.
@@ -58,7 +62,7 @@ func about(err error) blame {
 	var status *statusError
 	switch {
 	case errors.As(err, new(*unreachable)):
-		return theURL
+		return theServer
 	case errors.As(err, &status):
 		return status.about()
 	}
@@ -167,6 +171,9 @@ func (r *result) reason() string {
 	}
 	if r.Response != nil {
 		text = fmt.Sprintf("%d %s", r.Response.StatusCode, http.StatusText(r.Response.StatusCode))
+		if r.Response.StatusCode/100 == 2 {
+			text += butAnError
+		}
 		if message := readError(r.Response.Body).message(); message != "" {
 			text += ": " + message
 		}

@@ -19,12 +19,13 @@ func (b *batch) attempt(ctx context.Context, l *line) (*response, error) {
 	r, err := b.door.pass(ctx, func() reply { return b.ask(ctx, l) })
 	l.attempts++
 	if err != nil {
-		l.last = err
+		l.last = r.err
 		return nil, err
 	}
 	if r.err != nil {
 		return nil, b.failed(ctx, l, r.err)
 	}
+	b.count(nil)
 	b.holdAnswer(ctx, l, r.answer)
 	return r.answer, nil
 }
@@ -70,6 +71,9 @@ func (b *batch) failed(ctx context.Context, l *line, err error) error {
 	var status *statusError
 	answered := errors.As(err, &status)
 	v := retry.Classify(err)
+	if !v.Retryable() {
+		b.count(err)
+	}
 	switch most := max(0, b.cfg.policy.MaxServerWait); {
 	case v.Wait > most:
 		at := time.Now().Add(v.Wait)

@@ -13,6 +13,9 @@ import (
 // mostMebibytes is the most that -max-answer may be: a later run has to read the result again.
 const mostMebibytes = 128
 
+// mostStopAfter bounds how many refusals are kept in memory.
+const mostStopAfter = 1000
+
 // check finds what is wrong with the command line, all of it at once.
 func (cfg *config) check(base string, rest []string, headerFaults []error) error {
 	faults := &faults{}
@@ -38,7 +41,9 @@ func (cfg *config) check(base string, rest []string, headerFaults []error) error
 	faults.atLeast("burst", cfg.requests.burst, 0)
 	faults.atLeast("token-burst", cfg.tokens.burst, 0)
 	faults.atLeast("retries", int64(cfg.retries), 0)
-	faults.atLeast("stop-after", int64(cfg.stopAfter), 0)
+	if cfg.stopAfter < 0 || cfg.stopAfter > mostStopAfter {
+		faults.add("-stop-after %d: it must be from 0 to %d", cfg.stopAfter, mostStopAfter)
+	}
 	if cfg.maxAnswer < mebibyte || cfg.maxAnswer > mostMebibytes*mebibyte {
 		faults.add("-max-answer %d: it must be from 1 to %d", cfg.maxAnswer/mebibyte, mostMebibytes)
 	}

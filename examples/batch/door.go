@@ -26,15 +26,15 @@ type door struct {
 	back chan struct{} // nil while the server is there, closed when it is back
 }
 
-// pass calls send until it has reached the server. It fails only if that is given up, because ctx is
-// done or the server is away for too long.
+// pass calls send until it has reached the server. It fails only with errLeft, if that is given up because
+// ctx is done or the server is away for too long; what it returns then is of the latest try.
 func (d *door) pass(ctx context.Context, send func() reply) (reply, error) {
+	var r reply
 	for {
 		if err := d.wait(ctx); err != nil {
-			return reply{}, err
+			return r, err
 		}
-		r := send()
-		if !r.away {
+		if r = send(); !r.away {
 			return r, nil
 		}
 		if first := d.close(); first {
@@ -77,13 +77,13 @@ func (d *door) knock(ctx context.Context, send func() reply, r reply) (reply, er
 		wait := d.knocks.Delay(0, knock)
 		if away := time.Since(began); away+wait > d.maxAway {
 			d.stop(fmt.Errorf("the server could not be reached for %v, and -max-away is %v: %w", away.Round(time.Millisecond), d.maxAway, r.err))
-			return reply{}, fmt.Errorf("%w: %w", errLeft, r.err)
+			return r, errLeft
 		}
 		d.shut(knock, r.err, wait)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return reply{}, fmt.Errorf("%w: %w", errLeft, r.err)
+			return r, errLeft
 		}
 		r = send()
 	}

@@ -11,10 +11,10 @@ import (
 // a while to be answered; then what waits is left to the next run, and only attempts
 // that run may finish. When hard is done, all of that is over at once.
 func (b *batch) drain(hard context.Context) {
-	why, most := "reading no more", b.cfg.drain
+	why, most, stop := "reading no more", b.cfg.drain, "Ctrl-C again stops"
 	switch {
 	case b.stopping() != nil:
-		why, most = "stopping", 0
+		why, most, stop = "stopping", 0, "Ctrl-C twice stops"
 	case most > 0:
 		b.say(b.draining())
 		why = "time is up"
@@ -31,7 +31,7 @@ func (b *batch) drain(hard context.Context) {
 		}
 	}
 	if running > 0 && hard.Err() == nil {
-		b.say(fmt.Sprintf("%s; what waits is left to the next run, what runs (%d) may finish; Ctrl-C again stops at once", why, running))
+		b.say(fmt.Sprintf("%s; what waits is left to the next run, what runs (%d) may finish; %s at once", why, running, stop))
 	}
 }
 

@@ -128,7 +128,7 @@ func (cfg *config) scheduler(out *output) scheduler.Config {
 
 // run streams the lines through the scheduler and writes each result as it comes.
 func (b *batch) run(hard context.Context) error {
-	defer b.send.client.CloseIdleConnections()
+	defer b.send.transport.CloseIdleConnections()
 	drained := make(chan struct{})
 	notDraining := context.AfterFunc(b.soft, func() {
 		defer close(drained)

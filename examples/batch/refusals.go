@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -14,8 +15,20 @@ import (
 // refusals keeps back what may not be the line's own fault, until it is known whose it is: as soon as
 // another line is answered, a refusal is its line's result. If too many come in a row, the run stops.
 type refusals struct {
+	row      atomic.Int64 // refusals since a line was answered
 	kept     []outcome
 	answered bool // some line was, in this run
+}
+
+// count counts a final answer or failure. It stops the run at once: what comes next is sent already
+// when the outcome is taken.
+func (b *batch) count(err error) {
+	switch {
+	case err == nil:
+		b.refusals.row.Store(0)
+	case b.cfg.stopAfter > 0 && about(err) != theLine && b.refusals.row.Add(1) >= int64(b.cfg.stopAfter):
+		b.stop(errRefused)
+	}
 }
 
 // stopError is why a run was stopped that nobody has interrupted.
@@ -47,9 +60,6 @@ func (b *batch) take(res outcome) error {
 		return nil
 	case b.cfg.stopAfter > 0 && about(res.Err) != theLine:
 		b.refusals.kept = append(b.refusals.kept, res)
-		if len(b.refusals.kept) >= b.cfg.stopAfter && b.soft.Err() == nil {
-			b.stop(errRefused)
-		}
 		return nil
 	case res.Err == nil && b.soft.Err() == nil:
 		b.refusals.answered = true
@@ -92,13 +102,13 @@ func (b *batch) writeRefusals() error {
 }
 
 // settleRefusals decides, when all is over, about what is kept back still. It is left to the next run if
-// this one was stopped, or if no line at all was answered and what is about the key or the account is
-// therefore not about a line.
+// this one was stopped. Otherwise it is about its line if some line was answered; what is about the URL
+// is so in any case, for the server has answered, and there were not many of them.
 func (b *batch) settleRefusals() error {
 	all := b.refusals.kept
 	b.refusals.kept = nil
 	for _, res := range all {
-		if b.soft.Err() != nil || about(res.Err) == theAccount && !b.refusals.answered {
+		if b.soft.Err() != nil || about(res.Err) != theURL && !b.refusals.answered {
 			b.refusals.kept = append(b.refusals.kept, res)
 			b.leave(res)
 		} else if err := b.write(res); err != nil {
@@ -126,7 +136,7 @@ func refusalText(kept []outcome) string {
 	remedy := "mend -header or the account"
 	for _, res := range kept {
 		why.add(resultOf(res.Input, nil, res.Err).reason())
-		if about(res.Err) == theURL {
+		if about(res.Err) != theAccount {
 			remedy = "mend -url"
 		}
 	}
@@ -140,7 +150,7 @@ func (b *batch) sayAway(knock int, err error, wait time.Duration) {
 		_ = b.s.Pause()
 	}
 	if knock&(knock-1) == 0 {
-		b.say(fmt.Sprintf("the server can't be reached (%v): nothing is sent but one request to see whether it is back, next in %v; no line loses a retry by it", short(err.Error()), wait.Round(100*time.Millisecond)))
+		b.say(fmt.Sprintf("the server can't be reached (%v): nothing is sent but one request at a time, to see whether it is back; no line loses a retry by it; try %d is in %v", short(err.Error()), knock, wait.Round(time.Millisecond)))
 	}
 }
 

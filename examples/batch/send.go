@@ -23,7 +23,7 @@ const maxBody = mostMebibytes * mebibyte
 
 // sender makes attempts.
 type sender struct {
-	client    *http.Client
+	transport *http.Transport // without a client: that would follow redirects, which have not paid
 	headers   http.Header
 	timeout   time.Duration
 	maxAnswer int64           // bytes
@@ -35,10 +35,7 @@ type sender struct {
 func newSender(cfg config, attempts context.Context) *sender {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = cfg.inFlight
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // following it would be a request that has not paid
-	}}
-	return &sender{client: client, headers: cfg.headers, timeout: cfg.timeout, maxAnswer: cfg.maxAnswer, attempts: attempts}
+	return &sender{transport: transport, headers: cfg.headers, timeout: cfg.timeout, maxAnswer: cfg.maxAnswer, attempts: attempts}
 }
 
 // reply is what came of an attempt.
@@ -60,7 +57,7 @@ func (s *sender) send(l *line) (r reply) {
 	if err != nil {
 		return reply{err: err}
 	}
-	res, err := s.client.Do(req)
+	res, err := s.transport.RoundTrip(req)
 	if err != nil {
 		return s.failure(ctx, err, sent.connected.Load())
 	}
@@ -68,10 +65,13 @@ func (s *sender) send(l *line) (r reply) {
 	s.reached.Store(true)
 	seen := headers.Parse(res.Header, time.Now())
 	body, err := s.read(res)
-	if err != nil {
+	if err != nil && !errors.As(err, new(*tooLongError)) {
 		return reply{err: s.late(ctx, err), seen: seen}
 	}
-	answer, err := s.judge(res, body, seen)
+	if err != nil && res.StatusCode/100 == 2 {
+		return reply{err: err, seen: seen}
+	}
+	answer, err := s.judge(res, body, seen) // a refusal stays one if it is too long to be kept
 	return reply{answer: answer, err: err, seen: seen}
 }
 
@@ -86,6 +86,10 @@ func (s *sender) request(ctx context.Context, l *line) (*http.Request, error) {
 	}
 	if req.Header.Get("Content-Type") == "" && len(l.body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if user := req.URL.User; user != nil && req.Header.Get("Authorization") == "" {
+		password, _ := user.Password()
+		req.SetBasicAuth(user.Username(), password)
 	}
 	req.Header.Set("X-Request-Id", l.id())
 	return req, nil
@@ -113,7 +117,6 @@ func (s *sends) trace() *httptrace.ClientTrace {
 // failure returns what a request without an answer means: that no connection could be made, that
 // none ever will be, or that it may work the next time.
 func (s *sender) failure(ctx context.Context, err error, connected bool) reply {
-	err = cause(err) // its text has the URL, and that may have a key in it
 	var certificate *tls.CertificateVerificationError
 	var name *net.DNSError
 	switch {
@@ -122,7 +125,7 @@ func (s *sender) failure(ctx context.Context, err error, connected bool) reply {
 		return reply{err: s.late(ctx, err)}
 	case s.attempts.Err() != nil:
 		return reply{err: err}
-	case errors.As(err, &certificate), errors.Is(err, http.ErrSchemeMismatch),
+	case errors.As(err, &certificate), errors.As(err, new(tls.RecordHeaderError)), // it does not speak TLS at all
 		errors.As(err, &name) && name.IsNotFound && !s.reached.Load(): // a typing error, probably
 		return reply{err: &unreachable{err}}
 	}
@@ -136,9 +139,6 @@ func (e *unreachable) Unwrap() error { return e.error }
 
 // late marks an error as worth a retry, and says if it was -timeout that ended the attempt.
 func (s *sender) late(ctx context.Context, err error) error {
-	if tooLong := new(tooLongError); errors.As(err, &tooLong) {
-		return err
-	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && s.attempts.Err() == nil {
 		err = fmt.Errorf("not over after %v (-timeout): %w", s.timeout, err)
 	}
@@ -178,7 +178,7 @@ func (s *sender) judge(res *http.Response, body json.RawMessage, seen headers.Ob
 			return &answer, nil
 		}
 		status = said.status()
-		wrong.status += ", but its body is an error"
+		wrong.status += butAnError
 	}
 	if status == http.StatusTooManyRequests {
 		s.refused.Add(1)

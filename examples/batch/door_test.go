@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/retry"
+)
+
+// place is an address at which an API is there or not.
+type place struct {
+	t       *testing.T
+	address string
+
+	mu     sync.Mutex
+	server *httptest.Server
+	lines  map[int]int // how often each was answered
+	until  int         // the server goes away with the answer of that number; 0: it stays
+}
+
+func newPlace(t *testing.T) *place {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	p := &place{t: t, address: l.Addr().String(), lines: map[int]int{}}
+	t.Cleanup(func() {
+		if p.server != nil {
+			p.server.Close()
+		}
+	})
+	return p
+}
+
+// open lets the API be there.
+func (p *place) open() {
+	l, err := net.Listen("tcp", p.address)
+	require.NoError(p.t, err)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(p.answer))
+	_ = server.Listener.Close() // it has one of its own
+	server.Listener = l
+	server.Start()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.server = server
+}
+
+func (p *place) answer(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines[lineOf(r.Header.Get("X-Request-Id"))]++
+	if len(p.lines) == p.until {
+		_ = p.server.Listener.Close()
+	}
+	w.Header().Set("Connection", "close") // so that each request needs a connection of its own
+	_, _ = w.Write([]byte(`{}`))
+}
+
+// TestH77_ServerAway: while a server can't be reached no line loses a retry, and when it is back
+// all goes on; be it away when the run begins, or later.
+func TestH77_ServerAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		until   int
+		retries string
+	}{
+		"at first": {0, "0"},
+		"later":    {10, "30"}, // what it had accepted and not answered has cost a retry
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newSite(t, generous, requests(50)...)
+			p := newPlace(t)
+			if p.until = c.until; c.until > 0 {
+				p.open()
+			}
+			st.url = "http://" + p.address
+			r := st.start("-in-flight", "4", "-retries", c.retries, "-max-backoff", "2ms")
+			r.log.await(t, "batch: the server can't be reached (dial tcp "+p.address+": connect")
+			r.log.await(t, "; try 64 is in ")
+			require.True(t, r.s.Snapshot().Paused, "which is what is shown")
+			p.open()
+			require.Equal(t, 50, r.result(t).answered)
+			require.Contains(t, r.log.String(), "batch: the server is back after ")
+			for line, times := range p.lines {
+				require.Equal(t, 1, times, "line %d", line)
+			}
+			snap := r.s.Snapshot()
+			require.Equal(t, 50+snap.Totals.Retries, snap.Totals.Attempts, "to knock is no attempt")
+			r.requireNothingInHand(t)
+		})
+	}
+}
+
+// requireNothingInHand: what was counted as being in memory was given back.
+func (r *started) requireNothingInHand(t *testing.T) {
+	require.Zero(t, r.lines.held)
+	require.Zero(t, r.answers.held)
+}
+
+// TestAwayInterrupted: a run that waits for its server can be stopped, with and without a drain.
+func TestAwayInterrupted(t *testing.T) {
+	for _, drain := range []string{"0", "20ms", "1h"} {
+		t.Run(drain, func(t *testing.T) {
+			st := newSite(t, generous, requests(20)...)
+			st.url = "http://" + newPlace(t).address
+			r := st.start("-in-flight", "4", "-drain", drain, "-backoff", "1h", "-max-backoff", "1h", "-max-away", "10h")
+			await(t, r.queued, 20)
+			r.log.await(t, "the server can't be reached")
+			r.signal()
+			if drain == "1h" {
+				r.log.await(t, "20 accepted requests have 1h0m0s to finish")
+				r.again()
+			}
+			sum := r.result(t)
+			require.Equal(t, 20, sum.todo)
+			require.NoError(t, sum.stopped)
+			require.Contains(t, sum.left.String(), "last error: dial tcp ")
+			require.Empty(t, st.results())
+			r.requireNothingInHand(t)
+		})
+	}
+}
+
+// TestMaxAway: who does not want to wait so long has the run stop, with nothing lost.
+func TestMaxAway(t *testing.T) {
+	for _, most := range []string{"0", "20ms"} {
+		st := newSite(t, generous, requests(20)...)
+		st.url = "http://" + newPlace(t).address
+		sum, err := st.process("-max-away", most, "-max-backoff", "5ms")
+		require.NoError(t, err)
+		require.Equal(t, 20, sum.todo)
+		require.ErrorContains(t, sum.stopped, "the server could not be reached for ")
+		require.ErrorContains(t, sum.stopped, "-max-away is "+most)
+		require.Empty(t, st.results())
+	}
+}
+
+// TestOneKnocks: of many that find the server away, one finds out whether it is back, ever less often.
+func TestOneKnocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		back := began.Add(45 * time.Second)
+		var mu sync.Mutex
+		var knocks []time.Duration
+		answered := 0
+		send := func() reply {
+			time.Sleep(time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			if time.Now().Before(back) {
+				knocks = append(knocks, time.Since(began).Truncate(time.Second))
+				return reply{err: errors.New("refused"), away: true}
+			}
+			answered++
+			return reply{}
+		}
+		d := &door{
+			knocks: retry.Policy{Initial: time.Second, Max: 30 * time.Second, Jitter: retry.None}, maxAway: time.Hour,
+			shut: func(int, error, time.Duration) {}, open: func(time.Duration) {},
+			stop: func(error) { t.Error("it is not away for so long") },
+		}
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				_, err := d.pass(t.Context(), send)
+				require.NoError(t, err)
+			})
+		}
+		all.Wait()
+		require.Equal(t, 16, answered)
+		s := time.Second
+		require.Equal(t, []time.Duration{1 * s, 3 * s, 7 * s, 15 * s, 31 * s}, knocks[16:])
+		require.Equal(t, 61*s, time.Since(began).Truncate(s))
+
+		ctx, cancel := context.WithCancel(t.Context())
+		d.close()
+		cancel()
+		_, err := d.pass(ctx, send)
+		require.ErrorIs(t, err, errLeft)
+	})
+}

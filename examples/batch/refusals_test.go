@@ -1,0 +1,234 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// refuseAll answers every request of a site the same, until it is told to let them through.
+func (st *site) refuseAll(status int, body string, fields ...string) (asked *atomic.Int64) {
+	asked = new(atomic.Int64)
+	st.putInFront(func(w http.ResponseWriter, _ int) bool {
+		asked.Add(1)
+		for i := 0; i < len(fields); i += 2 {
+			w.Header().Set(fields[i], fields[i+1])
+		}
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+		return true
+	})
+	return asked
+}
+
+// TestH78_RefusalsAreNotAnswers: what is wrong with the key, the account or the URL stops the run soon,
+// and once it is mended the same command answers every line.
+func TestH78_RefusalsAreNotAnswers(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   string
+	}{
+		"wrong key":       {401, `{"error":{"message":"no such key"}}`, " × 401 Unauthorized: no such key\n  mend -header or the account, and the same"},
+		"no right to it":  {403, `no`, " × 403 Forbidden\n  mend -header"},
+		"no money":        {402, `{"error":"pay first"}`, " × 402 Payment Required: pay first\n  mend -header"},
+		"a proxy's key":   {407, ``, " × 407 Proxy Authentication Required\n  mend -header"},
+		"no credit":       {429, `{"error":{"code":"insufficient_quota","message":"empty"}}`, " × 429 Too Many Requests: empty\n  mend -header"},
+		"credit in a 200": {200, `{"error":{"type":"insufficient_quota"}}`, " × 200 OK, but its body is an error\n  mend -header"},
+		"wrong path":      {404, `{"error":{"message":"no such path"}}`, " × 404 Not Found: no such path\n  mend -url"},
+		"wrong method":    {405, ``, " × 405 Method Not Allowed\n  mend -url"},
+		"moved":           {301, ``, " × 301 Moved Permanently\n  mend -url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newSite(t, generous, requests(200)...)
+			asked := st.refuseAll(c.status, c.body)
+			sum, err := st.process("-in-flight", "4")
+			require.NoError(t, err)
+			require.Equal(t, 200, sum.todo)
+			require.Zero(t, sum.retries)
+			require.ErrorContains(t, sum.stopped, c.want)
+			require.Empty(t, st.results())
+			require.LessOrEqual(t, asked.Load(), int64(10+3), "ten in a row, and what was under way by then")
+
+			st.putInFront(nil)
+			sum, err = st.process()
+			require.NoError(t, err)
+			require.NoError(t, sum.stopped)
+			require.Equal(t, 200, sum.answered)
+			st.requireOnce(200)
+		})
+	}
+}
+
+// TestFewRefusals: where the file is shorter than the row, it depends on what was refused.
+func TestFewRefusals(t *testing.T) {
+	st := newSite(t, generous, requests(3)...)
+	st.refuseAll(401, ``)
+	sum, err := st.process()
+	require.NoError(t, err)
+	require.Equal(t, counts{todo: 3}, sum.counts)
+	require.ErrorContains(t, sum.stopped, "\n  3 × 401 Unauthorized\n")
+
+	st.refuseAll(404, ``)
+	sum, err = st.process()
+	require.NoError(t, err)
+	require.Equal(t, counts{failed: 3}, sum.counts, "the server has no such thing, it says")
+	require.NoError(t, sum.stopped)
+}
+
+// TestRefusalsBetweenAnswers: where other lines are answered, a refusal is its line's own, at the end of
+// the file, too; and the summary counts reasons.
+func TestRefusalsBetweenAnswers(t *testing.T) {
+	st := newSite(t, generous, requests(60)...)
+	st.putInFront(func(w http.ResponseWriter, line int) bool {
+		if line%3 != 0 {
+			return false
+		}
+		w.WriteHeader(403)
+		fmt.Fprint(w, `{"error":{"message":"not this one"}}`)
+		return true
+	})
+	r := st.start("-in-flight", "1")
+	sum := r.result(t)
+	require.NoError(t, sum.stopped)
+	require.Equal(t, counts{answered: 40, failed: 20}, sum.counts)
+	require.Contains(t, sum.String(), "failed:           20\n  20 × 403 Forbidden: not this one\nleft to do:       0\n")
+	require.Equal(t, 20, int(r.tally.failed.Load()))
+	r.requireNothingInHand(t)
+}
+
+// TestStopAfter: the row is as long as the command line says, and 0 makes every refusal an answer.
+func TestStopAfter(t *testing.T) {
+	st := newSite(t, generous, requests(40)...)
+	asked := st.refuseAll(401, ``)
+	sum, err := st.process("-in-flight", "1", "-stop-after", "20")
+	require.NoError(t, err)
+	require.Equal(t, 40, sum.todo)
+	require.EqualValues(t, 20, asked.Load())
+
+	sum, err = st.process("-stop-after", "0")
+	require.NoError(t, err)
+	require.NoError(t, sum.stopped)
+	require.Equal(t, counts{failed: 40}, sum.counts)
+	require.Contains(t, sum.String(), "\n  40 × 401 Unauthorized\n")
+}
+
+// TestTheDaysQuota: a server that wants to be left alone for longer than -max-server-wait is, and no
+// line is used up for it.
+func TestTheDaysQuota(t *testing.T) {
+	for name, fields := range map[string][]string{
+		"seconds":     {"Retry-After", "28800"},
+		"in the body": nil,
+	} {
+		st := newSite(t, generous, requests(100)...)
+		asked := st.refuseAll(429, `{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"28800s"}]}}`, fields...)
+		sum, err := st.process("-in-flight", "4")
+		require.NoError(t, err)
+		require.Equal(t, 100, sum.todo, name)
+		require.ErrorContains(t, sum.stopped, "the server asks to come back in 8h0m0s, at ", name)
+		require.ErrorContains(t, sum.stopped, "-max-server-wait is 10m0s", name)
+		require.LessOrEqual(t, asked.Load(), int64(4), name)
+
+		_, err = st.process("-max-server-wait", "0", "-in-flight", "1")
+		require.NoError(t, err)
+		require.Empty(t, st.results(), "0 accepts no wait at all")
+	}
+}
+
+// TestNoConnectionEver: a certificate that is not trusted, or a port that speaks no TLS, stays as it is.
+func TestNoConnectionEver(t *testing.T) {
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer secure.Close()
+	for want, url := range map[string]string{
+		"tls: failed to verify certificate: x509:":                          secure.URL,
+		"tls: first record does not look like a TLS handshake\n  mend -url": strings.Replace(redirect(t, "/"), "http:", "https:", 1),
+	} {
+		for _, n := range []int{3, 100} {
+			st := newSite(t, generous, requests(n)...)
+			st.url = url
+			sum, err := st.process()
+			require.NoError(t, err)
+			require.Equal(t, n, sum.todo)
+			require.ErrorContains(t, sum.stopped, want)
+		}
+	}
+
+	var s sender
+	s.attempts = t.Context()
+	typo := fmt.Errorf("dial: %w", &net.DNSError{Err: "no such host", Name: "api.opneai.com", IsNotFound: true})
+	require.False(t, s.failure(t.Context(), typo, false).away)
+	require.Equal(t, theServer, about(s.failure(t.Context(), typo, false).err))
+	s.reached.Store(true)
+	require.True(t, s.failure(t.Context(), typo, false).away, "it was there before")
+}
+
+// TestMissingURL: a line that needs -url is found before anything is sent.
+func TestMissingURL(t *testing.T) {
+	st := newSite(t, generous)
+	st.input(`{"url":"`+st.url+`/v1/x","body":{}}`, `{"url":"/v1/x?key=s3cret","body":{}}`)
+	st.url = ""
+	_, err := st.process()
+	require.ErrorContains(t, err, "-in "+st.in+": line 2: url \"/v1/x?key=…\" is not absolute, and there is no -url to complete it")
+	require.ErrorAs(t, err, new(*fileError), "so that the exit code is that of a wrong command line")
+	require.Empty(t, st.entries())
+	require.NoFileExists(t, st.out)
+}
+
+// TestFirstRequest: where the first request goes is said if -url has a path or a query, before it goes there.
+func TestFirstRequest(t *testing.T) {
+	for path, want := range map[string]string{
+		"/gateway/v1?api-version=7": "batch: the first request is POST %s/gateway/v1/things?api-version=…\n",
+		"/?key=s3cret":              "batch: the first request is POST %s/v1/things?key=…\n",
+		"/":                         "",
+	} {
+		st := newSite(t, generous, append([]string{"{bad"}, requests(3)...)...)
+		g := st.gate()
+		site := st.url
+		st.url += path
+		r := st.start()
+		<-g.held
+		if want == "" {
+			require.NotContains(t, r.log.String(), "first request")
+		} else {
+			require.Equal(t, 1, strings.Count(r.log.String(), fmt.Sprintf(want, site)))
+		}
+		g.open()
+		r.result(t)
+	}
+}
+
+// TestReasons: the summary names the most frequent, and bounds how many it counts at all.
+func TestReasons(t *testing.T) {
+	var r reasons
+	for i := range 2 * mostReasons {
+		r.add(fmt.Sprint("reason ", i))
+		r.add("the usual")
+		if i%2 == 0 {
+			r.add("the other")
+		}
+	}
+	require.Equal(t, []string{"2000 × the usual", "1000 × the other", "1 × reason 0", "1 × reason 1", "1 × reason 10", "1997 for other reasons"}, r.lines())
+	require.Len(t, r.count, mostReasons)
+	require.Empty(t, new(reasons).lines())
+
+	for want, text := range map[string]string{
+		"503 Service Unavailable: busy":  `{"response":{"status_code":503,"body":{"error":{"message":"busy"}}},"error":{"message":"retries exhausted: 6 attempts failed, 1s waited in between, the last with: 503 Service Unavailable: busy"}}`,
+		"EOF":                            `{"error":{"message":"retries exhausted: 6 attempts failed, 31.2s waited in between, the last with: EOF"}}`,
+		"in.jsonl:7: not a JSON object:": `{"error":{"message":"in.jsonl:7: not a JSON object:"}}`,
+	} {
+		var res result
+		require.NoError(t, json.Unmarshal([]byte(text), &res))
+		require.Equal(t, want, res.reason())
+	}
+}
