@@ -31,7 +31,7 @@ func (a *attemptContext) context() *cancellable {
 		if old != nil && old != attemptOver {
 			return old
 		}
-		ctx, cancel := context.WithCancelCause(a.Context)
+		ctx, cancel := context.WithCancelCause(guard(a.Context))
 		if old == attemptOver {
 			cancel(nil)
 		}

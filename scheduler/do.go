@@ -60,6 +60,7 @@ func Value[T any](ctx context.Context, s *Scheduler, fn func(context.Context) (T
 func (s *Scheduler) run(c *call) error {
 	const (
 		waiting = iota
+		granted
 		attempting
 		over
 	)
@@ -68,6 +69,8 @@ func (s *Scheduler) run(c *call) error {
 		switch stage {
 		case waiting:
 			s.withdraw(c, noReturn(c))
+		case granted:
+			_ = s.abandon(c, noReturn(c))
 		case attempting:
 			s.finished(c, noReturn(c))
 		}
@@ -83,6 +86,11 @@ func (s *Scheduler) run(c *call) error {
 			ctx, fn := c.ctx, c.fn
 			s.recycle(c)
 			return s.through(ctx, fn, got)
+		}
+		stage = granted
+		if cause := c.unwanted(); cause != nil { // both were there, and select took the grant
+			stage = over
+			return s.abandon(c, cause)
 		}
 		stage = attempting
 		v, err := s.attempt(c)
@@ -104,7 +112,7 @@ func (s *Scheduler) run(c *call) error {
 func (s *Scheduler) await(c *call) (got ticket, err error, ended bool) {
 	for {
 		var r reply
-		if done := c.ctx.Done(); done == nil {
+		if done := (guarded{c.ctx}).Done(); done == nil {
 			r = <-c.reply
 		} else {
 			select {
@@ -121,9 +129,6 @@ func (s *Scheduler) await(c *call) (got ticket, err error, ended bool) {
 		case replyUpdate:
 			c.tell(*r.progress)
 		case replyGranted:
-			if cause := c.unwanted(); cause != nil { // both were there, and select took this one
-				return ticket{}, s.abandon(c, cause), true
-			}
 			return ticket{}, nil, false
 		case replyTicket:
 			return r.ticket, nil, false
@@ -196,7 +201,7 @@ func (c *call) conclude(err error) {
 
 // unwanted is why a call that was granted should not be started after all; or nil.
 func (c *call) unwanted() error {
-	if c.ctx.Err() != nil {
+	if err := errOf(c.ctx); err != nil {
 		return causeOf(c.ctx)
 	}
 	if c.handle != nil {

@@ -98,7 +98,7 @@ func (e *WouldWaitError) Is(target error) bool { return target == ErrWouldWait }
 // PanicError is a panic in a function that the scheduler ran on a goroutine of
 // its own. It is not retried.
 type PanicError struct {
-	In    string // what panicked: "function", "classifier"; in Stream also "input", "OptionsFor"
+	In    string // what panicked: "function", "classifier", "context"; in Stream also "input", "OptionsFor"
 	Value any    // what it panicked with
 	Stack []byte // the stack of the panic, as of runtime/debug.Stack
 }
@@ -137,11 +137,4 @@ func (e *endedError) Error() string {
 
 func (e *endedError) Unwrap() []error { return []error{e.reason, e.last} }
 
-// causeOf is why a context is done: its error and, if another was given, the cause.
-func causeOf(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(cause, err) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", err, cause)
-}
+

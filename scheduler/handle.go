@@ -98,7 +98,7 @@ func (h *Handle) send() (*Handle, error) {
 	if watched {
 		c.reply = make(chan reply, mostReplies)
 	} else if ctx.Done() != nil {
-		h.hook().unwatch = context.AfterFunc(ctx, func() { h.cancel(causeOf(ctx)) })
+		h.hook().unwatch = context.AfterFunc(guard(ctx), func() { h.cancel(causeOf(ctx)) })
 	}
 	asks := c.noWait || s.bounded.Load()
 	if asks {
@@ -111,7 +111,7 @@ func (h *Handle) send() (*Handle, error) {
 	switch {
 	case watched:
 		go s.run(c)
-	case ctx.Err() != nil: // what watches it may have told the owner before we did, and in vain
+	case errOf(ctx) != nil: // what watches it may have told the owner before we did, and in vain
 		h.cancel(causeOf(ctx))
 	}
 	if asks {
@@ -125,17 +125,18 @@ func (h *Handle) send() (*Handle, error) {
 // work makes one attempt of a submitted call. If it is to be retried, the owner
 // has a worker take it again when it is time. It counts as free again when it is back.
 func (s *Scheduler) work(c *call) {
-	if cause := c.unwanted(); cause != nil {
-		s.workers.back()
-		s.abandon(c, cause)
-		return
-	}
 	returned := false
 	defer func() {
 		if !returned { // the worker exits: it is not free any more
 			s.finished(c, ErrGoexit)
 		}
 	}()
+	if cause := c.unwanted(); cause != nil {
+		returned = true
+		s.workers.back()
+		s.abandon(c, cause)
+		return
+	}
 	v, err := s.attempt(c)
 	returned = true
 	s.workers.back()

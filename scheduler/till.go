@@ -118,7 +118,8 @@ func (s *Scheduler) failedPlain(ctx context.Context, fn func(context.Context) er
 func (s *Scheduler) newPlain(ctx context.Context, fn func(context.Context) error, attempts int) *call {
 	c := s.calls.Get().(*call)
 	c.made = attempts
-	s.fill(c, ctx, fn)
+	s.fill(c, guarded{ctx}, fn) // a panic in here would lose the slot
+	c.ctx = ctx
 	return c
 }
 

@@ -1,0 +1,127 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// guarded is a user's context whose methods don't panic, and whose Err is not nil once it is
+// done. Package context calls them on goroutines of its own, where a panic would end the
+// process, and takes a nil Err for a fault of its own and panics. A context whose Done or Err
+// panics is done, with the panic for its error.
+type guarded struct{ context.Context }
+
+// errDoneWithoutErr is the error of a context that is done and has none.
+var errDoneWithoutErr = errors.New("scheduler: the context is done, but its Err is nil: mend its Done or its Err")
+
+// alreadyDone is the Done channel of a context that panics.
+var alreadyDone = func() chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
+}()
+
+func (g guarded) Done() <-chan struct{} {
+	done, _ := g.done()
+	return done
+}
+
+// done returns the context's channel, and its panic if it has none.
+func (g guarded) done() (done <-chan struct{}, err error) {
+	done = alreadyDone
+	defer panicOfContext(&err)
+	return g.Context.Done(), nil
+}
+
+func (g guarded) Err() error {
+	if err := errOf(g.Context); err != nil {
+		return err
+	}
+	done, err := g.done()
+	select {
+	case <-done:
+		if err == nil {
+			err = errDoneWithoutErr
+		}
+	default:
+	}
+	return err
+}
+
+func (g guarded) Deadline() (deadline time.Time, ok bool) {
+	defer func() { _ = recover() }() // then it has none
+	return g.Context.Deadline()
+}
+
+func (g guarded) Value(key any) (value any) {
+	defer func() { _ = recover() }() // then it has none
+	return g.Context.Value(key)
+}
+
+// guard returns a context to be handed to package context.
+func guard(ctx context.Context) context.Context {
+	if own, ok := ctx.(afterFuncer); ok {
+		return guardedAfterFunc{guarded{ctx}, own}
+	}
+	return guarded{ctx}
+}
+
+// afterFuncer is a context with an AfterFunc of its own, which package context uses.
+type afterFuncer interface {
+	AfterFunc(f func()) (stop func() bool)
+}
+
+type guardedAfterFunc struct {
+	guarded
+	own afterFuncer
+}
+
+// AfterFunc does without the context's own where that panics, and keeps it from calling f
+// before the context is done.
+func (g guardedAfterFunc) AfterFunc(f func()) (stop func() bool) {
+	defer func() {
+		if recover() != nil {
+			stop = context.AfterFunc(g.guarded, f)
+		}
+	}()
+	own := g.own.AfterFunc(func() {
+		if g.Err() != nil {
+			f()
+		}
+	})
+	return func() (stopped bool) {
+		defer func() { _ = recover() }() // then it is not stopped
+		return own()
+	}
+}
+
+// errOf returns the context's error, or its panic.
+func errOf(ctx context.Context) (err error) {
+	defer panicOfContext(&err)
+	return ctx.Err()
+}
+
+// causeOf returns why a context is done: its error and, if another was given, the cause. If
+// one of these panics, that is the reason.
+func causeOf(ctx context.Context) (reason error) {
+	defer panicOfContext(&reason)
+	err := guarded{ctx}.Err()
+	if err == nil {
+		return errDoneWithoutErr
+	}
+	cause := context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// panicOfContext is to be deferred around a call of a user's context.
+func panicOfContext(err *error) {
+	if p := recover(); p != nil {
+		*err = &PanicError{In: "context", Value: p, Stack: debug.Stack()}
+	}
+}
