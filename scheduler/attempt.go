@@ -31,7 +31,7 @@ func (a *attemptContext) context() *cancellable {
 		if old != nil && old != attemptOver {
 			return old
 		}
-		ctx, cancel := context.WithCancelCause(guard(a.Context))
+		ctx, cancel := context.WithCancelCause(guardContext(a.Context))
 		if old == attemptOver {
 			cancel(nil)
 		}

@@ -61,8 +61,8 @@ func (g guarded) Value(key any) (value any) {
 	return g.Context.Value(key)
 }
 
-// guard returns a context to be handed to package context.
-func guard(ctx context.Context) context.Context {
+// guardContext returns a context to be handed to package context.
+func guardContext(ctx context.Context) context.Context {
 	if own, ok := ctx.(afterFuncer); ok {
 		return guardedAfterFunc{guarded{ctx}, own}
 	}

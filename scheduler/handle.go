@@ -98,7 +98,7 @@ func (h *Handle) send() (*Handle, error) {
 	if watched {
 		c.reply = make(chan reply, mostReplies)
 	} else if ctx.Done() != nil {
-		h.hook().unwatch = context.AfterFunc(guard(ctx), func() { h.cancel(causeOf(ctx)) })
+		h.hook().unwatch = context.AfterFunc(guardContext(ctx), func() { h.cancel(causeOf(ctx)) })
 	}
 	asks := c.noWait || s.bounded.Load()
 	if asks {

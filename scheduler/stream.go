@@ -91,7 +91,7 @@ func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In],
 	st := &stream[In, Out]{s: s, inputs: inputs, call: call, lookAhead: DefaultLookAhead}
 	st.configure(opts)
 	return func(yield func(Result[In, Out]) bool) {
-		ctx, cancel := context.WithCancel(guard(ctx))
+		ctx, cancel := context.WithCancel(guardContext(ctx))
 		r := &streamRun[In, Out]{
 			stream:   st,
 			slots:    make(chan struct{}, st.lookAhead),
