@@ -18,7 +18,11 @@ import (
 //   - the system's connection refused, reset, aborted, and broken pipe, where the error is not wrapped so;
 //   - [io.ErrUnexpectedEOF], and [io.EOF] inside a [url.Error] or net.OpError. Alone, io.EOF is how a reader
 //     says that all went well;
-//   - a [net.DNSError] that is temporary or timed out.
+//   - a [net.DNSError] that is temporary or timed out;
+//   - an HTTP/2 server that resets the stream or goes away with INTERNAL_ERROR, CANCEL, REFUSED_STREAM or NO_ERROR, as net/http and
+//     golang.org/x/net/http2 report it.
+//
+// An HTTP/2 server that does so with ENHANCE_YOUR_CALM has rate limited the call.
 //
 // These are final, and win over the above: [context.Canceled]; [net.ErrClosed], which is our own doing; any
 // other DNS error, such as no such host; an address or network that is malformed or unknown; a
@@ -30,15 +34,20 @@ func Network(err error) Verdict {
 	if v, ok := Marked(err); ok {
 		return v
 	}
-	transient, final := false, false
+	kind, final := KindFinal, false
 	walk(err, func(err error, _ *mark) {
-		transient = transient || passing(err)
+		if passing(err) {
+			kind = max(kind, KindTransient)
+		}
+		if code, ok := http2Code(err); ok {
+			kind = max(kind, http2Kind(code))
+		}
 		final = final || hopeless(err)
 	})
-	if transient && !final {
-		return Verdict{Kind: KindTransient}
+	if final {
+		return Verdict{}
 	}
-	return Verdict{}
+	return Verdict{Kind: kind}
 }
 
 // passing says whether err, without those it wraps, is a failure that may be gone the next time.

@@ -27,7 +27,7 @@
 // GetBody is for (http.NewRequest sets it for bytes and strings), and if that does no harm:
 //
 //   - it was refused: 429, or a 403 or 413 that says to come back. Nothing was done, so this is for all methods;
-//   - there was no connection, so that it never left;
+//   - no server has begun with it ([retry.NotProcessed]): there was no connection, or an HTTP/2 server refused the stream;
 //   - the server asks for it: x-should-retry;
 //   - it is [Idempotent], or [Transport.Repeatable] says so. A POST to a model, which costs money but changes
 //     nothing, is a case for that.

@@ -1,6 +1,7 @@
 package ratehttp_test
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -8,9 +9,77 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/ratehttp"
 )
+
+// TestH68_RefusedStream: a request that an HTTP/2 server has refused time and again, until net/http gave up, is sent again whatever it is. That
+// takes half a minute of virtual time.
+func TestH68_RefusedStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := new(h2)
+		base := &http.Transport{Protocols: new(http.Protocols)}
+		base.Protocols.SetUnencryptedHTTP2(true)
+		base.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go srv.serve(theirs, func(n int64, c conn, stream uint32) {
+				if n <= 8 {
+					c.reset(stream, refusedStream)
+					return
+				}
+				c.ok(stream)
+			})
+			return ours, nil
+		}
+		defer base.CloseIdleConnections()
+		s := open(t, scheduler.Config{})
+		res, err := (&ratehttp.Transport{Scheduler: s, Base: base}).RoundTrip(request(t, "POST", "http://example.com/", "an order"))
+		require.Empty(t, text(t, res, err))
+		require.EqualValues(t, 2, s.Snapshot().Totals.Attempts)
+		require.EqualValues(t, 9, srv.requests.Load())
+		require.EqualValues(t, 9, s.Snapshot().Ledger.Spent)
+	})
+}
+
+// TestH68_HTTP2Resets: a GET that an HTTP/2 server resets or goes away from is tried again, as one whose connection was lost.
+func TestH68_HTTP2Resets(t *testing.T) {
+	for name, c := range map[string]struct {
+		end         func(c conn, stream uint32)
+		again       bool
+		rateLimited int64
+	}{
+		"ENHANCE_YOUR_CALM":        {func(c conn, stream uint32) { c.reset(stream, enhanceYourCalm) }, true, 1},
+		"INTERNAL_ERROR":           {func(c conn, stream uint32) { c.reset(stream, internalError) }, true, 0},
+		"CANCEL":                   {func(c conn, stream uint32) { c.reset(stream, cancelled) }, true, 0},
+		"NO_ERROR":                 {func(c conn, stream uint32) { c.reset(stream, noError) }, true, 0},
+		"FLOW_CONTROL_ERROR":       {func(c conn, stream uint32) { c.reset(stream, flowControlError) }, false, 0},
+		"GOAWAY ENHANCE_YOUR_CALM": {func(c conn, stream uint32) { c.goAway(stream, enhanceYourCalm) }, true, 1},
+		"GOAWAY INTERNAL_ERROR":    {func(c conn, stream uint32) { c.goAway(stream, internalError) }, true, 0},
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			srv, base := serveHTTP2(t, func(n int64, to conn, stream uint32) {
+				if n == 1 {
+					c.end(to, stream)
+					return
+				}
+				to.ok(stream)
+			})
+			s := open(t, scheduler.Config{})
+			res, err := client(t, &ratehttp.Transport{Scheduler: s, Base: base}).Do(request(t, method, srv.url, "x"))
+			again := c.again && method == "GET" // a POST may have been obeyed
+			require.Equal(t, again, err == nil, "%s %s: %v", method, name, err)
+			if again {
+				require.Empty(t, text(t, res, err))
+			}
+			require.EqualValues(t, c.rateLimited, s.Snapshot().Totals.RateLimited, name)
+			idle(t, s, nil)
+		}
+	}
+}
 
 // The frames, flags and codes of RFC 9113 that the tests need.
 const (
@@ -18,7 +87,7 @@ const (
 
 	ack, endStream, endHeaders = 1, 1, 4
 
-	noError, protocolError, internalError, refusedStream, cancelled, enhanceYourCalm = 0, 1, 2, 7, 8, 11
+	noError, internalError, flowControlError, refusedStream, cancelled, enhanceYourCalm = 0, 2, 3, 7, 8, 11
 )
 
 // h2 is an HTTP/2 server that does to a request what a test likes. net/http's is too well-behaved.
@@ -27,38 +96,37 @@ type h2 struct {
 	requests atomic.Int64
 }
 
-// conn is a connection of it.
-type conn struct{ net.Conn }
+// conn is a connection of it. What the server has to say waits its turn in out: a client may not listen before it has said its own.
+type conn struct {
+	net.Conn
+	out chan []byte
+}
 
 // serveHTTP2 has a server that calls handle for each request.
 func serveHTTP2(t *testing.T, handle func(n int64, c conn, stream uint32)) (*h2, *http.Transport) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s := &h2{url: "http://" + l.Addr().String()}
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() {
-				defer c.Close()
-				s.serve(conn{c}, handle)
-			})
-		}
-	})
+	s := new(h2)
+	s.url = listen(t, func(c net.Conn) { s.serve(c, handle) })
 	base := &http.Transport{Protocols: new(http.Protocols)}
 	base.Protocols.SetUnencryptedHTTP2(true)
-	t.Cleanup(func() {
-		base.CloseIdleConnections()
-		_ = l.Close()
-		conns.Wait()
-	})
+	t.Cleanup(base.CloseIdleConnections)
 	return s, base
 }
 
-func (s *h2) serve(c conn, handle func(n int64, c conn, stream uint32)) {
+func (s *h2) serve(nc net.Conn, handle func(n int64, c conn, stream uint32)) {
+	c := conn{nc, make(chan []byte, 100)}
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		defer c.Close()
+		for b := range c.out {
+			if b == nil {
+				_ = c.Close()
+			} else {
+				_, _ = c.Write(b)
+			}
+		}
+	})
+	defer writing.Wait()
+	defer close(c.out)
 	if _, err := io.ReadFull(c, make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))); err != nil {
 		return
 	}
@@ -83,7 +151,7 @@ func (s *h2) serve(c conn, handle func(n int64, c conn, stream uint32)) {
 func (c conn) frame(kind, flags byte, stream uint32, payload []byte) {
 	b := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind))
 	b = binary.BigEndian.AppendUint32(append(b, flags), stream)
-	_, _ = c.Write(append(b, payload...))
+	c.out <- append(b, payload...)
 }
 
 // ok answers with 200 and no body.
@@ -97,5 +165,5 @@ func (c conn) reset(stream, code uint32) {
 // goAway ends the connection. It has dealt with the streams up to last.
 func (c conn) goAway(last, code uint32) {
 	c.frame(frameGoAway, 0, 0, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, last), code))
-	_ = c.Close()
+	c.out <- nil // to close the connection
 }

@@ -1,10 +1,10 @@
 package ratehttp
 
 import (
-	"errors"
-	"net"
 	"net/http"
 	"net/url"
+
+	"example.com/fairlead/retry"
 )
 
 // Idempotent reports whether the request of an attempt may be sent twice: by its method, which RFC 9110 calls idempotent (GET, HEAD,
@@ -22,7 +22,7 @@ func (x *exchange) mayRepeat(a Attempt) bool {
 	switch {
 	case !replayable(x.req):
 		return false
-	case refused(a.Response) || neverLeft(a.Err):
+	case refused(a.Response) || retry.NotProcessed(a.Err):
 		return true
 	case x.t.Repeatable != nil:
 		return x.t.Repeatable(a)
@@ -40,12 +40,6 @@ func refused(res *http.Response) bool {
 		return true
 	}
 	return false // a 503 may have come from a proxy, after the fact
-}
-
-// neverLeft says whether there was not even a connection.
-func neverLeft(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // replayable says whether there is another body for another attempt, or no body at all.

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -19,12 +18,8 @@ import (
 
 // hangsUp is a server that answers the first request of each connection, and reads the second and hangs up.
 func hangsUp(t *testing.T) (url string, requests *atomic.Int64) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
 	requests = new(atomic.Int64)
-	var conns sync.WaitGroup
-	serve := func(c net.Conn) {
-		defer c.Close()
+	return listen(t, func(c net.Conn) {
 		in := bufio.NewReader(c)
 		for first := true; ; first = false {
 			if _, err := http.ReadRequest(in); err != nil {
@@ -35,21 +30,7 @@ func hangsUp(t *testing.T) (url string, requests *atomic.Int64) {
 			}
 			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		}
-	}
-	conns.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() { serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		conns.Wait()
-	})
-	return "http://" + l.Addr().String(), requests
+	}), requests
 }
 
 // TestH67_ResentPays: what net/http sends again by itself pays, in each of its attempts.
@@ -57,9 +38,7 @@ func TestH67_ResentPays(t *testing.T) {
 	url, requests := hangsUp(t)
 	s := open(t, scheduler.Config{})
 	cost := func(*http.Request) []scheduler.Option { return []scheduler.Option{scheduler.Cost(3)} }
-	base := new(http.Transport)
-	defer base.CloseIdleConnections()
-	c := client(t, &ratehttp.Transport{Scheduler: s, Base: base, Options: cost})
+	c := client(t, &ratehttp.Transport{Scheduler: s, Options: cost})
 	traced := 0
 	for range 20 {
 		trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { traced++ }}
@@ -73,7 +52,6 @@ func TestH67_ResentPays(t *testing.T) {
 	require.EqualValues(t, 3*39, s.Snapshot().Ledger.Spent)
 	require.EqualValues(t, 20, s.Snapshot().Totals.Attempts)
 	require.Equal(t, 39, traced, "a trace of the caller's own sees them all")
-	base.CloseIdleConnections()
 }
 
 // TestH67_RefusedStreamPays: so does a stream that an HTTP/2 server has refused.

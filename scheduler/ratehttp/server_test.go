@@ -1,11 +1,14 @@
 package ratehttp_test
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -75,6 +78,34 @@ func write(w http.ResponseWriter, answer string) {
 	code := 0
 	_, _ = fmt.Sscan(status, &code)
 	w.WriteHeader(code)
+}
+
+// listen has a server of one's own that serves each connection. What is left of them by the end of the test is closed.
+func listen(t *testing.T, serve func(net.Conn)) (url string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, over := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+			all.Go(func() {
+				defer stop()
+				defer c.Close()
+				serve(c)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		over()
+		all.Wait()
+	})
+	return "http://" + l.Addr().String()
 }
 
 // client gives a transport connections of its own, and a client.
