@@ -22,7 +22,9 @@
 //
 // Seconds, milliseconds, durations such as 6m0s, points in time as RFC 3339, as an HTTP date or as a Unix time
 // in seconds or milliseconds are told apart by their form and size: a number of more than 10⁹ seconds, which
-// is 31 years, is a Unix time. Points in time are compared with the now that was given.
+// is 31 years, is a Unix time. Points in time are compared with the server's clock, as the response's Date tells it (and Age, if a cache has kept
+// it), since ours may be another. Without a Date, and if the two clocks are more than a day apart, they are compared with the now that was
+// given. Whatever comes of it is by the clock of that now.
 //
 // What a server sends may be nonsense. A field that cannot be read counts as absent, and is named in
 // [Observations].Doubtful. Whatever is sent, no wait is negative, none overflows (it stays at the longest

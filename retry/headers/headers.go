@@ -29,7 +29,7 @@ type Budget struct {
 	Unit      string        // what is counted, if the policy says: "content-bytes", "concurrent-requests"; otherwise ""
 	Limit     int64         // the most that can be had in a window; -1 if unknown
 	Remaining int64         // what is left of it; -1 if unknown, never above a known Limit
-	Reset     time.Time     // when it is full again, in the past if that was before now; zero if unknown
+	Reset     time.Time     // when it is full again, by the clock of At, in the past if that was before At; zero if unknown
 	Window    time.Duration // how long it takes from empty to full; 0 if unknown
 }
 
@@ -55,6 +55,7 @@ func Parse(h http.Header, now time.Time) Observations {
 type reader struct {
 	header http.Header
 	now    time.Time
+	server time.Time // now by the server's clock, once that was asked for
 	seen   Observations
 	drafts int    // the first of seen.Budgets that the IETF's fields told of
 	early  []item // policies in RateLimit-Limit
@@ -237,9 +238,9 @@ func (r *reader) until(field string, unit time.Duration) (longest time.Duration,
 		if line = trim(line); line == "" || line == "-1" { // Azure: unknown
 			continue
 		}
-		d, ok := until(line, unit, r.now)
+		d, ok := until(line, unit, r)
 		if !ok {
-			d, ok = untilAll(line, unit, r.now)
+			d, ok = untilAll(line, unit, r)
 		}
 		if ok {
 			longest, said = max(longest, d), true
@@ -251,10 +252,10 @@ func (r *reader) until(field string, unit time.Duration) (longest time.Duration,
 }
 
 // untilAll reads several lines of which a proxy made one. No date has two parts that are times by themselves.
-func untilAll(line string, unit time.Duration, now time.Time) (longest time.Duration, ok bool) {
+func untilAll(line string, unit time.Duration, r *reader) (longest time.Duration, ok bool) {
 	longest = math.MinInt64
 	for part := range strings.SplitSeq(line, ",") {
-		d, ok := until(trim(part), unit, now)
+		d, ok := until(trim(part), unit, r)
 		if !ok {
 			return 0, false
 		}

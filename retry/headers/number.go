@@ -72,33 +72,33 @@ const (
 	latestMillis   = 1e15 // is in the year 33658, and so is saturation
 )
 
-// until is how long from now the moment is that s tells of: a number of units, or since 1970 if it is too big for that;
+// until returns how long from now the moment is that s tells of: a number of units, or since 1970 if it is too big for that;
 // a duration such as 6m0s; a date. It is negative if that has passed.
-func until(s string, unit time.Duration, now time.Time) (d time.Duration, ok bool) {
+func until(s string, unit time.Duration, r *reader) (d time.Duration, ok bool) {
 	n, rest, ok := leading(s)
 	switch {
 	case !ok:
-		return date(s, now)
+		return date(s, r)
 	case rest != "":
 		if d, ok = duration(s); ok {
 			return d, true
 		}
-		return date(s, now)
+		return date(s, r)
 	}
-	return after(n, unit, now), true
+	return after(n, unit, r), true
 }
 
-// after is how long from now n units are, or the time that n tells of if it is too big for units.
-func after(n decimal, unit time.Duration, now time.Time) (d time.Duration) {
+// after returns how long from now n units are, or the time that n tells of if it is too big for units.
+func after(n decimal, unit time.Duration, r *reader) (d time.Duration) {
 	switch limit := uint64(longestSeconds * (time.Second / unit)); {
 	case n.whole <= limit:
 		return n.times(unit)
 	case n.whole > latestMillis:
 		return math.MaxInt64
 	case n.whole >= earliestMillis:
-		return time.UnixMilli(int64(n.whole)).Sub(now)
+		return time.UnixMilli(int64(n.whole)).Sub(r.theirs())
 	}
-	d = time.Unix(int64(n.whole), 0).Sub(now)
+	d = time.Unix(int64(n.whole), 0).Sub(r.theirs())
 	part := decimal{part: n.part, over: n.over}.times(time.Second)
 	return d + min(part, math.MaxInt64-max(d, 0))
 }
@@ -141,18 +141,18 @@ func duration(s string) (sum time.Duration, ok bool) {
 }
 
 // date reads RFC 3339 and the three forms of HTTP (RFC 9110, section 5.6.7).
-func date(s string, now time.Time) (d time.Duration, ok bool) {
+func date(s string, r *reader) (d time.Duration, ok bool) {
 	if len(s) < len("Sun Nov  6 08:49:37 1994") && len(s) < len("2006-01-02T15:04:05Z") {
 		return 0, false // parsing in vain costs more than all the rest
 	}
 	if at, err := time.Parse(time.RFC3339, s); err == nil {
-		return at.Sub(now), true
+		return at.Sub(r.theirs()), true
 	}
 	at, err := http.ParseTime(s)
 	if err != nil || strings.Contains(s, ",") && !strings.HasSuffix(s, " GMT") {
 		return 0, false // other zones are read by the machine's own names of them
 	}
-	return at.Sub(now), true
+	return at.Sub(r.theirs()), true
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -181,7 +181,7 @@ func (r *reader) joined(field string) string {
 
 // later is that many seconds from now, or a Unix time.
 func (r *reader) later(v bare) time.Time {
-	return r.now.Add(after(decimal{whole: uint64(v.n), over: 1}, time.Second, r.now))
+	return r.now.Add(after(decimal{whole: uint64(v.n), over: 1}, time.Second, r))
 }
 
 // natural says whether v is there and is what a draft calls a non-negative Integer.
