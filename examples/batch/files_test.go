@@ -155,3 +155,26 @@ func TestH74_LockOfAReplacedFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2*rounds, strings.Count(string(text), "-00000001"), "some were written to a file that was replaced")
 }
+
+// TestH72_OutputTakenAway: an output that is removed, or moved, under a run ends the run at its next
+// result, since the next run would not find any of them.
+func TestH72_OutputTakenAway(t *testing.T) {
+	for how, take := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"moved":   func(path string) error { return os.Rename(path, path+".old") },
+		"replaced": func(path string) error {
+			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, nil, 0o600))
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			st := newSite(t, generous, requests(20)...)
+			g := st.gate()
+			r := st.start("-in-flight", "1")
+			<-g.held
+			require.NoError(t, take(st.out))
+			g.open()
+			<-r.ended
+			require.ErrorContains(t, r.err, st.out+" has been moved or removed while this run writes to it: the same command goes on once that is mended")
+		})
+	}
+}

@@ -115,7 +115,9 @@ func outputOf(t *testing.T, path, text string) *output {
 	require.NoError(t, err)
 	_, err = file.Seek(0, io.SeekStart)
 	require.NoError(t, err)
-	return &output{path: path, file: file}
+	info, err := file.Stat()
+	require.NoError(t, err)
+	return &output{path: path, file: file, info: info}
 }
 
 // FuzzInput: whatever a file of requests holds, no line is lost or counted twice, a line

@@ -14,6 +14,7 @@ import (
 type output struct {
 	path    string
 	file    *os.File // locked
+	info    os.FileInfo
 	created bool     // by this run
 	done    []uint32 // by line number: the hash of an answered line, or 0
 	any     bool     // some line is answered
@@ -41,11 +42,10 @@ func openOutput(path string) (*output, error) {
 			return nil, errors.Join(fmt.Errorf("%s: %w", path, errLocked), file.Close())
 		}
 		info, err := file.Stat()
-		named, gone := os.Stat(path)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, errors.Join(&fileError{"-out", path, reason(err)}, file.Close())
-		case gone == nil && os.SameFile(info, named):
+		}
+		if out.info = info; out.named() {
 			if !created {
 				out.last = info.ModTime()
 			}
@@ -53,6 +53,12 @@ func openOutput(path string) (*output, error) {
 		}
 		_ = file.Close() // another run has just replaced it or removed it
 	}
+}
+
+// named reports whether the path still leads to the file.
+func (out *output) named() bool {
+	there, err := os.Stat(out.path)
+	return err == nil && os.SameFile(out.info, there)
 }
 
 // resume cuts off a torn last line, and learns from the others which lines of an input of so
@@ -138,7 +144,12 @@ func (out *output) check(ctx context.Context, in *input) error {
 	return err
 }
 
+// write appends a result. It fails if the file was moved or removed: the next run would not
+// find what is in it, and pay for all of it again.
 func (out *output) write(r *result) error {
+	if !out.named() {
+		return fmt.Errorf("%s has been moved or removed while this run writes to it", out.path)
+	}
 	text, err := r.encode(maxResult)
 	if err != nil {
 		return err
