@@ -64,7 +64,7 @@ func TestCompare(t *testing.T) {
 // TestNaive: six attempts and no more, of which each that was let through has cost tokens.
 func TestNaive(t *testing.T) {
 	const n = 5
-	lines, err := readRequests(file(t, n))
+	lines, _, err := readRequests(file(t, n))
 	require.NoError(t, err)
 	run := func(api strict.Config) figures {
 		f, err := measure(api, n, func(url string) error { return naive(t.Context(), lines, url, 2, time.Microsecond) })
@@ -96,6 +96,6 @@ func TestBadFile(t *testing.T) {
 
 	// What batch has to complain of is told.
 	set := setting{in: file(t, 1), inFlight: 0, api: strict.Config{PerMinute: 1000, Burst: 1000}}
-	_, _, err := both(t.Context(), set, nil)
+	_, _, err := both(t.Context(), set, nil, nil)
 	require.ErrorContains(t, err, "-in-flight 0: it must be at least 1")
 }

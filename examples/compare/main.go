@@ -74,14 +74,14 @@ func main() {
 
 // compare runs both and prints what their APIs have seen.
 func compare(ctx context.Context, set setting, w io.Writer) error {
-	lines, err := readRequests(set.in)
+	lines, text, err := readRequests(set.in)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "The same %d requests, %d in flight, against an API of\n%v; a full quota for each.\n", len(lines), set.inFlight, set.api)
 	fmt.Fprintf(w, "It fails %.3g %% of what it lets through, drops %.3g %%, and answers %.3g %% %v late.\n\n",
 		100*set.api.FailRate, 100*set.api.DropRate, 100*set.api.SlowRate, set.api.Slow)
-	goroutines, fairlead, err := both(ctx, set, lines)
+	goroutines, fairlead, err := both(ctx, set, lines, text)
 	if err != nil {
 		return err
 	}
@@ -90,12 +90,16 @@ func compare(ctx context.Context, set setting, w io.Writer) error {
 }
 
 // both runs one after the other. What batch writes is thrown away.
-func both(ctx context.Context, set setting, lines []request) (goroutines, fairlead figures, err error) {
+func both(ctx context.Context, set setting, lines []request, text []byte) (goroutines, fairlead figures, err error) {
 	dir, err := os.MkdirTemp("", "compare")
 	if err != nil {
 		return goroutines, fairlead, err
 	}
 	defer os.RemoveAll(dir)
+	set.in = filepath.Join(dir, "requests.jsonl")
+	if err := os.WriteFile(set.in, text, 0o600); err != nil {
+		return goroutines, fairlead, err
+	}
 	program := filepath.Join(dir, "batch.exe")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "example.com/fairlead/examples/batch").CombinedOutput(); err != nil {
 		return goroutines, fairlead, fmt.Errorf("building batch: %w\n%s", err, out)

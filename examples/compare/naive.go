@@ -20,22 +20,20 @@ type request struct {
 	Body json.RawMessage
 }
 
-func readRequests(path string) ([]request, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// readRequests reads a file of requests, and returns its text as well: a pipe can't be read again.
+func readRequests(path string) (all []request, text []byte, err error) {
+	if text, err = os.ReadFile(path); err != nil {
+		return nil, nil, err
 	}
-	defer f.Close()
-	var all []request
-	for in := json.NewDecoder(f); ; {
+	for in := json.NewDecoder(bytes.NewReader(text)); ; {
 		var r request
 		switch err := in.Decode(&r); {
 		case err == io.EOF:
-			return all, nil
+			return all, text, nil
 		case err != nil:
-			return nil, fmt.Errorf("%s: request %d: %w", path, len(all)+1, err)
+			return nil, nil, fmt.Errorf("%s: request %d: %w", path, len(all)+1, err)
 		case r.URL == "" || r.Body == nil:
-			return nil, fmt.Errorf(`%s: request %d: it needs a "url" and a "body"`, path, len(all)+1)
+			return nil, nil, fmt.Errorf(`%s: request %d: it needs a "url" and a "body"`, path, len(all)+1)
 		}
 		all = append(all, r)
 	}
