@@ -39,7 +39,7 @@ type Runner interface {
 // function waits for, such as a ticker's or that of another scheduler on the same mock, makes Advance wait for one
 // function less; so give each test a mock of its own.
 //
-// It panics if d is negative, and if s keeps asking to be woken at an instant that has come already.
+// It panics if d is negative, if s is not on this mock, and if s keeps asking to be woken at an instant that has come already.
 func Advance(s Syncer, mock *Mock, d time.Duration) {
 	if d < 0 {
 		panic(fmt.Sprintf("clocktest: Advance(%v) would move the clock back: that is what Rewind is for", d))
@@ -112,11 +112,14 @@ func quiet(s Syncer, mock *Mock, enough func() bool) (next time.Time, ok bool) {
 		if timers > 0 && (!ok || first.Before(next)) {
 			next, ok = first, true
 		}
-		waiting := max(0, timers-own)
-		if timers == before && functions <= waiting || enough() {
+		waiting := timers - own
+		if timers == before && waiting >= 0 && functions <= waiting || enough() {
 			return next, ok
 		}
 		if time.Since(began) > longestRun {
+			if waiting < 0 {
+				panic("clocktest: the scheduler has set a timer that is not the mock's: pass the mock as Config.Clock")
+			}
 			panic(unreturned(mock, functions-waiting))
 		}
 		time.Sleep(pause)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock"
 	"example.com/fairlead/clock/clocktest"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
@@ -166,6 +167,23 @@ func TestAdvanceDoesNotWaitForReservations(t *testing.T) {
 	clocktest.Advance(s, mock, time.Hour)
 	r.Done(nil)
 	require.EqualValues(t, 1, s.Snapshot().Totals.Succeeded)
+}
+
+// TestAdvanceNoticesAnotherClock: a Config.Clock that was forgotten is not a test in which nothing happens.
+func TestAdvanceNoticesAnotherClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mock := clocktest.NewMock()
+		for _, other := range []clock.Clock{nil, clocktest.NewMock()} {
+			s, err := scheduler.New(scheduler.Config{Clock: other, Limit: bucket.PerMinute(1).Burst(1)})
+			require.NoError(t, err)
+			for range 2 {
+				submit(t, s, func(context.Context) error { return nil })
+			}
+			require.PanicsWithValue(t, "clocktest: the scheduler has set a timer that is not the mock's: pass the mock as Config.Clock",
+				func() { clocktest.Advance(s, mock, time.Second) })
+			s.Close()
+		}
+	})
 }
 
 // TestAdvanceUntil: it sees what happens on other goroutines, and moves no further.

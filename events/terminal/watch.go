@@ -37,6 +37,9 @@ const (
 	everyLine = 30 * time.Second // at most
 )
 
+// longestBegun is how much of a line is kept that has no end yet.
+const longestBegun = 1 << 16
+
 // View shows a scheduler. Its methods may be called from any goroutine.
 type View struct {
 	s    *scheduler.Scheduler
@@ -87,8 +90,9 @@ func Watch(s *scheduler.Scheduler, cfg Config) *View {
 func (v *View) Stop() { v.stop() }
 
 // Write writes lines to Out: above the picture, if there is one. The beginning of a line waits for
-// its end, or for Stop; after Stop, nothing waits. Control characters, but for line ends and tabs,
-// are made visible as by [Visible], those of colours too: turn a logger's colours off.
+// its end, or for Stop, unless it is longer than 64 KiB; after Stop, nothing waits. Control
+// characters, but for line ends and tabs, are made visible as by [Visible]. Those of colours are
+// among them, so turn a logger's colours off.
 func (v *View) Write(p []byte) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -98,13 +102,17 @@ func (v *View) Write(p []byte) (int, error) {
 		}
 		return len(p), nil
 	}
-	end := bytes.LastIndexByte(p, '\n') + 1
-	if end == 0 {
-		v.begun = append(v.begun, p...)
+	whole, rest := append(v.begun, p...), []byte(nil)
+	switch end := bytes.LastIndexByte(whole, '\n') + 1; {
+	case end > 0:
+		whole, rest = whole[:end], append(rest, whole[end:]...)
+	case len(whole) <= longestBegun:
+		v.begun = whole
 		return len(p), nil
+	default:
+		whole = append(whole, '\n')
 	}
-	whole := append(v.begun, p[:end]...)
-	v.begun = append([]byte(nil), p[end:]...)
+	v.begun = rest
 	if err := v.show(message(whole)); err != nil {
 		return 0, err
 	}

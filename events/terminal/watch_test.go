@@ -115,6 +115,21 @@ func TestWrite(t *testing.T) {
 	})
 }
 
+// TestWriteWithoutEnd: what never ends its line is kept up to a bound.
+func TestWriteWithoutEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, s *scheduler.Scheduler, out *file) {
+		view := Watch(s, Config{Out: out})
+		defer view.Stop()
+		dots := strings.Repeat(".", longestBegun)
+		fmt.Fprint(view, dots)
+		require.Empty(t, out.String())
+		fmt.Fprint(view, ".")
+		require.Equal(t, "0s|"+dots+".\n", out.String())
+		fmt.Fprint(view, "more\nand more")
+		require.Equal(t, "0s|"+dots+".\n0s|more\n", out.String())
+	})
+}
+
 // full is a writer to a disk that has no room.
 type full struct{}
 
