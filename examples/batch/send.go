@@ -47,32 +47,45 @@ type reply struct {
 	away   bool // no connection could be made, and that may pass
 }
 
-// send makes one attempt.
-func (s *sender) send(l *line) (r reply) {
+// send makes one attempt. If the server has closed a connection that was idle, which shows only when a
+// request goes out on it, the request goes out once more, on a new one.
+func (s *sender) send(l *line) reply {
+	r, stale := s.once(l)
+	if stale {
+		s.transport.CloseIdleConnections()
+		first := r
+		r, _ = s.once(l)
+		r.sends += first.sends
+	}
+	return r
+}
+
+// once sends a request, and reports whether it was lost with a connection that was idle before.
+func (s *sender) once(l *line) (r reply, stale bool) {
 	ctx, cancel := context.WithTimeout(s.attempts, s.timeout)
 	defer cancel()
 	var sent sends
 	defer func() { r.sends = int(sent.times.Load()) }()
 	req, err := s.request(httptrace.WithClientTrace(ctx, sent.trace()), l)
 	if err != nil {
-		return reply{err: err}
+		return reply{err: err}, false
 	}
 	res, err := s.transport.RoundTrip(req)
 	if err != nil {
-		return s.failure(ctx, err, sent.connected.Load())
+		return s.failure(ctx, err, sent.connected.Load()), sent.reused.Load() && ctx.Err() == nil
 	}
 	defer res.Body.Close()
 	s.reached.Store(true)
 	seen := headers.Parse(res.Header, time.Now())
 	body, err := s.read(res)
 	if err != nil && !errors.As(err, new(*tooLongError)) {
-		return reply{err: s.late(ctx, err), seen: seen}
+		return reply{err: s.late(ctx, err), seen: seen}, false
 	}
 	if err != nil && res.StatusCode/100 == 2 {
-		return reply{err: err, seen: seen}
+		return reply{err: err, seen: seen}, false
 	}
 	answer, err := s.judge(res, body, seen) // a refusal stays one if it is too long to be kept
-	return reply{answer: answer, err: err, seen: seen}
+	return reply{answer: answer, err: err, seen: seen}, false
 }
 
 func (s *sender) request(ctx context.Context, l *line) (*http.Request, error) {
@@ -98,19 +111,22 @@ func (s *sender) request(ctx context.Context, l *line) (*http.Request, error) {
 // sends counts how often a request goes out. Its fields may be written after the answer is there.
 type sends struct {
 	connected atomic.Bool
+	reused    atomic.Bool // the latest connection, and no answer has begun on it
 	wrote     atomic.Bool
 	times     atomic.Int32
 }
 
 func (s *sends) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) {
+		GotConn: func(got httptrace.GotConnInfo) {
 			s.connected.Store(true)
+			s.reused.Store(got.Reused)
 			if s.wrote.Swap(false) || s.times.Load() == 0 {
 				s.times.Add(1)
 			}
 		},
-		WroteHeaders: func() { s.wrote.Store(true) },
+		WroteHeaders:         func() { s.wrote.Store(true) },
+		GotFirstResponseByte: func() { s.reused.Store(false) },
 	}
 }
 

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/retry"
+	"example.com/fairlead/retry/headers"
+)
+
+// TestH80_KeysAreShownNowhere: a key in a header or in a URL is in no result, no picture, no trace and no message,
+// whatever fails.
+func TestH80_KeysAreShownNowhere(t *testing.T) {
+	t.Setenv("TEST_KEY", "s3cret")
+	dropped := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer dropped.Close()
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // else the server does not see the client go
+		<-r.Context().Done()
+	}))
+	defer slow.Close()
+	odd := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "https://%zz?key=s3cret")
+		w.WriteHeader(http.StatusFound)
+	}))
+	defer odd.Close()
+	for name, url := range map[string]string{
+		"dropped":   dropped.URL,
+		"slow":      slow.URL,
+		"no moving": odd.URL,
+		"away":      "http://" + newPlace(t).address,
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newSite(t, generous, `{"custom_id":"a","url":"/x?own=s3cret","body":{}}`, `{"custom_id":"b","url":"ftp://me:s3cret@h/?k=s3cret","body":{}}`,
+				`{"custom_id":"c","url":"https://h/%zz?key=s3cret","body":{}}`, `{"custom_id":"d","url":"/x?own=s3cret","method":"A B","body":{}}`)
+			st.url = strings.Replace(url, "http://", "http://me:s3cret@", 1) + "/v1?key=s3cret"
+			page, trace := filepath.Join(t.TempDir(), "run.html"), filepath.Join(t.TempDir(), "run.json")
+			r := st.start("-header", "Authorization: Bearer $TEST_KEY", "-retries", "1", "-max-away", "3ms", "-timeout", "30ms", "-report", page, "-trace", trace)
+			sum := r.result(t)
+			require.Equal(t, 4, sum.failed+sum.todo)
+			all := r.log.String() + sum.String() + fmt.Sprint(sum.left, sum.stopped)
+			for _, path := range []string{st.out, page, trace} {
+				text, err := os.ReadFile(path)
+				require.NoError(t, err)
+				all += string(text)
+			}
+			require.Contains(t, all, "key=…")
+			require.NotContains(t, all, "s3cret")
+		})
+	}
+}
+
+// TestEscapes: the program itself: neither a server nor a file makes a terminal do anything.
+func TestEscapes(t *testing.T) {
+	program := build(t)
+	const nasty = "\x1b]0;title\x07\x1b[2J\u009b31m\u202e\x7f"
+	quoted, err := json.Marshal(nasty)
+	require.NoError(t, err)
+	st := newSite(t, generous, `{"custom_id":`+string(quoted)+`,"url":"/v1/x","body":{}}`, `{"custom_id":"a","url":`+string(quoted)+`,"body":{}}`)
+	run := func(code int, args ...string) {
+		cmd := exec.Command(program, args...)
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		_ = cmd.Run() // the code says it
+		require.Equal(t, code, cmd.ProcessState.ExitCode(), stderr.String())
+		require.Empty(t, stdout.String())
+		for _, r := range stderr.String() {
+			require.False(t, r < ' ' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\u202e', "%q in %q", r, stderr.String())
+		}
+		require.Contains(t, stderr.String(), `\x1b`)
+	}
+	for status, body := range map[int]string{503: `{"error":{"message":` + string(quoted) + `}}`, 401: `{"error":` + string(quoted) + `}`, 400: `{"error":{"message":` + string(quoted) + `}}`} {
+		st.refuseAll(status, body)
+		st.out += "x"
+		run(exitFailed, st.args("-retries", "0")...)
+	}
+	if runtime.GOOS != "windows" { // which has no such names
+		run(exitUsage, "-in", st.in+nasty, "-out", st.out)
+	}
+	run(exitUsage, "-in", st.in, "-out", st.out, nasty)
+	run(exitUsage, "-in", st.in, "-out", st.out, "-"+nasty)
+	run(exitUsage, "-in", st.in, "-out", st.out, "-url", nasty)
+}
+
+// TestHelpGoesToStdout: and a fault takes one line.
+func TestHelpGoesToStdout(t *testing.T) {
+	program := build(t)
+	for _, flag := range []string{"-h", "-help"} {
+		cmd := exec.Command(program, flag)
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		require.NoError(t, cmd.Run())
+		require.Equal(t, help(), stdout.String())
+		require.Empty(t, stderr.String())
+	}
+	cmd := exec.Command(program, "-rate", "5")
+	text, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Equal(t, exitUsage, cmd.ProcessState.ExitCode())
+	require.Equal(t, "batch: flag provided but not defined: -rate (batch -h explains the flags)\n", string(text))
+}
+
+// TestH81_ErrorsInsideOfA200: what is an error is no answer, whatever the status.
+func TestH81_ErrorsInsideOfA200(t *testing.T) {
+	transient, limited := retry.Verdict{Kind: retry.KindTransient}, retry.Verdict{Kind: retry.KindRateLimited}
+	for body, want := range map[string]*retry.Verdict{
+		`{"error":null,"choices":[]}`: nil,
+		`{"error":""}`:                nil,
+		`{"error":{}}`:                nil,
+		`{"error":[]}`:                nil,
+		`{"error":false}`:             nil,
+		`{"error":0}`:                 nil,
+		`{"errors":{"a":1}}`:          nil,
+		`["error"]`:                   nil,
+		`"error"`:                     nil,
+		`{"error":{"message":"upstream is busy","code":429}}`: &limited,
+		`{"error":{"code":503}}`:                              &transient,
+		`{"error":{"code":"server_error"}}`:                   &transient,
+		`{"error":{"code":12}}`:                               &transient,
+		`{"error":"overloaded"}`:                              &transient,
+		`{"error":true}`:                                      &transient,
+		`{"error":{"code":400}}`:                              {},
+		`{"error":{"code":"insufficient_quota"}}`:             {},
+		`{"error":{"code":429,"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34s"}]}}`: {Kind: retry.KindRateLimited, Wait: 34 * time.Second},
+	} {
+		res := &http.Response{StatusCode: 200, Status: "200 OK"}
+		answer, err := new(sender).judge(res, json.RawMessage(body), headers.Observations{})
+		if want == nil {
+			require.NoError(t, err, body)
+			require.Equal(t, body, string(answer.Body))
+			continue
+		}
+		require.Nil(t, answer, body)
+		require.Equal(t, *want, retry.Classify(err), body)
+		require.ErrorContains(t, err, "200 OK, but its body is an error")
+	}
+}
+
+// TestH81_WaitInTheBody: the longest of the waits that a refusal asks for counts, wherever it is.
+func TestH81_WaitInTheBody(t *testing.T) {
+	const body = `{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]}}`
+	for header, want := range map[string]time.Duration{"": 34500 * time.Millisecond, "10": 34500 * time.Millisecond, "60": time.Minute} {
+		for _, status := range []int{429, 503} {
+			seen := headers.Parse(http.Header{"Retry-After": {header}}, time.Now())
+			_, err := new(sender).judge(&http.Response{StatusCode: status}, json.RawMessage(body), seen)
+			require.Equal(t, want, retry.Classify(err).Wait, "%d %s", status, header)
+		}
+	}
+	_, err := new(sender).judge(&http.Response{StatusCode: 400}, json.RawMessage(body), headers.Observations{})
+	require.False(t, retry.Classify(err).Retryable(), "a wait makes nothing worth a retry")
+}
+
+// TestH82_ResentPays: what goes out again because the server has closed an idle connection loses no retry, and pays.
+// A GET is sent again by net/http, a POST by batch.
+func TestH82_ResentPays(t *testing.T) {
+	for _, method := range []string{"GET", "POST"} {
+		var mu sync.Mutex
+		asked, connections := 0, map[string]int{}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			mu.Lock()
+			defer mu.Unlock()
+			asked++
+			if connections[r.RemoteAddr]++; connections[r.RemoteAddr] > 1 {
+				panic(http.ErrAbortHandler) // as though it had been closed just before
+			}
+			_, _ = w.Write([]byte(`{}`))
+		}))
+		defer server.Close()
+		lines := make([]string, 20)
+		for i := range lines {
+			lines[i] = fmt.Sprintf(`{"custom_id":"%d","method":%q,"url":"/x"}`, i, method)
+		}
+		st := newSite(t, generous, lines...)
+		st.url = server.URL
+		r := st.start("-in-flight", "1", "-retries", "0", "-tpm", "1000000")
+		require.Equal(t, 20, r.result(t).answered)
+		snap := r.s.Snapshot()
+		require.Zero(t, snap.Totals.Retries, method)
+		for _, b := range snap.Budgets {
+			if b.Name == requestBudget {
+				require.EqualValues(t, asked, b.Ledger.Spent-b.Ledger.Refunded, method)
+			}
+		}
+		require.Greater(t, asked, 30)
+	}
+}
+
+// TestHostHeader: net/http wants it elsewhere than among the headers.
+func TestHostHeader(t *testing.T) {
+	var host, user string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host = r.Host
+		user, _, _ = r.BasicAuth()
+	}))
+	defer server.Close()
+	st := newSite(t, generous, requests(1)...)
+	st.url = strings.Replace(server.URL, "http://", "http://me:pw@", 1)
+	_, err := st.process("-header", "Host: api.example.com")
+	require.NoError(t, err)
+	require.Equal(t, "api.example.com", host)
+	require.Equal(t, "me", user)
+}
+
+// TestTimeoutSaysSo: an attempt that took too long names the flag that said so.
+func TestTimeoutSaysSo(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	s := sender{attempts: t.Context(), timeout: time.Minute}
+	err := s.late(ctx, errors.New("EOF"))
+	require.EqualError(t, err, "not over after 1m0s (-timeout): EOF")
+	require.True(t, retry.Classify(err).Retryable())
+}
