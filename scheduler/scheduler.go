@@ -128,7 +128,10 @@ func askAfter[T any](s *Scheduler, question func(*owner) T) (T, bool) {
 	return <-answer, true
 }
 
-// Now returns the time by the scheduler's clock: see [Config.Clock].
+// Clock returns the clock that the scheduler lives by: see [Config.Clock].
+func (s *Scheduler) Clock() clock.Clock { return s.clock }
+
+// Now returns the time by the scheduler's clock.
 func (s *Scheduler) Now() time.Time { return s.clock.Now() }
 
 // Snapshot returns the state at this instant, after everything that this goroutine

@@ -11,7 +11,8 @@
 // # A request is a call
 //
 // Each attempt waits for its turn and pays, redirects included, since they are requests of their own. On a lost connection net/http may send a
-// request again by itself. That does not wait, but pays as well. An attempt runs, and
+// request again by itself. That does not wait, but pays as well. A redirected request also waits as long as the redirect asks by Retry-After,
+// for up to two minutes; above that it is a [retry.ErrWaitTooLong]. An attempt runs, and
 // keeps its slot of [scheduler.Config.MaxInFlight], for as long as net/http keeps its connection: until the body of its response is
 // closed, has been read to its end or fails, or its context is done. So close bodies, as ever. A response that calls
 // for a retry frees the slot at once. There is no goroutine for any of this.

@@ -68,6 +68,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if s == nil {
 		return t.base().RoundTrip(req)
 	}
+	if err := redirected(s, req); err != nil {
+		closeBody(req)
+		return nil, err
+	}
 	priced, opts := t.price(s, req)
 	r, err := s.Reserve(req.Context(), opts...)
 	if err != nil {

@@ -1,0 +1,26 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"time"
+
+	"example.com/fairlead/clock/clocktest"
+	"example.com/fairlead/scheduler"
+)
+
+// What is built on a scheduler lives by the same clock, be it a test's.
+func ExampleScheduler_Clock() {
+	mock := clocktest.NewMock()
+	s, err := scheduler.New(scheduler.Config{Clock: mock})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	timer := s.Clock().NewTimer(time.Minute)
+	started := s.Now()
+	mock.Add(time.Minute)
+	<-timer.C()
+	fmt.Println(s.Now().Sub(started))
+	// Output:
+	// 1m0s
+}

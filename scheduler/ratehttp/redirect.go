@@ -1,0 +1,58 @@
+package ratehttp
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"example.com/fairlead/retry"
+	"example.com/fairlead/retry/headers"
+	"example.com/fairlead/scheduler"
+)
+
+// mostRedirectWait is how long a redirect may ask its request to wait: as long as a server may by a policy that does not say.
+const mostRedirectWait = 2 * time.Minute
+
+// redirected waits as long as the redirect asks that has led to this request: RFC 9110 has it in Retry-After. It concerns this
+// request alone, which has no turn yet and holds up no other.
+func redirected(s *scheduler.Scheduler, req *http.Request) error {
+	res := req.Response // net/http's client says so
+	if res == nil || res.StatusCode < 300 || res.StatusCode > 399 {
+		return nil
+	}
+	now := s.Now()
+	wait := headers.Parse(res.Header, now).RetryAfter
+	if wait <= 0 {
+		return nil
+	}
+	until := now.Add(wait)
+	last := statusError(redirectOf(req), res)
+	if wait > mostRedirectWait {
+		return fmt.Errorf("%w: a redirect asks for %v, more than %v: send the request again at %s: %w",
+			retry.ErrWaitTooLong, wait, mostRedirectWait, until.Format(time.RFC3339), last)
+	}
+	ctx := req.Context()
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
+		return &scheduler.DeadlineError{Wait: wait, Left: deadline.Sub(now), Err: last}
+	}
+	timer := s.Clock().NewTimer(wait)
+	defer timer.Stop()
+	for left := wait; left > 0; left = until.Sub(s.Now()) {
+		timer.Reset(left)
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+			return &endedError{reason: context.Cause(ctx), last: last}
+		}
+	}
+	return nil
+}
+
+// redirectOf returns the request that was answered by the redirect.
+func redirectOf(req *http.Request) *http.Request {
+	if req.Response.Request != nil {
+		return req.Response.Request
+	}
+	return req
+}
