@@ -101,7 +101,7 @@ func (e Event) tokens(n int64) string {
 	if e.Budget == "" {
 		return count(n, "token")
 	}
-	return fmt.Sprintf("%d %s", n, e.Budget)
+	return fmt.Sprintf("%d %s", n, line(e.Budget))
 }
 
 // oneLine joins what errors.Join, or a panic's value, spreads over lines.

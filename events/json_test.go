@@ -162,5 +162,7 @@ func TestJSONIsAlwaysValid(t *testing.T) {
 func TestStringCannotDriveATerminal(t *testing.T) {
 	ev := events.Event{Call: 7, Kind: events.Failed, Err: errors.New("a\x1b[2Jb\u009bc\x7fd\u202ee\xfff\ng\th")}
 	require.Equal(t, "call 7 failed: a\ufffd[2Jb\ufffdc\ufffdd\ufffde\ufffdf; g\th", ev.String())
+	ev.Kind, ev.Budget = events.Granted, "\x1b"
+	require.Contains(t, ev.String(), "0 \ufffd left")
 	require.False(t, slices.ContainsFunc([]rune(ev.String()), func(r rune) bool { return r < ' ' && r != '\t' }))
 }

@@ -47,6 +47,8 @@ func TestResultAsJSON(t *testing.T) {
 func TestProgressCannotDriveATerminal(t *testing.T) {
 	p := scheduler.Progress{State: scheduler.Retrying, Name: "a\x1bb", Attempt: 1, MaxAttempts: 6, Err: errors.Join(errors.New("c\u202e\u009b2J"), errors.New("d")), Available: 1}
 	require.Equal(t, "a\ufffdb: attempt 1 of 6 failed: c\ufffd\ufffd2J; d; next in 0s, 1 token left", p.String())
+	p.Budget = "\x1b"
+	require.Contains(t, p.String(), ", 1 \ufffd left")
 }
 
 // unspeakable is an error that panics when it is asked for its text.

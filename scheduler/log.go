@@ -25,7 +25,8 @@ func logEvents(log *slog.Logger, sub *events.Subscription) {
 	}
 }
 
-// guard calls what runs a user's handler, or an error's method, on a goroutine that nobody could recover, and returns its panic.
+// guard calls f, which runs a user's log handler and the methods of a user's errors, and returns the panic if there is one.
+// Nothing else could recover it on this goroutine.
 func guard(f func()) (panicked *PanicError) {
 	defer func() {
 		if p := recover(); p != nil {

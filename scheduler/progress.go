@@ -57,7 +57,7 @@ func (p Progress) String() string {
 	default:
 		b.WriteString(p.State.String())
 	}
-	fmt.Fprintf(&b, ", %s left", tokens(p.Available, p.Budget))
+	fmt.Fprintf(&b, ", %s left", line(tokens(p.Available, p.Budget)))
 	return b.String()
 }
 
