@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -90,7 +91,7 @@ func serve(cfg strict.Config, addr, addrFile, logFile string) error {
 		return fmt.Errorf("-addr %s: others could reach it: use a loopback address such as 127.0.0.1:0", addr)
 	}
 	url := "http://" + listener.Addr().String()
-	if err := publish(addrFile, url); err != nil {
+	if err := publish(addrFile, url, logFile); err != nil {
 		return err
 	}
 	log.Printf("%s, at %s", cfg, url)
@@ -102,13 +103,31 @@ func serve(cfg strict.Config, addr, addrFile, logFile string) error {
 	return nil
 }
 
-// publish writes the URL in one step, so that whoever finds the file finds all of it.
-func publish(file, url string) error {
+// publish writes the URL in one step, so a reader that finds the file finds all of it. The file is
+// replaced by a new one, which neither a device nor the log would survive.
+func publish(file, url, logFile string) error {
 	if file == "" {
 		return nil
 	}
-	if err := os.WriteFile(file+".tmp", []byte(url+"\n"), 0o644); err != nil {
+	if info, err := os.Stat(file); err == nil {
+		log, err := os.Stat(logFile)
+		switch {
+		case !info.Mode().IsRegular():
+			return fmt.Errorf("-addr-file %s: it is not a regular file, and would be replaced by one", file)
+		case err == nil && os.SameFile(info, log):
+			return fmt.Errorf("-addr-file %s: it is the file of -log, too", file)
+		}
+	}
+	beside, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	if err != nil {
 		return err
 	}
-	return os.Rename(file+".tmp", file)
+	_, err = beside.WriteString(url + "\n")
+	if err = errors.Join(err, beside.Close()); err == nil {
+		err = os.Rename(beside.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(beside.Name()))
+	}
+	return nil
 }
