@@ -40,7 +40,7 @@ func (out *output) withoutFailures() (*output, error) {
 	if err != nil {
 		return fault(err)
 	}
-	if runtime.GOOS == "windows" { // nothing that is open can be replaced there, by other runs neither
+	if runtime.GOOS == "windows" { // a file that any run has open can't be replaced there
 		_ = out.file.Close()
 	}
 	if err := os.Rename(beside, path); err != nil {

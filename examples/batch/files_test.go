@@ -86,7 +86,7 @@ func TestRefusedLeavesNothing(t *testing.T) {
 }
 
 // TestH74_LockIsTheFiles: the lock is on the output itself, so it holds whatever a second run
-// calls the file, and a file that is called like a lock is left alone.
+// calls the file. A file of the user's that has the name of a lock is left alone.
 func TestH74_LockIsTheFiles(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	const mine = "a file of the user's"
@@ -109,8 +109,8 @@ func TestH74_LockIsTheFiles(t *testing.T) {
 	require.Equal(t, mine, string(text))
 }
 
-// TestH74_LockOfAReplacedFile: whoever opened the output before it was replaced, and then gets
-// its lock, holds a lock on a file that has no name any more, and has to look again.
+// TestH74_LockOfAReplacedFile: a run that opened the output before it was replaced, and then gets
+// its lock, has locked a file without a name. It has to open the new one.
 func TestH74_LockOfAReplacedFile(t *testing.T) {
 	const rounds = 150
 	path := filepath.Join(t.TempDir(), "out.jsonl")

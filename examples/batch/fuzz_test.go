@@ -206,7 +206,7 @@ func FuzzResume(f *testing.F) {
 		lost := text[min(len(text), len(kept)):]
 		require.NotContains(t, string(lost), "\n")
 		const start = `{"id":"`
-		require.Equal(t, start[:min(len(lost), len(start))], string(lost[:min(len(lost), len(start))]), "it could be somebody else's")
+		require.Equal(t, start[:min(len(lost), len(start))], string(lost[:min(len(lost), len(start))]), "it could be data of the user's")
 		require.True(t, len(kept) == 0 || kept[len(kept)-1] == '\n')
 
 		done := make([]uint32, 100)

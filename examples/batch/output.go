@@ -105,8 +105,8 @@ func (out *output) resume(lines int, again bool) error {
 	return nil
 }
 
-// torn reports whether a line without an end is the beginning of a result: anything else
-// is somebody's data, and not ours to cut off.
+// torn reports whether a line without an end is the beginning of a result. Anything else is data
+// of the user's, and not ours to cut off.
 func torn(tail []byte) bool {
 	const start = `{"id":"`
 	n := min(len(tail), len(start))

@@ -24,7 +24,7 @@ func fifo(t *testing.T) (path string) {
 	return path
 }
 
-// feed writes a text to a FIFO once somebody reads it.
+// feed writes a text to a FIFO once it is read.
 func feed(t *testing.T, path, text string) {
 	over := make(chan error, 1)
 	go func() { over <- os.WriteFile(path, []byte(text), 0) }()
@@ -51,8 +51,8 @@ func TestH72_PipeAsInput(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestH72_CtrlCAtAPipe: the program itself, interrupted while nobody writes to its input, and
-// while somebody does who does not go on.
+// TestH72_CtrlCAtAPipe: the program itself, interrupted while its input has no writer, and while
+// it has one that writes no more.
 func TestH72_CtrlCAtAPipe(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
