@@ -24,6 +24,14 @@ func (b *batch) sayWhatFailed() {
 	}
 }
 
+// dropFailures takes what failed in earlier runs out of the output, if -again asks for it.
+func (b *batch) dropFailures() (err error) {
+	if b.cfg.again && b.out.failed > 0 {
+		b.out, err = b.out.withoutFailures()
+	}
+	return err
+}
+
 // withoutFailures replaces the file of results by one without those that are errors, and opens
 // that. The new file is complete before it takes the place of the old one, so a run
 // that is killed at any moment loses no answer. Until then the old file's lock is held, and

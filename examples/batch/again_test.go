@@ -44,6 +44,17 @@ func TestAgain(t *testing.T) {
 	_, err = st.process()
 	require.ErrorContains(t, err, "line 6 has changed since it was answered: use another -out for a changed input, or put the line back; if it failed, -again runs it as it is now")
 
+	before, err := os.ReadFile(st.out)
+	require.NoError(t, err)
+	url := st.url
+	st.url = ""
+	_, err = st.process("-again")
+	require.ErrorAs(t, err, new(*fileError))
+	st.url = url
+	after, err := os.ReadFile(st.out)
+	require.NoError(t, err)
+	require.Equal(t, before, after, "a run that is refused takes nothing out")
+
 	require.NoError(t, os.Chmod(st.out, 0o640))
 	real := st.out
 	require.NoError(t, os.Symlink(real, real+".symlink"))

@@ -43,21 +43,10 @@ func (b *batch) openFiles(ctx context.Context, log io.Writer) (err error) {
 	if err := b.in.load(ctx, log); err != nil {
 		return err
 	}
-	return b.resume(ctx)
-}
-
-// resume learns from the output what earlier runs have done.
-func (b *batch) resume(ctx context.Context) (err error) {
 	if err := b.out.resume(b.in.last, b.cfg.again); err != nil {
 		return err
 	}
-	if err := b.out.check(ctx, b.in); err != nil {
-		return err
-	}
-	if b.cfg.again && b.out.failed > 0 {
-		b.out, err = b.out.withoutFailures()
-	}
-	return err
+	return b.out.check(ctx, b.in)
 }
 
 // allDifferent fails if two flags name one file: each would overwrite what the other needs.

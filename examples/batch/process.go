@@ -77,7 +77,10 @@ func newBatch(ctx context.Context, cfg config, log io.Writer) (_ *batch, err err
 	b.ear = newEar(&b.cfg, b.s)
 	b.lines, b.answers = newHand(mostInHand), newHand(mostInHand)
 	b.door = &door{knocks: cfg.policy, maxAway: cfg.maxAway, shut: b.sayAway, open: b.sayBack, stop: b.stop}
-	err = b.checkURLs(ctx)
+	if err = b.checkURLs(ctx); err != nil {
+		return nil, err
+	}
+	err = b.dropFailures() // when nothing else can stop the run any more
 	return b, err
 }
 
