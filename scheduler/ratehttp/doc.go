@@ -36,6 +36,9 @@
 // When retrying is over, the last response is returned as it came. A response that is not the last is closed. With HTTP/1 up
 // to 64 KiB of it are read before, for at most 250 ms, so that its connection can be used again. The request does not wait for that.
 //
+// Some APIs say only in the body how long to wait, or send an error with status 200. A Classify sees that by [Attempt.Peek], and reads
+// Google's waits by [headers.RetryInfo].
+//
 // # Budgets
 //
 // What responses say is left of "requests", "tokens" and so on goes to [scheduler.Scheduler.Observe]: it
