@@ -65,7 +65,7 @@ func (cfg *config) flags() (*flag.FlagSet, func() error) {
 	fs.Int64Var(&cfg.tokens.burst, "token-burst", 0, "most `tokens` at once, and for one line; 0 stands for all of -tpm")
 	fs.IntVar(&cfg.inFlight, "in-flight", 16, "most `requests` under way at the same time")
 
-	fs.IntVar(&cfg.retries, "retries", 5, "how `often` a request is retried at most")
+	fs.IntVar(&cfg.retries, "retries", 5, "how many `times` a request is retried at most")
 	fs.DurationVar(&cfg.policy.Initial, "backoff", time.Second, "wait before the first retry; it doubles from then on")
 	fs.DurationVar(&cfg.policy.Max, "max-backoff", time.Minute, "longest wait before a retry")
 	fs.DurationVar(&cfg.policy.MaxServerWait, "max-server-wait", 10*time.Minute, "longest Retry-After that is waited for; one that is longer stops the run")

@@ -91,7 +91,7 @@ func describe(f *flag.Flag) string {
 	if value != "" {
 		s += " " + value
 	}
-	if f.DefValue != "" && f.DefValue != "false" {
+	if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "false" {
 		usage += fmt.Sprintf(" (default %s)", f.DefValue)
 	}
 	return s + "\n        " + usage + "\n"
