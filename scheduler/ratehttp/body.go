@@ -86,6 +86,7 @@ func (b *body) end(err error) {
 	if b.watch != nil {
 		b.x.settle(b.r, &b.watch.usage)
 	}
+	err = hide(err, b.x.req)
 	if b.failure != nil {
 		err = b.failure
 	}

@@ -39,6 +39,11 @@
 // Some APIs say only in the body how long to wait, or send an error with status 200. A Classify sees that by [Attempt.Peek], and reads
 // Google's waits by [headers.RetryInfo].
 //
+// # Errors
+//
+// Events and errors made here show URLs without their queries and users, which may be secret. An [http.Client] puts the whole URL, but for
+// the password, into the [url.Error] that it returns.
+//
 // # Budgets
 //
 // What responses say is left of "requests", "tokens" and so on goes to [scheduler.Scheduler.Observe]: it

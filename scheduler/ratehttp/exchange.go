@@ -77,7 +77,7 @@ func (x *exchange) after(err error) error {
 	if err == nil || x.last == nil || x.req.Context().Err() == nil {
 		return err
 	}
-	return &endedError{reason: err, last: x.last}
+	return &endedError{reason: hide(err, x.req), last: x.last}
 }
 
 // endedError joins why the context has ended a request with what the attempt before has failed with.
@@ -100,7 +100,7 @@ func (e *endedError) Timeout() bool {
 func (x *exchange) outcome(res *http.Response, err error) (again bool, _ error) {
 	a := Attempt{Request: x.req, Response: res, Err: err, x: x}
 	v, asked := x.judge(a)
-	failure := err
+	failure := hide(err, x.req)
 	if res != nil && (res.StatusCode >= 400 || v.Retryable()) {
 		failure = statusError(x.req, res)
 	}
