@@ -96,7 +96,7 @@ func TestH74_LockIsTheFiles(t *testing.T) {
 	require.NoError(t, os.Link(real, real+".link"))
 	for _, st.out = range []string{real, real + ".symlink", real + ".link"} {
 		_, err := st.process()
-		require.ErrorIs(t, err, errLocked)
+		require.EqualError(t, err, "-out "+st.out+": another batch is writing to it: let that finish, or use another -out")
 	}
 	require.NoError(t, out.file.Close())
 	for _, st.out = range []string{real, real + ".symlink", real + ".link"} {

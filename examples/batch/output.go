@@ -39,7 +39,7 @@ func openOutput(path string) (*output, error) {
 			err = &fileError{"-out", path, fmt.Errorf("it can't be locked: %w", err)}
 			return nil, errors.Join(err, file.Close())
 		case !locked:
-			return nil, errors.Join(fmt.Errorf("%s: %w", path, errLocked), file.Close())
+			return nil, errors.Join(fmt.Errorf("-out %s: %w", path, errLocked), file.Close())
 		}
 		info, err := file.Stat()
 		if err != nil {
