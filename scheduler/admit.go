@@ -32,6 +32,9 @@ func (k *core) submit(now time.Duration, c *call) {
 	if !c.outside {
 		k.admit(c)
 	}
+	if c.trail != nil {
+		k.link(c)
+	}
 	k.enqueue(c)
 	k.settle()
 }

@@ -92,7 +92,7 @@ func BenchmarkCore(b *testing.B) {
 		now++
 		c.state, c.attempt = arriving, 0
 		k.submit(now, c)
-		k.finish(now, c, nil, c.verdict)
+		k.finish(now, c, nil, k.verdict(c))
 		k.effects.clear()
 	}
 }

@@ -66,9 +66,9 @@ type trail struct {
 	last    error         // what the latest attempt failed with
 	earlier []error       // what those before it failed with
 	err     error         // what it ended with; while running, why it is not to be retried
-	verdict retry.Verdict // on the attempt that was just reported
+	verdict verdict       // on the attempt that was just reported
 	paid    int64         // from the first budget, for all attempts
-	settled *costs        // what the attempt that runs has cost so far; nil: as was said before
+	extra   *extra        // nil for most calls
 	granted time.Duration // when the attempt that runs was
 	due     time.Duration // when it is or was to be queued again
 	next    *call         // neighbours in a chain
@@ -76,8 +76,53 @@ type trail struct {
 	spent   events.Times // up to when its state began; Queue still has Tokens and Slot in it
 
 	// The runner's.
-	reply chan reply // Do's; nil if nobody waits
-	made  int        // attempts started
+	reply  chan reply // Do's; nil if nobody waits
+	made   int32      // attempts started
+	pinned bool       // the core may look at it when it is over: it is not used again
+}
+
+// extra is what few calls have.
+type extra struct {
+	settled bool  // the attempt that runs was settled
+	costs   costs // what it has cost so far, if it was
+	nesting
+}
+
+// extras returns what few calls have, to be written to.
+func (c *call) extras() *extra {
+	c.follow()
+	if c.extra == nil {
+		c.extra = new(extra)
+	}
+	return c.extra
+}
+
+// verdict is a [retry.Verdict] without the name of a budget: a million calls may have one.
+type verdict struct {
+	kind   retry.Kind
+	alone  bool
+	budget int8 // counted from 1; 0: none that the scheduler has
+	wait   time.Duration
+}
+
+// verdict returns the verdict as calls keep it.
+func (s *Scheduler) verdict(v retry.Verdict) verdict {
+	short := verdict{kind: v.Kind, alone: v.Alone, wait: v.Wait}
+	if v.Budget != "" {
+		if i, err := s.budget(v.Budget); err == nil {
+			short.budget = int8(i + 1)
+		}
+	}
+	return short
+}
+
+// verdict returns the verdict on the attempt that a call has reported.
+func (k *core) verdict(c *call) retry.Verdict {
+	v := retry.Verdict{Kind: c.verdict.kind, Alone: c.verdict.alone, Wait: c.verdict.wait}
+	if i := c.verdict.budget; i > 0 {
+		v.Budget = k.budgets[i-1].name
+	}
+	return v
 }
 
 // noOptions are those of work that was submitted without.

@@ -106,6 +106,7 @@ func (s *Scheduler) SetMaxInFlight(n int) error {
 	}
 	return s.control(func(o *owner, now time.Duration) error {
 		o.core.setMaxInFlight(now, n)
+		s.capped.Store(n > 0)
 		return nil
 	})
 }

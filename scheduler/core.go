@@ -31,6 +31,7 @@ type core struct {
 	backoff     backoff
 	running     chain // in order of their grants
 	inTill      int   // how many run besides, let through by the till
+	stuck       int   // how many of those in running wait for calls made inside them
 	pace        pace
 	pausedUntil time.Duration // bucket.Forever if that is not known; 0: not paused
 	held        time.Duration // how long nobody could be granted, up to now
@@ -103,7 +104,13 @@ func (k *core) advance(now time.Duration) {
 }
 
 // settle lets everything happen that an input has made possible at this instant.
-func (k *core) settle() { k.advance(k.now) }
+func (k *core) settle() {
+	k.advance(k.now)
+	if k.deadlocked() {
+		k.breakDeadlock()
+		k.advance(k.now)
+	}
+}
 
 // wake is the instant at which the core wants to be advanced next:
 // [bucket.Forever] if it waits for nothing but new input.
@@ -215,6 +222,7 @@ func (k *core) leave(c *call) {
 	case running:
 		c.spent.Run += d
 		k.running.remove(c)
+		k.unlinkInner(c)
 	case backingOff:
 		c.spent.Backoff += d
 		k.backoff.remove(c)
@@ -236,7 +244,10 @@ func (k *core) grant(c *call) {
 	}
 	k.handover.add(k.now, c, len(k.budgets))
 	k.admit(c)
-	c.paid, c.settled = c.paid+c.cost, nil
+	c.paid += c.cost
+	if c.extra != nil {
+		c.extra.settled = false
+	}
 	c.state = running
 	c.attempt++
 	c.granted = k.now
@@ -252,6 +263,7 @@ func (k *core) grant(c *call) {
 // end is the only way out for a call, after it has left its place.
 func (k *core) end(c *call, kind events.Kind, err error) {
 	c.follow()
+	k.unlink(c)
 	c.state, c.err = ended, err
 	k.effects.ended = append(k.effects.ended, c)
 	if k.wanted.Has(kind) {

@@ -17,7 +17,9 @@ import (
 //   - a [retry.ExhaustedError] or [retry.WaitTooLongError] when retrying is over;
 //   - the context's error, joined with the last attempt's, when ctx is done while the
 //     call waits; at once, as a [DeadlineError], when ctx would be done before its turn;
-//   - a [bucket.CostError] for a cost that can never be granted, and [ErrClosed].
+//   - a [bucket.CostError] for a cost that can never be granted, and [ErrClosed];
+//   - a [DeadlockError] for a call made inside another that could never get a slot: see
+//     [Config.MaxInFlight].
 //
 // A panic in fn passes through Do to its caller, and so does runtime.Goexit.
 func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
@@ -33,6 +35,7 @@ func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts
 		s.recycle(c)
 		return err
 	}
+	s.nest(c, ctx)
 	if !s.post(message{op: opSubmit, call: c}) {
 		return ErrClosed
 	}
@@ -180,11 +183,11 @@ func noReturn(c *call) error {
 // failed hands a failed call back to the owner, to be retried or ended. If there is
 // no owner any more, it returns how the call ends.
 func (s *Scheduler) failed(c *call, err error, v retry.Verdict) error {
-	c.verdict = v
+	c.verdict = s.verdict(v)
 	if s.post(message{op: opFailed, call: c, err: err}) {
 		return nil
 	}
-	closed := &endedError{reason: ErrClosed, attempts: c.made, last: err}
+	closed := &endedError{reason: ErrClosed, attempts: int(c.made), last: err}
 	c.conclude(closed)
 	return closed
 }
@@ -194,7 +197,7 @@ func (c *call) conclude(err error) {
 	if h := c.handle; h != nil {
 		<-h.s.done // what the owner knew of the call is now ours
 		c.spent.Run += max(0, h.s.clock.Now().Sub(h.s.origin)-c.since)
-		c.err, c.attempt = err, c.made
+		c.err, c.attempt = err, int(c.made)
 		h.complete()
 	}
 }
@@ -240,7 +243,7 @@ func (s *Scheduler) judge(c *call, err error) (v retry.Verdict, outcome error) {
 		if p := recover(); p != nil {
 			outcome = &endedError{
 				reason:   &PanicError{In: "classifier", Value: p, Stack: debug.Stack()},
-				attempts: c.made, last: err,
+				attempts: int(c.made), last: err,
 			}
 			v = retry.Verdict{}
 		}
@@ -259,7 +262,7 @@ func (c *call) tell(p Progress) {
 
 // recycle makes a call of Do ready for the next.
 func (s *Scheduler) recycle(c *call) {
-	if c.handle == nil {
+	if c.handle == nil && !c.pinned {
 		t := c.trail
 		clear(t.costsOf)
 		*t.options = options{costsOf: t.costsOf[:0]}

@@ -49,6 +49,9 @@ type dumbCall struct {
 	arrived  time.Duration
 	rank     time.Duration
 
+	outer        *dumbCall // inside whose attempt it was made
+	outerAttempt int
+
 	state     state
 	outside   bool
 	cancelled bool // while it ran
@@ -213,10 +216,42 @@ func (d *dumb) wake() time.Duration {
 	return at
 }
 
-// settle lets happen what has become possible at this instant.
+// settle lets happen what has become possible at this instant. If then every slot is held by a
+// call in which another is waited for, the newest of those that wait has to go.
 func (d *dumb) settle() {
 	d.letIn()
 	d.advance(d.now)
+	for d.deadlocked() {
+		var newest *dumbCall
+		for _, c := range append(slices.Clone(d.queue), d.backingOff...) {
+			if c.awaited() && (newest == nil || c.id > newest.id) {
+				newest = c
+			}
+		}
+		d.over(newest, events.Failed)
+		d.letIn()
+		d.advance(d.now)
+	}
+}
+
+// awaited tells whether the attempt in which a call was made still runs.
+func (c *dumbCall) awaited() bool {
+	return c.outer != nil && c.outer.state == running && c.outer.attempt == c.outerAttempt
+}
+
+func (d *dumb) deadlocked() bool {
+	if d.hasSlot() || len(d.running) == 0 {
+		return false
+	}
+	waits := map[*dumbCall]bool{}
+	for _, list := range [][]*dumbCall{d.queue, d.running, d.backingOff} {
+		for _, c := range list {
+			if c.awaited() {
+				waits[c.outer] = true
+			}
+		}
+	}
+	return len(waits) == len(d.running)
 }
 
 func (d *dumb) nextDue() (next *dumbCall) {

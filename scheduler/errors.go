@@ -136,5 +136,3 @@ func (e *endedError) Error() string {
 }
 
 func (e *endedError) Unwrap() []error { return []error{e.reason, e.last} }
-
-

@@ -38,7 +38,9 @@ func (c *broken) Deadline() (time.Time, bool) { c.called("Deadline"); return c.C
 
 // waysOfCalls hand in a call in every way there is, and return when it is over.
 var waysOfCalls = map[string]func(context.Context, *scheduler.Scheduler, func(context.Context) error) error{
-	"Do": func(ctx context.Context, s *scheduler.Scheduler, fn func(context.Context) error) error { return s.Do(ctx, fn) },
+	"Do": func(ctx context.Context, s *scheduler.Scheduler, fn func(context.Context) error) error {
+		return s.Do(ctx, fn)
+	},
 	"Do with a cost": func(ctx context.Context, s *scheduler.Scheduler, fn func(context.Context) error) error {
 		return s.Do(ctx, fn, scheduler.Cost(1))
 	},

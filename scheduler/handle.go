@@ -71,6 +71,9 @@ func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, 
 	if err := s.prepare(h.init(), ctx, fn, opts); err != nil {
 		return nil, err
 	}
+	if notify != nil {
+		s.nest(&h.call, ctx) // the loop over Stream's results waits for it
+	}
 	return h.send()
 }
 
@@ -151,7 +154,7 @@ func (s *Scheduler) work(c *call) {
 // invoke runs the function once, on a context that can be cancelled.
 func (h *Handle) invoke() (err error) {
 	ctx := &attemptContext{Context: h.call.ctx}
-	ctx.attempt.s, ctx.attempt.call, ctx.attempt.number = h.s, &h.call, h.call.made
+	ctx.attempt.s, ctx.attempt.call, ctx.attempt.number = h.s, &h.call, int(h.call.made)
 	h.attempt.Store(ctx)
 	if reason := h.interrupted(); reason != nil { // by somebody who did not see the attempt
 		ctx.cancel(reason)

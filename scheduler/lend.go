@@ -129,8 +129,9 @@ func (o *owner) adopt(now time.Duration, c *call, err error) {
 		c.left = true
 		o.core.abandon(now, c, err)
 	} else {
-		c.left = !c.verdict.Retryable()
-		o.core.finish(now, c, err, c.verdict)
+		v := o.core.verdict(c)
+		c.left = !v.Retryable()
+		o.core.finish(now, c, err, v)
 	}
 }
 

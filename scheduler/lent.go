@@ -62,4 +62,5 @@ func (k *core) adopt(now time.Duration, c *call) {
 	c.state, c.attempt, c.since, c.paid = running, 1, k.now, c.cost
 	c.granted = c.rank
 	k.running.add(c)
+	k.link(c)
 }

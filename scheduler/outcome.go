@@ -61,19 +61,19 @@ func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int
 	if c.state != running || c.attempt != attempt {
 		return
 	}
-	if c.settled == nil {
-		all := c.allCosts()
-		c.settled = &all
+	x := c.extras()
+	if !x.settled {
+		x.settled, x.costs = true, c.allCosts()
 	}
 	b := &k.budgets[i]
-	more := tokens - c.settled[i]
+	more := tokens - x.costs[i]
 	if more > 0 {
 		more = min(more, max(0, addCosts(b.Available(), b.Limit().Capacity))) // so is the debt bounded
 		b.Charge(k.now, more)
 	} else {
 		b.Refund(k.now, -more)
 	}
-	c.settled[i] += more
+	x.costs[i] += more
 	if i == 0 {
 		c.paid += more
 	}
@@ -85,8 +85,8 @@ func (k *core) resent(now time.Duration, c *call, attempt int) {
 	costs := c.allCosts()
 	for i := range k.budgets {
 		paid := costs[i]
-		if c.settled != nil {
-			paid = c.settled[i]
+		if c.extra != nil && c.extra.settled {
+			paid = c.extra.costs[i]
 		}
 		k.settleCost(now, c, attempt, i, addCosts(paid, costs[i]))
 	}

@@ -138,7 +138,7 @@ func (o *owner) handle(now time.Duration, m message) {
 		m.call.left = true
 		o.core.finish(now, m.call, m.err, retry.Verdict{})
 	case opFailed:
-		o.core.finish(now, m.call, m.err, m.call.verdict)
+		o.core.finish(now, m.call, m.err, o.core.verdict(m.call))
 	case opAbandon:
 		m.call.left = true
 		o.core.abandon(now, m.call, m.err)

@@ -58,6 +58,7 @@ func (s *Scheduler) Reserve(ctx context.Context, opts ...Option) (*Reservation, 
 	if c.watched {
 		return nil, errWatchedReserve
 	}
+	s.nest(c, ctx)
 	if _, err := h.send(); err != nil {
 		return nil, err
 	}

@@ -64,6 +64,11 @@ func (a *attempt) end() {
 // attemptKey is what a context has its attempt by.
 type attemptKey struct{}
 
+// is reports whether a context's key asks for the attempt.
+func (a *attempt) is(key any) bool {
+	return key == attemptKey{} || key == insideKey{a.s}
+}
+
 func (s *Scheduler) settle(a *attempt, budget string, tokens int64) error {
 	i, err := s.budget(budget)
 	if err != nil {
@@ -93,13 +98,13 @@ type costContext struct {
 // runSettled runs the function of a call of Do that can be settled.
 func (s *Scheduler) runSettled(c *call) error {
 	ctx := &costContext{Context: c.ctx}
-	ctx.attempt.s, ctx.attempt.call, ctx.attempt.number = s, c, c.made
+	ctx.attempt.s, ctx.attempt.call, ctx.attempt.number = s, c, int(c.made)
 	defer ctx.attempt.end()
 	return c.fn(ctx)
 }
 
 func (c *costContext) Value(key any) any {
-	if key == (attemptKey{}) {
+	if c.attempt.is(key) {
 		return &c.attempt
 	}
 	return c.Context.Value(key)

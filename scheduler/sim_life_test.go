@@ -254,6 +254,11 @@ func (s *sim) submit(m move) {
 	if m.deadline > 0 {
 		c.deadline = after(c.arrived, m.deadline)
 	}
+	if m.inside > 0 && s.known(m.inside-1) && s.calls[m.inside-1].runs {
+		outer := &s.calls[m.inside-1].call
+		x := c.extras()
+		x.outer, x.attempt = outer, outer.attempt
+	}
 	for len(s.calls) < m.call { // left out of a story
 		s.calls = append(s.calls, nil)
 	}

@@ -23,6 +23,10 @@ func (s *sim) playModel(m move) {
 	case moveSubmit:
 		c := s.calls[m.call]
 		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.deadline, noWait: m.noWait, asks: m.asks, policy: c.policy}
+		if c.trail != nil && c.extra != nil && c.extra.outer != nil {
+			c.model.outer = &s.calls[m.inside-1].model
+			c.model.outerAttempt = c.extra.attempt
+		}
 		d.submit(&c.model)
 		s.must((c.model.end == events.Refused) == (c.id == 0), "the same calls are refused as in the model")
 	case moveSucceed, moveFail, moveAbandon, moveCancel, moveWithdraw, moveSettle:

@@ -23,6 +23,7 @@ type move struct {
 	noWait   bool
 	asks     bool
 	bare     bool // has no trail, as submitted work without options
+	inside   int  // the call in which it is made, counted from 1
 	watched  bool
 
 	verdict retry.Verdict // fail
@@ -87,6 +88,9 @@ func (m move) command() string {
 		}
 		if !m.asks {
 			b.WriteString(" asks=no")
+		}
+		if m.inside > 0 {
+			fmt.Fprintf(&b, " inside=c%d", m.inside-1)
 		}
 		return b.String()
 	case moveSucceed:
@@ -163,6 +167,7 @@ type habits struct {
 	deadline bool   // some calls have one
 	priority bool
 	jumps    bool // the clock jumps
+	nests    bool // calls are made inside others
 	owner    bool // grants are handed over after each move, at times late
 	per      int64
 	budgets  int
@@ -176,6 +181,7 @@ func drawHabits(rnd *rand.Rand, limits []bucket.Limit) habits {
 		priority: rnd.IntN(2) == 0,
 		jumps:    rnd.IntN(4) == 0,
 		owner:    rnd.IntN(2) == 0,
+		nests:    rnd.IntN(4) == 0,
 		per:      int64(limits[0].Per),
 		budgets:  len(limits),
 	}
@@ -357,6 +363,9 @@ func (s *sim) drawCall(m *move) {
 	}
 	if s.habits.deadline && r>>10&1 == 0 {
 		m.deadline = 1 + s.drawTime()
+	}
+	if s.habits.nests && len(s.running) > 0 && r>>12&1 == 0 {
+		m.inside = s.running[s.rnd.IntN(len(s.running))].serial + 1
 	}
 	if m.bare = m.priority == 0 && !m.watched && r>>11&1 == 0; m.bare {
 		for i := range m.costs {

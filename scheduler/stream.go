@@ -76,6 +76,9 @@ func OptionsFor[In any](f func(In) []Option) Option {
 // read and read no more, end the input. Where the inputs are the results of another
 // Stream, cancel that one's context when you leave the loop early.
 //
+// With [Config.MaxInFlight], calls that the function makes of the same scheduler can
+// deadlock: see there.
+//
 // It panics if an argument is nil or an option wrong: LookAhead is out of its range, or
 // OptionsFor has another In. A function of OptionsFor that panics spoils the result of that input
 // alone.

@@ -103,8 +103,9 @@ func (s *Scheduler) overPlain(number uint64) {
 // far does not know it, and goes on as with any other.
 func (s *Scheduler) failedPlain(ctx context.Context, fn func(context.Context) error, got ticket, err error) error {
 	c := s.newPlain(ctx, fn, 1)
-	c.verdict, err = s.judge(c, err)
-	again := c.verdict.Retryable()
+	v, err := s.judge(c, err)
+	c.verdict = s.verdict(v)
+	again := v.Retryable()
 	switch posted := s.adopt(c, got, err); {
 	case !again:
 		return err
@@ -115,11 +116,12 @@ func (s *Scheduler) failedPlain(ctx context.Context, fn func(context.Context) er
 }
 
 // newPlain is the call that a plain one would have been, after some attempts.
-func (s *Scheduler) newPlain(ctx context.Context, fn func(context.Context) error, attempts int) *call {
+func (s *Scheduler) newPlain(ctx context.Context, fn func(context.Context) error, attempts int32) *call {
 	c := s.calls.Get().(*call)
 	c.made = attempts
 	s.fill(c, guarded{ctx}, fn) // a panic in here would lose the slot
 	c.ctx = ctx
+	s.nest(c, guarded{ctx})
 	return c
 }
 

@@ -148,7 +148,7 @@ func (m *tillMatch) submit(t *rapid.T, c *call) {
 		m.grants++
 		m.checkSlots(t)
 		switch {
-		case c.verdict.Retryable():
+		case m.o.core.verdict(c).Retryable():
 			m.retries = append(m.retries, c)
 			m.turn(t, message{op: opFailed, call: c, err: errFlaky})
 		case c.name == "long":
@@ -188,7 +188,7 @@ func (m *tillMatch) tillFailure(t *rapid.T) {
 // has then to know what was taken from the till.
 func (m *tillMatch) failure(t *rapid.T) {
 	c := m.newCall(rapid.Int64Range(1, m.exact.Limit().Capacity).Draw(t, "cost"))
-	c.verdict = retry.Verdict{Kind: retry.KindTransient}
+	c.verdict = verdict{kind: retry.KindTransient}
 	c.policy = &retry.Policy{Initial: time.Millisecond, Max: 3 * time.Millisecond}
 	m.submit(t, c)
 }

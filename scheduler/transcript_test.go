@@ -92,6 +92,7 @@ type storyteller struct {
 //	                                   the policy of the calls that follow
 //	submit a b cost=2 deadline=5s priority=1 nowait=yes asks=no
 //	                                   calls arrive, now; deadline=+5s is 5 s from now
+//	submit b inside=a                  b is made inside a's function, which waits for it
 //	reserve a                          so does one that is to be ended by done or withdraw
 //	done a                             a's attempt succeeded
 //	fail a transient|limited|final wait=30s alone=yes budget=tokens
@@ -297,6 +298,10 @@ func (st *storyteller) submit(name string, set map[string]string) {
 	}
 	c.priority, c.noWait = st.int(set["priority"]), set["nowait"] != ""
 	c.asks = st.k.maxQueued > 0 && set["asks"] != "no"
+	if outer := st.calls[set["inside"]]; outer != nil {
+		x := c.extras()
+		x.outer, x.attempt = outer, outer.attempt
+	}
 	st.calls[name] = c
 	st.k.submit(st.now, c)
 }

@@ -1,0 +1,88 @@
+package scheduler
+
+import "example.com/fairlead/retry"
+
+// nesting is how a call stands to calls that were made inside others.
+type nesting struct {
+	outer   *call // the call inside which this one was made; nil: none that is known
+	attempt int   // the attempt of it that ran then
+	linked  bool  // this one counts in the outer call's inner
+	inner   int   // how many calls made inside the attempt that runs have not ended
+}
+
+// outer returns the call inside which c was made, as long as the attempt that made it runs.
+func (c *call) outer() *call {
+	if c.trail == nil || c.extra == nil || c.extra.outer == nil {
+		return nil
+	}
+	if o := c.extra.outer; o.state == running && o.attempt == c.extra.attempt {
+		return o
+	}
+	return nil
+}
+
+// link notes that the call inside which c was made waits for c until it has ended.
+func (k *core) link(c *call) {
+	o := c.outer()
+	if o == nil {
+		return
+	}
+	c.extra.linked = true
+	x := o.extras()
+	if x.inner++; x.inner == 1 {
+		k.stuck++
+	}
+}
+
+// unlink notes that c has ended.
+func (k *core) unlink(c *call) {
+	if c.extra == nil || !c.extra.linked {
+		return
+	}
+	c.extra.linked = false
+	if o := c.outer(); o != nil {
+		if o.extra.inner--; o.extra.inner == 0 {
+			k.stuck--
+		}
+	}
+}
+
+// unlinkInner notes that the attempt of c is over, and with it the wait for inner calls.
+func (k *core) unlinkInner(c *call) {
+	if c.extra != nil && c.extra.inner > 0 {
+		c.extra.inner = 0
+		k.stuck--
+	}
+}
+
+// deadlocked reports whether every slot is held by a call that waits for an inner call.
+func (k *core) deadlocked() bool {
+	return k.stuck > 0 && !k.hasSlot() && k.inTill == 0 && k.stuck == k.running.count
+}
+
+// breakDeadlock ends inner calls that wait, the newest first, until some call can go on.
+func (k *core) breakDeadlock() {
+	for k.deadlocked() {
+		newest := k.newestInner()
+		if newest == nil {
+			return
+		}
+		err := retry.Permanent(&DeadlockError{Outer: newest.extra.outer.id, MaxInFlight: k.maxInFlight})
+		k.leave(newest)
+		k.failed(newest, endedBy(err, newest))
+	}
+}
+
+// newestInner returns the newest of the calls that wait and are waited for inside others.
+func (k *core) newestInner() (newest *call) {
+	look := func(c *call) {
+		if c.outer() != nil && (newest == nil || c.id > newest.id) {
+			newest = c
+		}
+	}
+	k.queue.each(look)
+	for i := range k.backoff {
+		look(k.backoff[i].call)
+	}
+	return newest
+}

@@ -1,0 +1,224 @@
+package scheduler_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
+)
+
+// insideCalls make a call inside another, with the context of that one, and wait for it.
+var insideCalls = map[string]func(context.Context, *scheduler.Scheduler) error{
+	"Do":             func(ctx context.Context, s *scheduler.Scheduler) error { return s.Do(ctx, nothing) },
+	"Do with a cost": func(ctx context.Context, s *scheduler.Scheduler) error { return s.Do(ctx, nothing, scheduler.Cost(2)) },
+	"Reserve":        waysOfCallsReserve,
+	"Stream": func(ctx context.Context, s *scheduler.Scheduler) (err error) {
+		call := func(context.Context, int) (int, error) { return 0, nil }
+		for res := range scheduler.Stream(ctx, s, slices.Values([]int{1, 2, 3}), call) {
+			err = errors.Join(err, res.Err)
+		}
+		return err
+	},
+	"a derived context": func(ctx context.Context, s *scheduler.Scheduler) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Hour)
+		defer cancel()
+		return s.Do(ctx, nothing)
+	},
+}
+
+func waysOfCallsReserve(ctx context.Context, s *scheduler.Scheduler) error {
+	return waysOfCalls["Reserve"](ctx, s, nothing)
+}
+
+// outsideCalls are the calls that give their functions a context of their own.
+var outsideCalls = []string{"Do with a cost", "Submit", "Submit, watched", "Stream"}
+
+// H62: a call inside a call of the same scheduler, when all slots are held by calls that wait
+// for such calls, ends at once with an error that says so. In silence it would be a deadlock,
+// which in a bubble is a failure.
+func TestH62_Deadlock(t *testing.T) {
+	for _, outside := range outsideCalls {
+		for inside, call := range insideCalls {
+			t.Run(inside+" in "+outside, func(t *testing.T) {
+				transient := func(error) retry.Verdict { return retry.Verdict{Kind: retry.KindTransient} }
+				judge := func(err error) retry.Verdict {
+					if v, marked := retry.Marked(err); marked {
+						return v
+					}
+					return transient(err)
+				}
+				bubble(t, scheduler.Config{MaxInFlight: 1, Classify: judge}, func(t *testing.T, s *scheduler.Scheduler) {
+					started := time.Now()
+					err := waysOfCalls[outside](t.Context(), s, func(ctx context.Context) error { return call(ctx, s) })
+					require.ErrorIs(t, err, scheduler.ErrDeadlock)
+					var deadlock *scheduler.DeadlockError
+					require.ErrorAs(t, err, &deadlock)
+					require.Equal(t, scheduler.DeadlockError{Outer: 1, MaxInFlight: 1}, *deadlock)
+					require.Zero(t, time.Since(started), "and is not retried")
+					require.NoError(t, s.Do(t.Context(), nothing), "another call")
+				})
+			})
+		}
+	}
+}
+
+// H62: with a slot to spare, calls inside calls are served, also when there are more outer
+// calls than slots and each waits for an inner one.
+func TestH62_NoDeadlock(t *testing.T) {
+	for _, outside := range outsideCalls {
+		for inside, call := range insideCalls {
+			t.Run(inside+" in "+outside, func(t *testing.T) {
+				bubble(t, scheduler.Config{MaxInFlight: 2, Limit: bucket.PerSecond(1).Burst(4), Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
+					require.NoError(t, waysOfCalls[outside](t.Context(), s, func(ctx context.Context) error { return call(ctx, s) }))
+				})
+			})
+		}
+	}
+}
+
+// H62: of many outer calls, as few inner calls end as it takes for the others to go on.
+func TestH62_OthersGoOn(t *testing.T) {
+	bubble(t, scheduler.Config{MaxInFlight: 3}, func(t *testing.T, s *scheduler.Scheduler) {
+		var handles []*scheduler.Handle
+		for range 3 {
+			handles = append(handles, submit(t, s, func(ctx context.Context) error {
+				time.Sleep(time.Second) // all are there
+				return s.Do(ctx, nothing)
+			}))
+		}
+		failed := 0
+		for _, h := range handles {
+			if err := settled(h); err != nil {
+				require.ErrorIs(t, err, scheduler.ErrDeadlock)
+				failed++
+			}
+		}
+		require.Equal(t, 1, failed)
+	})
+}
+
+// H62: a call of another scheduler in between hides nothing.
+func TestH62_AroundTheCorner(t *testing.T) {
+	bubble(t, scheduler.Config{MaxInFlight: 1}, func(t *testing.T, a *scheduler.Scheduler) {
+		b := open(t, scheduler.Config{MaxInFlight: 1})
+		err := settled(submit(t, a, func(ctx context.Context) error {
+			return b.Do(ctx, func(ctx context.Context) error { return a.Do(ctx, nothing) }, scheduler.Cost(1))
+		}))
+		require.ErrorIs(t, err, scheduler.ErrDeadlock)
+	})
+}
+
+// H62: a cap that is lowered under calls inside calls can deadlock them, too.
+func TestH62_CapLowered(t *testing.T) {
+	bubble(t, scheduler.Config{MaxInFlight: 2, Limit: bucket.PerMinute(1).Burst(2)}, func(t *testing.T, s *scheduler.Scheduler) {
+		h := submit(t, s, func(ctx context.Context) error {
+			_ = s.Do(ctx, nothing)
+			return s.Do(ctx, nothing) // waits for a token
+		})
+		time.Sleep(time.Second)
+		require.NoError(t, s.SetMaxInFlight(1))
+		require.ErrorIs(t, settled(h), scheduler.ErrDeadlock)
+	})
+}
+
+// H62: so can a cap that comes late.
+func TestH62_CapSetLater(t *testing.T) {
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		require.NoError(t, s.SetMaxInFlight(1))
+		h := submit(t, s, func(ctx context.Context) error { return s.Do(ctx, nothing) })
+		require.ErrorIs(t, settled(h), scheduler.ErrDeadlock)
+	})
+}
+
+// H62: a call on the fast path holds a slot and waits for no other.
+func TestH62_FastPathGoesOn(t *testing.T) {
+	bubble(t, scheduler.Config{MaxInFlight: 2}, func(t *testing.T, s *scheduler.Scheduler) {
+		for range 10 { // opens it
+			require.NoError(t, s.Do(t.Context(), nothing))
+		}
+		fast := goDo(t.Context(), s, func(context.Context) error { time.Sleep(time.Second); return nil })
+		synctest.Wait()
+		h := submit(t, s, func(ctx context.Context) error { return s.Do(ctx, nothing) })
+		require.NoError(t, settled(h))
+		require.NoError(t, (<-fast).err)
+	})
+}
+
+// H62: the context of a call that is over leads to no other call, though that may use its memory.
+func TestH62_ContextOfACallThatIsOver(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that it does
+	bubble(t, scheduler.Config{MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
+		for range 20 {
+			var left context.Context
+			require.NoError(t, s.Do(t.Context(), func(ctx context.Context) error { left = ctx; return nil }, scheduler.Cost(1)))
+			synctest.Wait()
+			other := make(chan error, 1)
+			require.NoError(t, s.Do(t.Context(), func(context.Context) error {
+				go func() { other <- s.Do(left, nothing) }()
+				time.Sleep(time.Second)
+				return nil
+			}, scheduler.Cost(1)))
+			require.NoError(t, <-other)
+		}
+	})
+}
+
+// H62: a call that is not waited for inside the other, or no longer, does not deadlock.
+func TestH62_NotWaitedFor(t *testing.T) {
+	bubble(t, scheduler.Config{MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
+		var inner *scheduler.Handle
+		require.NoError(t, settled(submit(t, s, func(ctx context.Context) error {
+			var err error
+			inner, err = s.Submit(context.WithoutCancel(ctx), nothing)
+			return err
+		})))
+		require.NoError(t, settled(inner))
+
+		err := settled(submit(t, s, func(ctx context.Context) error { return s.Do(ctx, nothing, scheduler.NoWait()) }))
+		require.ErrorIs(t, err, scheduler.ErrWouldWait)
+
+		var left context.Context
+		require.NoError(t, settled(submit(t, s, func(ctx context.Context) error { left = ctx; return nil })))
+		require.NoError(t, s.Do(context.WithoutCancel(left), nothing), "the outer call is over")
+	})
+}
+
+// H62: an inner call may outlive the outer one, whose memory is used again by others meanwhile.
+func TestH62_InnerOutlivesOuter(t *testing.T) {
+	s := open(t, scheduler.Config{MaxInFlight: 4, Limit: bucket.PerSecond(1_000_000)})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 200 {
+				inner := make(chan error, 1)
+				err := s.Do(t.Context(), func(ctx context.Context) error {
+					go func() {
+						err := s.Do(ctx, func(context.Context) error { runtime.Gosched(); return nil }, scheduler.Cost(2))
+						if errors.Is(err, scheduler.ErrDeadlock) {
+							err = nil // while the outer call was still running
+						}
+						inner <- err
+					}()
+					runtime.Gosched()
+					return nil
+				}, scheduler.Cost(3))
+				assert.NoError(t, errors.Join(err, <-inner))
+			}
+		})
+	}
+	all.Wait()
+	snap := s.Snapshot()
+	require.Zero(t, snap.Running+snap.Queued)
+	require.Equal(t, snap.Totals.Accepted, snap.Totals.Ended())
+}
