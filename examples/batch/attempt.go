@@ -16,7 +16,7 @@ func (b *batch) attempt(ctx context.Context, l *line) (*response, error) {
 	if l.err != nil {
 		return nil, l.err
 	}
-	r, err := b.door.pass(ctx, func() reply { return b.ask(ctx, l) })
+	r, err := b.outage.reach(ctx, func() reply { return b.ask(ctx, l) })
 	l.attempts++
 	if err != nil {
 		l.last = r.err
@@ -53,7 +53,7 @@ func (b *batch) pay(ctx context.Context, l *line, r reply) {
 			tokens, known = used, true
 		}
 	}
-	// After a drain there is nobody left to pay.
+	// After a drain the scheduler is closed, and takes no more.
 	if again > 0 {
 		_ = scheduler.Settle(ctx, requestBudget, 1+again)
 	}

@@ -35,7 +35,7 @@ func TestH79_ReadAheadInBytes(t *testing.T) {
 		require.EqualValues(t, 64<<20, b.lines.most)
 		require.EqualValues(t, 64<<20, b.answers.most)
 
-		b.lines = newHand(10_500)
+		b.lines = newByteLimit(10_500)
 		b.soft, b.halt = context.WithCancelCause(t.Context())
 		var got []*line
 		over := false
@@ -63,10 +63,10 @@ func TestH79_ReadAheadInBytes(t *testing.T) {
 	})
 }
 
-// TestHandsInterrupted: who waits for room goes on when nobody is left to make some.
-func TestHandsInterrupted(t *testing.T) {
+// TestByteLimitInterrupted: take returns when its context ends, too, for then nothing may be given back any more.
+func TestByteLimitInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHand(10)
+		h := newByteLimit(10)
 		h.take(t.Context(), 10)
 		ctx, cancel := context.WithCancel(t.Context())
 		took := false
@@ -124,13 +124,13 @@ func TestMaxAnswer(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"just fits":              {200, `"` + strings.Repeat("x", most-2) + `"`, ""},
-		"longer":                 {200, `"` + strings.Repeat("x", most-1) + `"`, "the answer is longer than 1 MiB, which -max-answer allows"},
-		"control characters":     {200, strings.Repeat("\x01", most/6+1), "the answer is longer than 1 MiB, which -max-answer allows"},
-		"a page":                 {200, strings.Repeat("<>", most/2-2), ""},
-		"a refusal":              {503, strings.Repeat("x", most+1), "retries exhausted: 2 attempts failed"},
-		"a refusal of its own":   {400, strings.Repeat("x", most+1), "400 Bad Request"},
-		"nobody knows how long ": {-200, strings.Repeat("x", most+1), "the answer is longer than 1 MiB"},
+		"just fits":            {200, `"` + strings.Repeat("x", most-2) + `"`, ""},
+		"longer":               {200, `"` + strings.Repeat("x", most-1) + `"`, "the answer is longer than 1 MiB, which -max-answer allows"},
+		"control characters":   {200, strings.Repeat("\x01", most/6+1), "the answer is longer than 1 MiB, which -max-answer allows"},
+		"a page":               {200, strings.Repeat("<>", most/2-2), ""},
+		"a refusal":            {503, strings.Repeat("x", most+1), "retries exhausted: 2 attempts failed"},
+		"a refusal of its own": {400, strings.Repeat("x", most+1), "400 Bad Request"},
+		"of unknown length":    {-200, strings.Repeat("x", most+1), "the answer is longer than 1 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newSite(t, generous, requests(1)...)

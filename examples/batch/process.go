@@ -41,9 +41,9 @@ type batch struct {
 	kill    context.CancelFunc // ends the attempts that run
 	soft    context.Context    // when it is done, no more lines are read
 	halt    context.CancelCauseFunc
-	door    *door
-	lines   *hand // what is read, and has no result yet
-	answers *hand // what is not written yet
+	outage  *outage
+	lines   *byteLimit // what is read, and has no result yet
+	answers *byteLimit // what is not written yet
 	tally   tally
 	used    atomic.Int64 // tokens, as the answers say
 	failure error        // what made the input end before its end
@@ -75,8 +75,8 @@ func newBatch(ctx context.Context, cfg config, log io.Writer) (_ *batch, err err
 	attempts, kill := context.WithCancel(context.Background())
 	b.send, b.kill = newSender(cfg, attempts), kill
 	b.ear = newEar(&b.cfg, b.s)
-	b.lines, b.answers = newHand(mostInHand), newHand(mostInHand)
-	b.door = &door{knocks: cfg.policy, maxAway: cfg.maxAway, shut: b.sayAway, open: b.sayBack, stop: b.stop}
+	b.lines, b.answers = newByteLimit(mostInHand), newByteLimit(mostInHand)
+	b.outage = &outage{probes: cfg.policy, maxAway: cfg.maxAway, onAway: b.sayAway, onBack: b.sayBack, onGiveUp: b.stop}
 	if err = b.checkURLs(ctx); err != nil {
 		return nil, err
 	}

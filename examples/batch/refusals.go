@@ -31,7 +31,7 @@ func (b *batch) count(err error) {
 	}
 }
 
-// stopError is why a run was stopped that nobody has interrupted.
+// stopError is why a run has stopped by itself.
 type stopError struct{ why error }
 
 func (e *stopError) Error() string { return e.why.Error() }
@@ -144,13 +144,13 @@ func refusalText(kept []outcome) string {
 		strings.Join(why.lines(), "\n  "), remedy)
 }
 
-// sayAway says that the server can't be reached, at the first knock and ever more rarely.
-func (b *batch) sayAway(knock int, err error, wait time.Duration) {
-	if knock == 1 {
+// sayAway says that the server can't be reached, at the first probe and ever more rarely.
+func (b *batch) sayAway(probe int, err error, wait time.Duration) {
+	if probe == 1 {
 		_ = b.s.Pause()
 	}
-	if knock&(knock-1) == 0 {
-		b.say(fmt.Sprintf("the server can't be reached (%v): nothing is sent but one request at a time, to see whether it is back; no line loses a retry by it; try %d is in %v", short(err.Error()), knock, wait.Round(time.Millisecond)))
+	if probe&(probe-1) == 0 {
+		b.say(fmt.Sprintf("the server can't be reached (%v): nothing is sent but one request at a time, to see whether it is back; no line loses a retry by it; try %d is in %v", short(err.Error()), probe, wait.Round(time.Millisecond)))
 	}
 }
 

@@ -164,12 +164,16 @@ func TestNoConnectionEver(t *testing.T) {
 		}
 	}
 
-	var s sender
-	s.attempts = t.Context()
+	cfg, err := parseFlags([]string{"-in", "a", "-out", "b", "-url", serve(t, 200, `{}`, nil)})
+	require.NoError(t, err)
+	s := newSender(cfg, t.Context())
+	defer s.transport.CloseIdleConnections()
 	typo := fmt.Errorf("dial: %w", &net.DNSError{Err: "no such host", Name: "api.opneai.com", IsNotFound: true})
 	require.False(t, s.failure(t.Context(), typo, false).away)
 	require.Equal(t, theServer, about(s.failure(t.Context(), typo, false).err))
-	s.reached.Store(true)
+	l := newLine(1, []byte(`{}`))
+	l.parse("a", cfg.url)
+	require.NoError(t, s.send(l).err)
 	require.True(t, s.failure(t.Context(), typo, false).away, "it was there before")
 }
 

@@ -71,11 +71,13 @@ func (s *sender) once(l *line) (r reply, stale bool) {
 		return reply{err: err}, false
 	}
 	res, err := s.transport.RoundTrip(req)
+	if sent.connected.Load() {
+		s.reached.Store(true)
+	}
 	if err != nil {
 		return s.failure(ctx, err, sent.connected.Load()), sent.reused.Load() && ctx.Err() == nil
 	}
 	defer res.Body.Close()
-	s.reached.Store(true)
 	seen := headers.Parse(res.Header, time.Now())
 	body, err := s.read(res)
 	if err != nil && !errors.As(err, new(*tooLongError)) {
@@ -137,7 +139,6 @@ func (s *sender) failure(ctx context.Context, err error, connected bool) reply {
 	var name *net.DNSError
 	switch {
 	case connected:
-		s.reached.Store(true)
 		return reply{err: s.late(ctx, err)}
 	case s.attempts.Err() != nil:
 		return reply{err: err}

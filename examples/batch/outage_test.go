@@ -92,7 +92,7 @@ func TestH77_ServerAway(t *testing.T) {
 				require.Equal(t, 1, times, "line %d", line)
 			}
 			snap := r.s.Snapshot()
-			require.Equal(t, 50+snap.Totals.Retries, snap.Totals.Attempts, "to knock is no attempt")
+			require.Equal(t, 50+snap.Totals.Retries, snap.Totals.Attempts, "to probe is no attempt")
 			r.requireNothingInHand(t)
 		})
 	}
@@ -128,7 +128,7 @@ func TestAwayInterrupted(t *testing.T) {
 	}
 }
 
-// TestMaxAway: who does not want to wait so long has the run stop, with nothing lost.
+// TestMaxAway: after -max-away the run stops, with nothing lost.
 func TestMaxAway(t *testing.T) {
 	for _, most := range []string{"0", "20ms"} {
 		st := newSite(t, generous, requests(20)...)
@@ -142,47 +142,47 @@ func TestMaxAway(t *testing.T) {
 	}
 }
 
-// TestOneKnocks: of many that find the server away, one finds out whether it is back, ever less often.
-func TestOneKnocks(t *testing.T) {
+// TestOneProbes: of many that find the server away, one finds out whether it is back, ever less often.
+func TestOneProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		back := began.Add(45 * time.Second)
 		var mu sync.Mutex
-		var knocks []time.Duration
+		var probes []time.Duration
 		answered := 0
 		send := func() reply {
 			time.Sleep(time.Millisecond)
 			mu.Lock()
 			defer mu.Unlock()
 			if time.Now().Before(back) {
-				knocks = append(knocks, time.Since(began).Truncate(time.Second))
+				probes = append(probes, time.Since(began).Truncate(time.Second))
 				return reply{err: errors.New("refused"), away: true}
 			}
 			answered++
 			return reply{}
 		}
-		d := &door{
-			knocks: retry.Policy{Initial: time.Second, Max: 30 * time.Second, Jitter: retry.None}, maxAway: time.Hour,
-			shut: func(int, error, time.Duration) {}, open: func(time.Duration) {},
-			stop: func(error) { t.Error("it is not away for so long") },
+		d := &outage{
+			probes: retry.Policy{Initial: time.Second, Max: 30 * time.Second, Jitter: retry.None}, maxAway: time.Hour,
+			onAway: func(int, error, time.Duration) {}, onBack: func(time.Duration) {},
+			onGiveUp: func(error) { t.Error("it is not away for so long") },
 		}
 		var all sync.WaitGroup
 		for range 16 {
 			all.Go(func() {
-				_, err := d.pass(t.Context(), send)
+				_, err := d.reach(t.Context(), send)
 				require.NoError(t, err)
 			})
 		}
 		all.Wait()
 		require.Equal(t, 16, answered)
 		s := time.Second
-		require.Equal(t, []time.Duration{1 * s, 3 * s, 7 * s, 15 * s, 31 * s}, knocks[16:])
+		require.Equal(t, []time.Duration{1 * s, 3 * s, 7 * s, 15 * s, 31 * s}, probes[16:])
 		require.Equal(t, 61*s, time.Since(began).Truncate(s))
 
 		ctx, cancel := context.WithCancel(t.Context())
 		d.close()
 		cancel()
-		_, err := d.pass(ctx, send)
+		_, err := d.reach(ctx, send)
 		require.ErrorIs(t, err, errLeft)
 	})
 }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"example.com/fairlead/retry"
+)
+
+// errLeft is why a line has no result: it is left to the next run.
+var errLeft = errors.New("left to the next run")
+
+// outage makes attempts wait while the server can't be reached. One request at a time probes whether it is back.
+type outage struct {
+	probes  retry.Policy  // how long to wait from one probe to the next
+	maxAway time.Duration // how long to probe
+
+	onAway   func(probe int, err error, wait time.Duration) // is told that the server can't be reached
+	onBack   func(away time.Duration)                       // is told when it is back
+	onGiveUp func(error)                                    // ends the run
+
+	mu   sync.Mutex
+	back chan struct{} // nil while the server is there, closed when it is back
+}
+
+// reach calls send until it has reached the server. It fails only with errLeft, if that is given up because
+// ctx is done or the server is away for too long; what it returns then is of the latest try.
+func (o *outage) reach(ctx context.Context, send func() reply) (reply, error) {
+	var r reply
+	for {
+		if err := o.wait(ctx); err != nil {
+			return r, err
+		}
+		if r = send(); !r.away {
+			return r, nil
+		}
+		if first := o.close(); first {
+			return o.probe(ctx, send, r)
+		}
+	}
+}
+
+// wait returns when the server is there.
+func (o *outage) wait(ctx context.Context) error {
+	o.mu.Lock()
+	back := o.back
+	o.mu.Unlock()
+	if back == nil {
+		return nil
+	}
+	select {
+	case <-back:
+		return nil
+	case <-ctx.Done():
+		return errLeft
+	}
+}
+
+// close notes that the server is away, and reports whether that is new.
+func (o *outage) close() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.back != nil {
+		return false
+	}
+	o.back = make(chan struct{})
+	return true
+}
+
+// probe sends one line's request again and again until it reaches the server.
+func (o *outage) probe(ctx context.Context, send func() reply, r reply) (reply, error) {
+	began := time.Now()
+	for probe := 1; r.away; probe++ {
+		wait := o.probes.Delay(0, probe)
+		if away := time.Since(began); away+wait > o.maxAway {
+			o.onGiveUp(fmt.Errorf("the server could not be reached for %v, and -max-away is %v: %w", away.Round(time.Millisecond), o.maxAway, r.err))
+			return r, errLeft
+		}
+		o.onAway(probe, r.err, wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return r, errLeft
+		}
+		r = send()
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.back)
+	o.back = nil
+	o.onBack(time.Since(began))
+	return r, nil
+}
