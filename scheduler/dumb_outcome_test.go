@@ -71,6 +71,13 @@ func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
 	d.settle()
 }
 
+// resent is an attempt whose work went out once more.
+func (d *dumb) resent(c *dumbCall) {
+	for i := range d.budgets {
+		d.settleCost(c, i, c.actual[i]+c.costs[i])
+	}
+}
+
 // observe is a server's word on what is left.
 func (d *dumb) observe(i int, remaining int64) {
 	b := d.budgets[i]

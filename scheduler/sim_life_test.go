@@ -299,6 +299,10 @@ func (s *sim) playCall(m move, c *simCall) {
 		s.k.estimateOf(s.now, &c.call)
 	case moveSettle:
 		s.settled = true
+		if m.again {
+			s.k.resent(s.now, &c.call, c.attempt-b2i(m.late))
+			break
+		}
 		s.k.settleCost(s.now, &c.call, c.attempt-b2i(m.late), m.n, m.costs[0])
 	}
 }

@@ -64,6 +64,8 @@ func (s *sim) playModelCall(m move, c *dumbCall) {
 		s.d.finish(c, false, retry.Verdict{})
 	case runs && m.verb == moveFail:
 		s.d.finish(c, true, m.verdict)
+	case runs && m.verb == moveSettle && !m.late && m.again:
+		s.d.resent(c)
 	case runs && m.verb == moveSettle && !m.late:
 		s.d.settleCost(c, m.n, m.costs[0])
 	case runs && (m.verb == moveAbandon || m.verb == moveWithdraw):

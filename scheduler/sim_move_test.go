@@ -29,6 +29,7 @@ type move struct {
 	verdict retry.Verdict // fail
 	d       time.Duration // advance, pause, restart
 	late    bool          // settle: of an attempt that is over
+	again   bool          // settle: its work went out once more
 	n       int           // slots, room; which budget
 	limit   bucket.Limit
 
@@ -136,6 +137,9 @@ func (m move) command() string {
 	case moveSetLimit:
 		return fmt.Sprintf("setlimit %s budget=%d", storyLimit(m.limit), m.n)
 	case moveSettle:
+		if m.again {
+			return "resent " + name + []string{"", " late=yes"}[b2i(m.late)]
+		}
 		return fmt.Sprintf("settle %s cost=%d budget=%d", name, m.costs[0], m.n) + []string{"", " late=yes"}[b2i(m.late)]
 	case moveObserve:
 		return fmt.Sprintf("observe %d budget=%d", m.costs[0], m.n)
@@ -280,7 +284,7 @@ func (s *sim) draw() move {
 		s.pick(&m, s.running)
 		m.n = s.rnd.IntN(s.habits.budgets)
 		m.costs[0], m.late = s.rnd.Int64N(2*s.habits.costs[m.n]), s.rnd.IntN(8) == 0
-		m.verdict = s.drawVerdict()
+		m.verdict, m.again = s.drawVerdict(), s.rnd.IntN(4) == 0
 		if m.verb == moveStart && s.calls[m.call].last == events.Started {
 			m.verb = moveAdvance // once is enough
 		}

@@ -97,6 +97,7 @@ type storyteller struct {
 //	done a                             a's attempt succeeded
 //	fail a transient|limited|final wait=30s alone=yes budget=tokens
 //	settle a cost=5 budget=1           what a's attempt really costs
+//	resent a                           a's work went out once more in the same attempt
 //	observe 3 budget=1                 a server says that so many tokens are left
 //	learn 3 10/1s capacity=3 budget=1  a server that is trusted says that, and what the limit is
 //	start a                            a's function is about to run
@@ -159,6 +160,8 @@ func (st *storyteller) run(line string) string {
 		st.fail(names, set)
 	case "settle":
 		st.k.settleCost(st.now, st.calls[names[0]], st.calls[names[0]].attempt-b2i(set["late"] != ""), st.int(set["budget"]), st.int64(set["cost"]))
+	case "resent":
+		st.k.resent(st.now, st.calls[names[0]], st.calls[names[0]].attempt-b2i(set["late"] != ""))
 	case "observe":
 		st.k.observe(st.now, st.int(set["budget"]), st.int64(names[0]))
 	case "learn":
