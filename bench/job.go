@@ -43,6 +43,7 @@ func init() { // here, since some of them lead back to this table
 		"granted":   measureGranted,
 		"cancelled": measureCancelled,
 		"drain":     measureDrain,
+		"stall":     measureStall,
 		"late":      measureLate,
 		"loop":      measureLoop,
 		"flood":     measureFlood,

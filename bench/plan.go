@@ -79,6 +79,11 @@ func (p plan) cancelled(who string) job {
 	return job{Work: "cancelled", Who: who, N: 3000, Rate: 1500, Per: time.Second, Burst: 1}
 }
 
+// stall is a crowd of which the process is stopped for a while.
+func (p plan) stall(who string) job {
+	return job{Work: "stall", Who: who, N: 2000, Rate: 500, Per: time.Second, Burst: 10}
+}
+
 func (p plan) drain(n int) job { return job{Work: "drain", Who: fairleadSubmit, N: n} }
 
 func (p plan) late(who string) job {
@@ -112,6 +117,7 @@ var (
 	cancelers = []string{fairleadSubmit, fairlead, xrate, failsafe, k8s}
 	flooders  = []string{fairlead, xrate, xratePolled, jujuLimit, failsafe, throttledLimit}
 	changers  = []string{fairlead, xrate, goLimiter}
+	stoppers  = []string{fairleadSubmit, fairlead, xrate, uberLimit, jujuLimit}
 	jobbers   = []string{fairlead, workqueueK8s, avastShared, avastPerCall, cenkalti, goRetry, failsafe, awsSDK}
 )
 
@@ -220,6 +226,7 @@ func (p plan) timeGroups(rounds int) []group {
 		{"lateness", 3, each(waiters, p.late)},
 		{"D: order and exactness in the account", 1, []job{p.granted()}},
 		{"D: a third cancelled", 1, each(cancelers, p.cancelled)},
+		{"D: the process is stopped", rounds, each(stoppers, p.stall)},
 		{"F: a big call in a flood", 3, each(flooders, p.flood)},
 		{"H: limit × 100", rounds, each(changers, func(who string) job { return p.change(who, "up") })},
 		{"H: limit ÷ 100", rounds, each(changers, func(who string) job { return p.change(who, "down") })},
@@ -253,6 +260,7 @@ func (p plan) quickGroups() []group {
 		group{"D: a queue goes at once", 1, []job{p.drain(1000), p.drain(p.long())}},
 		group{"D: order and exactness in the account", 1, []job{p.granted()}},
 		group{"D: a third cancelled", 1, each([]string{fairleadSubmit, xrate}, p.cancelled)},
+		group{"D: the process is stopped", 1, each(stoppers, p.stall)},
 		group{"G: 10000 in a loop", 1, []job{p.loop(fairlead, 10_000, 100_000, 1), p.loop(xrate, 10_000, 100_000, 1)}},
 		group{"G: one in a loop", 1, each([]string{fairlead, xrate, uberLimit, jujuLimit, failsafe},
 			func(who string) job { return p.loop(who, 1, 10_000, 1) })},

@@ -191,6 +191,11 @@ func (r *run) crowdTables() string {
 	b.WriteString(r.bySize("", []string{"submitted", "granted and run"}, func(what string, n int) string {
 		return number(get(p.drain(n), map[string]string{"submitted": "ns per submit", "granted and run": "ns per grant"}[what]))
 	}))
+	b.WriteString("A crowd of 2,000 at 500 a second in bursts of 10, of which the process is stopped for 900 ms: tokens over in any window, as a server with the same limit sees it. " +
+		"The rule (B7) allows those of 25 ms, which are 12.\n\n")
+	b.WriteString(table([]string{"", "tokens over"}, stoppers, func(who string) []string {
+		return []string{number(r.results.worst(p.stall(who), "over in any window"))}
+	}))
 	b.WriteString("With every third cancelled while it waits, the others get this part of the rate:\n\n")
 	b.WriteString(table([]string{"", "of the rate"}, cancelers, func(who string) []string { return []string{percent(get(p.cancelled(who), "rate"))} }))
 	return b.String()

@@ -117,6 +117,8 @@ func (r *run) orderTargets() []target {
 		{name: "P5 tokens over in any window, of those", ours: get(p.granted(), "over in any window"), want: 0},
 		{name: "P5 tokens over, 10,000 in a loop", ours: r.results.worst(loop(fairlead), "over"),
 			peer: xrate, theirs: r.results.worst(loop(xrate), "over"), want: 0},
+		{name: "P5 tokens over after a stop of 900 ms", ours: r.results.worst(p.stall(fairleadSubmit), "over in any window"),
+			peer: xrate, theirs: r.results.worst(p.stall(xrate), "over in any window"), want: 15},
 		{name: "P5 rate after a third was cancelled", ours: get(p.cancelled(fairleadSubmit), "rate"),
 			peer: xrate, theirs: get(p.cancelled(xrate), "rate"), want: 0.99, atLeast: true},
 		{name: "P5 limit × 100: drained, of ideal", ours: get(up, "ms") / get(up, "ideal"),
