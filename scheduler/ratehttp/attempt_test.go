@@ -160,3 +160,13 @@ func TestH65_BudgetIsPassedOn(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "tokens", v.Budget)
 }
+
+// TestH65_OtherBudgetsKeepTheirLevel: a refusal about tokens, with a wait, does not empty the budget of requests.
+func TestH65_OtherBudgetsKeepTheirLevel(t *testing.T) {
+	srv := answers(t, "429 Retry-After-Ms: 5; X-Ratelimit-Remaining-Tokens: 0; X-Ratelimit-Remaining-Requests: 99", "200")
+	s := open(t, scheduler.Config{Limits: bucket.Limits{"requests": bucket.Per(100, time.Hour), "tokens": bucket.PerSecond(1000)}})
+	res, err := client(t, &ratehttp.Transport{Scheduler: s}).Get(srv.URL)
+	require.Equal(t, "answer 2", text(t, res, err))
+	require.EqualValues(t, 98, s.Snapshot().Budgets[0].Available)
+	idle(t, s, srv)
+}

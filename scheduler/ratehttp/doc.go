@@ -5,26 +5,32 @@
 //	client := &http.Client{Transport: &ratehttp.Transport{Scheduler: s}}
 //	res, err := client.Get("https://api.example.com/things") // as ever
 //
-// A client of some API that takes an http.Client is given this one. If it retries by itself, have it not: its retries
-// would pay, too, but lose their place in the queue and multiply ours.
+// Give this client to an API's own, if that takes one. Turn off the retries of that: they pay too, but lose their place in the
+// queue and multiply ours.
 //
 // # A request is a call
 //
-// Each attempt waits for its turn and pays, redirects included, since they are requests of their own. On a lost connection net/http may send a
-// request again by itself. That does not wait, but pays as well. A redirected request also waits as long as the redirect asks by Retry-After,
-// for up to two minutes; above that it is a [retry.ErrWaitTooLong]. An attempt runs, and
-// keeps its slot of [scheduler.Config.MaxInFlight], for as long as net/http keeps its connection: until the body of its response is
+// Each attempt waits for its turn and pays. Redirects are requests of their own, and pay too. Two things happen besides:
+//
+//   - net/http may send a request again by itself, when a connection is lost or an HTTP/2 server refuses the stream. That does not wait for
+//     a turn, but it pays;
+//   - a redirected request waits until its redirect lets it go (Retry-After). If that is more than two minutes, it fails with
+//     [retry.ErrWaitTooLong].
+//
+// An attempt keeps its slot of [scheduler.Config.MaxInFlight] for as long as net/http keeps its connection: until the body of its response is
 // closed, has been read to its end or fails, or its context is done. So close bodies, as ever. A response that calls
-// for a retry frees the slot at once. There is no goroutine for any of this.
+// for a retry frees the slot at once.
 //
 // With MaxInFlight, a request made inside a call of the same scheduler needs a slot of its own. If calls that wait for such
-// requests hold all slots, there is a deadlock: use a separate scheduler for the requests, or for the calls.
+// requests hold all slots, there is a deadlock: use a separate scheduler for the requests, or for the calls. Pass the call's context on to
+// the request. Then it ends with a [scheduler.DeadlockError] instead.
 //
 // # What is tried again
 //
-// [Attempt.Verdict] says which outcomes are worth it, and [Transport.Classify] may overrule it. The scheduler's policy says how often and
-// when. A server that says when to come back (Retry-After and its many relatives) holds up
-// everybody until then, and budgets are empty afterwards, so that nobody comes in a herd. A retry keeps its place. A request is sent again only if its body can be had again, which is what
+// [Attempt.Verdict] says which outcomes are worth another attempt, and [Transport.Classify] may overrule it. The scheduler's policy says how
+// often and when. If a server says when to come back (Retry-After and its many relatives), all calls wait until then. The budget that it says is
+// used up is empty afterwards, or all budgets if it says none, so that the calls don't come back as a thundering herd. A retry keeps its
+// place. A request is sent again only if its body can be had again, which is what
 // GetBody is for (http.NewRequest sets it for bytes and strings), and if that does no harm:
 //
 //   - it was refused: 429, or a 403 or 413 that says to come back. Nothing was done, so this is for all methods;

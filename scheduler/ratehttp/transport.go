@@ -13,7 +13,7 @@ import (
 // are not to be changed once it is in use; it may then be used from any goroutine.
 type Transport struct {
 	// Scheduler gives requests their turn. Nil means that they don't wait: they pass through to Base. A request made inside a call
-	// of the same scheduler may be a deadlock if that has MaxInFlight: see [scheduler.Config.MaxInFlight].
+	// of the same scheduler may deadlock if that has MaxInFlight: see [scheduler.Config.MaxInFlight].
 	Scheduler *scheduler.Scheduler
 
 	// Choose gives each request its scheduler, for example by host; if it is nil for a request, that one passes
