@@ -102,7 +102,7 @@ func (k *Tokens) estimate(req *http.Request) (in, out int64, again *http.Request
 	most := k.most(p.keep)
 	if req.GetBody != nil {
 		if r, err := req.GetBody(); err == nil {
-			_, _ = io.Copy(p, io.LimitReader(r, most)) // who sends the body will hear of it
+			_, _ = io.Copy(p, io.LimitReader(within(req.Context(), r), most)) // who sends the body will hear of it
 			_ = r.Close()
 		}
 	} else {

@@ -6,12 +6,13 @@ import (
 	"net/http"
 )
 
-// upload is the body of a request while it is read before the request's turn. The body may never come, so a
-// Read also ends with the request's context.
+// upload is the body of a request while it is read before the request's turn. The body may never come, so a Read also ends with the
+// request's context.
 type upload struct {
 	io.ReadCloser
 	ctx    context.Context
-	direct bool // the base transport reads it from now on, and ends with the context by itself
+	direct bool   // the base transport reads it from now on, and ends with the context by itself
+	buf    []byte // what a Read reads into: its caller may use its own after the context has ended
 }
 
 // uploadOf returns a copy of the request whose body is an upload, and that upload. If estimate will not read
@@ -27,13 +28,24 @@ func uploadOf(req *http.Request) (*http.Request, *upload) {
 	return req, u
 }
 
-// Read reads on a goroutine of its own. If the context ends first, that goroutine stays until the body's Read returns. RoundTrip then
-// closes the body, which ends the Read of most.
+// within returns a reader of another copy of a body that ends with the context. One in memory does not have to.
+func within(ctx context.Context, copied io.ReadCloser) io.Reader {
+	if _, inMemory := copied.(io.WriterTo); inMemory || ctx.Done() == nil {
+		return copied
+	}
+	return &upload{ReadCloser: copied, ctx: ctx}
+}
+
+// Read reads on a goroutine of its own. If the context ends first, that goroutine stays until the body's Read returns. The body is closed
+// then, which ends the Read of most.
 func (u *upload) Read(p []byte) (int, error) {
 	if u.direct {
 		return u.ReadCloser.Read(p)
 	}
-	buf := make([]byte, len(p)) // after the context's end the caller may use p for something else
+	if len(u.buf) < len(p) {
+		u.buf = make([]byte, len(p))
+	}
+	buf := u.buf[:len(p)]
 	select {
 	case o := <-aside(func() (int, error) { return u.ReadCloser.Read(buf) }):
 		if o.panicked != nil {

@@ -33,29 +33,37 @@ func (b *stuck) Close() error {
 	return nil
 }
 
-// TestH66_UploadEndsWithTheContext: a body that is read before the turn may never come, not even after Close.
+// TestH66_UploadEndsWithTheContext: a body that is read before the turn, or a copy of it, may never come, not even after Close.
 func TestH66_UploadEndsWithTheContext(t *testing.T) {
-	srv := answers(t, "200")
-	s := open(t, scheduler.Config{})
-	c := client(t, &ratehttp.Transport{Scheduler: s, Tokens: new(ratehttp.Tokens)})
-	over := make(chan struct{})
-	defer close(over)
-	body := &stuck{make(chan struct{}), over, make(chan struct{})}
-	reason := errors.New("not wanted any more")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	req := request(t, "POST", srv.URL, "x").WithContext(ctx)
-	req.Header.Set("Content-Type", "application/json")
-	req.Body, req.GetBody = body, nil
-	failed := make(chan error, 1)
-	go func() {
-		_, err := c.Do(req)
-		failed <- err
-	}()
-	<-body.reading
-	cancel(reason)
-	require.ErrorIs(t, <-failed, reason)
-	<-body.closed
-	idle(t, s, srv)
+	for name, copied := range map[string]bool{"the body": false, "a copy": true} {
+		t.Run(name, func(t *testing.T) {
+			srv := answers(t, "200")
+			s := open(t, scheduler.Config{})
+			c := client(t, &ratehttp.Transport{Scheduler: s, Tokens: new(ratehttp.Tokens)})
+			over := make(chan struct{})
+			defer close(over)
+			body := &stuck{make(chan struct{}), over, make(chan struct{})}
+			reason := errors.New("not wanted any more")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			req := request(t, "POST", srv.URL, "x").WithContext(ctx)
+			req.Header.Set("Content-Type", "application/json")
+			if copied {
+				req.GetBody = func() (io.ReadCloser, error) { return body, nil }
+			} else {
+				req.Body, req.GetBody = body, nil
+			}
+			failed := make(chan error, 1)
+			go func() {
+				_, err := c.Do(req)
+				failed <- err
+			}()
+			<-body.reading
+			cancel(reason)
+			require.ErrorIs(t, <-failed, reason)
+			<-body.closed
+			idle(t, s, srv)
+		})
+	}
 }
 
 // TestUploadIsSentWhole: what was read before the turn is sent, in whatever parts it came, and a failure is passed on.
