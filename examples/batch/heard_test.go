@@ -183,14 +183,14 @@ func TestH82_ResentPays(t *testing.T) {
 			_, _ = w.Write([]byte(`{}`))
 		}))
 		defer server.Close()
-		lines := make([]string, 20)
+		lines := make([]string, 200)
 		for i := range lines {
 			lines[i] = fmt.Sprintf(`{"custom_id":"%d","method":%q,"url":"/x"}`, i, method)
 		}
 		st := newSite(t, generous, lines...)
 		st.url = server.URL
-		r := st.start("-in-flight", "1", "-retries", "0", "-tpm", "1000000")
-		require.Equal(t, 20, r.result(t).answered)
+		r := st.start("-in-flight", "4", "-retries", "0", "-tpm", "1000000")
+		require.Equal(t, 200, r.result(t).answered)
 		snap := r.s.Snapshot()
 		require.Zero(t, snap.Totals.Retries, method)
 		for _, b := range snap.Budgets {
@@ -198,7 +198,7 @@ func TestH82_ResentPays(t *testing.T) {
 				require.EqualValues(t, asked, b.Ledger.Spent-b.Ledger.Refunded, method)
 			}
 		}
-		require.Greater(t, asked, 30)
+		require.Greater(t, asked, 250)
 	}
 }
 

@@ -24,6 +24,7 @@ const maxBody = mostMebibytes * mebibyte
 // sender makes attempts.
 type sender struct {
 	transport *http.Transport // without a client: that would follow redirects, which have not paid
+	fresh     *http.Transport // uses each connection once
 	headers   http.Header
 	timeout   time.Duration
 	maxAnswer int64           // bytes
@@ -35,7 +36,9 @@ type sender struct {
 func newSender(cfg config, attempts context.Context) *sender {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = cfg.inFlight
-	return &sender{transport: transport, headers: cfg.headers, timeout: cfg.timeout, maxAnswer: cfg.maxAnswer, attempts: attempts}
+	fresh := transport.Clone()
+	fresh.DisableKeepAlives = true
+	return &sender{transport: transport, fresh: fresh, headers: cfg.headers, timeout: cfg.timeout, maxAnswer: cfg.maxAnswer, attempts: attempts}
 }
 
 // reply is what came of an attempt.
@@ -50,18 +53,17 @@ type reply struct {
 // send makes one attempt. If the server has closed a connection that was idle, which shows only when a
 // request goes out on it, the request goes out once more, on a new one.
 func (s *sender) send(l *line) reply {
-	r, stale := s.once(l)
+	r, stale := s.once(l, s.transport)
 	if stale {
-		s.transport.CloseIdleConnections()
 		first := r
-		r, _ = s.once(l)
+		r, _ = s.once(l, s.fresh)
 		r.sends += first.sends
 	}
 	return r
 }
 
 // once sends a request, and reports whether it was lost with a connection that was idle before.
-func (s *sender) once(l *line) (r reply, stale bool) {
+func (s *sender) once(l *line, transport *http.Transport) (r reply, stale bool) {
 	ctx, cancel := context.WithTimeout(s.attempts, s.timeout)
 	defer cancel()
 	var sent sends
@@ -70,7 +72,7 @@ func (s *sender) once(l *line) (r reply, stale bool) {
 	if err != nil {
 		return reply{err: err}, false
 	}
-	res, err := s.transport.RoundTrip(req)
+	res, err := transport.RoundTrip(req)
 	if sent.connected.Load() {
 		s.reached.Store(true)
 	}
