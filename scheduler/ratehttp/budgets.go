@@ -1,6 +1,8 @@
 package ratehttp
 
 import (
+	"math"
+
 	"example.com/fairlead/retry/headers"
 	"example.com/fairlead/scheduler"
 )
@@ -46,26 +48,42 @@ func ofRequests(b *headers.Budget) bool {
 	return b.Unit == "" || b.Unit == "request" || b.Unit == "requests"
 }
 
-// costs are what a request will cost in each budget of tokens that the scheduler has.
-func (t *Transport) costs(s *scheduler.Scheduler, in, out int64) (opts []scheduler.Option) {
-	t.each(s, in+out, in, out, func(budget string, tokens int64) {
+// costs returns what a request will cost in each budget of tokens that the scheduler has.
+func (t *Transport) costs(s *scheduler.Scheduler, estimate Usage) (opts []scheduler.Option) {
+	t.each(s, estimate, func(budget string, tokens int64) {
 		opts = append(opts, scheduler.CostOf(budget, tokens))
 	})
 	return opts
 }
 
-// settle corrects what a request was said to cost, if the response has told.
+// settle corrects what a request was said to cost, if the response has told. Each time that it went out before keeps its estimate, since no
+// response tells of those.
 func (x *exchange) settle(r *scheduler.Reservation, u *usage) {
 	if used, ok := u.sums(); ok {
-		x.t.each(x.s, used.Total, used.Input, used.Output, func(budget string, tokens int64) {
+		again := x.sent.again.Load()
+		used.Total = plus(used.Total, again, x.estimate.Total)
+		used.Input = plus(used.Input, again, x.estimate.Input)
+		used.Output = plus(used.Output, again, x.estimate.Output)
+		x.t.each(x.s, used, func(budget string, tokens int64) {
 			_ = r.Settle(budget, tokens) // it may be closed by now
 		})
 	}
 }
 
+// plus returns used and so many times more. What is not known stays so.
+func plus(used, times, more int64) int64 {
+	switch {
+	case used < 0 || times == 0:
+		return used
+	case more > (math.MaxInt64-used)/times:
+		return math.MaxInt64
+	}
+	return used + times*more
+}
+
 // each calls f for each budget of tokens that the scheduler has.
-func (t *Transport) each(s *scheduler.Scheduler, all, in, out int64, f func(budget string, tokens int64)) {
-	amounts := [...]int64{all, in, out}
+func (t *Transport) each(s *scheduler.Scheduler, tokens Usage, f func(budget string, tokens int64)) {
+	amounts := [...]int64{tokens.Total, tokens.Input, tokens.Output}
 	for i, name := range [...]string{allTokens, inputTokens, outputTokens} {
 		if budget, ok := t.budget(s, name); ok && amounts[i] >= 0 {
 			f(budget, amounts[i])

@@ -12,12 +12,14 @@ import (
 
 // exchange is one request on its way: a call of the scheduler's.
 type exchange struct {
-	t    *Transport
-	s    *scheduler.Scheduler
-	req  *http.Request
-	r    *scheduler.Reservation // the attempt that waits or runs
-	last error                  // what the attempt before has failed with
-	over bool                   // the reservation is done, or the response's body will do it
+	t        *Transport
+	s        *scheduler.Scheduler
+	req      *http.Request
+	estimate Usage
+	r        *scheduler.Reservation // the attempt that waits or runs
+	sent     *sends                 // how often the latest attempt went out
+	last     error                  // what the attempt before has failed with
+	over     bool                   // the reservation is done, or the response's body will do it
 }
 
 // errUnwound is what events say of a request whose attempt did not return.
@@ -39,7 +41,8 @@ func (x *exchange) run() (*http.Response, error) {
 			}
 			return nil, err
 		}
-		req := counted(x.req, x.r)
+		x.sent = &sends{r: x.r}
+		req := x.sent.counted(x.req)
 		if !first {
 			if err := rewind(req); err != nil {
 				x.r.Cancel()

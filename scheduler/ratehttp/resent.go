@@ -8,16 +8,23 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
+// sends counts how often an attempt goes out again.
+type sends struct {
+	r     *scheduler.Reservation
+	wrote atomic.Bool  // on the latest connection
+	again atomic.Int64 // how often it was sent again
+}
+
 // counted returns a copy of the request that pays each time that net/http sends it. Without asking, net/http sends a request again
 // when the connection turns out to be lost that it was sent on, or when an HTTP/2 server has refused it.
-func counted(req *http.Request, r *scheduler.Reservation) *http.Request {
-	var wrote atomic.Bool // on the latest connection
+func (s *sends) counted(req *http.Request) *http.Request {
 	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) {
-			if wrote.Swap(false) {
-				r.Resent()
+			if s.wrote.Swap(false) {
+				s.again.Add(1)
+				s.r.Resent()
 			}
 		},
-		WroteHeaders: func() { wrote.Store(true) },
+		WroteHeaders: func() { s.wrote.Store(true) },
 	}))
 }

@@ -7,35 +7,40 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/scheduler"
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
 // hangsUp is a server that answers the first request of each connection, and reads the second and hangs up.
-func hangsUp(t *testing.T) (url string, requests *atomic.Int64) {
+func hangsUp(t *testing.T, field, answer string) (url string, requests *atomic.Int64) {
 	requests = new(atomic.Int64)
 	return listen(t, func(c net.Conn) {
 		in := bufio.NewReader(c)
 		for first := true; ; first = false {
-			if _, err := http.ReadRequest(in); err != nil {
+			req, err := http.ReadRequest(in)
+			if err != nil {
 				return
 			}
+			_, _ = io.Copy(io.Discard, req.Body)
 			if requests.Add(1); !first {
 				return
 			}
-			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\n%s\r\nContent-Length: %d\r\n\r\n%s", field, len(answer), answer)
 		}
 	}), requests
 }
 
 // TestH67_ResentPays: what net/http sends again by itself pays, in each of its attempts.
 func TestH67_ResentPays(t *testing.T) {
-	url, requests := hangsUp(t)
+	url, requests := hangsUp(t, "Content-Type: text/plain", "ok")
 	s := open(t, scheduler.Config{})
 	cost := func(*http.Request) []scheduler.Option { return []scheduler.Option{scheduler.Cost(3)} }
 	c := client(t, &ratehttp.Transport{Scheduler: s, Options: cost})
@@ -68,6 +73,27 @@ func TestH67_RefusedStreamPays(t *testing.T) {
 	require.Empty(t, text(t, res, err))
 	require.EqualValues(t, 2, srv.requests.Load())
 	require.EqualValues(t, 2, s.Snapshot().Ledger.Spent)
+}
+
+// TestH67_TokensOfResends: each time that a request went out keeps its estimate, and the last is settled by what the response says.
+func TestH67_TokensOfResends(t *testing.T) {
+	const answer = `{"usage":{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}}`
+	url, _ := hangsUp(t, "Content-Type: application/json", answer)
+	slow := bucket.Per(1000, time.Hour)
+	s := open(t, scheduler.Config{Limits: bucket.Limits{"requests": slow, "tokens": slow, "input-tokens": slow, "output-tokens": slow}})
+	c := client(t, &ratehttp.Transport{Scheduler: s, Tokens: &ratehttp.Tokens{Output: 100}})
+	for range 2 {
+		req := request(t, "POST", url, strings.Repeat("x", 400))
+		req.Header.Set("Idempotency-Key", "7") // else net/http does not send it again
+		req.Header.Set("Content-Type", "application/json")
+		res, err := c.Do(req)
+		require.Equal(t, answer, text(t, res, err))
+	}
+	require.EqualValues(t, 2, s.Snapshot().Totals.Attempts)
+	want := map[string]int64{"requests": 3, "input-tokens": 2*2 + 100, "output-tokens": 2*3 + 100, "tokens": 2*5 + 200}
+	for _, b := range s.Snapshot().Budgets {
+		require.Equal(t, want[b.Name], b.Ledger.Spent-b.Ledger.Refunded, b.Name)
+	}
 }
 
 // TestWhatIsSentOncePaysOnce: not one that waits for the server's leave to send its body, nor one over a connection that was used before.

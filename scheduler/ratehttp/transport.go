@@ -72,13 +72,13 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	priced, opts := t.price(s, req)
+	priced, opts, estimate := t.price(s, req)
 	r, err := s.Reserve(req.Context(), opts...)
 	if err != nil {
 		closeBody(priced)
 		return nil, err
 	}
-	x := &exchange{t: t, s: s, req: priced, r: r}
+	x := &exchange{t: t, s: s, req: priced, estimate: estimate, r: r}
 	defer x.unwound()
 	res, err := x.run()
 	x.over = true
@@ -101,9 +101,8 @@ func (t *Transport) scheduler(req *http.Request) *scheduler.Scheduler {
 
 func (t *Transport) base() http.RoundTripper { return cmp.Or(t.Base, http.DefaultTransport) }
 
-// price returns the request with a body that is as good as new, and what it costs.
-func (t *Transport) price(s *scheduler.Scheduler, req *http.Request) (*http.Request, []scheduler.Option) {
-	var opts []scheduler.Option
+// price returns the request with a body that is as good as new, what it costs, and the tokens that it is estimated at.
+func (t *Transport) price(s *scheduler.Scheduler, req *http.Request) (_ *http.Request, opts []scheduler.Option, estimate Usage) {
 	if t.Tokens != nil {
 		var in, out int64
 		var early *upload
@@ -112,10 +111,11 @@ func (t *Transport) price(s *scheduler.Scheduler, req *http.Request) (*http.Requ
 		if early != nil {
 			early.direct = true
 		}
-		opts = t.costs(s, in, out)
+		estimate = Usage{Total: in + out, Input: in, Output: out}
+		opts = t.costs(s, estimate)
 	}
 	if t.Options != nil {
 		opts = append(opts, t.Options(req)...)
 	}
-	return req, append(opts, scheduler.Classify(retry.Classify)) // what we mark is what counts
+	return req, append(opts, scheduler.Classify(retry.Classify)), estimate // what we mark is what counts
 }
