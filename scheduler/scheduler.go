@@ -85,7 +85,7 @@ func New(cfg Config) (*Scheduler, error) {
 	}
 	timer := s.clock.NewTimer(time.Hour)
 	timer.Stop()
-	o := &owner{s: s, core: core, timer: timer, armed: bucket.Forever}
+	o := &owner{s: s, core: core, read: reader(s.clock, s.origin), timer: timer, armed: bucket.Forever}
 	go o.run()
 	return s, nil
 }

@@ -76,7 +76,7 @@ func newTillMatch(t *rapid.T) *tillMatch {
 	k, err := newCore(Config{Limit: limit, MaxInFlight: rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "slots")}, time.Time{})
 	require.NoError(t, err)
 	c := &handClock{due: bucket.Forever}
-	m := &tillMatch{clock: c, o: &owner{s: &Scheduler{clock: c, retry: retry.Policy{}.WithDefaults()}, core: k, timer: c, armed: bucket.Forever}}
+	m := &tillMatch{clock: c, o: &owner{s: &Scheduler{clock: c, retry: retry.Policy{}.WithDefaults()}, core: k, read: reader(c, time.Time{}), timer: c, armed: bucket.Forever}}
 	m.exact, _ = bucket.New(limit, 0)
 	return m
 }
