@@ -82,12 +82,15 @@ func (o *owner) lend() {
 	if !l.lent && (l.streak < loanStreak || more < smallestLoan || slots == 0 || !k.lendable()) {
 		return
 	}
+	add := uint64(max(more, 0))
+	l.left += add
+	if !l.lent { // counts as one taken, so that the word is not what it was in an earlier loan: see take
+		l.taken = (l.taken + 1) % (1 << 20)
+		add += tillTaken
+	}
 	t.loan.Store(&loan{taken: l.taken, lastID: k.lastID, since: k.now, slots: slots})
 	t.word.And(^uint64(tillNotify))
-	if more > 0 {
-		t.word.Add(uint64(more))
-		l.left += uint64(more)
-	}
+	t.word.Add(add)
 	l.lent, l.slots = true, slots
 	l.renews = max(k.budgets.full(), after(k.now, loanInterval))
 }

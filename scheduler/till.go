@@ -15,7 +15,7 @@ import (
 //	23 bits  tokens: what is left of the loan
 //	 1 bit   notify: the owner wants to hear of every call that is over
 //	20 bits  in flight: calls that have taken a token and are not over
-//	20 bits  taken: how many ever have, which wraps around
+//	20 bits  taken: how many ever have, and how many loans there were; wraps around
 type till struct {
 	_    [64]byte // apart from what others write
 	word atomic.Uint64
@@ -53,6 +53,10 @@ type ticket struct {
 }
 
 // take takes a token, if there is one and a slot for the call.
+//
+// Between its two loads and the compare-and-swap the owner may recall the loan, grant calls, and
+// lend again. The swap must fail then, or the call would have the number of another and the slots
+// of before (the ABA problem). It does, since each new loan adds one to the word's count.
 func (t *till) take() (ticket, bool) {
 	for {
 		w := t.word.Load()

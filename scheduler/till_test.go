@@ -68,6 +68,35 @@ func tillBubble(t *testing.T, cfg Config, f func(t *testing.T, s *Scheduler)) {
 	})
 }
 
+// H63: a caller is preempted in take, between its loads and its swap. Meanwhile the owner recalls
+// the loan, grants another call its slot and number, and lends the same number of tokens again. The
+// word must not be what it was.
+func TestH63_TillABA(t *testing.T) {
+	cfg := Config{Limit: bucket.PerSecond(1_000_000_000).Burst(1 << 40), MaxInFlight: 3}
+	tillBubble(t, cfg, func(t *testing.T, s *Scheduler) {
+		release := inTill(t, s, nil)
+		time.Sleep(loanInterval + 1) // the loan is topped up
+		synctest.Wait()
+		w := s.till.word.Load()
+		l := s.till.loan.Load()
+
+		hold := make(chan struct{})
+		_, err := s.Submit(context.Background(), func(context.Context) error { <-hold; return nil })
+		require.NoError(t, err)
+		synctest.Wait()
+		for !open(s) { // plain calls that find it shut open it again, and don't take from it
+			require.NoError(t, s.Do(context.Background(), succeed))
+			synctest.Wait()
+		}
+		require.NotSame(t, l, s.till.loan.Load(), "there is another loan")
+		require.Equal(t, w&tillTokens, s.till.word.Load()&tillTokens, "of as many tokens")
+		require.Equal(t, inFlight(w), inFlight(s.till.word.Load()))
+		require.False(t, s.till.word.CompareAndSwap(w, w-1+tillInFlight+tillTaken), "the swap of a caller who saw the loan before")
+		close(hold)
+		require.NoError(t, release())
+	})
+}
+
 // What goes through the till is in the snapshot as anything else (B5).
 func TestTillInSnapshot(t *testing.T) {
 	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
