@@ -79,7 +79,7 @@ func (p plan) cancelled(who string) job {
 	return job{Work: "cancelled", Who: who, N: 3000, Rate: 1500, Per: time.Second, Burst: 1}
 }
 
-// stall is a crowd of which the process is stopped for a while.
+// stall returns a job in which the process is stopped while a crowd waits.
 func (p plan) stall(who string) job {
 	return job{Work: "stall", Who: who, N: 2000, Rate: 500, Per: time.Second, Burst: 10}
 }

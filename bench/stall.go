@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// stop is how long the process stands still, as in a container without processor time.
+// stop is how long the process is stopped, as a container without processor time would be.
 const stop = 900 * time.Millisecond
 
 // stopParent stops this process a second from now, for 900 ms.
 const stopParent = "sleep 1; kill -STOP $PPID; sleep 0.9; kill -CONT $PPID"
 
-// measureStall stops this process while a crowd waits for tokens, and counts how many tokens
-// more than a full bucket a server with the same limit would have had to have.
+// measureStall stops this process while a crowd waits for tokens. It counts the tokens that a
+// server with the same limit and a full bucket would not have had.
 func measureStall(j job) numbers {
 	c := newCrowd(j.N)
 	stopper := exec.Command("sh", "-c", stopParent)

@@ -134,9 +134,9 @@ func (b *Bucket) Skip(at time.Duration) {
 	b.at = max(b.at, at)
 }
 
-// Postpone counts the refill up to the instant at, as though the last n tokens taken had
-// been taken only then: with them the bucket is fuller, and a full bucket loses what comes.
-// It is for a taker that was given its tokens late. n ≤ 0 is [Bucket.Advance].
+// Postpone counts the refill up to the instant at, as if the last n tokens taken had still been
+// in the bucket until then. What does not fit into the bucket is lost. Use it if a taker was
+// given its tokens late. With n ≤ 0 it is the same as [Bucket.Advance].
 func (b *Bucket) Postpone(at time.Duration, n int64) {
 	n = int64(min(uint64(max(n, 0)), b.room()))
 	b.level += n

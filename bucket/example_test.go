@@ -308,9 +308,8 @@ func ExampleCostError() {
 	// 25 10
 }
 
-// A bucket that is stopped for a while has afterwards what it had before.
-// Five tokens were taken at 0 s for a taker that was asleep, and was given them 10 s later.
-// They count as taken then: until then the bucket was full and lost what came.
+// Five tokens were taken at 0 s for a taker that was asleep and got them at 10 s. They count as
+// taken at 10 s. Until then the bucket was full, so its refill was lost.
 func ExampleBucket_Postpone() {
 	b, _ := bucket.New(bucket.PerSecond(1).Burst(10), 0)
 	b.Take(0, 5)

@@ -16,10 +16,9 @@ const (
 
 // Limit says how fast a bucket refills and how much it can hold.
 //
-// The zero Limit is the default: 100 tokens a minute, capacity 1000. In any
-// other Limit every number must be positive. Limits are comparable with ==. Whoever
-// works out a Limit should see to it that nought does not come out for all of its
-// fields: there is no limit that lets nothing through.
+// The zero Limit means the default (100 tokens a minute, capacity 1000), not "nothing allowed":
+// code that computes a Limit must not produce one by accident. In any other Limit every number
+// must be positive. Limits are comparable with ==.
 type Limit struct {
 	// Capacity is the most tokens the bucket ever holds: the largest burst, and
 	// the largest cost that a single call may have.
@@ -30,11 +29,10 @@ type Limit struct {
 	Refill int64         `json:"refill"`
 	Per    time.Duration `json:"per"`
 
-	// Strict is for a server that counts requests in windows of time. A scheduler counts
-	// tokens of a strict limit as spent when it hands them over, so that a stall of the
-	// process never lets more through in a window than the limit says. Without it a
-	// scheduler makes up for a hand-over that is up to 25 ms late. A [Bucket] itself
-	// ignores it. [Window] sets it.
+	// Strict is for a server that counts requests in windows of time. A scheduler counts the
+	// tokens of a strict limit as spent when it hands them over. So even if the process stalls,
+	// no window gets more than the limit says. Without Strict a scheduler makes up for a
+	// hand-over that is up to 25 ms late. A [Bucket] ignores Strict. [Window] sets it.
 	Strict bool `json:"strict,omitzero"`
 }
 
@@ -68,9 +66,9 @@ func (l Limit) Burst(capacity int64) Limit {
 // c + rate·(w + 1ns) tokens. With c = burst and a rate of n−burst+1 every per + 1ns,
 // that is fewer than n + 1.
 //
-// A scheduler keeps that promise for what it hands over, also after a stall: the limit
-// is [Limit.Strict]. The price is a lower rate for a caller that asks again as soon as it
-// was served: use a burst of 2 or more there.
+// A scheduler keeps that promise for what it hands over, also after a stall, because the limit
+// is [Limit.Strict]. The price is a lower rate for a caller that asks again as soon as it was
+// served. A burst of 2 or more avoids that.
 func Window(n int64, per time.Duration, burst int64) Limit {
 	refill := n - burst + 1
 	if burst > n {
@@ -120,7 +118,8 @@ func (l Limit) CheckCost(n int64) error {
 	return nil
 }
 
-// String reads like "100 per 1m0s, capacity 1000". A strict limit ends in ", strict".
+// String returns text like "100 per 1m0s, capacity 1000". The text of a strict limit ends in ",
+// strict".
 func (l Limit) String() string {
 	l = l.WithDefaults()
 	s := fmt.Sprintf("%d per %v, capacity %d", l.Refill, l.Per, l.Capacity)

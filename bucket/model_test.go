@@ -107,9 +107,9 @@ func (m *model) setLevel(at time.Duration, n int64) {
 	m.clamp()
 }
 
-// postpone has the last n tokens taken only at the instant at.
+// postpone counts the last n tokens as taken only at the instant at.
 func (m *model) postpone(at time.Duration, n int64) {
-	n = min(n, m.limit.Capacity-m.available()) // what was refunded since was not taken
+	n = min(n, m.limit.Capacity-m.available()) // a refund since then was not taken
 	m.level.Add(m.level, whole(n))
 	m.advance(at)
 	m.level.Sub(m.level, whole(n))

@@ -6,14 +6,14 @@
 //
 // # A clock of your own
 //
-// A fake clock that is moved by d must stop at the instant of each timer on the way, in order: show that instant as Now, send
-// the tick, and leave the goroutine that receives it the time to act, which may set the next timer. clocktest.Mock does
-// so, and clocktest.Advance also waits for what runs at each instant.
+// A fake clock that is moved by d must stop at the instant of each timer on the way, in order. There it returns that instant
+// from Now, sends the tick, and leaves the receiving goroutine time to act, which may include setting the next timer.
+// clocktest.Mock does so. clocktest.Advance also waits for the functions that run at each instant.
 //
-// A clock that jumps is taken for the clock of a machine that slept. Nothing is lost, and no more is granted than the
-// limit allows; but all that was due on the way happens at the instant of arrival: a call that fails there and backs off
-// for a second waits for another second, however far the clock was moved. So a test that moves such a clock by an hour
-// sees one attempt more, and not all of them.
+// A scheduler takes a clock that jumps for the clock of a machine that slept. No call is lost, and no more is granted than
+// the limit allows. But everything that was due on the way happens at the instant of arrival. A call that fails there and
+// backs off for a second waits for another second, however far the clock was moved. So a test that moves such a clock by an
+// hour sees only one more attempt.
 package clock
 
 import "time"

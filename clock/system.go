@@ -23,7 +23,8 @@ type system struct{}
 
 func (system) Now() time.Time { return time.Now() }
 
-// Since is Now().Sub(t) at a little more than half the cost: it does not read the wall clock.
+// Since returns Now().Sub(t) at a little more than half the cost, because it does not read the
+// wall clock.
 func (system) Since(t time.Time) time.Duration { return time.Since(t) }
 
 func (system) NewTimer(d time.Duration) Timer {

@@ -54,7 +54,7 @@ type Event struct {
 	Times     Times         // the events that end a call: what it has spent its time on
 }
 
-// String is one line without the time and without control characters, such as
+// String returns one line without the time and without control characters, such as
 //
 //	call 7 "ping" retrying: attempt 2 of 6 failed, next in 1.9s, 93 tokens left: 503 Service Unavailable
 func (e Event) String() string {

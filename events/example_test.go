@@ -152,7 +152,7 @@ func ExampleTimes_Total() {
 	// Output: 3s of 3.2s
 }
 
-// An event goes into a file of lines, or to another program.
+// An event is written to a file of lines, or to another program.
 func ExampleEvent_MarshalJSON() {
 	text, err := json.Marshal(events.Event{
 		Kind: events.Retrying, Call: 7, Name: "ping", Attempt: 2, MaxAttempts: 6,
@@ -176,7 +176,7 @@ func ExampleEvent_LogValue() {
 	// Output: level=INFO msg="a call has ended" event.kind=succeeded event.call=7 event.attempt=1 event.max_attempts=6 event.available=93
 }
 
-// A program's configuration names the kinds that it wants to hear of.
+// A program's configuration names the kinds of events that it wants.
 func ExampleKind_UnmarshalText() {
 	var cfg struct{ Kinds []events.Kind }
 	err := json.Unmarshal([]byte(`{"kinds":["retrying","rate_changed"]}`), &cfg)

@@ -10,7 +10,8 @@ import (
 // DefaultBuffer is how many events a subscription holds unless told otherwise.
 const DefaultBuffer = 1024
 
-// MaxBuffer is the most events that a subscription can hold: its buffer is allocated as a whole, some hundred bytes for each.
+// MaxBuffer is the most events that a subscription can hold. Its buffer is allocated as a whole, with some hundred bytes for
+// each.
 const MaxBuffer = 1 << 20
 
 // Hub publishes events to subscriptions. The zero Hub is ready to use. One

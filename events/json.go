@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// eventJSON is an Event in JSON. The keys are those of [Event.LogValue] and of the scheduler's log.
+// eventJSON is an Event in JSON. Its keys are those of [Event.LogValue] and of the scheduler's log.
 type eventJSON struct {
 	Seq         uint64        `json:"seq,omitzero"`
 	Missed      uint64        `json:"missed,omitzero"`
@@ -32,9 +32,8 @@ type eventJSON struct {
 	Err         string        `json:"err,omitzero"`
 }
 
-// MarshalJSON writes the kind by name and the error by its text, and leaves out what is zero but for available, where zero
-// says something. Durations are in nanoseconds. It is made to be read by other programs; to read it back in Go, decode it into
-// a struct of your own.
+// MarshalJSON writes the kind by name and the error by its text. It leaves out zero fields except available, where zero says
+// something. Durations are in nanoseconds. To read the JSON back in Go, decode it into a struct of your own.
 //
 // A struct that embeds an Event is written as the Event alone, because this method is promoted. Give the field a name.
 func (e Event) MarshalJSON() ([]byte, error) {
@@ -46,7 +45,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// LogValue is a group with the keys and values of the JSON, for package slog.
+// LogValue returns a group with the keys and values of the JSON, for package slog.
 func (e Event) LogValue() slog.Value {
 	attrs := make([]slog.Attr, 0, 18)
 	add := func(given bool, attr slog.Attr) {
@@ -75,7 +74,7 @@ func (e Event) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// rate is the rate, or 0 if it is no number that JSON has.
+// rate returns the event's rate, or 0 if JSON has no such number.
 func (e Event) rate() float64 {
 	if math.IsNaN(e.Rate) || math.IsInf(e.Rate, 0) {
 		return 0
@@ -83,7 +82,7 @@ func (e Event) rate() float64 {
 	return e.Rate
 }
 
-// instant is a time as JSON has it. Unlike MarshalJSON of a time it has a form for every year.
+// instant returns a time as JSON has it. Unlike Time.MarshalJSON it works for every year.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -91,20 +90,21 @@ func instant(t time.Time) string {
 	return t.Format(time.RFC3339Nano)
 }
 
-// errText is the text of an error, also of one whose methods panic; "" for nil.
+// errText returns the text of an error; "" for nil. It also handles errors whose methods panic.
 func errText(err error) (text string) {
 	if err == nil {
 		return ""
 	}
 	defer func() {
-		if recover() != nil { // and so did what it panicked with
+		if recover() != nil { // the value of the panic panicked, too
 			text = fmt.Sprintf("a %T, whose Error method panicked", err)
 		}
 	}()
 	return fmt.Sprint(err) // survives a panic, unlike err.Error()
 }
 
-// line is a text on one line, without the control characters by which what a server says could drive a terminal.
+// line returns a text on one line. It replaces control characters, by which a server's text could drive a
+// terminal.
 func line(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\t' || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {

@@ -18,7 +18,7 @@ import (
 	"example.com/fairlead/events"
 )
 
-// TestKindNamesAreFrozen: programs that read logs rely upon them.
+// TestKindNamesAreFrozen: programs that read logs rely on the names of kinds.
 func TestKindNamesAreFrozen(t *testing.T) {
 	var names []string
 	for _, k := range everyKind {
@@ -55,7 +55,8 @@ func TestEventAsJSON(t *testing.T) {
 	require.Equal(t, `{"kind":"Kind(0)","available":0}`, text(events.Event{}))
 }
 
-// TestLogHasTheKeysOfTheJSON goes through the fields, so that one added later can't be left out of either.
+// TestLogHasTheKeysOfTheJSON goes through the fields, so that neither form can miss a field that is added
+// later.
 func TestLogHasTheKeysOfTheJSON(t *testing.T) {
 	var full events.Event
 	v := reflect.ValueOf(&full).Elem()
@@ -98,7 +99,7 @@ func (e vicious) Error() string { panic(e.with) }
 
 var errVicious = vicious{vicious{"oops"}}
 
-// TestErrorsThatPanicAreTold: in text, in JSON and in a log.
+// TestErrorsThatPanicAreTold: they appear in text, in JSON and in a log.
 func TestErrorsThatPanicAreTold(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -124,7 +125,7 @@ type pointer struct{ text string }
 
 func (p *pointer) Error() string { return p.text }
 
-// TestJSONIsAlwaysValid: whatever is in an event, and nothing in it is empty.
+// TestJSONIsAlwaysValid: any event makes valid JSON without empty members.
 func TestJSONIsAlwaysValid(t *testing.T) {
 	far := time.Date(123_456, 1, 1, 0, 0, 0, 0, time.FixedZone("odd", 99*3600))
 	b, err := json.Marshal(events.Event{Kind: events.Held, At: far, Until: far.AddDate(-200_000, 0, 0), Rate: math.NaN(), Name: "a\xffb", Err: errors.New("\xc0\x00" + strings.Repeat("long", 1<<20))})
@@ -158,7 +159,7 @@ func TestJSONIsAlwaysValid(t *testing.T) {
 	})
 }
 
-// TestStringCannotDriveATerminal: what a server says is printed with the event.
+// TestStringCannotDriveATerminal: an event's line contains what the server said.
 func TestStringCannotDriveATerminal(t *testing.T) {
 	ev := events.Event{Call: 7, Kind: events.Failed, Err: errors.New("a\x1b[2Jb\u009bc\x7fd\u202ee\xfff\ng\th")}
 	require.Equal(t, "call 7 failed: a\ufffd[2Jb\ufffdc\ufffdd\ufffde\ufffdf; g\th", ev.String())

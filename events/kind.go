@@ -64,14 +64,14 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
-// name is the kind's name without spaces, such as "rate_changed".
+// name returns the kind's name without spaces, such as "rate_changed".
 func (k Kind) name() string { return strings.ReplaceAll(k.String(), " ", "_") }
 
-// MarshalText returns the kind's name as JSON has it: that of [Kind.String], with an underscore for a space. The names stay as
-// they are.
+// MarshalText returns the kind's name as JSON has it: that of [Kind.String], with underscores for spaces. The names will not
+// change.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.name()), nil }
 
-// UnmarshalText takes the name of a kind as MarshalText writes it.
+// UnmarshalText reads a kind's name as MarshalText writes it.
 func (k *Kind) UnmarshalText(text []byte) error {
 	var names []string
 	for kind := Queued; kind < kinds; kind++ {

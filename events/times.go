@@ -10,13 +10,13 @@ import (
 // parts add up to exactly that. While several things stood in its way, the time is put
 // down to the first of them in the order Hold, Queue, Tokens, Slot. A backoff goes on during a
 // hold, and so does a run; a grant that is given up counts as a run until then.
-// In JSON they are in nanoseconds, and those that are zero are left out.
+// In JSON the parts are in nanoseconds, and zero parts are left out.
 type Times struct {
 	Queue   time.Duration `json:"queue,omitzero"`   // waited behind others
 	Tokens  time.Duration `json:"tokens,omitzero"`  // was next, and waited for its tokens
 	Slot    time.Duration `json:"slot,omitzero"`    // was next with its tokens there, and waited for a slot
 	Hold    time.Duration `json:"hold,omitzero"`    // waited while nobody was granted: a server's wait, or a pause
-	Backoff time.Duration `json:"backoff,omitzero"` // waited to be retried
+	Backoff time.Duration `json:"backoff,omitzero"` // waited while no call was granted: a server's wait, or a pause
 	Run     time.Duration `json:"run,omitzero"`     // from its grants to the ends of its attempts
 }
 

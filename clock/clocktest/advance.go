@@ -15,29 +15,29 @@ type Syncer interface {
 	Sync() (next time.Time, ok bool)
 }
 
-// Runner is a [Syncer] that runs functions, on whatever goroutine, such as a scheduler.
+// Runner is a [Syncer] that runs functions on any goroutine, such as a scheduler.
 type Runner interface {
 	Syncer
 
-	// Running returns how many functions have been started, or are about to be, and have not returned; and how many
-	// timers of its own the Runner has set. It returns when all that was sent to the Runner before the call, and all that
-	// is due by now, has been handled.
+	// Running returns how many functions have been started, or are about to be, and have not returned. It also returns
+	// how many timers the Runner has set for itself. Before it answers, the Runner handles all that was sent to it before
+	// the call and all that is due by now.
 	Running() (functions, timers int)
 }
 
 // Advance moves a mock by d. It stops at each instant at which s, or a timer of the mock, has something to do. There, and
 // before and after, it waits in real time until all that is due has been done and the functions that s runs have returned.
-// A function that waits for a timer of the mock is not waited for: it waits for time. Each stop takes a few
-// milliseconds. Advance is for tests that cannot run in a bubble; if yours can, use [Run].
+// It does not wait for a function that waits for a timer of the mock. Each stop takes a few milliseconds. Advance is for
+// tests that cannot run in a bubble. If yours can, use [Run].
 //
-// A function that has not returned after 10 s of real time makes Advance panic. The text says what to do: let a function
-// that waits for the test go first, have one that waits for time use [Mock.Sleep] or [Mock.NewTimer], and move the mock by
-// [Mock.Add] where the function must go on running. A context of the mock is no timer in this sense.
+// If a function has not returned after 10 s of real time, Advance panics, with a text that says what to do. A function
+// that waits for the test must be let go before. One that waits for time must use [Mock.Sleep] or [Mock.NewTimer]. Where
+// the function must go on running, move the mock by [Mock.Add]. A context of the mock does not count as a timer here.
 //
-// Advance knows the functions of s, and nothing of other goroutines: neither of the holder of a reservation, such as a
-// request of ratehttp's, nor of what the test does when a call has ended. Use [AdvanceUntil] for those. A timer that no
-// function waits for, such as a ticker's or that of another scheduler on the same mock, makes Advance wait for one
-// function less; so give each test a mock of its own.
+// Advance knows the functions of s and no other goroutines. It does not wait for the holder of a reservation, such as a
+// request of ratehttp's, nor for what the test does when a call has ended. Use [AdvanceUntil] for those. Give each test a
+// mock of its own: for every timer that no function waits for, such as a ticker's or another scheduler's, Advance waits
+// for one function too few.
 //
 // It panics if d is negative, if s is not on this mock, and if s keeps asking to be woken at an instant that has come already.
 func Advance(s Syncer, mock *Mock, d time.Duration) {
@@ -58,9 +58,10 @@ func Advance(s Syncer, mock *Mock, d time.Duration) {
 }
 
 // AdvanceUntil moves a mock from one instant to the next, as [Advance] does, until done reports true. It asks before each
-// move and, while functions run or nothing is due, every millisecond: so it also sees what happens on other goroutines.
-// How far the mock has moved by then is not exact if something that s does not know of takes real time.
-//
+// AdvanceUntil moves a mock from one instant to the next, as [Advance] does, until done returns true. It calls done
+// before each move. While functions run or nothing is due, it calls done every millisecond, so it also sees what
+// happens on other goroutines. How far the mock has moved is not exact if something that s does not know of takes real
+// time.
 // It panics if nothing has been due for 10 s of real time, and if done is still false after a minute of it.
 func AdvanceUntil(s Syncer, mock *Mock, done func() bool) {
 	if done == nil {
@@ -87,15 +88,14 @@ func AdvanceUntil(s Syncer, mock *Mock, done func() bool) {
 	}
 }
 
-// In real time.
+// These are bounds in real time.
 const (
 	longestRun   = 10 * time.Second // of a function, at one instant
 	longestUntil = time.Minute      // of AdvanceUntil
 	longestPause = time.Millisecond // between two looks
 )
 
-// quiet waits until nothing happens any more before time moves on, or until enough reports true, and returns when
-// something will.
+// quiet waits until all that is due now is done, or until enough returns true. It returns when something is due next.
 func quiet(s Syncer, mock *Mock, enough func() bool) (next time.Time, ok bool) {
 	r, runs := s.(Runner)
 	if !runs {
@@ -103,8 +103,8 @@ func quiet(s Syncer, mock *Mock, enough func() bool) (next time.Time, ok bool) {
 	}
 	began, pause := time.Now(), time.Duration(0)
 	for {
-		// The question about functions comes first: what the last of them has sent is in the answer to Sync. If the number
-		// of timers has changed meanwhile, the answers are of different states.
+		// Running is asked before Sync, so that Sync knows what the last function has sent. If the number of timers has
+		// changed meanwhile, the two answers are of different states.
 		before, _ := mock.timers.after(mock.Now())
 		functions, own := r.Running()
 		next, ok = upcoming(s, mock)
@@ -132,7 +132,7 @@ type sleeper struct{ Syncer }
 
 func (sleeper) Running() (functions, timers int) { return 0, 0 }
 
-// unreturned says what to do about functions that don't return.
+// unreturned returns a text that says what to do about functions that don't return.
 func unreturned(mock *Mock, functions int) string {
 	have := "functions have"
 	if functions == 1 {

@@ -8,13 +8,11 @@
 // polling, the same result under any load.
 //
 // Where a bubble cannot go (real sockets, other processes), use [NewMock] and
-// [Advance]. It stops at each instant until the functions that the scheduler runs
-// have returned or wait for the mock. What happens on other goroutines, such as
-// requests of ratehttp's, it does not know of: [AdvanceUntil] moves on until a
-// condition is true.
+// [Advance]. It stops at each instant until the functions that the scheduler runs have returned
+// or wait for the mock. It does not know of other goroutines, such as those of ratehttp's
+// requests: [AdvanceUntil] moves on until a condition is true.
 //
-// A clock that a test has of its own has to stop at each timer, too: see package
-// clock.
+// A clock that a test brings itself has to stop at each timer, too: see package clock.
 //
 // For a test that has a benbjohnson/clock already, [From] makes a Clock of it,
 // and [Mock.Benbjohnson] goes the other way.

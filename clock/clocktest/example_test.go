@@ -156,7 +156,7 @@ func ExampleAdvance() {
 	// Output: <nil> 3s (backoff 3s)
 }
 
-// What the program does between its calls takes real time, which Advance does not know of.
+// The program's work between its calls takes real time, which Advance does not know of.
 func ExampleAdvanceUntil() {
 	mock := clocktest.NewMock()
 	s, err := scheduler.New(scheduler.Config{Clock: mock, Limit: bucket.PerMinute(1)})

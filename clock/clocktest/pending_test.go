@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPendingLeavesOutWhatIsDue: a timer whose instant has come is no reason to move on, also before its tick.
+// TestPendingLeavesOutWhatIsDue: a timer whose instant has come is no reason to move on, even before its tick.
 func TestPendingLeavesOutWhatIsDue(t *testing.T) {
 	p, now := newPending(), time.Unix(1, 0)
 	due, soon, late := new(timer), new(timer), new(timer)

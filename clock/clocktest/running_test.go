@@ -33,10 +33,10 @@ func submit(t *testing.T, s *scheduler.Scheduler, fn func(context.Context) error
 	return h
 }
 
-// work takes real time, which in a bubble is not the mock's, and costs none.
+// work takes real time, of which the mock knows nothing. In a bubble it costs none.
 func work() { time.Sleep(5 * time.Second) }
 
-// TestH84_TheObviousTest: time does not move on before a function that runs has returned.
+// TestH84_TheObviousTest: time does not move on before a running function has returned.
 func TestH84_TheObviousTest(t *testing.T) {
 	for range 200 {
 		mock := clocktest.NewMock()
@@ -55,8 +55,8 @@ func TestH84_TheObviousTest(t *testing.T) {
 	}
 }
 
-// TestAdvanceMeetsEachInstantOfASleepingFunction: what waits for a timer of the mock waits for time, and what comes after it is
-// waited for again.
+// TestAdvanceMeetsEachInstantOfASleepingFunction: Advance does not wait for a function that sleeps on the mock, and waits for
+// it again once it is awake.
 func TestAdvanceMeetsEachInstantOfASleepingFunction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()
@@ -87,7 +87,7 @@ func TestAdvanceMeetsEachInstantOfASleepingFunction(t *testing.T) {
 	})
 }
 
-// TestAdvanceWaitsForPlainCalls: also for those that the owner does not know of.
+// TestAdvanceWaitsForPlainCalls: Advance also waits for calls that the owner does not know of.
 func TestAdvanceWaitsForPlainCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()
@@ -113,7 +113,7 @@ func TestAdvanceWaitsForPlainCalls(t *testing.T) {
 }
 
 func TestAdvanceSaysWhatToDoAboutAFunctionThatRunsOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // so that the ten seconds cost none
+	synctest.Test(t, func(t *testing.T) { // the ten seconds cost no real time
 		mock := clocktest.NewMock()
 		s := newScheduler(t, mock, scheduler.Config{})
 		hold := make(chan struct{})
@@ -140,7 +140,8 @@ func TestAdvanceSaysWhatToDoAboutAFunctionThatRunsOn(t *testing.T) {
 	})
 }
 
-// TestAdvanceDoesNotTakeAContextForATimer: it says so, instead of a hope that time helps.
+// TestAdvanceDoesNotTakeAContextForATimer: Advance panics with a hint, since moving time might
+// not help.
 func TestAdvanceDoesNotTakeAContextForATimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()
@@ -157,7 +158,7 @@ func TestAdvanceDoesNotTakeAContextForATimer(t *testing.T) {
 	})
 }
 
-// TestAdvanceDoesNotWaitForReservations: their holder may be the test.
+// TestAdvanceDoesNotWaitForReservations: the test itself may hold a reservation.
 func TestAdvanceDoesNotWaitForReservations(t *testing.T) {
 	mock := clocktest.NewMock()
 	s := newScheduler(t, mock, scheduler.Config{})
@@ -169,7 +170,7 @@ func TestAdvanceDoesNotWaitForReservations(t *testing.T) {
 	require.EqualValues(t, 1, s.Snapshot().Totals.Succeeded)
 }
 
-// TestAdvanceNoticesAnotherClock: a Config.Clock that was forgotten is not a test in which nothing happens.
+// TestAdvanceNoticesAnotherClock: a test that forgets Config.Clock fails, instead of seeing nothing happen.
 func TestAdvanceNoticesAnotherClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()
@@ -186,7 +187,7 @@ func TestAdvanceNoticesAnotherClock(t *testing.T) {
 	})
 }
 
-// TestAdvanceUntil: it sees what happens on other goroutines, and moves no further.
+// TestAdvanceUntil: AdvanceUntil sees what happens on other goroutines, and moves no further.
 func TestAdvanceUntil(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()
@@ -223,7 +224,7 @@ func TestAdvanceUntil(t *testing.T) {
 	})
 }
 
-// TestAdvanceUntilLetsAFunctionGo: done may be what the function waits for.
+// TestAdvanceUntilLetsAFunctionGo: done may release the function that runs.
 func TestAdvanceUntilLetsAFunctionGo(t *testing.T) {
 	mock := clocktest.NewMock()
 	s := newScheduler(t, mock, scheduler.Config{})
@@ -234,12 +235,12 @@ func TestAdvanceUntilLetsAFunctionGo(t *testing.T) {
 	clocktest.AdvanceUntil(s, mock, func() bool { return h.Err() == nil })
 }
 
-// pool is a Runner as the test wants it.
+// pool is a Runner that reports what the test tells it to.
 type pool struct {
 	mock    *clocktest.Mock
 	running func() (functions, timers int)
 	next    time.Time
-	asked   []time.Duration // when it was asked what runs
+	asked   []time.Duration // when Running was called
 }
 
 func (p *pool) Running() (functions, timers int) {
@@ -253,7 +254,7 @@ func TestAdvanceAsksWhatIsDueAfterTheLastFunctionHasReturned(t *testing.T) {
 	mock := clocktest.NewMock()
 	p := &pool{mock: mock}
 	p.running = func() (int, int) {
-		p.next = epoch.Add(time.Second) // while it answers, the function fails and is to be retried
+		p.next = epoch.Add(time.Second) // meanwhile the function fails and is to be retried
 		return 0, 0
 	}
 	clocktest.Advance(p, mock, time.Minute)
@@ -265,7 +266,7 @@ func TestAdvanceTellsTheTimersApart(t *testing.T) {
 	timer := mock.NewTimer(time.Hour)
 	looks := 0
 	p := &pool{mock: mock, running: func() (int, int) {
-		if looks++; looks <= 5 { // it runs, and the timer is the pool's own
+		if looks++; looks <= 5 { // the function runs, and the timer is the pool's own
 			return 1, 1
 		}
 		return 0, 1
@@ -276,7 +277,7 @@ func TestAdvanceTellsTheTimersApart(t *testing.T) {
 
 	looks = 0
 	p = &pool{mock: mock, running: func() (int, int) {
-		if looks++; looks == 1 { // a timer is set while it answers: the answer is of neither state
+		if looks++; looks == 1 { // a timer is set between the answers
 			timer.Reset(time.Hour)
 			return 1, 0
 		}

@@ -190,10 +190,10 @@ func fail(span trace.Span, err error) {
 	}
 }
 
-// errText is the text of an error, also of one whose methods panic.
+// errText returns the text of an error. It also handles errors whose methods panic.
 func errText(err error) (text string) {
 	defer func() {
-		if recover() != nil { // and so did what it panicked with
+		if recover() != nil { // the value of the panic panicked, too
 			text = fmt.Sprintf("a %T, whose Error method panicked", err)
 		}
 	}()
@@ -203,7 +203,8 @@ func errText(err error) (text string) {
 // longestText is how many bytes of a name or an error are exported.
 const longestText = 4096
 
-// plain is a text that every exporter takes: protobuf refuses what is not UTF-8, and all that is sent along with it.
+// plain returns a text that every exporter takes. Protobuf refuses text that is not UTF-8, and everything sent along
+// with it.
 func plain(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), longestText)], "\ufffd")
 }

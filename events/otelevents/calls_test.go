@@ -158,7 +158,7 @@ func TestErrorsThatPanic(t *testing.T) {
 	require.Contains(t, got[0], ": a otelevents_test.ruder, whose Error method panicked")
 }
 
-// ruder panics with what panics when it is printed.
+// ruder panics with a value that panics when it is printed.
 type ruder struct{}
 
 func (ruder) Error() string { panic(ruder{}) }

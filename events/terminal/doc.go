@@ -39,9 +39,9 @@
 //
 // # In the terminal
 //
-// What others say, such as a server's message or the name in a file, does not reach the terminal as
-// it is. Title, the names of budgets and all that is written to a [View] have their control
-// characters made visible. A program that prints such texts by itself passes them through [Visible].
+// Text from others, such as a server's message or a name in a file, does not reach the terminal as
+// it is. Control characters are made visible in Title, in the names of budgets and in all that is
+// written to a [View]. A program that prints such texts by itself passes them through [Visible].
 //
 // When the window becomes narrower, terminals wrap anew what they show. How many rows the picture
 // takes then is worked out, so that all of it is drawn over. mpb v8.15.2, a library for bars that

@@ -95,7 +95,7 @@ func ExampleView() {
 	// crawl: 0 done, in 0.0s; 1000 of 1000 tokens left, 0 queued, 0 running, 0 backing off; ended: 0, retries: 0
 }
 
-// Programs that print what a server answered without a View make it visible themselves.
+// A program that prints a server's answer without a View makes it visible itself.
 func ExampleVisible() {
 	fmt.Println(terminal.Visible("503 \x1b]0;a new title\x07\x1b[2JService Unavailable"))
 	// Output: 503 \x1b]0;a new title\x07\x1b[2JService Unavailable

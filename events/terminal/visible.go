@@ -8,13 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// Visible returns s with every character that a terminal obeys, instead of showing it, in the form in which Go
-// source writes it: ESC becomes \x1b, a newline \n, and a right-to-left override \u202e. These are the control
-// characters (C0, DEL and C1), the line and paragraph separators, the characters that set a text's direction, and
-// bytes that are not UTF-8. All else stays as it is.
+// Visible returns s with every character that a terminal would obey instead of showing it written as in Go source:
+// ESC becomes \x1b, a newline \n, and a right-to-left override \u202e. These are the control characters (C0, DEL
+// and C1), the line and paragraph separators, the characters that set a text's direction, and bytes that are not
+// UTF-8. All else stays as it is.
 //
-// What a server answers or a file says must not reach a terminal without it: an escape sequence clears the screen,
-// sets the window's title or writes to the clipboard. Title and all that is written to a [View] have it done.
+// A server's answer or a file's text must not reach a terminal without Visible. An escape sequence can clear the
+// screen, set the window's title or write to the clipboard. A [View] applies Visible to its Title and to all that
+// is written to it.
 func Visible(s string) string { return visible(s, "") }
 
 // visible leaves the control characters in keep as they are.
@@ -39,7 +40,7 @@ func visible(s, keep string) string {
 	return b.String()
 }
 
-// obeys reports whether a terminal does something on r other than to show it.
+// obeys reports whether a terminal acts on r instead of showing it.
 func obeys(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
 }
@@ -59,15 +60,15 @@ func escaped(r rune) string {
 	return fmt.Sprintf(`\u%04x`, r)
 }
 
-// message is text that a program writes: its lines and tabs stay.
+// message returns text that a program writes with its lines and tabs kept.
 func message(p []byte) []byte {
 	return []byte(visible(string(bytes.ReplaceAll(p, []byte("\r\n"), []byte("\n"))), "\n\t"))
 }
 
-// clean is a name as it stands on a line.
+// clean returns a name as it is shown on a line.
 func clean(name string, ascii bool) string {
 	return strings.Map(func(r rune) rune {
-		if ascii && r > unicode.MaxASCII || r == unicode.ReplacementChar { // the width of which terminals don't agree on
+		if ascii && r > unicode.MaxASCII || r == unicode.ReplacementChar { // terminals don't agree on its width
 			return '?'
 		}
 		return r

@@ -16,8 +16,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// nasty has what a terminal obeys: a title, a cleared screen, a clipboard, C1's form of the same, DEL, overrides,
-// and a byte that is no character but, to a terminal that is not on UTF-8, the beginning of a sequence.
+// nasty contains what a terminal obeys: a title, a cleared screen, a clipboard, C1's form of the same, DEL,
+// overrides, and a stray byte that begins a sequence on a terminal without UTF-8.
 const nasty = "\x1b]0;title\x07\x1b[2J\x1b]52;c;aGk=\x1b\\\u009b2J\x7f\u202eabc\u2066\u2028\x9b2J\x00"
 
 const nastyShown = `\x1b]0;title\x07\x1b[2J\x1b]52;c;aGk=\x1b\\u009b2J\x7f\u202eabc\u2066\u2028\x9b2J\x00`
@@ -37,7 +37,7 @@ func TestVisible(t *testing.T) {
 	})
 }
 
-// requireHarmless: a terminal obeys nothing in text but what is in keep.
+// requireHarmless checks that a terminal obeys nothing in text except what is in keep.
 func requireHarmless(t require.TestingT, text, keep string) {
 	require.True(t, utf8.ValidString(text), "%q", text)
 	for _, r := range text {
@@ -47,8 +47,8 @@ func requireHarmless(t require.TestingT, text, keep string) {
 	}
 }
 
-// TestH83_MessagesCannotDriveATerminal: what a server says is in the picture, in lines and in messages, also in the
-// last one that has no end and in those after Stop.
+// TestH83_MessagesCannotDriveATerminal: a server's text is in the picture, in lines and in messages, including a
+// last message without an end and those after Stop.
 func TestH83_MessagesCannotDriveATerminal(t *testing.T) {
 	bubble(t, func(t *testing.T, _ *scheduler.Scheduler, out *file) {
 		s, err := scheduler.New(scheduler.Config{Limits: bucket.Limits{nasty: bucket.PerSecond(1)}})

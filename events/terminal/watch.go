@@ -37,7 +37,7 @@ const (
 	everyLine = 30 * time.Second // at most
 )
 
-// longestBegun is how much of a line is kept that has no end yet.
+// longestBegun is how many bytes of an unfinished line are kept.
 const longestBegun = 1 << 16
 
 // View shows a scheduler. Its methods may be called from any goroutine.
@@ -89,10 +89,10 @@ func Watch(s *scheduler.Scheduler, cfg Config) *View {
 // below. It may be called more than once, and after the scheduler was closed.
 func (v *View) Stop() { v.stop() }
 
-// Write writes lines to Out: above the picture, if there is one. The beginning of a line waits for
-// its end, or for Stop, unless it is longer than 64 KiB; after Stop, nothing waits. Control
-// characters, but for line ends and tabs, are made visible as by [Visible]. Those of colours are
-// among them, so turn a logger's colours off.
+// Write writes lines to Out, above the picture if there is one. The beginning of a line waits for
+// its end or for Stop, unless it is longer than 64 KiB. After Stop nothing waits. Control
+// characters except line ends and tabs are made visible as by [Visible]. That includes colour
+// codes, so turn a logger's colours off.
 func (v *View) Write(p []byte) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -115,7 +115,7 @@ func TestWrite(t *testing.T) {
 	})
 }
 
-// TestWriteWithoutEnd: what never ends its line is kept up to a bound.
+// TestWriteWithoutEnd: a line that never ends is kept up to a bound.
 func TestWriteWithoutEnd(t *testing.T) {
 	bubble(t, func(t *testing.T, s *scheduler.Scheduler, out *file) {
 		view := Watch(s, Config{Out: out})

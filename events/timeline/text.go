@@ -28,10 +28,10 @@ func text(s string) string {
 	return b.String()
 }
 
-// errText is the text of an error, also of one whose methods panic.
+// errText returns the text of an error. It also handles errors whose methods panic.
 func errText(err error) (s string) {
 	defer func() {
-		if recover() != nil { // and so did what it panicked with
+		if recover() != nil { // the value of the panic panicked, too
 			s = fmt.Sprintf("a %T, whose Error method panicked", err)
 		}
 	}()

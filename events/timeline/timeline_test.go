@@ -205,7 +205,7 @@ func TestNamesAreText(t *testing.T) {
 	require.Equal(t, c.whole.Args.Error, c.parts[1].Args.Error)
 }
 
-// rude is an error that panics with what panics when it is printed.
+// rude is an error that panics with a value that panics when it is printed.
 type rude struct{}
 
 func (rude) Error() string { panic(rude{}) }
