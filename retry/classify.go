@@ -13,7 +13,7 @@ import (
 //   - a method RateLimited() bool: if true, the error is rate limited.
 //
 // Permanent wins over the others, rate limited over transient, and of several waits the longest counts. If several markers have a wait,
-// it is for this call alone only if all of them say so, and about a budget only if all of them name that one.
+// it is for this call alone only if all of them say so. It is about a budget only if all of them name that budget.
 // An [ExhaustedError] is not looked into: its cause has had its retries, and retrying them once
 // more, by a retried call inside another, would multiply them. A [WaitTooLongError] is looked into, so that
 // a more patient caller may wait: mark it as [Permanent] where that is not wanted. Texts are never read.
@@ -23,8 +23,8 @@ func Classify(err error) Verdict {
 	return v
 }
 
-// Marked returns what err says of itself, which is what [Classify] goes by, and whether it says anything. A final verdict
-// with true is that of [Permanent]. A classifier that must not overrule markers begins with it.
+// Marked returns the verdict of the markers in err, and whether there are any. [Classify] goes by it. A final verdict
+// with true comes from [Permanent]. Begin with Marked in a classifier that must not overrule markers.
 func Marked(err error) (v Verdict, ok bool) {
 	permanent, weight := false, 0
 	walk(err, func(err error, around *mark) {
@@ -32,7 +32,7 @@ func Marked(err error) (v Verdict, ok bool) {
 		if !speaks {
 			return
 		}
-		if _, marker := err.(*mark); !marker && around != nil { // an error's method says no more than its marker of whom it concerns
+		if _, marker := err.(*mark); !marker && around != nil { // a method's word on the scope yields to the marker around it
 			said.Alone, said.Budget = around.verdict.Alone, around.verdict.Budget
 		}
 		ok = true
@@ -55,8 +55,8 @@ func Marked(err error) (v Verdict, ok bool) {
 	return v, ok
 }
 
-// weight says which of several markers are asked whom the refusal concerns: those with a wait, or else those that are rate limited
-// or say it themselves.
+// weight ranks a marker among several. Only those of the highest weight say which calls and budget the refusal is about: markers
+// with a wait, or else those that are rate limited or say so themselves.
 func (v Verdict) weight() int {
 	switch {
 	case v.Wait > 0:
@@ -84,7 +84,7 @@ func verdictOf(err error) (v Verdict, ok bool) {
 }
 
 // walk visits err and all that it wraps, in the order of errors.Is, each with the innermost marker around it. Unlike errors.Is it
-// survives a nil pointer in an error's clothes, which says nothing, and it stops at an ExhaustedError.
+// survives a typed nil pointer, which says nothing, and it stops at an ExhaustedError.
 func walk(err error, visit func(err error, around *mark)) { descend(err, nil, visit) }
 
 func descend(err error, around *mark, visit func(error, *mark)) {

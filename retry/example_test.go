@@ -135,7 +135,7 @@ func ExampleVerdict() {
 	// rate limited, retry after 30s
 }
 
-// A verdict that no single marker can say goes into the error as a whole.
+// Verdict.Mark puts into an error what no single marker can say.
 func ExampleVerdict_Mark() {
 	notReady := errors.New("202 Accepted: not ready yet")
 	err := retry.Verdict{Kind: retry.KindTransient, Alone: true, Wait: 2 * time.Second}.Mark(notReady)
@@ -180,7 +180,7 @@ func ExampleAfter() {
 	// true
 }
 
-// A refusal about one model is no reason to hold up calls to the others.
+// A refusal for one model does not hold up calls to the others.
 func ExampleAfterAlone() {
 	err := retry.AfterAlone(errors.New("model-a is overloaded"), time.Second)
 	fmt.Println(retry.Classify(err))
@@ -216,7 +216,7 @@ func ExampleClassify() {
 	// rate limited
 }
 
-// A classifier that retries all but what it is told not to still heeds the markers.
+// This classifier retries every error except where a marker says otherwise.
 func ExampleMarked() {
 	eager := func(err error) retry.Verdict {
 		if v, ok := retry.Marked(err); ok {

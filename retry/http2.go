@@ -5,7 +5,7 @@ import (
 	"reflect"
 )
 
-// The codes of RFC 9113, section 7, with which an HTTP/2 server ends a request and says nothing against another.
+// These are the codes of RFC 9113, section 7, after which another attempt makes sense.
 const (
 	noError         = 0x0
 	internalError   = 0x2
@@ -14,9 +14,8 @@ const (
 	enhanceYourCalm = 0xb
 )
 
-// NotProcessed reports whether err says that no server has begun with the request, so that it may be sent again whatever
-// it is about: there was no connection, or an HTTP/2 server has refused the stream. Of several errors the first that says anything of
-// that counts.
+// NotProcessed reports whether err says that no server has begun with the request: there was no connection, or an HTTP/2 server has
+// refused the stream. Then any request may be sent again. Of several errors the first that says anything about it counts.
 func NotProcessed(err error) bool {
 	said, not := false, false
 	walk(err, func(err error, _ *mark) {
@@ -32,7 +31,7 @@ func NotProcessed(err error) bool {
 	return not
 }
 
-// http2Kind returns what an HTTP/2 server's code says of another attempt.
+// http2Kind returns whether another attempt is worthwhile after an HTTP/2 server's code.
 func http2Kind(code uint32) Kind {
 	switch code {
 	case enhanceYourCalm:
@@ -43,8 +42,9 @@ func http2Kind(code uint32) Kind {
 	return KindFinal
 }
 
-// http2Code returns the code with which an HTTP/2 server has reset a stream or ended the connection, if err, without those it
-// wraps, tells of that. The types of net/http are not exported, and those of golang.org/x/net/http2 would be a dependency.
+// http2Code returns the code with which an HTTP/2 server has reset a stream or ended the connection. It looks at err alone
+// and not at the errors that it wraps. The types of net/http are not exported, and those of golang.org/x/net/http2 would be a
+// dependency.
 func http2Code(err error) (code uint32, ok bool) {
 	if e, is := err.(interface{ As(any) bool }); is {
 		if code, ok := streamCode(e); ok {
@@ -58,7 +58,8 @@ func http2Code(err error) (code uint32, ok bool) {
 	return code, ok
 }
 
-// streamCode asks an error by its method As, as net/http's are made for. An As that panics says nothing.
+// streamCode asks an error by its method As, which net/http's errors have for this purpose. An As that
+// panics says nothing.
 func streamCode(err interface{ As(any) bool }) (code uint32, ok bool) {
 	var stream struct {
 		StreamID uint32
@@ -70,11 +71,12 @@ func streamCode(err interface{ As(any) bool }) (code uint32, ok bool) {
 			code, ok = 0, false
 		}
 	}()
-	ok = err.As(&stream) && stream.StreamID != 0 // no stream of a request has the number 0
+	ok = err.As(&stream) && stream.StreamID != 0 // no request has stream 0
 	return stream.Code, ok
 }
 
-// field returns the second of a struct's three fields, if they have these names and it is a code.
+// field returns the second of a struct's three fields, if they have these names and the second is
+// a code.
 func field(v reflect.Value, names ...string) (code uint32, ok bool) {
 	if v.Kind() != reflect.Struct || v.NumField() != len(names) {
 		return 0, false

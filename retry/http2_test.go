@@ -15,7 +15,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// The errors of golang.org/x/net/http2 have these fields, and so have net/http's. What real ones look like, package ratehttp tests with a server.
+// The errors of golang.org/x/net/http2 and of net/http have these fields. Package ratehttp tests real ones with a server.
 type (
 	code uint32
 
@@ -39,7 +39,7 @@ type (
 		Code     int32
 		Cause    error
 	}
-	as func(any) bool // an error that says by As what it is
+	as func(any) bool // an error whose As says what the error is
 )
 
 func (StreamError) Error() string { return "stream error" }
@@ -69,7 +69,8 @@ func TestH68_HTTP2Codes(t *testing.T) {
 	}
 }
 
-// TestH68_WhatLooksLikeHTTP2: other errors of three fields, and those whose As lies or panics.
+// TestH68_WhatLooksLikeHTTP2: other errors with three fields, and errors whose As lies or
+// panics, are not taken for HTTP/2's.
 func TestH68_WhatLooksLikeHTTP2(t *testing.T) {
 	for name, err := range map[string]error{
 		"other fields":    otherFields{3, 2, nil},

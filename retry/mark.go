@@ -2,7 +2,7 @@ package retry
 
 import "time"
 
-// mark is an error with a verdict that it was given.
+// mark is an error with the verdict that a marker gave it.
 type mark struct {
 	err     error
 	verdict Verdict
@@ -13,16 +13,16 @@ type mark struct {
 func RateLimited(err error) error { return Verdict{Kind: KindRateLimited}.Mark(err) }
 
 // After marks err as a refusal for coming too often, where the server said to wait d. The wait holds all calls of a scheduler. No
-// retry comes sooner; if the error holds several waits, the longest counts. A d of zero or less
-// says nothing, and is the same as [RateLimited]. It returns nil if err is nil.
+// retry comes sooner. If the error holds several waits, the longest counts. A d of zero or less is the same as [RateLimited]. It
+// returns nil if err is nil.
 func After(err error, d time.Duration) error {
 	return Verdict{Kind: KindRateLimited, Wait: d}.Mark(err)
 }
 
-// AfterAlone marks err as After does, but the wait is for this call alone: a scheduler neither holds nor slows down other
-// calls. It is for a refusal that concerns one model, one account or one object of a server. It also tells how to take the wait that err
-// itself has by a method RetryAfter. If err holds another marker with a wait for all calls, the longest wait counts, and for all.
-// It returns nil if err is nil.
+// AfterAlone marks err as After does, but the wait is for this call alone: a scheduler neither holds nor slows down other calls. Use it
+// for a refusal that concerns one model, one account or one object of a server. It also limits the wait that err itself has by a method
+// RetryAfter to this call. If err holds another marker with a wait for all calls, the longest wait counts, and it holds all calls. It
+// returns nil if err is nil.
 func AfterAlone(err error, d time.Duration) error {
 	return Verdict{Kind: KindRateLimited, Alone: true, Wait: d}.Mark(err)
 }

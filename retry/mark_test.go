@@ -10,7 +10,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestH65_NothingOfAVerdictIsLost: what Mark puts into an error, the classifiers take out again, through any wrapping.
+// TestH65_NothingOfAVerdictIsLost: the classifiers find all that Mark puts into an error, through any wrapping.
 func TestH65_NothingOfAVerdictIsLost(t *testing.T) {
 	for _, kind := range []retry.Kind{retry.KindFinal, retry.KindTransient, retry.KindRateLimited, 9} {
 		for _, alone := range []bool{false, true} {

@@ -33,7 +33,7 @@ type Verdict struct {
 	Kind   Kind
 	Alone  bool          // the refusal concerns this call alone: other calls are neither held nor slowed down
 	Wait   time.Duration // how long the server asked to wait; zero or less if it did not say
-	Budget string        // the scheduler's budget that the server says is used up; "" if it did not say
+	Budget string        // the scheduler's budget that is used up, if the server said so; or ""
 }
 
 // Retryable says whether the verdict allows another attempt. An unknown Kind does not.
@@ -41,8 +41,9 @@ func (v Verdict) Retryable() bool {
 	return v.Kind == KindTransient || v.Kind == KindRateLimited
 }
 
-// Mark marks err with the whole verdict, so that [Classify] and [Network] find it again: what [RateLimited], [After],
-// [AfterAlone] and [Transient] do, and more. A final verdict marks err as [Permanent]. Mark returns nil if err is nil.
+// Mark marks err with the whole verdict, so that [Classify] and [Network] find it again. It covers [RateLimited],
+// [After], [AfterAlone] and [Transient], and also a budget. A final verdict marks err as [Permanent]. Mark returns nil
+// if err is nil.
 func (v Verdict) Mark(err error) error {
 	if err == nil {
 		return nil
@@ -50,7 +51,8 @@ func (v Verdict) Mark(err error) error {
 	return &mark{err, v}
 }
 
-// String reads like "final", "rate limited, retry after 30s" or "rate limited, retry after 30s, this call alone".
+// String returns text like "final", "rate limited, retry after 30s" or "rate limited, retry after 30s, this call
+// alone".
 func (v Verdict) String() string {
 	if !v.Retryable() {
 		return v.Kind.String()

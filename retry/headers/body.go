@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// RetryInfo reads how long the body of a refusal asks to wait, and whether it asks for it at all. Google's APIs say so in no header
-// field: the body is a google.rpc.Status as JSON, alone or in an array, of which a detail is a google.rpc.RetryInfo with a
+// RetryInfo returns how long the body of a refusal asks to wait, and whether it asks at all. Google's APIs say so in no header
+// field. Their body is a google.rpc.Status as JSON, alone or in an array, with a google.rpc.RetryInfo among its details and a
 // retryDelay such as "34.07s". Of several the longest counts. A body that is cut off says nothing.
 func RetryInfo(body []byte) (wait time.Duration, ok bool) {
 	var first json.RawMessage
@@ -21,7 +21,7 @@ func RetryInfo(body []byte) (wait time.Duration, ok bool) {
 			Details []json.RawMessage
 		}
 	}
-	_ = json.Unmarshal(first, &refusal) // what has another form says nothing
+	_ = json.Unmarshal(first, &refusal) // any other form says nothing
 	for _, raw := range refusal.Error.Details {
 		var detail struct {
 			Type       string `json:"@type"`

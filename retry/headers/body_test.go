@@ -51,7 +51,7 @@ func TestRetryInfo(t *testing.T) {
 	}
 }
 
-// FuzzRetryInfo: whatever the body, nothing panics, and no wait is negative or made up.
+// FuzzRetryInfo: for any body, nothing panics, and no wait is negative or made up.
 func FuzzRetryInfo(f *testing.F) {
 	f.Add([]byte(refusal(info(`"34.074824224s"`))))
 	f.Add([]byte("[" + refusal(info(`"99999999999999999999s"`), info(`"-1s"`)) + "]"))

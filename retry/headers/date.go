@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// mostSkew is how far our clock and a server's may be apart. A Date beyond that is no clock's: it was never set, or our time is a test's.
+// mostSkew is the most that a server's clock may differ from ours. Beyond it the Date is ignored, since the server's clock was never set
+// or ours is a test's.
 const mostSkew = 24 * time.Hour
 
-// theirs returns now by the server's clock, to compare its points in time with. It reads Date when it is first asked, which few responses
-// need.
+// theirs returns the present time by the server's clock, with which the server's points in time are compared. It parses Date on first
+// use, since few responses need it.
 func (r *reader) theirs() time.Time {
 	if r.server.IsZero() {
 		r.server = r.now
@@ -21,7 +22,7 @@ func (r *reader) theirs() time.Time {
 	return r.server
 }
 
-// dated reads when the response was made, and adds the time that caches have kept it.
+// dated returns when the response was made, plus the time for which caches have kept it.
 func (r *reader) dated() (at time.Time, ok bool) {
 	const field = "Date"
 	text := r.text(field)

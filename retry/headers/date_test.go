@@ -11,12 +11,12 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// dated says that a response was made at the time theirs.
+// dated returns the fields of a response that was made at the time theirs.
 func dated(theirs time.Time, lines string) http.Header {
 	return fields("Date: " + theirs.Format(http.TimeFormat) + "\n" + lines)
 }
 
-// TestH69_AnotherClock: whatever field names a point in time, it is compared with the server's clock, and what comes of it is by ours.
+// TestH69_AnotherClock: a point in time in any field is compared with the server's clock, and the result is by ours.
 func TestH69_AnotherClock(t *testing.T) {
 	minute := in(time.Minute)
 	unix, millis := fmt.Sprint(minute.Unix()), fmt.Sprint(minute.UnixMilli())
@@ -41,7 +41,7 @@ func TestH69_AnotherClock(t *testing.T) {
 		"Ratelimit-Remaining: 0\nRatelimit-Reset: " + unix,
 		"Ratelimit: limit=2, remaining=0, reset=" + unix,
 		`Ratelimit: "p";r=0;t=` + unix,
-		"Retry-After: 60", // and what is no point in time does not change
+		"Retry-After: 60", // a number of seconds does not change
 		"Retry-After-Ms: 60000",
 		"X-Ratelimit-Remaining-Requests: 0\nX-Ratelimit-Reset-Requests: 1m0s",
 		`Ratelimit: "p";r=0;t=60`,
@@ -59,7 +59,8 @@ func TestH69_AnotherClock(t *testing.T) {
 	}
 }
 
-// TestH69_WhatDateIsBelieved: with what a cache adds, and not if it is no clock's.
+// TestH69_WhatDateIsBelieved: a Date counts with the Age that a cache adds, and not at all if
+// it is too far off.
 func TestH69_WhatDateIsBelieved(t *testing.T) {
 	until := "\nRetry-After: " + in(time.Minute).Format(http.TimeFormat)
 	date := "Date: " + now.Add(-time.Hour).Format(http.TimeFormat)

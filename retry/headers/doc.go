@@ -22,9 +22,9 @@
 //
 // Seconds, milliseconds, durations such as 6m0s, points in time as RFC 3339, as an HTTP date or as a Unix time
 // in seconds or milliseconds are told apart by their form and size: a number of more than 10⁹ seconds, which
-// is 31 years, is a Unix time. Points in time are compared with the server's clock, as the response's Date tells it (and Age, if a cache has kept
-// it), since ours may be another. Without a Date, and if the two clocks are more than a day apart, they are compared with the now that was
-// given. Whatever comes of it is by the clock of that now.
+// is 31 years, is a Unix time. Points in time are compared with the server's clock, as the response's Date and Age tell it.
+// Without a Date, or if that is more than a day away from the given now, they are compared with the given now.
+// All results are by the clock of that now.
 //
 // What a server sends may be nonsense. A field that cannot be read counts as absent, and is named in
 // [Observations].Doubtful. Whatever is sent, no wait is negative, none overflows (it stays at the longest
@@ -36,9 +36,9 @@
 // told to by its owner: a server, or a proxy on the way, that promises more than there is would otherwise open the gates.
 // A response out of a cache tells of the past, and is better not parsed.
 //
-// Parse reads no bodies, and with them what only they say: OpenAI's insufficient_quota, a 429 that no
-// waiting cures; GitHub's secondary limit in a 403 without Retry-After; AWS's error codes; Google's wait, which
-// [RetryInfo] reads from a body. Mark such an error with [retry.Permanent], which wins over what Mark says, or
+// Parse reads no bodies. So it misses OpenAI's insufficient_quota, a 429 that no waiting cures; GitHub's
+// secondary limit in a 403 without Retry-After; AWS's error codes; and Google's wait, which [RetryInfo] reads
+// from a body. Mark such an error with [retry.Permanent], which wins over what Mark says, or
 // with [retry.After], of which the longest wins.
 //
 // Everything here is a pure function of its arguments, and safe for concurrent use.

@@ -107,7 +107,7 @@ func ExampleBudget() {
 	// burst 100 1m0s -1
 }
 
-// Google's APIs say in the body when to come back.
+// Google's APIs say in the body how long to wait.
 func ExampleRetryInfo() {
 	body := `{"error": {
 		"code": 429,

@@ -29,7 +29,7 @@ type Budget struct {
 	Unit      string        // what is counted, if the policy says: "content-bytes", "concurrent-requests"; otherwise ""
 	Limit     int64         // the most that can be had in a window; -1 if unknown
 	Remaining int64         // what is left of it; -1 if unknown, never above a known Limit
-	Reset     time.Time     // when it is full again, by the clock of At, in the past if that was before At; zero if unknown
+	Reset     time.Time     // when it is full again, by the clock of At; may be before At; zero if unknown
 	Window    time.Duration // how long it takes from empty to full; 0 if unknown
 }
 
@@ -55,7 +55,7 @@ func Parse(h http.Header, now time.Time) Observations {
 type reader struct {
 	header http.Header
 	now    time.Time
-	server time.Time // now by the server's clock, once that was asked for
+	server time.Time // the present time by the server's clock; zero until it is needed
 	seen   Observations
 	drafts int    // the first of seen.Budgets that the IETF's fields told of
 	early  []item // policies in RateLimit-Limit

@@ -72,8 +72,8 @@ const (
 	latestMillis   = 1e15 // is in the year 33658, and so is saturation
 )
 
-// until returns how long from now the moment is that s tells of: a number of units, or since 1970 if it is too big for that;
-// a duration such as 6m0s; a date. It is negative if that has passed.
+// until returns how long it is from now to the moment in s: a number of units, or a Unix time if it is too big for that; a
+// duration such as 6m0s; a date. It is negative if the moment has passed.
 func until(s string, unit time.Duration, r *reader) (d time.Duration, ok bool) {
 	n, rest, ok := leading(s)
 	switch {
@@ -88,7 +88,8 @@ func until(s string, unit time.Duration, r *reader) (d time.Duration, ok bool) {
 	return after(n, unit, r), true
 }
 
-// after returns how long from now n units are, or the time that n tells of if it is too big for units.
+// after returns how long n units are, or, if n is too big for that, how long it is from now to the
+// Unix time n.
 func after(n decimal, unit time.Duration, r *reader) (d time.Duration) {
 	switch limit := uint64(longestSeconds * (time.Second / unit)); {
 	case n.whole <= limit:
