@@ -1,13 +1,13 @@
 package ratehttp
 
-// outcome is what a read on a goroutine of its own has come to.
+// outcome is the result of a read on a goroutine of its own.
 type outcome struct {
 	n        int
 	err      error
 	panicked any
 }
 
-// aside calls read on a goroutine of its own, which sends the outcome, even if read panics, and ends.
+// aside calls read on a goroutine of its own, which sends the outcome and ends, even if read panics.
 func aside(read func() (int, error)) <-chan outcome {
 	over := make(chan outcome, 1)
 	go func() {

@@ -18,7 +18,8 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// TestH65_WaitOfAPassingFailure: a verdict's wait counts whatever its kind.
+// TestH65_WaitOfAPassingFailure: a verdict's wait counts, whether or not the failure is a rate
+// limit.
 func TestH65_WaitOfAPassingFailure(t *testing.T) {
 	for _, kind := range []retry.Kind{retry.KindTransient, retry.KindRateLimited} {
 		srv := answers(t, "202")
@@ -40,7 +41,7 @@ func TestH65_WaitOfAPassingFailure(t *testing.T) {
 	}
 }
 
-// TestVerdictIsTheDefault: a Classify that falls back on it for everything changes nothing.
+// TestVerdictIsTheDefault: a Classify that returns Attempt.Verdict changes nothing.
 func TestVerdictIsTheDefault(t *testing.T) {
 	for _, answer := range []string{"200", "404", "429", "429 Retry-After-Ms: 3", "503", "403 Retry-After-Ms: 1", "500 X-Should-Retry: false", "400 X-Should-Retry: true", "lost"} {
 		var sent [2]int64
@@ -65,7 +66,7 @@ func TestVerdictIsTheDefault(t *testing.T) {
 	}
 }
 
-// TestVerdictByHand: a test of a Classify builds its attempts itself.
+// TestVerdictByHand: Attempt.Verdict works for an Attempt that a test builds itself.
 func TestVerdictByHand(t *testing.T) {
 	response := func(status int, field, value string) *http.Response {
 		return &http.Response{StatusCode: status, Header: http.Header{field: {value}}}
@@ -115,8 +116,8 @@ func TestRepeatableByOutcome(t *testing.T) {
 	}
 }
 
-// TestH65_BudgetThatIsUsedUp: a verdict names the scheduler's budget of which the server has nothing left; of several, the one that is full
-// again last.
+// TestH65_BudgetThatIsUsedUp: a verdict names the scheduler's budget of which the server has nothing left. Of several it names the one that
+// is full again last.
 func TestH65_BudgetThatIsUsedUp(t *testing.T) {
 	three := bucket.Limits{"requests": plenty, "tokens": plenty, "in": plenty}
 	ours := func(name string) string {
@@ -149,7 +150,7 @@ func TestH65_BudgetThatIsUsedUp(t *testing.T) {
 	}
 }
 
-// TestH65_BudgetIsPassedOn: what a nil Classify makes of a refusal reaches the scheduler as a whole.
+// TestH65_BudgetIsPassedOn: the scheduler gets the whole verdict of a nil Classify.
 func TestH65_BudgetIsPassedOn(t *testing.T) {
 	srv := answers(t, "429 X-Ratelimit-Remaining-Tokens: 0; X-Ratelimit-Remaining-Requests: 5")
 	s := open(t, scheduler.Config{Limits: bucket.Limits{"requests": plenty, "tokens": plenty}})

@@ -43,12 +43,13 @@ func (x *exchange) observe(seen headers.Observations) {
 	}
 }
 
-// ofRequests reports whether a server's budget may be one of ours. One whose policy counts something else, such as bytes, is not.
+// ofRequests reports whether a server's budget may be one of ours. It may not if its policy counts something else, such as bytes.
 func ofRequests(b *headers.Budget) bool {
 	return b.Unit == "" || b.Unit == "request" || b.Unit == "requests"
 }
 
-// costs returns what a request will cost in each budget of tokens that the scheduler has.
+// costs returns the options that say what a request will cost in each of the scheduler's
+// budgets of tokens.
 func (t *Transport) costs(s *scheduler.Scheduler, estimate Usage) (opts []scheduler.Option) {
 	t.each(s, estimate, func(budget string, tokens int64) {
 		opts = append(opts, scheduler.CostOf(budget, tokens))
@@ -56,8 +57,8 @@ func (t *Transport) costs(s *scheduler.Scheduler, estimate Usage) (opts []schedu
 	return opts
 }
 
-// settle corrects what a request was said to cost, if the response has told. Each time that it went out before keeps its estimate, since no
-// response tells of those.
+// settle sets a request's cost to what the response says. The earlier sends of the same attempt keep their estimate, since no response
+// tells of those.
 func (x *exchange) settle(r *scheduler.Reservation, u *usage) {
 	if used, ok := u.sums(); ok {
 		again := x.sent.again.Load()
@@ -70,7 +71,7 @@ func (x *exchange) settle(r *scheduler.Reservation, u *usage) {
 	}
 }
 
-// plus returns used and so many times more. What is not known stays so.
+// plus returns used plus times·more. If used is unknown, so is the sum.
 func plus(used, times, more int64) int64 {
 	switch {
 	case used < 0 || times == 0:

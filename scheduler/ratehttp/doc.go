@@ -5,12 +5,12 @@
 //	client := &http.Client{Transport: &ratehttp.Transport{Scheduler: s}}
 //	res, err := client.Get("https://api.example.com/things") // as ever
 //
-// Give this client to an API's own, if that takes one. Turn off the retries of that: they pay too, but lose their place in the
-// queue and multiply ours.
+// If an API's own client takes an http.Client, give it this one. Turn off that client's own retries: they pay too, but lose
+// their place in the queue and multiply ours.
 //
 // # A request is a call
 //
-// Each attempt waits for its turn and pays. Redirects are requests of their own, and pay too. Two things happen besides:
+// Each attempt waits for its turn and pays. Redirects are requests of their own, and pay too. There are two more rules:
 //
 //   - net/http may send a request again by itself, when a connection is lost or an HTTP/2 server refuses the stream. That does not wait for
 //     a turn, but it pays;
@@ -21,9 +21,9 @@
 // closed, has been read to its end or fails, or its context is done. So close bodies, as ever. A response that calls
 // for a retry frees the slot at once.
 //
-// With MaxInFlight, a request made inside a call of the same scheduler needs a slot of its own. If calls that wait for such
-// requests hold all slots, there is a deadlock: use a separate scheduler for the requests, or for the calls. Pass the call's context on to
-// the request. Then it ends with a [scheduler.DeadlockError] instead.
+// With MaxInFlight, a request made inside a call of the same scheduler needs a slot of its own. If all slots are held by calls that wait
+// for such requests, there is a deadlock. Use a separate scheduler for the requests or for the calls. If the request has the call's
+// context, it ends with a [scheduler.DeadlockError] instead.
 //
 // # What is tried again
 //
@@ -39,16 +39,16 @@
 //   - it is [Idempotent], or [Transport.Repeatable] says so. A POST to a model, which costs money but changes
 //     nothing, is a case for that.
 //
-// When retrying is over, the last response is returned as it came. A response that is not the last is closed. With HTTP/1 up
-// to 64 KiB of it are read before, for at most 250 ms, so that its connection can be used again. The request does not wait for that.
+// When retrying is over, the last response is returned as it came. Earlier responses are closed. With HTTP/1 up to 64 KiB of each are
+// read before, for at most 250 ms, so that its connection can be used again. The request does not wait for that.
 //
-// Some APIs say only in the body how long to wait, or send an error with status 200. A Classify sees that by [Attempt.Peek], and reads
-// Google's waits by [headers.RetryInfo].
+// Some APIs say only in the body how long to wait, or send an error with status 200. A Classify can read the body's beginning by
+// [Attempt.Peek], and Google's waits by [headers.RetryInfo].
 //
 // # Errors
 //
-// Events and errors made here show URLs without their queries and users, which may be secret. An [http.Client] puts the whole URL, but for
-// the password, into the [url.Error] that it returns.
+// Events and errors made here show URLs without their queries and users, which may be secret. The [url.Error] that an [http.Client]
+// returns has the whole URL except for the password.
 //
 // # Budgets
 //
@@ -62,9 +62,9 @@
 //	}})
 //	t := &ratehttp.Transport{Scheduler: s, Tokens: &ratehttp.Tokens{Output: 1000}}
 //
-// [Tokens] says what is estimated, and [ReadUsage] which usage is known. Usage is read out of JSON and Server-Sent Events as the caller
-// reads them, in constant memory. A request whose response has no usage, or is not read far enough, has cost what was estimated.
-// [Tokens.Estimate] and [ReadUsage] serve programs that send their requests in another way.
+// [Tokens] says what is estimated, and [ReadUsage] which forms of usage are known. Usage is read from JSON and Server-Sent Events as
+// the caller reads them, in constant memory. If the response has no usage, or is not read far enough, the estimate stays as the cost.
+// Programs that send their requests in another way can use [Tokens.Estimate] and [ReadUsage].
 //
 // A request that may cost more than a budget ever holds ends at once with a [example.com/fairlead/bucket.CostError].
 package ratehttp

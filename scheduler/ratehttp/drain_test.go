@@ -20,10 +20,11 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// watched is a base that tells what is read of the first response's body, and when it is closed.
+// watched is a base that records what is read of the first response's body and when it is
+// closed.
 type watched struct {
 	http.RoundTripper
-	first func(*seen) // called before the second attempt is made; nil: the attempt does not wait for anything
+	first func(*seen) // called before the second attempt is made; may be nil
 	seen  *seen
 }
 
@@ -61,8 +62,8 @@ func (s *seen) Close() error {
 	return err
 }
 
-// TestRefusalsAreDrained: a response that is not the last is read and closed, so that its connection can serve the next attempt. One that is
-// too long for that is closed.
+// TestRefusalsAreDrained: a response that is not the last is read and closed, so that its connection can serve the next attempt. If it is
+// too long for that, it is only closed.
 func TestRefusalsAreDrained(t *testing.T) {
 	for length, connections := range map[int]int{1 << 10: 1, 1 << 24: 2} {
 		from := map[string]bool{}
@@ -85,8 +86,7 @@ func TestRefusalsAreDrained(t *testing.T) {
 	}
 }
 
-// TestH66_StalledRefusal: a refusal whose body never comes to its end holds up neither its own request nor another, and its connection is
-// closed.
+// TestH66_StalledRefusal: a refusal whose body never ends holds up neither its own request nor another, and its connection is closed.
 func TestH66_StalledRefusal(t *testing.T) {
 	closed := make(chan struct{})
 	srv := serve(t, func(n int64, w http.ResponseWriter, r *http.Request) {
@@ -132,7 +132,7 @@ func TestH66_DrainIsBounded(t *testing.T) {
 	})
 }
 
-// silent is a body whose Read returns when it is closed.
+// silent is a body whose Read blocks until it is closed.
 type silent struct {
 	closed chan struct{}
 	made   time.Time
@@ -147,7 +147,8 @@ func (b *silent) Close() error {
 	return nil
 }
 
-// TestDrainOfHTTP2: the body of a refusal is closed and not read, for that ends its stream alone.
+// TestDrainOfHTTP2: the body of a refusal is closed and not read, since closing it ends only its
+// stream.
 func TestDrainOfHTTP2(t *testing.T) {
 	s := open(t, scheduler.Config{})
 	body := &seen{ReadCloser: io.NopCloser(strings.NewReader("refused")), closed: make(chan struct{})}
@@ -164,7 +165,7 @@ func TestDrainOfHTTP2(t *testing.T) {
 	require.Zero(t, body.read)
 }
 
-// TestDrainSurvivesAPanic: a body of the base's own making must not end the process.
+// TestDrainSurvivesAPanic: a body that panics does not end the process.
 func TestDrainSurvivesAPanic(t *testing.T) {
 	s := open(t, scheduler.Config{})
 	body := &seen{ReadCloser: io.NopCloser(nil), closed: make(chan struct{})}
@@ -180,8 +181,7 @@ func TestDrainSurvivesAPanic(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestH13_DeadlineTellsOfTheRefusal: a request whose deadline comes while an attempt is under way says what the attempt before has failed
-// with.
+// TestH13_DeadlineTellsOfTheRefusal: if the deadline comes during an attempt, the error has the failure of the attempt before.
 func TestH13_DeadlineTellsOfTheRefusal(t *testing.T) {
 	srv := serve(t, func(n int64, w http.ResponseWriter, r *http.Request) {
 		if n > 1 {
@@ -206,7 +206,7 @@ func TestH13_DeadlineTellsOfTheRefusal(t *testing.T) {
 	require.ErrorContains(t, err, "429 Too Many Requests")
 }
 
-// TestH13_TimeoutStaysATimeout: what goes along with it does not change that.
+// TestH13_TimeoutStaysATimeout: a timeout that is joined with a refusal is still a timeout.
 func TestH13_TimeoutStaysATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, scheduler.Config{})

@@ -13,14 +13,14 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// input is what a body's input is estimated at.
+// input returns the estimated input of a body.
 func input(body string) int64 {
 	in, _ := new(ratehttp.Tokens).Estimate([]byte(body))
 	return in
 }
 
-// An image, a sound or a document in base64 is not counted as text, in whichever form it is sent, and with its slashes escaped or its
-// lines broken.
+// TestH71_Base64IsNoText: an image, a sound or a document in base64 is not counted as text, in any form, with its slashes escaped or
+// its lines broken.
 func TestH71_Base64IsNoText(t *testing.T) {
 	raw := make([]byte, 30_000)
 	for i := range raw {
@@ -55,7 +55,7 @@ func TestH71_Base64IsNoText(t *testing.T) {
 	require.Equal(t, int64(len(two)-len("%s%[1]s")+3)/4+2000, input(fmt.Sprintf(two, standard)), "each costs")
 }
 
-// What looks like base64 elsewhere is text, which a model reads.
+// TestTextThatLooksLikeBase64: elsewhere, what looks like base64 is text that a model reads.
 func TestTextThatLooksLikeBase64(t *testing.T) {
 	long := strings.Repeat("Zm9v", 5000)
 	for _, body := range []string{
@@ -71,7 +71,7 @@ func TestTextThatLooksLikeBase64(t *testing.T) {
 	}
 }
 
-// The same text in another spelling of JSON costs the same.
+// TestEscapedText: the same text costs the same however JSON spells it.
 func TestEscapedText(t *testing.T) {
 	const text = `{"a":"Grüße"}` // 15 bytes of UTF-8
 	require.EqualValues(t, 4, input(text))
@@ -81,7 +81,7 @@ func TestEscapedText(t *testing.T) {
 	require.EqualValues(t, 3, input(`{"a":"\n\t\"\/"}`), "12 bytes")
 }
 
-// A request for several answers pays for each.
+// TestH71_EveryAnswerIsPaid: a request for several answers pays for each.
 func TestH71_EveryAnswerIsPaid(t *testing.T) {
 	const most = math.MaxInt64
 	for _, c := range []struct {
@@ -123,7 +123,8 @@ func TestH71_EveryAnswerIsPaid(t *testing.T) {
 	require.Equal(t, []int64{0, 0}, []int64{in, out}, "there is no request")
 }
 
-// Base64 that is cut off by MaxBody takes the rest of the body with it, wherever it is cut.
+// TestBase64BeyondMaxBody: if MaxBody cuts the body within base64, the rest of the body counts
+// as base64.
 func TestBase64BeyondMaxBody(t *testing.T) {
 	const image, sound = `{"url":"data:image/png;base64,`, `{"data":"`
 	blob := strings.Repeat("A", 100_000) + `"}`
@@ -154,7 +155,8 @@ func TestBase64BeyondMaxBody(t *testing.T) {
 	}
 }
 
-// A request's numbers are found after an image, however long that is, if the body can be had again.
+// TestWhatComesAfterAnImage: a request's numbers are found after an image of any length, if the
+// body can be had again.
 func TestWhatComesAfterAnImage(t *testing.T) {
 	body := `{"data":"` + strings.Repeat("A", 3<<20) + `","n":2,"max_tokens":100}`
 	_, out := new(ratehttp.Tokens).Estimate([]byte(body))

@@ -10,7 +10,8 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// judge is the transport's own, but for an answer that is not ready yet, which is asked for again in ten seconds.
+// judge is the transport's own verdict, except that an answer that is not ready is asked for again in ten
+// seconds.
 func judge(a ratehttp.Attempt) retry.Verdict {
 	if a.Response != nil && a.Response.StatusCode == http.StatusAccepted {
 		return retry.Verdict{Kind: retry.KindTransient, Wait: 10 * time.Second, Alone: true}
@@ -18,11 +19,11 @@ func judge(a ratehttp.Attempt) retry.Verdict {
 	return a.Verdict()
 }
 
-// A Classify or a Repeatable is tested without a server.
+// Classify and Repeatable can be tested without a server.
 func ExampleAttempt() {
 	transport := &ratehttp.Transport{
 		Classify: judge,
-		// An order may be sent again after any response, and after a lost connection only if the server knows it again.
+		// An order may be sent again after any response, and after a lost connection only if it is idempotent.
 		Repeatable: func(a ratehttp.Attempt) bool { return a.Response != nil || ratehttp.Idempotent(a) },
 	}
 
@@ -39,7 +40,7 @@ func ExampleAttempt() {
 	// transient false
 }
 
-// What a nil Classify makes of an attempt is there by name.
+// A Classify can use the verdict that a nil Classify gives.
 func ExampleAttempt_Verdict() {
 	refused := ratehttp.Attempt{Response: &http.Response{
 		StatusCode: http.StatusTooManyRequests,

@@ -7,8 +7,8 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// A program that has its bodies at hand, and calls the API in a way of its own, estimates them itself. Two answers may have 500
-// tokens each. The picture's 900,000 characters are not counted as text.
+// A program that has its bodies at hand and sends them in its own way estimates them itself. Two answers may have 500 tokens
+// each. The picture's 900,000 characters are not counted as text.
 func ExampleTokens_Estimate() {
 	picture := strings.Repeat("iVBORw0K", 112_500)
 	body := `{"model":"m","max_tokens":500,"n":2,"messages":[{"role":"user","content":[
@@ -21,7 +21,7 @@ func ExampleTokens_Estimate() {
 	// Output: 1048 1000
 }
 
-// What a request has cost stands in its response, in each API's own form.
+// The response says what a request has cost, in each API's own form.
 func ExampleReadUsage() {
 	for _, body := range []string{
 		`{"choices":[{"message":{"content":"Hi!"}}],"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}}`,
@@ -43,7 +43,7 @@ func ExampleReadUsage() {
 	// -1 -1 -1 false
 }
 
-// An API of embeddings has no output, and may say only one of its numbers.
+// An embeddings API has no output, and may report only one number.
 func ExampleUsage() {
 	usage, ok := ratehttp.ReadUsage([]byte(`{"data":[],"usage":{"prompt_tokens":8}}`))
 	fmt.Println(usage.Total, usage.Input, ok)

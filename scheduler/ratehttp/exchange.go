@@ -10,7 +10,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// exchange is one request on its way: a call of the scheduler's.
+// exchange is one request on its way, which is one call of the scheduler.
 type exchange struct {
 	t        *Transport
 	s        *scheduler.Scheduler
@@ -18,14 +18,14 @@ type exchange struct {
 	estimate Usage
 	r        *scheduler.Reservation // the attempt that waits or runs
 	sent     *sends                 // how often the latest attempt went out
-	last     error                  // what the attempt before has failed with
-	over     bool                   // the reservation is done, or the response's body will do it
+	last     error                  // the failure of the attempt before
+	over     bool                   // the reservation is done, or the response's body will end it
 }
 
-// errUnwound is what events say of a request whose attempt did not return.
+// errUnwound is the error, in events, of a request whose attempt did not return.
 var errUnwound = errors.New("ratehttp: the attempt panicked or called runtime.Goexit")
 
-// unwound frees the slot if a function of the user's has unwound us.
+// unwound frees the slot if a user's function has panicked or called runtime.Goexit.
 func (x *exchange) unwound() {
 	if !x.over {
 		x.r.Done(errUnwound)
@@ -75,7 +75,8 @@ func (x *exchange) turn() error {
 	return nil
 }
 
-// after returns why the exchange ends. If its context has ended it, what the attempt before has failed with goes along.
+// after returns the error with which the exchange ends. If its context has ended it, the failure of the attempt before
+// is joined.
 func (x *exchange) after(err error) error {
 	if err == nil || x.last == nil || x.req.Context().Err() == nil {
 		return err
@@ -83,7 +84,8 @@ func (x *exchange) after(err error) error {
 	return &endedError{reason: hide(err, x.req), last: x.last}
 }
 
-// endedError joins why the context has ended a request with what the attempt before has failed with.
+// endedError joins the reason why the context ended a request with the failure of the attempt
+// before.
 type endedError struct{ reason, last error }
 
 func (e *endedError) Error() string {
@@ -92,14 +94,14 @@ func (e *endedError) Error() string {
 
 func (e *endedError) Unwrap() []error { return []error{e.reason, e.last} }
 
-// Timeout is what a [url.Error] around it asks for.
+// Timeout reports whether the reason is a timeout, for a [url.Error] around it.
 func (e *endedError) Timeout() bool {
 	var t interface{ Timeout() bool }
 	return errors.As(e.reason, &t) && t.Timeout()
 }
 
-// outcome tells the scheduler how an attempt went, and says whether there is another; if not, with which
-// error the exchange ends.
+// outcome reports an attempt to the scheduler, and returns whether there is another attempt. If not, it
+// returns the error with which the exchange ends.
 func (x *exchange) outcome(res *http.Response, err error) (again bool, _ error) {
 	a := Attempt{Request: x.req, Response: res, Err: err, x: x}
 	v, asked := x.judge(a)
@@ -128,8 +130,8 @@ func (x *exchange) outcome(res *http.Response, err error) (again bool, _ error) 
 	return false, ended
 }
 
-// judge says what an attempt's outcome is, and whether the server itself asks for another attempt. On the way it
-// tells the scheduler what the server says is left.
+// judge returns the verdict on an attempt, and whether the server itself asks for another. It also tells the
+// scheduler what the server says is left.
 func (x *exchange) judge(a Attempt) (v retry.Verdict, asked bool) {
 	if a.Response != nil {
 		seen := a.observations()
@@ -145,9 +147,9 @@ func (x *exchange) judge(a Attempt) (v retry.Verdict, asked bool) {
 	return a.Verdict(), asked
 }
 
-// closeBody is for a request that is not sent, as an [http.RoundTripper] has to.
+// closeBody closes the body of a request that is not sent, as an [http.RoundTripper] must.
 func closeBody(req *http.Request) {
 	if req.Body != nil {
-		_ = req.Body.Close() // nobody wants it any more
+		_ = req.Body.Close() // no reader is left to tell
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// hidden is an error of Base whose text does not have the queries and users of URLs, which may be secret. Events, logs and other errors
-// show it. By errors.Is and errors.As it is the error that it was.
+// hidden is an error of Base whose text leaves out the queries and users of URLs. They may be secret, and the text gets into events,
+// logs and other errors. errors.Is and errors.As find the original error.
 type hidden struct {
 	error
 	text string
@@ -17,7 +17,7 @@ func (h *hidden) Error() string { return h.text }
 
 func (h *hidden) Unwrap() error { return h.error }
 
-// hide returns err, or a hidden one if its text has the query or the user of the request's URL, or of that of a [url.Error] in it.
+// hide returns err, or a hidden error if its text has the query or user of the request's URL or of the URL of a [url.Error] in it.
 func hide(err error, req *http.Request) (safe error) {
 	if err == nil {
 		return nil
@@ -39,7 +39,7 @@ func hide(err error, req *http.Request) (safe error) {
 	return &hidden{err, shown}
 }
 
-// without returns a text without a URL's query and user.
+// without returns a text without the query and user of a URL.
 func without(text string, u *url.URL) string {
 	if u.RawQuery != "" {
 		text = strings.ReplaceAll(text, "?"+u.RawQuery, "")
@@ -48,7 +48,7 @@ func without(text string, u *url.URL) string {
 		return text
 	}
 	name := url.User(u.User.Username()).String()
-	for _, user := range []string{u.User.String(), name + ":***", name + ":xxxxx", name} { // as net/http and URL.Redacted write it, too
+	for _, user := range []string{u.User.String(), name + ":***", name + ":xxxxx", name} { // net/http and URL.Redacted also write these
 		text = strings.ReplaceAll(text, "//"+user+"@", "//")
 	}
 	return text

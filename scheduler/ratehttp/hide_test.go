@@ -20,7 +20,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// clientAsBase is a base that is a client itself, whose errors have the URL.
+// clientAsBase is a base that is itself a client, so its errors contain the URL.
 type clientAsBase struct{ http.Client }
 
 func (c *clientAsBase) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -29,10 +29,10 @@ func (c *clientAsBase) RoundTrip(req *http.Request) (*http.Response, error) {
 	return c.Do(again)
 }
 
-// TestURLsAreHidden: neither events nor errors with a text of ours have what is secret in a URL.
+// TestURLsAreHidden: secrets in a URL are neither in events nor in this package's errors.
 func TestURLsAreHidden(t *testing.T) {
 	srv := httptest.NewServer(nil)
-	srv.Close() // nobody listens
+	srv.Close() // now no server listens
 	s := open(t, scheduler.Config{})
 	sub := s.Subscribe()
 	at := strings.Replace(srv.URL, "//", "//sec:ret@", 1) + "/path?key=secret&x=secret"
@@ -47,7 +47,7 @@ func TestURLsAreHidden(t *testing.T) {
 	require.Contains(t, ev.String(), srv.URL+"/path")
 }
 
-// TestURLsOfBodiesAreHidden: nor has what a body fails with.
+// TestURLsOfBodiesAreHidden: nor are they in the error of a body.
 func TestURLsOfBodiesAreHidden(t *testing.T) {
 	s := open(t, scheduler.Config{})
 	sub := s.Subscribe(events.Failed)
@@ -70,7 +70,7 @@ func TestURLsOfBodiesAreHidden(t *testing.T) {
 	}
 }
 
-// TestErrorsThatPanic: an error that can't say what it is does not keep its request from its end.
+// TestErrorsThatPanic: a request ends even if its error's methods panic.
 func TestErrorsThatPanic(t *testing.T) {
 	s := open(t, scheduler.Config{})
 	broken := (*url.Error)(nil)

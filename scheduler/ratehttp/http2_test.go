@@ -17,8 +17,8 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// TestH68_RefusedStream: a request that an HTTP/2 server has refused time and again, until net/http gave up, is sent again whatever it is. That
-// takes half a minute of virtual time.
+// TestH68_RefusedStream: a request of any method is sent again after an HTTP/2 server refused it until net/http gave up. That takes half a
+// minute of virtual time.
 func TestH68_RefusedStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := new(h2)
@@ -45,7 +45,7 @@ func TestH68_RefusedStream(t *testing.T) {
 	})
 }
 
-// TestH68_HTTP2Resets: a GET that an HTTP/2 server resets or goes away from is tried again, as one whose connection was lost.
+// TestH68_HTTP2Resets: a GET is tried again after an HTTP/2 server resets it or goes away, as after a lost connection.
 func TestH68_HTTP2Resets(t *testing.T) {
 	for name, c := range map[string]struct {
 		end         func(c conn, stream uint32)
@@ -70,7 +70,7 @@ func TestH68_HTTP2Resets(t *testing.T) {
 			})
 			s := open(t, scheduler.Config{})
 			res, err := client(t, &ratehttp.Transport{Scheduler: s, Base: base}).Do(request(t, method, srv.url, "x"))
-			again := c.again && method == "GET" // a POST may have been obeyed
+			again := c.again && method == "GET" // a server may have acted on a POST
 			require.Equal(t, again, err == nil, "%s %s: %v", method, name, err)
 			if again {
 				require.Empty(t, text(t, res, err))
@@ -81,7 +81,7 @@ func TestH68_HTTP2Resets(t *testing.T) {
 	}
 }
 
-// The frames, flags and codes of RFC 9113 that the tests need.
+// These are the frames, flags and codes of RFC 9113 that the tests need.
 const (
 	frameHeaders, frameReset, frameSettings, frameGoAway = 1, 3, 4, 7
 
@@ -90,19 +90,19 @@ const (
 	noError, internalError, flowControlError, refusedStream, cancelled, enhanceYourCalm = 0, 2, 3, 7, 8, 11
 )
 
-// h2 is an HTTP/2 server that does to a request what a test likes. net/http's is too well-behaved.
+// h2 is an HTTP/2 server that does what a test wants. net/http's server is too well-behaved.
 type h2 struct {
 	url      string
 	requests atomic.Int64
 }
 
-// conn is a connection of it. What the server has to say waits its turn in out: a client may not listen before it has said its own.
+// conn is a connection of an h2. Its frames wait in out, since a client may not read before it has written its own.
 type conn struct {
 	net.Conn
 	out chan []byte
 }
 
-// serveHTTP2 has a server that calls handle for each request.
+// serveHTTP2 starts a server that calls handle for each request.
 func serveHTTP2(t *testing.T, handle func(n int64, c conn, stream uint32)) (*h2, *http.Transport) {
 	s := new(h2)
 	s.url = listen(t, func(c net.Conn) { s.serve(c, handle) })
@@ -162,8 +162,8 @@ func (c conn) reset(stream, code uint32) {
 	c.frame(frameReset, 0, stream, binary.BigEndian.AppendUint32(nil, code))
 }
 
-// goAway ends the connection. It has dealt with the streams up to last.
+// goAway ends the connection. It says that the streams up to last were dealt with.
 func (c conn) goAway(last, code uint32) {
 	c.frame(frameGoAway, 0, 0, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, last), code))
-	c.out <- nil // to close the connection
+	c.out <- nil // closes the connection
 }

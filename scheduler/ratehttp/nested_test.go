@@ -10,8 +10,8 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// TestRequestInsideACall: a request made inside a call of the same scheduler, with the call's context, does not wait for a slot that the
-// call holds.
+// TestRequestInsideACall: a request inside a call of the same scheduler, with the call's context, does not wait for a slot that the call
+// holds.
 func TestRequestInsideACall(t *testing.T) {
 	srv := answers(t, "200")
 	s := open(t, scheduler.Config{MaxInFlight: 1})

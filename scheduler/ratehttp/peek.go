@@ -13,11 +13,10 @@ import (
 // longestPeek is how long Peek waits for a body.
 const longestPeek = time.Second
 
-// Peek returns the first n bytes of the response's body and leaves the body as it was, for those who read it after. It is for a
-// [Transport.Classify] that has to know what only the body says. Peek returns fewer bytes if the body has no more or fails, and those
-// that are there if the others take longer than a second or than the request's context. Meanwhile the attempt keeps its slot, and a
-// response that is a stream is held up: look at its status and Content-Type first. Without a body, and for 101 Switching Protocols, Peek
-// returns nil.
+// Peek returns the first n bytes of the response's body and leaves the body whole for later readers. Use it in a [Transport.Classify]
+// that needs to know the body. Peek returns fewer bytes if the body ends or fails before, if they take longer than a second, or if the
+// request's context ends. Meanwhile the attempt keeps its slot, and a stream is held up, so look at the response's status and
+// Content-Type first. Without a body, and for 101 Switching Protocols, Peek returns nil.
 func (a Attempt) Peek(n int) []byte {
 	res := a.Response
 	if n <= 0 || res == nil || res.Body == nil || res.Body == http.NoBody || res.StatusCode == http.StatusSwitchingProtocols {
@@ -32,23 +31,23 @@ func (a Attempt) Peek(n int) []byte {
 	if a.Request != nil {
 		ctx = a.Request.Context()
 	}
-	timer := clock.System().NewTimer(longestPeek) // a server's time is real, whatever the scheduler's clock
+	timer := clock.System().NewTimer(longestPeek) // real time, for the server lives by it
 	defer timer.Stop()
 	b.fill(n, ctx.Done(), timer.C())
 	return slices.Clone(b.ahead[:min(n, len(b.ahead))])
 }
 
-// peeked is a body of which some was read ahead.
+// peeked is a body whose beginning was read ahead.
 type peeked struct {
 	io.ReadCloser
-	ahead []byte // what was read and not given yet
-	err   error  // what came after it
+	ahead []byte // was read and not yet returned
+	err   error  // follows ahead
 
-	late <-chan outcome // of a Read that goes on; nil: there is none
-	into []byte         // what that reads into
+	late <-chan outcome // of a Read that goes on; or nil
+	into []byte         // the buffer of that Read
 }
 
-// fill reads ahead until there are n bytes, or something comes first.
+// fill reads ahead until there are n bytes, the body ends, or done or due comes first.
 func (b *peeked) fill(n int, done <-chan struct{}, due <-chan time.Time) {
 	for len(b.ahead) < n && b.err == nil {
 		if b.late == nil {
@@ -66,7 +65,7 @@ func (b *peeked) fill(n int, done <-chan struct{}, due <-chan time.Time) {
 	}
 }
 
-// take takes in what the Read has come to.
+// take adds the outcome of a Read.
 func (b *peeked) take(o outcome) {
 	into := b.into
 	b.late, b.into = nil, nil

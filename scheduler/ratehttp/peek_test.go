@@ -22,7 +22,7 @@ func attemptOf(body io.Reader) ratehttp.Attempt {
 	return ratehttp.Attempt{Response: &http.Response{StatusCode: 200, Body: io.NopCloser(body)}}
 }
 
-// TestPeek: whatever the size of its parts, a body is seen and still there, to its end or its failure.
+// TestPeek: Peek sees a body in parts of any size, and leaves it whole, to its end or its failure.
 func TestPeek(t *testing.T) {
 	const said = "a body of some length"
 	broken := errors.New("broken")
@@ -32,7 +32,7 @@ func TestPeek(t *testing.T) {
 			seen := a.Peek(n)
 			require.Equal(t, said[:min(n, len(said))], string(seen))
 			for i := range seen {
-				seen[i] = 'x' // a copy
+				seen[i] = 'x' // must be a copy
 			}
 			require.Equal(t, said[:min(n+3, len(said))], string(a.Peek(n+3)), "and once more")
 			all, err := io.ReadAll(a.Response.Body)
@@ -58,7 +58,8 @@ type panics struct{}
 
 func (panics) Read([]byte) (int, error) { panic("oops") }
 
-// TestH66_PeekIsBounded: by a second and by the context. What comes later is not lost.
+// TestH66_PeekIsBounded: Peek ends after a second, and with the context. Later bytes are not
+// lost.
 func TestH66_PeekIsBounded(t *testing.T) {
 	for _, limit := range []time.Duration{300 * time.Millisecond, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -82,7 +83,7 @@ func TestH66_PeekIsBounded(t *testing.T) {
 	}
 }
 
-// TestH66_PeekAtWhatNeverComes: a refusal whose body stalls, and which Classify wants to see, ends all the same, with its connection.
+// TestH66_PeekAtWhatNeverComes: a refusal whose body stalls while Classify peeks at it ends all the same, and so does its connection.
 func TestH66_PeekAtWhatNeverComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		closed := make(chan struct{})

@@ -3,29 +3,29 @@ package ratehttp
 const (
 	bytesPerToken = 4
 
-	// tokensPerBlob is the most that an image, a sound or a document in base64 is taken to cost. A picture of 1024 by 1024 pixels
-	// costs about 800 to 1400 tokens with OpenAI, Anthropic and Google, and half a minute of sound about 1000 with Google.
+	// tokensPerBlob is the most that an image, a sound or a document in base64 counts. A picture of 1024 by 1024 pixels costs
+	// about 800 to 1400 tokens with OpenAI, Anthropic and Google, and half a minute of sound about 1000 with Google.
 	tokensPerBlob = 1000
 	bytesPerBlob  = tokensPerBlob * bytesPerToken
 )
 
-// prompt is the body of a request as it goes by.
+// prompt scans the body of a request while it is written to it.
 type prompt struct {
 	scanner
 	keep    bool
 	kept    []byte
 	bytes   int64
-	saved   int64 // of bytes, those that are no text
-	output  int64 // the largest that is said; -1: nothing is
-	answers int64 // how many are asked for; 0: nothing is said
+	saved   int64 // bytes that are no text
+	output  int64 // the largest limit of output in the body; -1: none
+	answers int64 // how many answers are asked for; 0: not said
 
 	where   where // in a string
-	binary  bool  // the string is the value of a member that has base64
-	matched int   // of scheme or of encoding
-	run     int64 // the characters of base64 so far
+	binary  bool  // the string is the value of a member for base64
+	matched int   // how much of scheme or of encoding
+	run     int64 // characters of base64 so far
 }
 
-// where says how a string that goes by is to be taken.
+// where is the part of a string in which the scanner is.
 type where uint8
 
 const (
@@ -41,7 +41,7 @@ const (
 	encoding = ";base64"
 )
 
-// base64s are the characters of base64 in either alphabet, and the ends of lines that some encoders put in.
+// base64s has the characters of base64 in either alphabet, and the line ends that some encoders insert.
 var base64s = func() (set [256]bool) {
 	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=\r\n" {
 		set[c] = true
@@ -63,7 +63,7 @@ func (p *prompt) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// pass returns how many of the bytes to come are more of the same, and takes them.
+// pass takes the leading bytes that change nothing, and returns how many they are.
 func (p *prompt) pass(b []byte) int {
 	if p.where == text {
 		return p.skip(b)
@@ -100,11 +100,11 @@ func (p *prompt) next(c byte) {
 	}
 }
 
-// ofBase64 reports whether the member of that name has an image, a sound or a document in base64, be it in OpenAI's, Anthropic's or
+// ofBase64 reports whether the member of that name may have an image, a sound or a document in base64, in OpenAI's, Anthropic's or
 // Gemini's form.
 func ofBase64(name string) bool { return name == "data" || name == "file_data" || name == "b64_json" }
 
-// say takes a number that says how much output there may be.
+// say takes a number that may say how much output is allowed.
 func (p *prompt) say(n int64) {
 	switch {
 	case p.depth == 1:
@@ -124,7 +124,7 @@ func (p *prompt) say(n int64) {
 	}
 }
 
-// value takes a character of a string that is no name.
+// value takes a character of a string that is a value.
 func (p *prompt) value(c rune) {
 	switch p.where {
 	case start:
@@ -142,7 +142,7 @@ func (p *prompt) value(c rune) {
 
 // begin takes a character at the start of a string.
 func (p *prompt) begin(c rune) {
-	if c < 128 && byte(c)|0x20 == scheme[p.matched] { // in capitals, too
+	if c < 128 && byte(c)|0x20 == scheme[p.matched] { // matches capitals, too
 		if p.matched++; p.matched == len(scheme) {
 			p.where, p.matched = params, 0
 		}
@@ -171,18 +171,19 @@ func (p *prompt) param(c rune) {
 	}
 }
 
-// endBlob ends base64. What it is longer than it can cost is no text.
+// endBlob ends a stretch of base64. Its length beyond the highest cost is not counted.
 func (p *prompt) endBlob() {
 	p.saved += max(0, p.run-bytesPerBlob)
 	p.where, p.run = text, 0
 }
 
-// input returns the tokens of what went by and of a rest that did not. If the rest begins within base64, it is more of it.
+// input returns the input tokens of the bytes seen and of a rest that was not seen. If the rest begins within base64, it
+// counts as more of that.
 func (p *prompt) input(rest int64) int64 {
 	return tokensOf(p.bytes-p.saved-max(0, p.run-bytesPerBlob)) + p.unseen(rest)
 }
 
-// unseen returns the tokens of a rest that did not go by.
+// unseen returns the tokens of a rest that was not seen.
 func (p *prompt) unseen(rest int64) int64 {
 	if p.where == blob || p.where == params || p.where == start && p.binary {
 		rest = min(rest, max(0, bytesPerBlob-p.run))
@@ -192,7 +193,7 @@ func (p *prompt) unseen(rest int64) int64 {
 
 func tokensOf(bytes int64) int64 { return bytes/bytesPerToken + min(1, bytes%bytesPerToken) }
 
-// escapedLen returns how many bytes of JSON an escape has whose last byte stands there.
+// escapedLen returns the length in JSON of an escape that ends at that place.
 func escapedLen(escape uint8) int64 {
 	if escape == 1 {
 		return 2
@@ -200,7 +201,7 @@ func escapedLen(escape uint8) int64 {
 	return 6
 }
 
-// encodedLen returns how many bytes of UTF-8 a character has that was escaped. Those beyond 16 bits are escaped as two, which have
+// encodedLen returns the length in UTF-8 of an escaped character. A character beyond 16 bits is escaped as two halves, which have
 // four bytes together.
 func encodedLen(c rune) int64 {
 	switch {

@@ -11,13 +11,13 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// mostRedirectWait is how long a redirect may ask its request to wait: as long as a server may by a policy that does not say.
+// mostRedirectWait is the longest wait that a redirect may ask for. It is the default of a policy for a server's wait.
 const mostRedirectWait = 2 * time.Minute
 
-// redirected waits as long as the redirect asks that has led to this request: RFC 9110 has it in Retry-After. It concerns this
-// request alone, which has no turn yet and holds up no other.
+// redirected waits as long as the redirect that led to this request asks by Retry-After (RFC 9110). The request has no turn
+// yet, so it holds up no other.
 func redirected(s *scheduler.Scheduler, req *http.Request) error {
-	res := req.Response // net/http's client says so
+	res := req.Response // set by net/http's client
 	if res == nil || res.StatusCode < 300 || res.StatusCode > 399 {
 		return nil
 	}
@@ -49,7 +49,7 @@ func redirected(s *scheduler.Scheduler, req *http.Request) error {
 	return nil
 }
 
-// redirectOf returns the request that was answered by the redirect.
+// redirectOf returns the request that was answered with the redirect.
 func redirectOf(req *http.Request) *http.Request {
 	if req.Response.Request != nil {
 		return req.Response.Request

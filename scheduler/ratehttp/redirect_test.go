@@ -16,7 +16,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// pipes are the connections of a real server in virtual time.
+// pipes connects clients to a real server in virtual time.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -34,7 +34,8 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
 
-// served has a handler behind a transport, both of net/http, in a bubble.
+// served serves a handler in a bubble, with net/http's server, and returns net/http's transport
+// to it.
 func served(t *testing.T, handle http.HandlerFunc) *http.Transport {
 	p := &pipes{make(chan net.Conn), make(chan struct{})}
 	srv := &http.Server{Handler: handle}
@@ -53,9 +54,10 @@ func served(t *testing.T, handle http.HandlerFunc) *http.Transport {
 	return base
 }
 
-// TestH70_RedirectIsWaitedFor: a redirected request does not go out before its redirect lets it, and others do.
+// TestH70_RedirectIsWaitedFor: a redirected request does not go out before its redirect allows it, and other
+// requests do.
 func TestH70_RedirectIsWaitedFor(t *testing.T) {
-	for _, wait := range []string{"60", time.Date(2000, 1, 1, 0, 1, 0, 0, time.UTC).Format(http.TimeFormat)} { // a bubble begins with 2000
+	for _, wait := range []string{"60", time.Date(2000, 1, 1, 0, 1, 0, 0, time.UTC).Format(http.TimeFormat)} { // a bubble begins in 2000
 		synctest.Test(t, func(t *testing.T) {
 			started := time.Now()
 			came := map[string]time.Duration{}
@@ -83,7 +85,8 @@ func TestH70_RedirectIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestH70_RedirectIsNotWaitedFor: for those who go by their deadline, for who does not follow, and beyond reason.
+// TestH70_RedirectIsNotWaitedFor: a wait beyond the deadline or two minutes ends the request at once, and so does
+// its context.
 func TestH70_RedirectIsNotWaitedFor(t *testing.T) {
 	stop := errors.New("not wanted any more")
 	for name, c := range map[string]struct {

@@ -7,8 +7,8 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Idempotent reports whether the request of an attempt may be sent twice: by its method, which RFC 9110 calls idempotent (GET, HEAD,
-// OPTIONS, TRACE, PUT and DELETE), or because it has an Idempotency-Key or X-Idempotency-Key, as net/http has it.
+// Idempotent reports whether the request of an attempt may be sent twice. It may if RFC 9110 calls its method idempotent (GET, HEAD,
+// OPTIONS, TRACE, PUT and DELETE), or if it has an Idempotency-Key or X-Idempotency-Key, as in net/http.
 func Idempotent(a Attempt) bool {
 	switch a.Request.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
@@ -17,7 +17,7 @@ func Idempotent(a Attempt) bool {
 	return len(a.Request.Header["Idempotency-Key"]) > 0 || len(a.Request.Header["X-Idempotency-Key"]) > 0
 }
 
-// mayRepeat says whether the request may be sent again after this attempt.
+// mayRepeat reports whether the request may be sent again after this attempt.
 func (x *exchange) mayRepeat(a Attempt) bool {
 	switch {
 	case !replayable(x.req):

@@ -19,7 +19,8 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// hangsUp is a server that answers the first request of each connection, and reads the second and hangs up.
+// hangsUp is a server that answers the first request of each connection, and hangs up after it has read the
+// second.
 func hangsUp(t *testing.T, field, answer string) (url string, requests *atomic.Int64) {
 	requests = new(atomic.Int64)
 	return listen(t, func(c net.Conn) {
@@ -38,7 +39,7 @@ func hangsUp(t *testing.T, field, answer string) (url string, requests *atomic.I
 	}), requests
 }
 
-// TestH67_ResentPays: what net/http sends again by itself pays, in each of its attempts.
+// TestH67_ResentPays: each time that net/http sends a request again, in any attempt, it pays.
 func TestH67_ResentPays(t *testing.T) {
 	url, requests := hangsUp(t, "Content-Type: text/plain", "ok")
 	s := open(t, scheduler.Config{})
@@ -59,7 +60,7 @@ func TestH67_ResentPays(t *testing.T) {
 	require.Equal(t, 39, traced, "a trace of the caller's own sees them all")
 }
 
-// TestH67_RefusedStreamPays: so does a stream that an HTTP/2 server has refused.
+// TestH67_RefusedStreamPays: a stream that an HTTP/2 server refused pays when it is sent again.
 func TestH67_RefusedStreamPays(t *testing.T) {
 	srv, base := serveHTTP2(t, func(n int64, c conn, stream uint32) {
 		if n == 1 {
@@ -75,7 +76,7 @@ func TestH67_RefusedStreamPays(t *testing.T) {
 	require.EqualValues(t, 2, s.Snapshot().Ledger.Spent)
 }
 
-// TestH67_TokensOfResends: each time that a request went out keeps its estimate, and the last is settled by what the response says.
+// TestH67_TokensOfResends: each earlier send of a request keeps its estimate, and the last is settled by the response.
 func TestH67_TokensOfResends(t *testing.T) {
 	const answer = `{"usage":{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}}`
 	url, _ := hangsUp(t, "Content-Type: application/json", answer)
@@ -96,7 +97,7 @@ func TestH67_TokensOfResends(t *testing.T) {
 	}
 }
 
-// TestWhatIsSentOncePaysOnce: not one that waits for the server's leave to send its body, nor one over a connection that was used before.
+// TestWhatIsSentOncePaysOnce: a request pays once if it waits for 100 Continue, or goes over a connection that was used before.
 func TestWhatIsSentOncePaysOnce(t *testing.T) {
 	srv := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	s := open(t, scheduler.Config{})

@@ -2,24 +2,24 @@ package ratehttp
 
 import "bytes"
 
-// scanner finds the integers and the strings in JSON that goes by, and where they stand. It keeps the names that lead there
-// and nothing else, however long the JSON is and however it comes in parts. Of what is not JSON it makes what it can.
+// scanner finds the integers and strings in a stream of JSON, and the names that lead to them. It keeps only those names,
+// however long the JSON is and in whatever parts it comes. In a text that is not JSON it finds what it can.
 type scanner struct {
 	depth   int    // how many objects and arrays are open
 	objects uint64 // a bit for each of the outermost 64: it is an object
 
 	wantsName bool // a string that begins here is a name
-	named     bool // a value that begins here is that of the latest name
+	named     bool // a value that begins here belongs to the latest name
 	inString  bool
-	isName    bool  // the string is one
-	escape    uint8 // where in an escape of the string it is: 1 after the backslash, 2 to 5 before the digits of \u
+	isName    bool  // the string is a name
+	escape    uint8 // place in an escape: 1 after the backslash, 2 to 5 before the digits of \u
 
-	char rune // the character of the string that the latest byte has ended, or the byte if it is not ASCII; -1: none
-	code rune // of an escape, so far
+	char rune // the character that the latest byte has ended, or the byte if it is not ASCII; -1: none
+	code rune // of an escape so far
 
-	names  [mostDepth + 1]name // the latest name in each of the outermost objects; the last is for all that are deeper
+	names  [mostDepth + 1]name // the latest name in each of the outermost objects; deeper ones share the last
 	number int64
-	digits int // of number; tooLong: the scanner does not report it
+	digits int // of number; tooLong: it is not reported
 }
 
 const (
@@ -36,7 +36,7 @@ type name struct {
 
 func (s *scanner) at(depth int) *name { return &s.names[min(depth, mostDepth+1)-1] }
 
-// key returns the name at that depth, from 1, that leads to where the scanner is.
+// key returns the latest name at that depth, counted from 1.
 func (s *scanner) key(depth int) string {
 	n := s.at(depth)
 	if n.length > len(n.text) {
@@ -53,7 +53,7 @@ func (s *scanner) ends(c byte) (n int64, ok bool) {
 	return s.number, 0 < s.depth && s.depth <= mostDepth && s.isObject(s.depth) && !s.wantsName
 }
 
-// skip returns how many of the bytes to come are in a string that is no name, and change nothing.
+// skip returns how many of the leading bytes are inside a string value and change nothing.
 func (s *scanner) skip(p []byte) int {
 	if !s.inString || s.isName || s.escape != 0 {
 		return 0
@@ -123,7 +123,7 @@ func (s *scanner) open(object bool) {
 	}
 }
 
-// isObject reports whether what is open at that depth is an object.
+// isObject reports whether the value that is open at that depth is an object.
 func (s *scanner) isObject(depth int) bool {
 	return 0 < depth && depth <= 64 && s.objects>>(depth-1)&1 == 1
 }
@@ -156,7 +156,7 @@ func (s *scanner) text(c byte) {
 	}
 }
 
-// add adds a character to the name. All names that we look for are ASCII.
+// add adds a character to the name. All names that the package looks for are ASCII.
 func (n *name) add(c rune) {
 	if n.length < len(n.text) {
 		n.text[n.length] = byte(min(c, 0xFF))
@@ -164,7 +164,7 @@ func (n *name) add(c rune) {
 	n.length = min(n.length+1, len(n.text)+1)
 }
 
-// unescaped returns the character for which one stands after a backslash.
+// unescaped returns the character that c stands for after a backslash.
 func unescaped(c byte) rune {
 	switch c {
 	case 'b':

@@ -11,9 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// walk calls f for each string and number of a JSON text in its order, as encoding/json reads them. The path has a name for each
-// object, "" before the first, and "[]" for each array around it. A name is a string for which named is false and naming true. It returns
-// false for what is no JSON.
+// walk calls f for each string and number of a JSON text in order, as encoding/json reads them. The path has a name for each object, ""
+// before its first name, and "[]" for each array. It returns false if the text is not JSON.
 func walk(text []byte, f func(path []string, token any, raw int, isName bool)) bool {
 	if !json.Valid(text) {
 		return false
@@ -54,14 +53,14 @@ func walk(text []byte, f func(path []string, token any, raw int, isName bool)) b
 
 func inObject(path []string) bool { return len(path) > 0 && path[len(path)-1] != "[]" }
 
-// count returns the number of tokens that a number of JSON says.
+// count returns the number of tokens that a JSON number means.
 func count(token any) (n int64, ok bool) {
 	number, is := token.(json.Number)
 	n, err := number.Int64()
 	return n, is && err == nil && n >= 0 && len(number) <= mostDigits && number[0] != '-'
 }
 
-// dumbUsage returns what the usage in JSON says.
+// dumbUsage returns the usage in a JSON text.
 func dumbUsage(text []byte) (u usage, ok bool) {
 	u = usage{total: -1, input: -1, output: -1}
 	return u, walk(text, func(path []string, token any, _ int, _ bool) {
@@ -83,8 +82,8 @@ func dumbUsage(text []byte) (u usage, ok bool) {
 	})
 }
 
-// FuzzUsage: whatever the JSON, and wherever it is cut, the scanner finds what encoding/json finds. A stream of events whose data are
-// that JSON says the same.
+// FuzzUsage: for any JSON, cut anywhere, the scanner finds what encoding/json finds. A stream of events with that JSON gives the
+// same.
 func FuzzUsage(f *testing.F) {
 	for _, seed := range []string{
 		`{"usage":{"total_tokens":30}}`, `{"message":{"usage":{"input_tokens":1,"output_tokens":2}}}`,
@@ -125,7 +124,7 @@ func FuzzUsage(f *testing.F) {
 	})
 }
 
-// dumbInput returns the tokens of a body's input. It reports false for what is no JSON, and for text that encoding/json changes.
+// dumbInput returns the input tokens of a body. It reports false if the body is not JSON, or if encoding/json changes its text.
 func dumbInput(text []byte) (tokens int64, ok bool) {
 	bytes := len(text)
 	ok = utf8.Valid(text)
@@ -134,7 +133,7 @@ func dumbInput(text []byte) (tokens int64, ok bool) {
 		if !is {
 			return
 		}
-		ok = ok && !strings.ContainsRune(s, utf8.RuneError) // half of a pair has become one
+		ok = ok && !strings.ContainsRune(s, utf8.RuneError) // encoding/json has replaced half of a surrogate pair
 		bytes -= raw - len(s) - len(`""`)
 		if isName {
 			return
@@ -150,12 +149,12 @@ func dumbInput(text []byte) (tokens int64, ok bool) {
 	return int64(bytes+3) / 4, ok
 }
 
-// inBase64 returns how many characters of base64 a text begins with.
+// inBase64 returns how many leading characters of a text are base64.
 func inBase64(s string) int {
 	return len(s) - len(strings.TrimLeft(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/-_=\r\n"))
 }
 
-// dumbOutput returns the tokens of output that JSON asks for.
+// dumbOutput returns the output tokens that JSON asks for.
 func dumbOutput(text []byte) int64 {
 	output, answers := int64(0), int64(1)
 	_ = walk(text, func(path []string, token any, _ int, _ bool) {
@@ -176,7 +175,7 @@ func dumbOutput(text []byte) int64 {
 	return output * answers
 }
 
-// FuzzEstimate: whatever the body, its estimate is what encoding/json finds, in one piece or in many, and never negative.
+// FuzzEstimate: for any body, in one piece or in many, the estimate is what encoding/json finds, and never negative.
 func FuzzEstimate(f *testing.F) {
 	long := strings.Repeat("Ab+/", 1100)
 	for _, seed := range []string{

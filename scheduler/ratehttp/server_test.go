@@ -67,7 +67,7 @@ func answers(t *testing.T, all ...string) *server {
 	})
 }
 
-// write gives one answer, but for its body.
+// write writes one answer without its body.
 func write(w http.ResponseWriter, answer string) {
 	status, fields, _ := strings.Cut(answer, " ")
 	for field := range strings.SplitSeq(fields, "; ") {
@@ -80,7 +80,8 @@ func write(w http.ResponseWriter, answer string) {
 	w.WriteHeader(code)
 }
 
-// listen has a server of one's own that serves each connection. What is left of them by the end of the test is closed.
+// listen starts a server that calls serve for each connection. Connections that are open at the end of the test are
+// closed.
 func listen(t *testing.T, serve func(net.Conn)) (url string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Tokens estimates how many tokens a request to a model costs: those of its input, and the most that its output may
-// have. It knows the JSON bodies of OpenAI's, Anthropic's and Gemini's APIs and of those that are like them. When the response
-// says what the request has cost (see [ReadUsage]), the estimate is corrected to that. See [scheduler.Settle].
+// Tokens estimates how many tokens a request to a model costs: those of its input, and the most that its output may have. It
+// knows the JSON bodies of OpenAI's, Anthropic's and Gemini's APIs and of similar ones. When the response says what the
+// request has cost (see [ReadUsage]), the estimate is corrected as by [scheduler.Settle].
 //
-// The input has a token for each 4 bytes of the body. Escaped text counts as if it were not escaped. An image, a sound or a
-// document in base64 counts by its length, but for no more than 1000 tokens, which is about the cost of a picture of a million pixels.
-// Base64 is looked for in strings that are a data: URL, and in the members data, file_data and b64_json.
+// The input costs a token for each 4 bytes of the body. Escaped text counts as if it were not escaped. An image, a sound or a document
+// in base64 counts by its length, but for no more than 1000 tokens, which is about the cost of a picture of a million pixels. Base64
+// is recognized in data: URLs and in the members data, file_data and b64_json.
 //
-// The output has as many tokens as max_tokens, max_completion_tokens, max_output_tokens or Gemini's
+// The output costs as many tokens as max_tokens, max_completion_tokens, max_output_tokens or Gemini's
 // generationConfig.maxOutputTokens allows, times the answers that n, best_of or generationConfig.candidateCount asks for. If
 // several are there, the largest counts. A value that is not a whole number of at most 12 digits is ignored.
 //
@@ -25,22 +25,21 @@ import (
 // "output-tokens", as far as the scheduler has such budgets: see [Transport.Budget]. A request without a JSON body costs no
 // tokens, and neither does one whose body is compressed.
 //
-// A body that can't be had again (there is no GetBody) is read up to MaxBody before the request has its turn, or until the
-// request's context is done.
+// A body that can't be had again (no GetBody) is read up to MaxBody before the request's turn. The request's context ends
+// that.
 //
 // The zero Tokens is ready to use.
 type Tokens struct {
-	// Count counts the tokens of a body, of which it is given up to MaxBody bytes. Nil means the estimate above, for which
-	// no copy is made of a body that can be had again (GetBody).
+	// Count returns the tokens of a body, of which it is given up to MaxBody bytes. Nil means the estimate above, for
+	// which no copy is made of a body that can be had again (GetBody).
 	Count func(body []byte) int64
 
-	// Output is how many tokens of output are assumed of each answer to a request that does not say how many it may have. Zero
-	// means none.
+	// Output is how many tokens each answer may have if the request does not say. Zero means none.
 	Output int64
 
-	// MaxBody is how many bytes of a body are looked at. If the request says how long it is, the rest has a token for each
-	// 4 bytes, or belongs to the base64 in which it begins. What the rest says of the output is not seen. Zero means 32 MiB, and
-	// 1 MiB for a body of which a copy has to be kept.
+	// MaxBody is how many bytes of a body are looked at. If the request's length is known, the rest costs a token for each 4
+	// bytes, or belongs to the base64 in which it begins. Limits of output in the rest are not seen. Zero means 32 MiB, and 1
+	// MiB for a body of which a copy has to be kept.
 	MaxBody int64
 }
 
@@ -73,7 +72,7 @@ func (k *Tokens) most(keep bool) int64 {
 	return mostScanned
 }
 
-// price returns what a body costs that went by, but for a rest.
+// price returns the cost of a body that was seen except for a rest.
 func (k *Tokens) price(p *prompt, rest int64) (input, output int64) {
 	input = p.input(rest)
 	if k.Count != nil {
@@ -102,7 +101,7 @@ func (k *Tokens) estimate(req *http.Request) (in, out int64, again *http.Request
 	most := k.most(p.keep)
 	if req.GetBody != nil {
 		if r, err := req.GetBody(); err == nil {
-			_, _ = io.Copy(p, io.LimitReader(within(req.Context(), r), most)) // who sends the body will hear of it
+			_, _ = io.Copy(p, io.LimitReader(within(req.Context(), r), most)) // the sender of the body will see the error
 			_ = r.Close()
 		}
 	} else {
@@ -138,7 +137,7 @@ func isJSON(h http.Header) bool {
 	return kind == "application/json" || strings.HasSuffix(kind, "+json")
 }
 
-// mediaType returns the kind of a body, in small letters; "" for one that is compressed.
+// mediaType returns the media type in lower case, or "" for a compressed body.
 func mediaType(h http.Header) string {
 	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return ""

@@ -119,7 +119,8 @@ func (f *failing) Read([]byte) (n int, err error) {
 	return 0, err
 }
 
-// The answers of the three APIs, whole and as streams. Their texts try to look like a usage.
+// These are answers of the three APIs, whole and as streams. Their texts try to look like a
+// usage.
 const (
 	chat = `{"id":"c","choices":[{"index":0,"message":{"content":"5\", \"usage\":{\"total_tokens\":1}","usage":{"total_tokens":2}}}],
 		"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30,"prompt_tokens_details":{"cached_tokens":4,"total_tokens":5}}}`
@@ -210,7 +211,7 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// A usage is read out of a whole body as it is read out of one that goes by.
+// TestReadUsage: ReadUsage finds in a whole body what is found in a streamed one.
 func TestReadUsage(t *testing.T) {
 	for _, answer := range []string{
 		chat, message, gemini, chatStream, responsesStream, messageStream, cachedStream, geminiStream, geminiArray, "\r\n" + geminiArray,

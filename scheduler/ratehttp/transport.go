@@ -12,8 +12,8 @@ import (
 // be tried again, and tells the scheduler what servers say. The zero Transport does what its Base does. Its fields
 // are not to be changed once it is in use; it may then be used from any goroutine.
 type Transport struct {
-	// Scheduler gives requests their turn. Nil means that they don't wait: they pass through to Base. A request made inside a call
-	// of the same scheduler may deadlock if that has MaxInFlight: see [scheduler.Config.MaxInFlight].
+	// Scheduler gives requests their turn. If it is nil, requests go to Base at once. A request made inside a call of the same
+	// scheduler may deadlock under MaxInFlight: see [scheduler.Config.MaxInFlight].
 	Scheduler *scheduler.Scheduler
 
 	// Choose gives each request its scheduler, for example by host; if it is nil for a request, that one passes
@@ -39,13 +39,12 @@ type Transport struct {
 	// Tokens, "tokens".
 	Budget func(name string) string
 
-	// Classify judges the outcome of an attempt. A verdict is obeyed in all its parts, a wait after a passing failure
-	// included. Classify must not read the body, but for [Attempt.Peek]. Nil means [Attempt.Verdict].
+	// Classify judges the outcome of an attempt. All parts of its verdict count, including a wait after a transient
+	// failure. Classify must not read the body except by [Attempt.Peek]. Nil means [Attempt.Verdict].
 	Classify func(Attempt) retry.Verdict
 
-	// Repeatable says whether the request may be sent again after this attempt, whose request the server may have
-	// seen and obeyed. It is not asked about a request that was refused for coming too often, or that no server has begun with. Nil means
-	// [Idempotent].
+	// Repeatable reports whether the request may be sent again after this attempt, even if the server has acted on it. It is not asked if
+	// the request was refused for coming too often, or if no server has begun with it. Nil means [Idempotent].
 	Repeatable func(Attempt) bool
 
 	// ErrorWhenExhausted has RoundTrip return the scheduler's error when retrying is over, such as a
@@ -101,7 +100,7 @@ func (t *Transport) scheduler(req *http.Request) *scheduler.Scheduler {
 
 func (t *Transport) base() http.RoundTripper { return cmp.Or(t.Base, http.DefaultTransport) }
 
-// price returns the request with a body that is as good as new, what it costs, and the tokens that it is estimated at.
+// price returns the request with an unread body, the options with its cost, and its estimate in tokens.
 func (t *Transport) price(s *scheduler.Scheduler, req *http.Request) (_ *http.Request, opts []scheduler.Option, estimate Usage) {
 	if t.Tokens != nil {
 		var in, out int64
@@ -117,5 +116,5 @@ func (t *Transport) price(s *scheduler.Scheduler, req *http.Request) (_ *http.Re
 	if t.Options != nil {
 		opts = append(opts, t.Options(req)...)
 	}
-	return req, append(opts, scheduler.Classify(retry.Classify)), estimate // what we mark is what counts
+	return req, append(opts, scheduler.Classify(retry.Classify)), estimate // our marks count
 }

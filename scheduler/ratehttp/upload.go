@@ -6,17 +6,17 @@ import (
 	"net/http"
 )
 
-// upload is the body of a request while it is read before the request's turn. The body may never come, so a Read also ends with the
+// upload is the body of a request that is read before the request's turn. The body may never come, so a Read also ends with the
 // request's context.
 type upload struct {
 	io.ReadCloser
 	ctx    context.Context
-	direct bool   // the base transport reads it from now on, and ends with the context by itself
-	buf    []byte // what a Read reads into: its caller may use its own after the context has ended
+	direct bool   // from now on the base transport reads it, which ends with the context by itself
+	buf    []byte // for Read; the caller may reuse its own buffer once the context has ended
 }
 
 // uploadOf returns a copy of the request whose body is an upload, and that upload. If estimate will not read
-// the body itself, or if the context never ends, it returns the request as it is and nil.
+// the body, or if the context never ends, it returns the request as it is and nil.
 func uploadOf(req *http.Request) (*http.Request, *upload) {
 	ctx := req.Context()
 	if replayable(req) || ctx.Done() == nil || !isJSON(req.Header) {
@@ -28,7 +28,7 @@ func uploadOf(req *http.Request) (*http.Request, *upload) {
 	return req, u
 }
 
-// within returns a reader of another copy of a body that ends with the context. One in memory does not have to.
+// within returns a reader of a copy of a body. The reader ends with the context, unless the copy is in memory.
 func within(ctx context.Context, copied io.ReadCloser) io.Reader {
 	if _, inMemory := copied.(io.WriterTo); inMemory || ctx.Done() == nil {
 		return copied
@@ -36,8 +36,8 @@ func within(ctx context.Context, copied io.ReadCloser) io.Reader {
 	return &upload{ReadCloser: copied, ctx: ctx}
 }
 
-// Read reads on a goroutine of its own. If the context ends first, that goroutine stays until the body's Read returns. The body is closed
-// then, which ends the Read of most.
+// Read reads on a goroutine of its own. If the context ends first, the body is closed, which ends most Reads. The goroutine stays until
+// the body's Read returns.
 func (u *upload) Read(p []byte) (int, error) {
 	if u.direct {
 		return u.ReadCloser.Read(p)

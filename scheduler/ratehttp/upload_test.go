@@ -15,7 +15,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// stuck is a body whose Read returns when the test is over, whatever else happens.
+// stuck is a body whose Read blocks until the test is over.
 type stuck struct {
 	reading chan struct{}
 	over    <-chan struct{}
@@ -33,7 +33,7 @@ func (b *stuck) Close() error {
 	return nil
 }
 
-// TestH66_UploadEndsWithTheContext: a body that is read before the turn, or a copy of it, may never come, not even after Close.
+// TestH66_UploadEndsWithTheContext: a body that is read before the turn, or a copy of it, may block even after Close.
 func TestH66_UploadEndsWithTheContext(t *testing.T) {
 	for name, copied := range map[string]bool{"the body": false, "a copy": true} {
 		t.Run(name, func(t *testing.T) {
@@ -66,10 +66,10 @@ func TestH66_UploadEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// TestUploadIsSentWhole: what was read before the turn is sent, in whatever parts it came, and a failure is passed on.
+// TestUploadIsSentWhole: all that was read before the turn is sent, in parts of any size, and a failure is passed on.
 func TestUploadIsSentWhole(t *testing.T) {
 	srv := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body) // all before the answer, else net/http's server stops reading
+		body, _ := io.ReadAll(r.Body) // net/http's server stops reading once it answers
 		_, _ = w.Write(body)
 	})
 	s := open(t, scheduler.Config{})

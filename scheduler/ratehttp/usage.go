@@ -5,28 +5,28 @@ import (
 	"net/http"
 )
 
-// Usage is what the response to a request says that it has cost, in tokens.
+// Usage is the cost of a request in tokens, as its response reports it.
 type Usage struct {
 	Total  int64 // what the response says, or else Input and Output together
 	Input  int64 // -1 if the response does not say
 	Output int64 // -1 if the response does not say
 }
 
-// ReadUsage looks for the usage in the body of a response: JSON, a stream of Server-Sent Events, or the JSON array that Gemini
+// ReadUsage finds the usage in the body of a response: JSON, a stream of Server-Sent Events, or the JSON array that Gemini
 // streams. It knows the forms of OpenAI, Anthropic and Gemini. If a number is there more than once, as in a stream, the last
 // counts. A value that is not a whole number of at most 12 digits is ignored.
 //
-// Total is total_tokens or totalTokenCount. A response without one, such as Anthropic's, has cost the sum of Input and Output.
-// Its cache_creation_input_tokens are part of Input. Tokens read from the cache are not. Thinking is part of Output.
+// Total is total_tokens or totalTokenCount. If there is none, as with Anthropic, it is the sum of Input and Output. Input
+// includes cache_creation_input_tokens but not tokens read from the cache. Output includes thinking.
 //
-// ReadUsage returns false, and -1 for each number, if the body does not say what the request has cost.
+// ReadUsage returns false, and -1 for each number, if the body does not report the cost.
 func ReadUsage(body []byte) (Usage, bool) {
 	w := newWatcher(!startsAsJSON(body))
 	w.feed(body)
 	return w.usage.sums()
 }
 
-// startsAsJSON tells JSON from a stream of events.
+// startsAsJSON reports whether a body is JSON rather than a stream of events.
 func startsAsJSON(body []byte) bool {
 	body = bytes.TrimLeft(body, " \t\r\n")
 	return len(body) > 0 && (body[0] == '{' || body[0] == '[')
@@ -36,11 +36,11 @@ func startsAsJSON(body []byte) bool {
 type usage struct {
 	total, input, output int64
 	cacheWrites          int64 // Anthropic's, which count as input but are not in it; what is read from the cache does not
-	tools, thoughts      int64 // Gemini's, which count as input and output but are not in them
+	tools, thoughts      int64 // Gemini's, which count as input and output but are reported beside them
 	final                bool  // not merely what a stream begins with
 }
 
-// sums returns the tokens in all, of input and of output. Where there is a total and no output, as of embeddings, the output is
+// sums returns the tokens in all, of input and of output. If there is a total and no output, as for embeddings, the output is
 // the rest.
 func (u *usage) sums() (Usage, bool) {
 	in, out := u.input, u.output
@@ -64,7 +64,7 @@ func (u *usage) sums() (Usage, bool) {
 	return Usage{Total: u.total, Input: in, Output: out}, true
 }
 
-// take takes a number if it is one of a usage.
+// take takes a number if it belongs to a usage.
 func (u *usage) take(s *scanner, n int64) {
 	found, first := usageAt(s)
 	if !found {
@@ -89,9 +89,9 @@ func (u *usage) take(s *scanner, n int64) {
 	u.final = !first
 }
 
-// usageAt reports whether the scanner is in a usage: at the top; in the response of OpenAI's stream of responses; in an element of
-// Gemini's array; or, which is the first of several, in the message with which Anthropic's stream begins, at a time when there is
-// no output yet.
+// usageAt reports whether the scanner is in a usage, and whether it is the first of several. A usage stands at the top, in the
+// response of OpenAI's stream of responses, or in an element of Gemini's array. The first stands in the message with which
+// Anthropic's stream begins, when there is no output yet.
 func usageAt(s *scanner) (found, first bool) {
 	switch s.depth {
 	case 2:
