@@ -81,14 +81,14 @@ type trail struct {
 	pinned bool       // the core may look at it when it is over: it is not used again
 }
 
-// extra is what few calls have.
+// extra has the fields that few calls need.
 type extra struct {
 	settled bool  // the attempt that runs was settled
-	costs   costs // what it has cost so far, if it was
+	costs   costs // what the attempt has cost so far, if it was settled
 	nesting
 }
 
-// extras returns what few calls have, to be written to.
+// extras returns the extra of a call, and makes it if there is none.
 func (c *call) extras() *extra {
 	c.follow()
 	if c.extra == nil {
@@ -101,11 +101,11 @@ func (c *call) extras() *extra {
 type verdict struct {
 	kind   retry.Kind
 	alone  bool
-	budget int8 // counted from 1; 0: none that the scheduler has
+	budget int8 // counted from 1; 0: no budget of the scheduler
 	wait   time.Duration
 }
 
-// verdict returns the verdict as calls keep it.
+// verdict returns a verdict in the form in which calls keep it.
 func (s *Scheduler) verdict(v retry.Verdict) verdict {
 	short := verdict{kind: v.Kind, alone: v.Alone, wait: v.Wait}
 	if v.Budget != "" {

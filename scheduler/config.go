@@ -56,13 +56,12 @@ type Config struct {
 	// MaxInFlight is the most calls whose function may run at once. A call that
 	// backs off does not count. Zero means no cap.
 	//
-	// A call made inside another needs a slot of its own. If every slot is held by a call
-	// that waits for one made inside it, the calls deadlock: give the inner calls a
-	// scheduler of their own. Where an inner Do, Reserve or Stream is given the context of
-	// the outer call, or one derived from it, it ends with a [DeadlockError] instead. That
-	// is not seen if the outer call is a Do without [Cost] or [CostOf], which has no
-	// context of its own, if the inner call is given another context or is submitted, or
-	// if two schedulers wait for each other.
+	// A call made inside another needs a slot of its own. If every slot is held by a call that
+	// waits for one made inside it, the calls deadlock: give the inner calls a scheduler of
+	// their own. If an inner Do, Reserve or Stream has the context of the outer call, or one
+	// derived from it, it ends with a [DeadlockError] instead. A deadlock is not seen if the
+	// inner call has another context or is submitted, if the outer call is a Do without [Cost]
+	// or [CostOf], which has no context of its own, or if two schedulers wait for each other.
 	MaxInFlight int
 
 	// MaxQueued is the most calls that may wait for their first attempt at the same

@@ -40,7 +40,8 @@ func TestH28_ConfigFaults(t *testing.T) {
 	}
 }
 
-// TestH85_HugeBuffers: what is allocated as a whole has a bound, which the error names.
+// TestH85_HugeBuffers: a buffer that is allocated as a whole has a bound, which the error
+// names.
 func TestH85_HugeBuffers(t *testing.T) {
 	for _, huge := range []int{events.MaxBuffer + 1, math.MaxInt} {
 		_, err := scheduler.New(scheduler.Config{EventBuffer: huge})

@@ -31,7 +31,7 @@ type core struct {
 	backoff     backoff
 	running     chain // in order of their grants
 	inTill      int   // how many run besides, let through by the till
-	stuck       int   // how many of those in running wait for calls made inside them
+	stuck       int   // how many of the running calls wait for calls made inside them
 	pace        pace
 	pausedUntil time.Duration // bucket.Forever if that is not known; 0: not paused
 	held        time.Duration // how long nobody could be granted, up to now
@@ -144,8 +144,8 @@ func (k *core) pass(to time.Duration) {
 	}
 }
 
-// spend moves the core's time without that of the budgets, and notes what calls in the
-// queue spend it on.
+// spend moves the core's time without that of the budgets, and notes what queued calls spend it
+// on.
 func (k *core) spend(to time.Duration) {
 	free := to // from when on somebody could be granted
 	if !k.paused() {

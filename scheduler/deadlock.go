@@ -2,12 +2,12 @@ package scheduler
 
 import "example.com/fairlead/retry"
 
-// nesting is how a call stands to calls that were made inside others.
+// nesting links a call to the call inside which it was made, and to the calls made inside it.
 type nesting struct {
-	outer   *call // the call inside which this one was made; nil: none that is known
-	attempt int   // the attempt of it that ran then
-	linked  bool  // this one counts in the outer call's inner
-	inner   int   // how many calls made inside the attempt that runs have not ended
+	outer   *call // the call inside which this one was made; nil if unknown
+	attempt int   // the attempt of outer that ran then
+	linked  bool  // this call is counted in outer's inner
+	inner   int   // how many calls made inside the running attempt have not ended
 }
 
 // outer returns the call inside which c was made, as long as the attempt that made it runs.
@@ -60,7 +60,7 @@ func (k *core) deadlocked() bool {
 	return k.stuck > 0 && !k.hasSlot() && k.inTill == 0 && k.stuck == k.running.count
 }
 
-// breakDeadlock ends inner calls that wait, the newest first, until some call can go on.
+// breakDeadlock ends queued inner calls, the newest first, until no deadlock is left.
 func (k *core) breakDeadlock() {
 	for k.deadlocked() {
 		newest := k.newestInner()
@@ -73,7 +73,7 @@ func (k *core) breakDeadlock() {
 	}
 }
 
-// newestInner returns the newest of the calls that wait and are waited for inside others.
+// newestInner returns the newest queued call for which an outer call waits.
 func (k *core) newestInner() (newest *call) {
 	look := func(c *call) {
 		if c.outer() != nil && (newest == nil || c.id > newest.id) {

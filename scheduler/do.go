@@ -91,7 +91,7 @@ func (s *Scheduler) run(c *call) error {
 			return s.through(ctx, fn, got)
 		}
 		stage = granted
-		if cause := c.unwanted(); cause != nil { // both were there, and select took the grant
+		if cause := c.unwanted(); cause != nil { // select took the grant although the call was to end
 			stage = over
 			return s.abandon(c, cause)
 		}

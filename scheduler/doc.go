@@ -97,9 +97,9 @@
 //
 // A call at the head of the queue is granted at the first nanosecond at which its
 // tokens exist. An owner that wakes late dates the grants at the instants at which they
-// were due, up to 25 ms before it hands them over: a late timer costs no tokens. After a
+// were due, up to 25 ms before it hands them over, so a late timer costs no tokens. After a
 // longer stall, as of a stopped process, the budget counts as unused meanwhile, so that a
-// server with the same limit sees no burst. A [bucket.Window] makes up for nothing.
+// server with the same limit sees no burst. A [bucket.Window] does not make up for any delay.
 // [Snapshot] has a ledger that balances to the token.
 //
 // # Errors

@@ -37,7 +37,7 @@ func (b *dumbBudget) come(d time.Duration) {
 	b.cap()
 }
 
-// late is how long before its hand-over a grant may be dated.
+// late returns how long before its hand-over a grant may be dated.
 func (b *dumbBudget) late() time.Duration {
 	if b.limit.Strict {
 		return 0
@@ -115,7 +115,8 @@ func (d *dumb) pass(to time.Duration) {
 	}
 }
 
-// came is for how much of the time tokens come: not while they are held or paused.
+// came returns for how much of the time tokens come, which they do not during a hold or a
+// pause.
 func (d *dumb) came(b *dumbBudget, from, to time.Duration) time.Duration {
 	if d.pausedTill > 0 {
 		return 0
@@ -123,7 +124,7 @@ func (d *dumb) came(b *dumbBudget, from, to time.Duration) time.Duration {
 	return max(0, to-max(from, b.heldTill))
 }
 
-// heldTill is until when nobody is granted for a server's sake.
+// heldTill returns until when no call is granted because a server said so.
 func (d *dumb) heldTill() (latest time.Duration) {
 	for _, b := range d.budgets {
 		latest = max(latest, b.heldTill)
@@ -131,7 +132,7 @@ func (d *dumb) heldTill() (latest time.Duration) {
 	return latest
 }
 
-// spend is what everybody spends the time on.
+// spend records what each call spends the time on.
 func (d *dumb) spend(to time.Duration) {
 	if to <= d.now {
 		return

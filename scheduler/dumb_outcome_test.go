@@ -71,7 +71,7 @@ func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
 	d.settle()
 }
 
-// resent is an attempt whose work went out once more.
+// resent charges an attempt whose work went out once more.
 func (d *dumb) resent(c *dumbCall) {
 	for i := range d.budgets {
 		d.settleCost(c, i, c.actual[i]+c.costs[i])
@@ -113,8 +113,8 @@ func (d *dumb) learn(i int, l bucket.Limit, remaining int64) {
 	d.settle()
 }
 
-// hold is a server's wait: the budget that it names is held, or all if it names none of them.
-// Nobody is granted before the end of the longest hold.
+// hold holds the budget that a server names, or all if it names none of them. No call is
+// granted before the end of the longest hold.
 func (d *dumb) hold(until time.Duration, name string) {
 	before, changed := d.heldTill(), false
 	for i, b := range d.budgets {

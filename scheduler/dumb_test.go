@@ -168,7 +168,7 @@ func (d *dumb) advance(now time.Duration) {
 	d.pass(now)
 }
 
-// wakeUp is that grants are handed over now, and none is dated long before that.
+// wakeUp notes that grants are handed over now, so that none is dated long before.
 func (d *dumb) wakeUp(now time.Duration) {
 	late := 25 * time.Millisecond
 	for _, b := range d.budgets {
@@ -177,8 +177,8 @@ func (d *dumb) wakeUp(now time.Duration) {
 	d.earliest = max(d.earliest, now-late)
 }
 
-// handedOver is that what was just granted was handed over only at this instant. If that is
-// too late for a budget, its tokens were there until then, and a full budget lost what came.
+// handedOver notes that the latest grants were handed over only at this instant. If that is too
+// late for a budget, its tokens stayed in it until then, and what did not fit is lost.
 func (d *dumb) handedOver(at time.Duration) {
 	late := func(b *dumbBudget) bool { return len(d.granted) > 0 && at-d.granted[0].at > b.late() }
 	if !slices.ContainsFunc(d.budgets, late) {
@@ -193,7 +193,7 @@ func (d *dumb) handedOver(at time.Duration) {
 				spent += g.costs[i]
 			}
 		}
-		spent = min(spent, b.limit.Capacity-b.tokens()) // the rest was given back
+		spent = min(spent, b.limit.Capacity-b.tokens()) // the rest was refunded
 		if came := d.came(b, from, at); came > 0 {
 			b.give(spent)
 			b.come(came)
@@ -216,8 +216,8 @@ func (d *dumb) wake() time.Duration {
 	return at
 }
 
-// settle lets happen what has become possible at this instant. If then every slot is held by a
-// call in which another is waited for, the newest of those that wait has to go.
+// settle does all that is possible at this instant. If then every slot is held by a call that
+// waits for one made inside it, the newest queued one of those is ended.
 func (d *dumb) settle() {
 	d.letIn()
 	d.advance(d.now)
@@ -234,7 +234,7 @@ func (d *dumb) settle() {
 	}
 }
 
-// awaited tells whether the attempt in which a call was made still runs.
+// awaited reports whether the attempt in which a call was made still runs.
 func (c *dumbCall) awaited() bool {
 	return c.outer != nil && c.outer.state == running && c.outer.attempt == c.outerAttempt
 }

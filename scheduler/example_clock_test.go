@@ -8,7 +8,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// What is built on a scheduler lives by the same clock, be it a test's.
+// Code around a scheduler uses the scheduler's clock, which in a test may be a mock.
 func ExampleScheduler_Clock() {
 	mock := clocktest.NewMock()
 	s, err := scheduler.New(scheduler.Config{Clock: mock})

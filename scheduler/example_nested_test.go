@@ -8,8 +8,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// The only slot is held by the outer call, which waits for the inner one. The inner call is told
-// so, instead of waiting for ever.
+// The only slot is held by the outer call, which waits for the inner one. The inner call gets an
+// error instead of waiting for ever.
 func ExampleDeadlockError() {
 	s, err := scheduler.New(scheduler.Config{MaxInFlight: 1})
 	if err != nil {

@@ -107,7 +107,7 @@ func ExampleReservation_Retry() {
 	// retries exhausted: 2 attempts failed, 1ms waited in between, the last with: connection reset
 }
 
-// A client that reconnects and sends by itself says so, and pays for it.
+// A client that sends again by itself says so, and the reservation pays for it.
 func ExampleReservation_Resent() {
 	s, r := newReservation()
 	defer s.Close()

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// guarded is a user's context whose methods don't panic, and whose Err is not nil once it is
-// done. Package context calls them on goroutines of its own, where a panic would end the
-// process, and takes a nil Err for a fault of its own and panics. A context whose Done or Err
-// panics is done, with the panic for its error.
+// guarded wraps a user's context, so that its methods don't panic and its Err is not nil once
+// it is done. Package context calls them on goroutines of its own, where a panic would end the
+// process. It also panics if Err is nil then. A context whose Done or Err panics counts as
+// done, with the panic as its error.
 type guarded struct{ context.Context }
 
-// errDoneWithoutErr is the error of a context that is done and has none.
+// errDoneWithoutErr is the error of a context that is done while its Err is nil.
 var errDoneWithoutErr = errors.New("scheduler: the context is done, but its Err is nil: mend its Done or its Err")
 
 // alreadyDone is the Done channel of a context that panics.
@@ -29,7 +29,7 @@ func (g guarded) Done() <-chan struct{} {
 	return done
 }
 
-// done returns the context's channel, and its panic if it has none.
+// done returns the context's channel, or the panic of its Done.
 func (g guarded) done() (done <-chan struct{}, err error) {
 	done = alreadyDone
 	defer panicOfContext(&err)
@@ -52,16 +52,16 @@ func (g guarded) Err() error {
 }
 
 func (g guarded) Deadline() (deadline time.Time, ok bool) {
-	defer func() { _ = recover() }() // then it has none
+	defer func() { _ = recover() }() // no deadline
 	return g.Context.Deadline()
 }
 
 func (g guarded) Value(key any) (value any) {
-	defer func() { _ = recover() }() // then it has none
+	defer func() { _ = recover() }() // no value
 	return g.Context.Value(key)
 }
 
-// guardContext returns a context to be handed to package context.
+// guardContext returns a context that is safe to hand to package context.
 func guardContext(ctx context.Context) context.Context {
 	if own, ok := ctx.(afterFuncer); ok {
 		return guardedAfterFunc{guarded{ctx}, own}
@@ -79,8 +79,8 @@ type guardedAfterFunc struct {
 	own afterFuncer
 }
 
-// AfterFunc does without the context's own where that panics, and keeps it from calling f
-// before the context is done.
+// AfterFunc calls the context's own AfterFunc, and makes sure that f is not called before the
+// context is done. If the own one panics, it uses context.AfterFunc.
 func (g guardedAfterFunc) AfterFunc(f func()) (stop func() bool) {
 	defer func() {
 		if recover() != nil {
@@ -93,19 +93,19 @@ func (g guardedAfterFunc) AfterFunc(f func()) (stop func() bool) {
 		}
 	})
 	return func() (stopped bool) {
-		defer func() { _ = recover() }() // then it is not stopped
+		defer func() { _ = recover() }() // f is not stopped
 		return own()
 	}
 }
 
-// errOf returns the context's error, or its panic.
+// errOf returns the context's error, or the panic of its Err.
 func errOf(ctx context.Context) (err error) {
 	defer panicOfContext(&err)
 	return ctx.Err()
 }
 
-// causeOf returns why a context is done: its error and, if another was given, the cause. If
-// one of these panics, that is the reason.
+// causeOf returns why a context is done: its error and, if there is another, the cause. If
+// asking for them panics, it returns the panic.
 func causeOf(ctx context.Context) (reason error) {
 	defer panicOfContext(&reason)
 	err := guarded{ctx}.Err()
@@ -119,7 +119,7 @@ func causeOf(ctx context.Context) (reason error) {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// panicOfContext is to be deferred around a call of a user's context.
+// panicOfContext stores a panic in err. Defer it around a call of a user's context.
 func panicOfContext(err *error) {
 	if p := recover(); p != nil {
 		*err = &PanicError{In: "context", Value: p, Stack: debug.Stack()}

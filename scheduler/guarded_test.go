@@ -17,7 +17,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// broken is a context of which one method panics, from its from-th call on.
+// broken is a context with one method that panics from its from-th call on.
 type broken struct {
 	context.Context
 	method string
@@ -36,7 +36,7 @@ func (c *broken) Err() error                  { c.called("Err"); return c.Contex
 func (c *broken) Value(key any) any           { c.called("Value"); return c.Context.Value(key) }
 func (c *broken) Deadline() (time.Time, bool) { c.called("Deadline"); return c.Context.Deadline() }
 
-// waysOfCalls hand in a call in every way there is, and return when it is over.
+// waysOfCalls has every way to make a call. Each function returns when its call is over.
 var waysOfCalls = map[string]func(context.Context, *scheduler.Scheduler, func(context.Context) error) error{
 	"Do": func(ctx context.Context, s *scheduler.Scheduler, fn func(context.Context) error) error {
 		return s.Do(ctx, fn)
@@ -81,8 +81,8 @@ var waysOfCalls = map[string]func(context.Context, *scheduler.Scheduler, func(co
 	},
 }
 
-// H61, C3: a context whose methods panic costs its own call at most. It may panic where it was
-// handed in; it leaves no slot behind, and the scheduler and the process go on.
+// H61, C3: a context whose methods panic costs its own call at most. The panic may reach the
+// caller, but no slot is lost, and the scheduler and the process go on.
 func TestH61_ContextsThatPanic(t *testing.T) {
 	for name, way := range waysOfCalls {
 		for _, method := range []string{"Done", "Err", "Value", "Deadline"} {
@@ -102,7 +102,7 @@ func TestH61_ContextsThatPanic(t *testing.T) {
 								if err := f.run(ctx); err != nil {
 									return err
 								}
-								<-ctx.Done() // as a function does that waits for its context
+								<-ctx.Done() // like a function that waits for its context
 								return nil
 							})
 						}()
@@ -118,11 +118,11 @@ func TestH61_ContextsThatPanic(t *testing.T) {
 	}
 }
 
-// H61: nor does one that panics on the way from the fast path to a retry.
+// H61: a context that panics between the fast path and a retry costs its own call at most.
 func TestH61_ContextsThatPanicOnTheFastPath(t *testing.T) {
 	for _, method := range []string{"Done", "Deadline"} {
 		bubble(t, scheduler.Config{MaxInFlight: 1, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
-			for range 10 { // opens it
+			for range 10 { // opens the fast path
 				require.NoError(t, s.Do(t.Context(), nothing))
 			}
 			for i := range 3 {
@@ -138,7 +138,7 @@ func TestH61_ContextsThatPanicOnTheFastPath(t *testing.T) {
 	}
 }
 
-// exits is a context whose Err ends the goroutine.
+// exits is a context whose Err calls runtime.Goexit.
 type exits struct {
 	context.Context
 	calls atomic.Int64
@@ -151,7 +151,7 @@ func (c *exits) Err() error {
 	return nil
 }
 
-// H61, H02: a context that ends its goroutine at the grant gives the grant back.
+// H61, H02: if a context ends its goroutine at the grant, the grant is given back.
 func TestH61_ContextsThatExit(t *testing.T) {
 	for name, way := range waysOfCalls {
 		t.Run(name, func(t *testing.T) {
@@ -169,7 +169,7 @@ func TestH61_ContextsThatExit(t *testing.T) {
 	}
 }
 
-// foreign is a context that package context knows nothing of, and whose Err panics.
+// foreign is a context of a type unknown to package context, and its Err panics.
 type foreign struct {
 	context.Context
 	done chan struct{}
@@ -186,12 +186,12 @@ func (c foreign) Err() error {
 	}
 }
 
-// H61: package context asks a context that it does not know for its Err on a goroutine of its
-// own, where a panic would end the process.
+// H61: package context calls Err of a context of an unknown type on a goroutine of its own,
+// where a panic would end the process.
 func TestH61_ForeignContexts(t *testing.T) {
 	for name, way := range waysOfCalls {
 		t.Run(name, func(t *testing.T) {
-			for _, level := range []*bucket.State{empty, nil} { // it waits when the context ends, or runs
+			for _, level := range []*bucket.State{empty, nil} { // the call is queued when the context ends, or runs
 				bubble(t, scheduler.Config{Limit: bucket.PerMinute(1), Level: level}, func(t *testing.T, s *scheduler.Scheduler) {
 					ctx := foreign{t.Context(), make(chan struct{})}
 					time.AfterFunc(time.Second, func() { close(ctx.done) })
@@ -209,8 +209,8 @@ func TestH61_ForeignContexts(t *testing.T) {
 	}
 }
 
-// scheduled is a context with an AfterFunc of its own, which panics, calls too early, or
-// returns a stop that panics.
+// scheduled is a context whose own AfterFunc panics, calls f too early, or returns a stop that
+// panics.
 type scheduled struct {
 	foreign
 	fault string
@@ -226,7 +226,7 @@ func (c scheduled) AfterFunc(f func()) func() bool {
 	return func() bool { panic("stop panics") }
 }
 
-// H61: the AfterFunc of a context may panic, too.
+// H61: the AfterFunc of a context may panic without harm.
 func TestH61_AfterFuncsThatPanic(t *testing.T) {
 	for name, way := range waysOfCalls {
 		t.Run(name, func(t *testing.T) {
@@ -246,7 +246,7 @@ func TestH61_AfterFuncsThatPanic(t *testing.T) {
 	}
 }
 
-// lying is a context that is done and has no error.
+// lying is a context that is done while its Err is nil.
 type lying struct{ context.Context }
 
 func (lying) Done() <-chan struct{} {
@@ -255,8 +255,8 @@ func (lying) Done() <-chan struct{} {
 	return done
 }
 
-// H61: a context that is done while its Err is nil does not make a success of a call whose
-// function did not run.
+// H61: if a context is done while its Err is nil, a call whose function did not run does not
+// succeed.
 func TestH61_DoneWithoutAnError(t *testing.T) {
 	for name, way := range waysOfCalls {
 		t.Run(name, func(t *testing.T) {
@@ -280,7 +280,7 @@ func (hostile) As(any) bool     { panic("As panics") }
 func (hostile) Timeout() bool   { panic("Timeout panics") }
 func (hostile) Temporary() bool { panic("Temporary panics") }
 
-// H61: so does a cause whose methods panic.
+// H61: a cause whose methods panic does no harm.
 func TestH61_CausesThatPanic(t *testing.T) {
 	for name, way := range waysOfCalls {
 		t.Run(name, func(t *testing.T) {

@@ -114,7 +114,7 @@ func (h *Handle) send() (*Handle, error) {
 	switch {
 	case watched:
 		go s.run(c)
-	case errOf(ctx) != nil: // what watches it may have told the owner before we did, and in vain
+	case errOf(ctx) != nil: // the watcher may have told the owner before the post, in vain
 		h.cancel(causeOf(ctx))
 	}
 	if asks {

@@ -2,19 +2,19 @@ package scheduler
 
 import "time"
 
-// A grant has two instants: that at which the core takes its tokens from the budgets, and
-// that at which the owner hands it over, by a call of its function or on a channel. A server
-// sees the second. If the process stood still in between, all grants that fell due meanwhile
-// would reach the server as one burst. So the core dates no grant earlier than maxLate
-// before its hand-over. What is older counts as time in which no call asked: the budgets
-// fill, and a full budget loses what comes. Rule B7 says what follows for any window of time.
+// A grant has two instants. At the first, the core takes its tokens from the budgets. At the
+// second, the owner hands it over, by a call of its function or on a channel. A server sees
+// only the second. If the process stood still in between, all grants that fell due meanwhile
+// would reach the server as one burst. So the core dates no grant earlier than maxLate before
+// its hand-over. What is older counts as time in which no call asked: the budgets fill, and the
+// excess is lost. Rule B7 says what follows for any window of time.
 
-// maxLate is how much earlier than its hand-over a grant may be dated. Timers and the Go
-// scheduler are late by less on a machine with idle processors, so a caller that asks again as
-// soon as it was served gets the full rate at any capacity.
+// maxLate is the longest time between the date of a grant and its hand-over. With idle
+// processors, timers and the Go scheduler are late by less. So a caller that asks again as soon
+// as it was served gets the full rate at any capacity.
 const maxLate = 25 * time.Millisecond
 
-// handover is what the core knows of hand-overs.
+// handover records when grants are handed over.
 type handover struct {
 	earliest time.Duration // no grant is dated before this
 
@@ -24,7 +24,7 @@ type handover struct {
 	spent   costs
 }
 
-// add notes a grant that is dated at.
+// add notes a grant dated at the instant at.
 func (h *handover) add(at time.Duration, c *call, budgets int) {
 	if !h.pending {
 		h.pending, h.since, h.spent = true, at, costs{}
@@ -40,7 +40,7 @@ func (b *budget) maxLate() time.Duration {
 	return maxLate
 }
 
-// maxLate returns the least maxLate of the budgets: a grant takes tokens from each.
+// maxLate returns the least maxLate of the budgets, since a grant takes tokens from each.
 func (b budgets) maxLate() time.Duration {
 	least := maxLate
 	for i := range b {
@@ -49,14 +49,14 @@ func (b budgets) maxLate() time.Duration {
 	return least
 }
 
-// wakeUp notes that grants are handed over at now at the earliest.
+// wakeUp notes that grants are handed over at now or later.
 func (k *core) wakeUp(now time.Duration) {
 	k.handover.earliest = max(k.handover.earliest, now-k.budgets.maxLate())
 }
 
-// handedOver notes that all grants were handed over by the instant at. If that is too late
-// for a budget, its tokens count as taken only then. The core's time moves on with it, so
-// what fell due meanwhile happens at that instant, in order.
+// handedOver notes that all grants were handed over by the instant at. If that is too late for
+// a budget, its tokens count as taken only then. The core's time moves on to it, so all that
+// fell due meanwhile happens at that instant, in order.
 func (k *core) handedOver(at time.Duration) {
 	h := &k.handover
 	late, pending := at-h.since, h.pending

@@ -10,9 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHazardsHaveTests keeps hazards.md true: it has a row for each of H01 to H58, those after
-// come in order, every test that it names exists, and every test that is named for a hazard is in that
-// hazard's row.
+// TestHazardsHaveTests checks hazards.md. It has a row for each of H01 to H58, and later rows are in
+// order. Every test that it names exists, and every test named for a hazard is in that hazard's row.
 func TestHazardsHaveTests(t *testing.T) {
 	doc, err := os.ReadFile("hazards.md")
 	require.NoError(t, err)

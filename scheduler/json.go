@@ -23,15 +23,15 @@ type progressJSON struct {
 	Err         string        `json:"err,omitzero"`
 }
 
-// MarshalJSON writes the state by name and the error by its text, and leaves out what is zero but for available. Durations are
-// in nanoseconds. A struct that embeds a Progress is written as the Progress alone: give the field a name.
+// MarshalJSON writes the state by name and the error by its text. It leaves out zero fields except available. Durations are in
+// nanoseconds. A struct that embeds a Progress is written as the Progress alone: give the field a name.
 func (p Progress) MarshalJSON() ([]byte, error) {
 	return json.Marshal(progressJSON{
 		p.State, p.Call, p.Name, p.Attempt, p.MaxAttempts, p.Position, p.Wait, p.Delay, p.Budget, p.Available, errText(p.Err),
 	})
 }
 
-// MarshalText is the state's name.
+// MarshalText returns the state's name.
 func (s ProgressState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // resultJSON is a Result in JSON.
@@ -45,7 +45,7 @@ type resultJSON[In, Out any] struct {
 	Times    events.Times `json:"times,omitzero"`
 }
 
-// MarshalJSON writes the error by its text, and the value unless it is zero beside an error. It returns an error if Input or
+// MarshalJSON writes the error by its text. It leaves out a zero value beside an error. It returns an error if Input or
 // Value can't be written. A struct that embeds a Result is written as the Result alone: give the field a name.
 func (r Result[In, Out]) MarshalJSON() ([]byte, error) {
 	w := resultJSON[In, Out]{r.Index, r.Input, &r.Value, errText(r.Err), r.Call, r.Attempts, r.Times}

@@ -25,8 +25,8 @@ func logEvents(log *slog.Logger, sub *events.Subscription) {
 	}
 }
 
-// guard calls f, which runs a user's log handler and the methods of a user's errors, and returns the panic if there is one.
-// Nothing else could recover it on this goroutine.
+// guard calls f, which runs a user's log handler and methods of a user's errors. It returns the panic of f, if any, since
+// no other function could recover it on this goroutine.
 func guard(f func()) (panicked *PanicError) {
 	defer func() {
 		if p := recover(); p != nil {

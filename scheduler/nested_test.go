@@ -18,7 +18,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// insideCalls make a call inside another, with the context of that one, and wait for it.
+// insideCalls has the ways to make a call inside another, with its context, and wait for it.
 var insideCalls = map[string]func(context.Context, *scheduler.Scheduler) error{
 	"Do":             func(ctx context.Context, s *scheduler.Scheduler) error { return s.Do(ctx, nothing) },
 	"Do with a cost": func(ctx context.Context, s *scheduler.Scheduler) error { return s.Do(ctx, nothing, scheduler.Cost(2)) },
@@ -41,12 +41,11 @@ func waysOfCallsReserve(ctx context.Context, s *scheduler.Scheduler) error {
 	return waysOfCalls["Reserve"](ctx, s, nothing)
 }
 
-// outsideCalls are the calls that give their functions a context of their own.
+// outsideCalls names the calls whose functions get a context of their own.
 var outsideCalls = []string{"Do with a cost", "Submit", "Submit, watched", "Stream"}
 
-// H62: a call inside a call of the same scheduler, when all slots are held by calls that wait
-// for such calls, ends at once with an error that says so. In silence it would be a deadlock,
-// which in a bubble is a failure.
+// H62: if all slots are held by calls that wait for calls inside them, an inner call ends at
+// once with an error. A deadlock would fail the test, since it runs in a bubble.
 func TestH62_Deadlock(t *testing.T) {
 	for _, outside := range outsideCalls {
 		for inside, call := range insideCalls {
@@ -73,8 +72,7 @@ func TestH62_Deadlock(t *testing.T) {
 	}
 }
 
-// H62: with a slot to spare, calls inside calls are served, also when there are more outer
-// calls than slots and each waits for an inner one.
+// H62: with a slot to spare, all inner calls are served, even with more outer calls than slots.
 func TestH62_NoDeadlock(t *testing.T) {
 	for _, outside := range outsideCalls {
 		for inside, call := range insideCalls {
@@ -87,7 +85,7 @@ func TestH62_NoDeadlock(t *testing.T) {
 	}
 }
 
-// H62: of many outer calls, as few inner calls end as it takes for the others to go on.
+// H62: no more inner calls end than must, so that the others go on.
 func TestH62_OthersGoOn(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 3}, func(t *testing.T, s *scheduler.Scheduler) {
 		var handles []*scheduler.Handle
@@ -108,7 +106,7 @@ func TestH62_OthersGoOn(t *testing.T) {
 	})
 }
 
-// H62: a call of another scheduler in between hides nothing.
+// H62: a deadlock is seen through a call of another scheduler in between.
 func TestH62_AroundTheCorner(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 1}, func(t *testing.T, a *scheduler.Scheduler) {
 		b := open(t, scheduler.Config{MaxInFlight: 1})
@@ -119,7 +117,7 @@ func TestH62_AroundTheCorner(t *testing.T) {
 	})
 }
 
-// H62: a cap that is lowered under calls inside calls can deadlock them, too.
+// H62: lowering MaxInFlight can deadlock nested calls, too.
 func TestH62_CapLowered(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 2, Limit: bucket.PerMinute(1).Burst(2)}, func(t *testing.T, s *scheduler.Scheduler) {
 		h := submit(t, s, func(ctx context.Context) error {
@@ -132,7 +130,7 @@ func TestH62_CapLowered(t *testing.T) {
 	})
 }
 
-// H62: so can a cap that comes late.
+// H62: so can setting MaxInFlight late.
 func TestH62_CapSetLater(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		require.NoError(t, s.SetMaxInFlight(1))
@@ -141,10 +139,11 @@ func TestH62_CapSetLater(t *testing.T) {
 	})
 }
 
-// H62: a call on the fast path holds a slot and waits for no other.
+// H62: a call on the fast path holds a slot without waiting for another call, so there is no
+// deadlock.
 func TestH62_FastPathGoesOn(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 2}, func(t *testing.T, s *scheduler.Scheduler) {
-		for range 10 { // opens it
+		for range 10 { // opens the fast path
 			require.NoError(t, s.Do(t.Context(), nothing))
 		}
 		fast := goDo(t.Context(), s, func(context.Context) error { time.Sleep(time.Second); return nil })
@@ -155,9 +154,10 @@ func TestH62_FastPathGoesOn(t *testing.T) {
 	})
 }
 
-// H62: the context of a call that is over leads to no other call, though that may use its memory.
+// H62: a call with the context of an ended call is not nested in the next call that uses its
+// memory.
 func TestH62_ContextOfACallThatIsOver(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that it does
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that the memory is used again
 	bubble(t, scheduler.Config{MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
 		for range 20 {
 			var left context.Context
@@ -174,7 +174,7 @@ func TestH62_ContextOfACallThatIsOver(t *testing.T) {
 	})
 }
 
-// H62: a call that is not waited for inside the other, or no longer, does not deadlock.
+// H62: a call for which the outer call does not wait, or no longer waits, does not deadlock.
 func TestH62_NotWaitedFor(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
 		var inner *scheduler.Handle
@@ -194,7 +194,7 @@ func TestH62_NotWaitedFor(t *testing.T) {
 	})
 }
 
-// H62: an inner call may outlive the outer one, whose memory is used again by others meanwhile.
+// H62: an inner call may outlive the outer one, while other calls use its memory.
 func TestH62_InnerOutlivesOuter(t *testing.T) {
 	s := open(t, scheduler.Config{MaxInFlight: 4, Limit: bucket.PerSecond(1_000_000)})
 	var all sync.WaitGroup
@@ -206,7 +206,7 @@ func TestH62_InnerOutlivesOuter(t *testing.T) {
 					go func() {
 						err := s.Do(ctx, func(context.Context) error { runtime.Gosched(); return nil }, scheduler.Cost(2))
 						if errors.Is(err, scheduler.ErrDeadlock) {
-							err = nil // while the outer call was still running
+							err = nil // the outer call was still running
 						}
 						inner <- err
 					}()

@@ -108,8 +108,8 @@ func (o *observer) see(ev events.Event) {
 	case p == nil || left == p.level/p.every:
 	case left > p.level/p.every:
 		o.fault(ev, "%d tokens left, counted %d", ev.Available, p.level/p.every)
-		p.level = left * p.every // what follows is to be news
-	default: // a full bucket has lost refill, for grants were handed over late (B7)
+		p.level = left * p.every // the next report must be news
+	default: // a full bucket has lost refill, since grants were handed over late (B7)
 		p.level = (left+1)*p.every - 1
 	}
 }

@@ -80,7 +80,7 @@ func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int
 	k.settle()
 }
 
-// resent charges an attempt once more, while it runs, with what it has cost at its grant.
+// resent charges a running attempt once more for what it cost at its grant.
 func (k *core) resent(now time.Duration, c *call, attempt int) {
 	costs := c.allCosts()
 	for i := range k.budgets {
@@ -94,8 +94,8 @@ func (k *core) resent(now time.Duration, c *call, attempt int) {
 
 // hold believes a server that said when it will take calls again: no call is
 // granted before then. A wait above what the call's policy accepts holds the others
-// for as long as it accepts; then the next call finds out how things stand. What the server
-// said of this call alone is no concern of the others.
+// for as long as it accepts; then the next call finds out how things stand. A wait that is for
+// this call alone holds no others.
 func (k *core) hold(c *call, v retry.Verdict) {
 	if v.Kind == retry.KindRateLimited {
 		k.totals.RateLimited++
@@ -192,7 +192,7 @@ func (k *core) drained() bool {
 	return k.queue.len() == 0 && len(k.backoff) == 0 && k.running.count+k.inTill == 0
 }
 
-// functions counts the functions that run: a reservation has none.
+// functions counts the running functions. A reservation has none.
 func (k *core) functions() int {
 	n := k.running.count + k.inTill
 	for c := k.running.first; c != nil; c = c.next {

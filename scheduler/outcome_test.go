@@ -138,8 +138,8 @@ func TestServerWait(t *testing.T) {
 	})
 }
 
-// H60, R5: a server that says which quota is used up empties that one. A wait that is for one call
-// alone holds no other, and slows nothing down.
+// H60, R5: a refusal that names a budget empties only that budget. A wait for one call alone
+// neither holds nor slows down others.
 func TestH60_OneRefusalOneBudget(t *testing.T) {
 	limits := bucket.Limits{"requests": bucket.PerMinute(60), "tokens": bucket.PerMinute(6000)}
 	bubble(t, scheduler.Config{Limits: limits, Retry: exact, Adaptive: true}, func(t *testing.T, s *scheduler.Scheduler) {

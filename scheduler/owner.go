@@ -17,13 +17,13 @@ import (
 type owner struct {
 	s     *Scheduler
 	core  *core
-	read  func() time.Duration // the clock, since origin
+	read  func() time.Duration // returns the time since origin
 	timer clock.Timer
 	armed time.Duration // when the timer goes off; bucket.Forever if it does not
 	loan  lender
 
-	after  []func()        // to be done when the turn is over and the timer set
-	drains []chan struct{} // to be told when every call has ended
+	after  []func()        // called when the turn is over and the timer is set
+	drains []chan struct{} // closed when every call has ended
 }
 
 // message is what the owner is sent.
@@ -76,8 +76,8 @@ const mostReplies = 3
 // turnLength is how many messages are handled on one reading of the clock.
 const turnLength = 256
 
-// reader returns a function that reads a clock since an origin. The system clock has a way that is
-// quicker than to ask for the time of day.
+// reader returns a function that returns the time since an origin. For the system clock that is
+// cheaper than reading the time of day.
 func reader(c clock.Clock, origin time.Time) func() time.Duration {
 	if quick, ok := c.(interface{ Since(time.Time) time.Duration }); ok {
 		return func() time.Duration { return quick.Since(origin) }

@@ -41,7 +41,7 @@ type Progress struct {
 	Err         error         // what the latest attempt failed with; nil before the first
 }
 
-// String is one clear line without control characters, such as
+// String returns one clear line without control characters, such as
 //
 //	attempt 1 of 6 failed: 503 Service Unavailable; next in 1.043s, 12 tokens left
 func (p Progress) String() string {

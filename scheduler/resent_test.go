@@ -10,7 +10,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// TestResent: what went out once more pays once more, at most into a capacity's debt, and never waits.
+// TestResent: work that went out once more pays once more without waiting, into a debt of at most the
+// capacity.
 func TestResent(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		started := time.Now()
@@ -36,7 +37,7 @@ func TestResent(t *testing.T) {
 	})
 }
 
-// TestResentOfSeveralBudgets: each is paid what the attempt costs of it, also by a reservation that was made without options.
+// TestResentOfSeveralBudgets: each budget is charged the attempt's cost, also for a reservation without options.
 func TestResentOfSeveralBudgets(t *testing.T) {
 	cfg := scheduler.Config{Limits: bucket.Limits{"requests": bucket.Per(100, time.Hour), "tokens": bucket.Per(100, time.Hour)}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
@@ -55,7 +56,7 @@ func TestResentOfSeveralBudgets(t *testing.T) {
 	})
 }
 
-// TestResentBeforeTheGrant: an attempt that has not begun can't have gone out.
+// TestResentBeforeTheGrant: Resent does nothing before the attempt has begun.
 func TestResentBeforeTheGrant(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		r := reserve(t, s, scheduler.Cost(4))

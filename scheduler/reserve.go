@@ -148,9 +148,9 @@ func (r *Reservation) Retry(err error) (*Reservation, error) {
 	return next, nil
 }
 
-// Resent says that the work went out once more in the same attempt, without a turn of its own: net/http does so by itself when a
-// connection is lost. The attempt pays its cost once more, at once, and may take a budget into debt by at most
-// its capacity. A Settle after that has the last word. Before the grant, and once the reservation is done, Resent does nothing.
+// Resent says that the work went out once more in the same attempt without waiting for a turn, as net/http does by itself when a
+// connection is lost. The attempt pays its cost once more at once, and may take a budget into debt by at most its capacity. A
+// later Settle sets the total. Before the grant, and once the reservation is done, Resent does nothing.
 func (r *Reservation) Resent() {
 	if r.Err() == nil {
 		r.tell(func(o *owner, now time.Duration) { o.core.resent(now, &r.h.call, r.number) })

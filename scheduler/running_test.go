@@ -13,7 +13,8 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestRunning: functions count from the grant on, whichever way they came, and reservations don't.
+// TestRunning: a function counts from its grant on, however the call was made. Reservations don't
+// count.
 func TestRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{Limit: bucket.PerSecond(1).Burst(100)})
@@ -63,7 +64,7 @@ func TestRunning(t *testing.T) {
 	})
 }
 
-// TestSyncFindsTheTimerSet: a test that moves its clock to the instant which Sync returned finds the timer set for it.
+// TestSyncFindsTheTimerSet: at the instant that Sync returned, a test finds the timer set.
 func TestSyncFindsTheTimerSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{})

@@ -22,7 +22,7 @@ type Scheduler struct {
 	clock       clock.Clock
 	origin      time.Time               // the owner's instants count from here
 	limits      atomic.Pointer[[]named] // the owner's latest, to check costs against
-	capped      atomic.Bool             // there is a MaxInFlight: calls made inside others are looked for
+	capped      atomic.Bool             // there is a MaxInFlight, so nested calls are linked
 	bounded     atomic.Bool             // there is a MaxQueued: Submit waits to hear that it is in
 	retry       retry.Policy
 	classify    retry.Classifier
@@ -116,8 +116,8 @@ func ask[T any](s *Scheduler, question func(*owner, time.Duration) T) (T, bool) 
 	return <-answer, true
 }
 
-// askAfter has the owner answer a question when it has handled all that was sent before and is due by now,
-// or reports false if the scheduler is closed.
+// askAfter asks the owner a question, which it answers when it has handled all that was sent before and
+// all that is due. It reports false if the scheduler is closed.
 func askAfter[T any](s *Scheduler, question func(*owner) T) (T, bool) {
 	answer := make(chan T, 1)
 	if !s.post(message{op: opAsk, do: func(o *owner, _ time.Duration) {
@@ -130,7 +130,7 @@ func askAfter[T any](s *Scheduler, question func(*owner) T) (T, bool) {
 	return <-answer, true
 }
 
-// Clock returns the clock that the scheduler lives by: see [Config.Clock].
+// Clock returns the scheduler's clock: see [Config.Clock].
 func (s *Scheduler) Clock() clock.Clock { return s.clock }
 
 // Now returns the time by the scheduler's clock.
@@ -158,9 +158,10 @@ func (s *Scheduler) Sync() (next time.Time, ok bool) {
 	return s.origin.Add(wake), true
 }
 
-// Running returns how many functions have been started, or are about to be, and have not returned;
-// and how many timers of its own the scheduler has set. Reservations have no function. Both are 0 once the
-// scheduler is closed, which waits for no function. It is for tests on a mock clock: see clocktest.Advance.
+// Running returns how many functions have been started, or are about to be, and have not returned. It also
+// returns how many timers the scheduler has set for itself. Reservations have no function. Both are 0 once
+// the scheduler is closed, even if functions still run. Running is for tests on a mock clock: see
+// clocktest.Advance.
 func (s *Scheduler) Running() (functions, timers int) {
 	n, _ := askAfter(s, func(o *owner) [2]int {
 		if o.armed != bucket.Forever {

@@ -64,7 +64,7 @@ func (a *attempt) end() {
 // attemptKey is what a context has its attempt by.
 type attemptKey struct{}
 
-// is reports whether a context's key asks for the attempt.
+// is reports whether key is the context key of the attempt.
 func (a *attempt) is(key any) bool {
 	return key == attemptKey{} || key == insideKey{a.s}
 }

@@ -68,8 +68,8 @@ type bound struct {
 	level int64 // rounded up
 }
 
-// checkDelivery: in any window of time no more is handed over than a full bucket holds and
-// is refilled with in the window and maxLate more (B7).
+// checkDelivery checks that no window of time gets more than a full bucket and the refill of
+// the window and of maxLate (B7).
 func (s *sim) checkDelivery(m move) {
 	for i := range s.k.budgets {
 		b, d := &s.k.budgets[i], &s.delivered[i]
@@ -93,7 +93,7 @@ func (s *sim) checkDelivery(m move) {
 
 func perNano(l bucket.Limit) float64 { return float64(l.Refill) / max(1, float64(l.Per)) }
 
-// delivered is a bucket that fills with what is handed over and leaks at the budget's rate.
+// delivered is a leaky bucket: what is handed over fills it, and it leaks at the budget's rate.
 type delivered struct {
 	limit bucket.Limit
 	at    time.Duration

@@ -34,15 +34,15 @@ type sim struct {
 	drawn     int
 	attempts  uint64
 	retries   uint64
-	limited   uint64 // attempts that failed for the rate limit
+	limited   uint64 // attempts that were rate limited
 	bounds    [maxBudgets]bound
 	delivered [maxBudgets]delivered
-	settled   bool     // some attempt has turned out to cost more
-	asked     Estimate // what a dry run said
+	settled   bool     // some attempt was settled at a higher cost
+	asked     Estimate // the answer to a dry run
 	snap      Snapshot
 	played    move
-	ran       bool   // the call of the move, before it
-	story     []move // if it is to be told
+	ran       bool   // the call ran before the move
+	story     []move // nil if the story is not told
 	telling   bool
 	failure   *failure
 }
@@ -169,14 +169,14 @@ func (s *sim) make(m move) {
 	}
 }
 
-// handOver is how an owner ends a turn.
+// handOver ends a turn as an owner does.
 func (s *sim) handOver(m move) {
 	s.now = after(max(s.now, s.k.now), m.stall)
 	s.k.handedOver(s.now)
 	if s.d != nil {
 		s.d.handedOver(s.now)
 	}
-	if !s.habits.jumps { // a clock that jumps can't tell how long it was
+	if !s.habits.jumps { // a jumping clock can't measure it
 		s.checkDelivery(m)
 	}
 }
@@ -307,15 +307,16 @@ func (s *sim) playCall(m move, c *simCall) {
 	}
 }
 
-// early reports whether a move of a shortened story tells of an attempt before it was handed over.
+// early reports whether a move of a shortened story is about an attempt that was not handed over
+// yet.
 func (s *sim) early(m move) bool {
 	return s.habits.owner && !s.ran && (m.verb == moveSucceed || m.verb == moveFail || m.verb == moveSettle)
 }
 
-// uncount takes back the attempt of a call that was given up while it ran, or in the turn of
-// its grant: it was none.
+// uncount takes back the attempt of a call that was given up while it ran or in the turn of its
+// grant, since it does not count.
 func (s *sim) uncount(c *simCall) {
-	counted := 0 // how high take counts, or has counted, the attempt
+	counted := 0 // the number with which take counts the attempt
 	switch {
 	case c.runs:
 		counted = c.attempt + 1

@@ -332,8 +332,8 @@ func (s *sim) draw() move {
 	return m
 }
 
-// drawStall is how long the owner stands still before it hands over: most often not at all,
-// and otherwise about as long as makes a difference.
+// drawStall draws how long the owner stands still before it hands over. Most often it is zero,
+// and otherwise long enough to matter.
 func (s *sim) drawStall() time.Duration {
 	switch r := s.rnd.IntN(16); {
 	case r < 10:

@@ -150,7 +150,7 @@ func storyLimits(cfg Config) string {
 	return strings.Join(all, " ")
 }
 
-// tell writes moves down as a transcript.
+// tell writes moves as a transcript.
 func (s *sim) tell(story []move) string {
 	cfg := s.cfg
 	var b strings.Builder

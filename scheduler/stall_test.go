@@ -16,8 +16,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// stalling is the clock of a process that is stopped for a while, time and again, just before
-// its owner reads the clock or just after.
+// stalling is the clock of a process that is stopped again and again, just before its owner
+// reads the clock or just after.
 type stalling struct {
 	clock.Clock
 	reads  int // the owner's
@@ -36,7 +36,8 @@ func (c *stalling) Now() time.Time {
 	return now
 }
 
-// stall first lets functions begin that were handed over: they are not what stands still.
+// stall first lets functions begin that were handed over, since only what comes after is
+// delayed.
 func (c *stalling) stall() {
 	time.Sleep(1)
 	c.behind.Add(int64(c.reads%5) * int64(300*time.Millisecond))
@@ -45,8 +46,8 @@ func (c *stalling) stall() {
 // see returns the time without a stall.
 func (c *stalling) see() time.Time { return c.Clock.Now().Add(time.Duration(c.behind.Load())) }
 
-// H59, B7: stalls of the process, before a turn of the owner and in the middle of one, let no
-// burst through that a server with the same limit would refuse.
+// H59, B7: if the process stalls, before or during a turn of the owner, no burst gets through
+// that a server with the same limit would refuse.
 func TestH59_NoBurstAfterAStall(t *testing.T) {
 	const late = 25 * time.Millisecond
 	for _, l := range []bucket.Limit{

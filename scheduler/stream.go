@@ -15,7 +15,8 @@ import (
 // otherwise: read, but their results not yet taken.
 const DefaultLookAhead = 1024
 
-// MaxLookAhead is the most that [LookAhead] takes: the room for results is allocated as a whole.
+// MaxLookAhead is the largest value for [LookAhead], since the room for results is allocated as
+// a whole.
 const MaxLookAhead = 1 << 24
 
 // Result is the outcome for one input of [Stream].
@@ -76,10 +77,10 @@ func OptionsFor[In any](f func(In) []Option) Option {
 // read and read no more, end the input. Where the inputs are the results of another
 // Stream, cancel that one's context when you leave the loop early.
 //
-// With [Config.MaxInFlight], calls that the function makes of the same scheduler can
-// deadlock: see there.
+// With [Config.MaxInFlight], calls that the function makes of the same scheduler can deadlock:
+// see there.
 //
-// It panics if an argument is nil or an option wrong: LookAhead is out of its range, or
+// Stream panics if an argument is nil or an option wrong: LookAhead is out of its range, or
 // OptionsFor has another In. A function of OptionsFor that panics spoils the result of that input
 // alone.
 func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In], call func(context.Context, In) (Out, error), opts ...Option) iter.Seq[Result[In, Out]] {

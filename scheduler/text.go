@@ -6,20 +6,21 @@ import (
 	"unicode"
 )
 
-// errText is the text of an error, also of one whose methods panic; "" for nil.
+// errText returns the text of an error; "" for nil. It also handles errors whose methods panic.
 func errText(err error) (text string) {
 	if err == nil {
 		return ""
 	}
 	defer func() {
-		if recover() != nil { // and so did what it panicked with
+		if recover() != nil { // the value of the panic panicked, too
 			text = fmt.Sprintf("a %T, whose Error method panicked", err)
 		}
 	}()
 	return fmt.Sprint(err) // survives a panic, unlike err.Error()
 }
 
-// line is a text on one line, without the control characters by which what a server says could drive a terminal.
+// line returns a text on one line. It replaces control characters, by which a server's text could drive a
+// terminal.
 func line(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\t' || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
@@ -29,5 +30,5 @@ func line(text string) string {
 	}, oneLine.Replace(text))
 }
 
-// oneLine joins what errors.Join, or a panic's value, spreads over lines.
+// oneLine replaces the line ends of errors.Join and of a panic's value.
 var oneLine = strings.NewReplacer("\r\n", "; ", "\n", "; ", "\r", "; ")

@@ -123,7 +123,7 @@ func (s *Scheduler) failedPlain(ctx context.Context, fn func(context.Context) er
 func (s *Scheduler) newPlain(ctx context.Context, fn func(context.Context) error, attempts int32) *call {
 	c := s.calls.Get().(*call)
 	c.made = attempts
-	s.fill(c, guarded{ctx}, fn) // a panic in here would lose the slot
+	s.fill(c, guarded{ctx}, fn) // a panic in fill would lose the slot
 	c.ctx = ctx
 	s.nest(c, guarded{ctx})
 	return c

@@ -72,8 +72,8 @@ type jumpy struct {
 
 func (c *jumpy) Now() time.Time { return c.Clock.Now().Add(time.Duration(c.ahead.Load())) }
 
-// H43, B6, B7: after a stall what waits comes at the rate of the budget, and no more of it
-// at once than a full budget and the refill of maxLate; with a strict limit, than a full budget.
+// H43, B6, B7: after a stall, queued calls come at the rate of the budget. At once come at most
+// a full budget and the refill of maxLate, and with a strict limit at most a full budget.
 func TestH43_ClockJumpsOverWaiting(t *testing.T) {
 	for _, c := range []struct {
 		limit  bucket.Limit
