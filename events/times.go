@@ -15,8 +15,8 @@ type Times struct {
 	Queue   time.Duration `json:"queue,omitzero"`   // waited behind others
 	Tokens  time.Duration `json:"tokens,omitzero"`  // was next, and waited for its tokens
 	Slot    time.Duration `json:"slot,omitzero"`    // was next with its tokens there, and waited for a slot
-	Hold    time.Duration `json:"hold,omitzero"`    // waited while nobody was granted: a server's wait, or a pause
-	Backoff time.Duration `json:"backoff,omitzero"` // waited while no call was granted: a server's wait, or a pause
+	Hold    time.Duration `json:"hold,omitzero"`    // waited while no call was granted: a server's wait, or a pause
+	Backoff time.Duration `json:"backoff,omitzero"` // waited to be retried
 	Run     time.Duration `json:"run,omitzero"`     // from its grants to the ends of its attempts
 }
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// sayWhatFailed tells of the lines that failed in earlier runs.
+// sayWhatFailed reports the lines that failed in earlier runs.
 func (b *batch) sayWhatFailed() {
 	what := "are not sent again: -again does that"
 	if b.cfg.again {
@@ -32,10 +32,10 @@ func (b *batch) dropFailures() (err error) {
 	return err
 }
 
-// withoutFailures replaces the file of results by one without those that are errors, and opens
-// that. The new file is complete before it takes the place of the old one, so a run
-// that is killed at any moment loses no answer. Until then the old file's lock is held, and
-// after that no run can get the old file by the path.
+// withoutFailures replaces the file of results with one that has no errors, and opens the new
+// file. The new file is complete before it takes the old one's place, so a run that is killed
+// at any moment loses no answer. The old file's lock is held until then. After that no run can
+// open the old file by the path.
 func (out *output) withoutFailures() (*output, error) {
 	fault := func(err error) (*output, error) {
 		return out, &fileError{"-out", out.path, err}
@@ -48,7 +48,7 @@ func (out *output) withoutFailures() (*output, error) {
 	if err != nil {
 		return fault(err)
 	}
-	if runtime.GOOS == "windows" { // a file that any run has open can't be replaced there
+	if runtime.GOOS == "windows" { // an open file can't be replaced there
 		_ = out.file.Close()
 	}
 	if err := os.Rename(beside, path); err != nil {
@@ -63,8 +63,8 @@ func (out *output) withoutFailures() (*output, error) {
 	return renewed, nil
 }
 
-// copySuccesses writes the results that are no errors to a new file in the folder of the
-// results, and returns its path.
+// copySuccesses writes the results without errors to a new file in the same folder, and returns
+// its path.
 func (out *output) copySuccesses(path string) (beside string, err error) {
 	to, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".again-*")
 	if err != nil {
@@ -82,7 +82,7 @@ func (out *output) copySuccesses(path string) (beside string, err error) {
 	text := bufio.NewWriter(to)
 	_, err = readResults(fromStart(out.file), func(e *entry) {
 		if e.Error == nil {
-			_, _ = text.Write(e.text) // a failure stays, and Flush returns it
+			_, _ = text.Write(e.text) // Flush returns a failure
 		}
 	})
 	return to.Name(), errors.Join(err, text.Flush(), to.Chmod(info.Mode().Perm()), to.Sync())

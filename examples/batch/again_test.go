@@ -24,8 +24,8 @@ func refuse(good func(line int) bool) front {
 	}
 }
 
-// TestAgain: what failed is not sent again, and a rerun says so; with -again it is sent once
-// more, as it is now in the input, and nothing else is.
+// TestAgain: what failed is not sent again, and the next run says so. With -again it is sent
+// once more, as it is now in the input, and nothing else is.
 func TestAgain(t *testing.T) {
 	lines := requests(6)
 	st := newSite(t, generous, append(lines[:5:5], "{bad")...)
@@ -80,7 +80,7 @@ func TestAgain(t *testing.T) {
 	require.True(t, os.SameFile(info, now), "nothing failed, so nothing is replaced")
 }
 
-// files are the names in a site's folder.
+// files returns the names in a site's folder.
 func (st *site) files() (names []string) {
 	entries, err := os.ReadDir(filepath.Dir(st.in))
 	require.NoError(st.t, err)
@@ -91,7 +91,7 @@ func (st *site) files() (names []string) {
 }
 
 // TestH76_AgainIsHeld: the budgets of a run with -again begin where the last run left them, and
-// no second run gets the file that has been replaced.
+// no second run gets the replaced file.
 func TestH76_AgainIsHeld(t *testing.T) {
 	st := newSite(t, generous, requests(2)...)
 	st.putInFront(refuse(func(int) bool { return false }))
@@ -110,8 +110,8 @@ func TestH76_AgainIsHeld(t *testing.T) {
 	require.NoError(t, renewed.file.Close())
 }
 
-// TestH76_KilledAgain: a run with -again that is killed at any moment, as often as may be, loses
-// no answer and no line.
+// TestH76_KilledAgain: runs with -again that are killed at any moment lose no answer and no
+// line.
 func TestH76_KilledAgain(t *testing.T) {
 	const kills, n = 12, 120
 	seed := *killSeed
@@ -148,7 +148,7 @@ func TestH76_KilledAgain(t *testing.T) {
 	st.requireNothingAgain()
 }
 
-// good are the ids of the whole results that are no errors.
+// good returns the ids of the whole results that are no errors.
 func (st *site) good() map[string]bool {
 	f, err := os.Open(st.out)
 	require.NoError(st.t, err)
@@ -173,7 +173,7 @@ func TestAgainWithoutRoom(t *testing.T) {
 	require.NoError(t, err)
 	out := st.openOutput(2)
 	defer out.file.Close()
-	out.path = filepath.Join(filepath.Dir(st.out), strings.Repeat("x", 255)) // a name to which nothing can be added
+	out.path = filepath.Join(filepath.Dir(st.out), strings.Repeat("x", 255)) // a name that can't be made longer
 	require.NoError(t, os.Rename(st.out, out.path))
 	_, err = out.withoutFailures()
 	require.ErrorAs(t, err, new(*fileError))

@@ -25,10 +25,10 @@ func (e *statusError) Error() string {
 	return e.status
 }
 
-// butAnError is said of an answer that calls itself a success.
+// butAnError is added to the status of a success whose body is an error.
 const butAnError = ", but its body is an error"
 
-// blame says what a refusal is about, if not about its line.
+// blame is the cause of a refusal that is not the line's own fault.
 type blame string
 
 const (
@@ -38,7 +38,7 @@ const (
 	theServer  blame = "the server"
 )
 
-// noCredit has the codes of APIs for an account that waiting does not help.
+// noCredit has the APIs' codes for an account that waiting does not help.
 var noCredit = map[string]bool{"insufficient_quota": true, "billing_not_active": true, "billing_hard_limit_reached": true}
 
 func (e *statusError) about() blame {
@@ -57,7 +57,7 @@ func (e *statusError) about() blame {
 	return theLine
 }
 
-// about returns what the final error of a line is about.
+// about returns what is to blame for the final error of a line.
 func about(err error) blame {
 	var status *statusError
 	switch {
@@ -69,25 +69,26 @@ func about(err error) blame {
 	return theLine
 }
 
-// asJSON is the body itself if it is JSON, or a JSON string of it.
+// asJSON returns the body itself if it is JSON, and otherwise a JSON string of it.
 func asJSON(body []byte) json.RawMessage {
 	var line bytes.Buffer
 	if json.Valid(body) {
 		line.Grow(len(body))
-		_ = json.Compact(&line, body) // valid, so it can't fail; results are a line each
+		_ = json.Compact(&line, body) // valid JSON can't fail; a result is one line
 		return line.Bytes()
 	}
 	line.Grow(int(sizeAsJSON(body)))
 	enc := json.NewEncoder(&line)
-	enc.SetEscapeHTML(false)     // which would make a page six times as long
+	enc.SetEscapeHTML(false)     // escaping would make a page six times as long
 	_ = enc.Encode(string(body)) // strings always encode
 	return bytes.TrimSuffix(line.Bytes(), []byte("\n"))
 }
 
-// sizeAsJSON returns how long asJSON will be, without making it. Text may become six times as long.
+// sizeAsJSON returns how long asJSON's result will be, without making it. A text may become six
+// times as long.
 func sizeAsJSON(body []byte) int64 {
 	if json.Valid(body) {
-		return int64(len(body)) // or less
+		return int64(len(body)) // at most
 	}
 	n := int64(len(`""` + "\n"))
 	for len(body) > 0 {
@@ -105,8 +106,8 @@ func sizeAsJSON(body []byte) int64 {
 	return n
 }
 
-// apiError is what an answer says is wrong, in the form that most APIs have for it: an object, a
-// text or whatever else is not empty, as the member "error" of the answer.
+// apiError is the error in an answer, in the form that most APIs use: the member "error" with an
+// object, a text or anything else that is not empty.
 type apiError struct {
 	raw json.RawMessage
 
@@ -115,20 +116,20 @@ type apiError struct {
 	Type    string
 }
 
-// readError reads what an answer says is wrong. Only a bounded part of it is kept.
+// readError reads the error in an answer. It keeps only a bounded part of it.
 func readError(body json.RawMessage) apiError {
 	var answer struct{ Error json.RawMessage }
-	if len(body) == 0 || body[0] != '{' || json.Unmarshal(body, &answer) != nil { // other forms have no message for us
+	if len(body) == 0 || body[0] != '{' || json.Unmarshal(body, &answer) != nil { // other forms have no message
 		return apiError{}
 	}
 	e := apiError{raw: answer.Error}
 	if json.Unmarshal(e.raw, &e) != nil {
-		_ = json.Unmarshal(e.raw, &e.Message) // it may be a text
+		_ = json.Unmarshal(e.raw, &e.Message) // may be a text
 	}
 	return e
 }
 
-// found reports whether there is an error at all. Some APIs have "error": null in every answer.
+// found reports whether the answer has an error. Some APIs have "error": null in every answer.
 func (e apiError) found() bool {
 	switch string(e.raw) {
 	case "", "null", "false", "0", `""`, "{}", "[]":
@@ -146,8 +147,8 @@ func (e apiError) code() string {
 	return bounded(e.Type, 100)
 }
 
-// status returns the status that an error in an answer of 200 stands for: that of its code if it is
-// one, and otherwise that of a failure that may pass.
+// status returns the status that an error in an answer of 200 stands for. If its code is a status,
+// it is that one. Otherwise it is the status of a transient failure.
 func (e apiError) status() int {
 	if code, ok := e.Code.(float64); ok && code >= 400 && code < 600 {
 		return int(code)
@@ -155,7 +156,7 @@ func (e apiError) status() int {
 	return http.StatusInternalServerError
 }
 
-// bounded returns the beginning of a text, and keeps no more of it in memory.
+// bounded returns the beginning of a text, without keeping the rest in memory.
 func bounded(text string, most int) string {
 	if len(text) <= most {
 		return strings.Clone(text)
@@ -166,7 +167,7 @@ func bounded(text string, most int) string {
 // reason returns why a line has failed, as the summary counts it.
 func (r *result) reason() string {
 	text := r.Error.Message
-	if _, last, ok := strings.Cut(text, ", the last with: "); ok { // how long it took is not why
+	if _, last, ok := strings.Cut(text, ", the last with: "); ok { // the time that it took is no reason
 		text = last
 	}
 	if r.Response != nil {

@@ -10,8 +10,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// attempt makes one attempt at a line. The context that it is given ends with the drain:
-// an attempt that has begun may finish all the same, for it has been paid for.
+// attempt makes one attempt at a line. Its context ends with the drain. An attempt that has
+// begun may finish all the same, since it is paid for.
 func (b *batch) attempt(ctx context.Context, l *line) (*response, error) {
 	if l.err != nil {
 		return nil, l.err
@@ -30,8 +30,8 @@ func (b *batch) attempt(ctx context.Context, l *line) (*response, error) {
 	return r.answer, nil
 }
 
-// ask sends a line's request once, settles what it has cost, and then hears what the answer says of
-// the server's limits, of which that is a part.
+// ask sends a line's request once, settles its cost, and then adapts to what the answer says of the
+// server's limits, since those include that cost.
 func (b *batch) ask(ctx context.Context, l *line) reply {
 	b.out.touch()
 	asked := b.ear.ask()
@@ -43,7 +43,7 @@ func (b *batch) ask(ctx context.Context, l *line) reply {
 	return r
 }
 
-// pay pays for what net/http has sent again by itself, and what an answer says that it has used.
+// pay pays for what net/http has sent again by itself, and for the usage in the answer.
 func (b *batch) pay(ctx context.Context, l *line, r reply) {
 	again := int64(max(0, r.sends-1))
 	tokens, known := l.tokens, false
@@ -53,7 +53,7 @@ func (b *batch) pay(ctx context.Context, l *line, r reply) {
 			tokens, known = used, true
 		}
 	}
-	// After a drain the scheduler is closed, and takes no more.
+	// After a drain the scheduler is closed, and takes no more calls.
 	if again > 0 {
 		_ = scheduler.Settle(ctx, requestBudget, 1+again)
 	}
@@ -62,10 +62,10 @@ func (b *batch) pay(ctx context.Context, l *line, r reply) {
 	}
 }
 
-// failed returns what the scheduler is told of a failed attempt. Of one that is tried again no body
-// is kept: so many lines may back off that memory would not hold them.
+// failed returns the error of a failed attempt for the scheduler. If the line is tried again, the
+// error has no body, since so many lines may back off that memory would not hold the bodies.
 func (b *batch) failed(ctx context.Context, l *line, err error) error {
-	if !errors.Is(err, context.Canceled) { // one that was cut off has no say
+	if !errors.Is(err, context.Canceled) { // an attempt that was cut off says nothing
 		l.last = err
 	}
 	var status *statusError

@@ -100,7 +100,7 @@ func (st *site) process(more ...string) (summary, error) {
 	return process(st.t.Context(), st.t.Context(), cfg, &bytes.Buffer{})
 }
 
-// openOutput opens the output as a run does whose input has so many lines.
+// openOutput opens the output like a run whose input has that number of lines.
 func (st *site) openOutput(lines int) *output {
 	out, err := openOutput(st.out)
 	require.NoError(st.t, err)
@@ -134,7 +134,7 @@ func TestMisbehaviour(t *testing.T) {
 	api := generous
 	api.FailRate, api.DropRate, api.SlowRate, api.Slow = 0.05, 0.2, 0.1, 5_000_000
 	st := newSite(t, api, requests(200)...)
-	r := st.start("-retries", "30") // so many that no line can run out of them
+	r := st.start("-retries", "30") // more than any line needs
 	sum := r.result(t)
 	require.Equal(t, 200, sum.answered)
 	require.Zero(t, sum.failed+sum.todo+sum.duplicated)

@@ -5,10 +5,12 @@ import (
 	"sync"
 )
 
-// mostInHand is how many bytes of lines are read ahead at most, and of answers not yet written.
+// mostInHand is the most bytes of lines that are read ahead, and of answers that are not yet
+// written.
 const mostInHand = 64 << 20
 
-// byteLimit bounds how many bytes are in memory. One thing is let in that is larger than the bound, alone.
+// byteLimit bounds how many bytes are in memory. A single item that is larger than the bound is let in
+// alone.
 type byteLimit struct {
 	mu   sync.Mutex
 	held int64
@@ -18,7 +20,7 @@ type byteLimit struct {
 
 func newByteLimit(most int64) *byteLimit { return &byteLimit{most: most, room: make(chan struct{})} }
 
-// take waits until there is room for n bytes, or ctx is done, and takes it in either case.
+// take takes n bytes as soon as there is room for them, or at once if ctx is done.
 func (l *byteLimit) take(ctx context.Context, n int64) {
 	l.mu.Lock()
 	for l.held > 0 && n > l.most-l.held && ctx.Err() == nil {

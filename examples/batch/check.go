@@ -10,17 +10,17 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// mostMebibytes is the most that -max-answer may be: a later run has to read the result again.
+// mostMebibytes is the largest -max-answer, since a later run has to read the result again.
 const mostMebibytes = 128
 
 // mostStopAfter bounds how many refusals are kept in memory.
 const mostStopAfter = 1000
 
-// check finds what is wrong with the command line, all of it at once.
+// check returns all faults of the command line at once.
 func (cfg *config) check(base string, rest []string, headerFaults []error) error {
 	faults := &faults{}
 	if len(rest) > 0 && len(cfg.headers) > 0 {
-		faults.add("%d arguments belong to no flag: put what follows -header in quotes", len(rest)) // they may be parts of a key
+		faults.add("%d arguments belong to no flag: put what follows -header in quotes", len(rest)) // without their text, which may be parts of a key
 	} else if len(rest) > 0 {
 		faults.add("unexpected %q: everything is a flag", rest)
 	}
@@ -53,7 +53,7 @@ func (cfg *config) check(base string, rest []string, headerFaults []error) error
 	}
 	if faults.all == nil {
 		for _, limit := range cfg.limits() {
-			faults.addError(limit.Validate()) // nothing is left that it would find
+			faults.addError(limit.Validate()) // finds nothing that the checks above have not found
 		}
 		faults.addError(cfg.policy.Validate())
 	}
@@ -69,12 +69,12 @@ func (cfg *config) checkTimes(faults *faults) {
 	faults.notNegative("max-server-wait", cfg.policy.MaxServerWait)
 	faults.notNegative("max-away", cfg.maxAway)
 	faults.notNegative("drain", cfg.drain)
-	if cfg.policy.MaxServerWait == 0 { // where zero stands for the default
+	if cfg.policy.MaxServerWait == 0 { // zero would mean the default
 		cfg.policy.MaxServerWait = retry.None
 	}
 }
 
-// faults are what is wrong with a command line.
+// faults collects the faults of a command line.
 type faults struct{ all []string }
 
 func (f *faults) add(format string, args ...any) { f.all = append(f.all, fmt.Sprintf(format, args...)) }
@@ -103,7 +103,7 @@ func (f *faults) notNegative(name string, d time.Duration) {
 	}
 }
 
-// err returns all of them in one line.
+// err returns the faults as one error on one line.
 func (f *faults) err() error {
 	if f.all == nil {
 		return nil

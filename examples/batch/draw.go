@@ -29,7 +29,7 @@ func (b *batch) draw() (written func() error) {
 	}
 }
 
-// replace writes a file, if there is one, in the place of what was in it, and closes it.
+// replace overwrites a file, if there is one, and closes it.
 func replace(f *os.File, write func(io.Writer) error) error {
 	if f == nil {
 		return nil

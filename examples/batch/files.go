@@ -49,8 +49,8 @@ func (b *batch) openFiles(ctx context.Context, log io.Writer) (err error) {
 	return b.out.check(ctx, b.in)
 }
 
-// allDifferent fails if two flags name one file: each would overwrite what the other needs.
-// The files are compared by what was opened, since a file can have many names.
+// allDifferent fails if two flags name one file, since each would overwrite what the other
+// needs. It compares the opened files, since a file can have many names.
 func (b *batch) allDifferent() error {
 	type named struct {
 		flag, path string
@@ -78,7 +78,7 @@ func same(a, b *os.File) bool {
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-// openDrawing opens the file of -report or -trace, if there is one. What is in it stays until
+// openDrawing opens the file of -report or -trace, if there is one. Its content stays until
 // there is something to write.
 func (b *batch) openDrawing(flag, path string) (*os.File, error) {
 	if path == "" {
@@ -91,8 +91,8 @@ func (b *batch) openDrawing(flag, path string) (*os.File, error) {
 	return file, err
 }
 
-// openWritten opens a file that is going to be written to, and makes it if there is none.
-// Only its owner can read one that is made: answers can be anything.
+// openWritten opens a file for writing, and creates it if there is none. Only its owner can
+// read a new file, since answers can be anything.
 func openWritten(flag, path string, mode int) (file *os.File, created bool, err error) {
 	fault := func(err error) (*os.File, bool, error) { return nil, false, &fileError{flag, path, reason(err)} }
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a FIFO would block
@@ -100,7 +100,7 @@ func openWritten(flag, path string, mode int) (file *os.File, created bool, err 
 	}
 	file, err = os.OpenFile(path, mode|os.O_CREATE|os.O_EXCL, 0o600)
 	if created = err == nil; errors.Is(err, fs.ErrExist) {
-		file, err = os.OpenFile(path, mode|os.O_CREATE, 0o600) // a symbolic link may lead to no file yet
+		file, err = os.OpenFile(path, mode|os.O_CREATE, 0o600) // also for a symbolic link to a file that does not exist yet
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		folder := filepath.Dir(path)
@@ -114,7 +114,7 @@ func openWritten(flag, path string, mode int) (file *os.File, created bool, err 
 	return file, created, nil
 }
 
-// reason is an error without the path, which the reader has been told.
+// reason returns an error without the path, which the message already has.
 func reason(err error) error {
 	if path := new(fs.PathError); errors.As(err, &path) {
 		return path.Err
@@ -122,7 +122,7 @@ func reason(err error) error {
 	return err
 }
 
-// kind is what a file is that is not a regular one.
+// kind describes a file that is not a regular one.
 func kind(info fs.FileInfo) string {
 	switch mode := info.Mode(); {
 	case mode.IsDir():
@@ -136,12 +136,12 @@ func kind(info fs.FileInfo) string {
 	}
 }
 
-// withdraw removes the files that this run has made, while they are empty and the lock of the
-// output is held: a run that is refused leaves nothing behind.
+// withdraw removes the empty files that this run has created, while it holds the output's lock.
+// A run that is refused leaves nothing behind.
 func (b *batch) withdraw() {
 	for _, path := range b.created {
 		if info, err := os.Stat(path); err == nil && info.Size() == 0 {
-			_ = os.Remove(path) // one that stays does no harm
+			_ = os.Remove(path) // one that stays is harmless
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (b *batch) closeFiles() {
 		b.in.close()
 	}
 	if b.out != nil {
-		_ = b.out.file.Close() // every result is on disk by now, or the failure was told
+		_ = b.out.file.Close() // every result is on disk, or the failure was reported
 	}
 	for _, drawing := range []*os.File{b.report, b.trace} {
 		if drawing != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestH73_OneFileForTwoFlags: two flags that name one file are refused, by whatever names they
-// do, before anything is sent or overwritten.
+// TestH73_OneFileForTwoFlags: if two flags name one file, by any names, the run ends before
+// anything is sent or overwritten.
 func TestH73_OneFileForTwoFlags(t *testing.T) {
 	others := map[string]func(t *testing.T, path string) string{
 		"the same name": func(_ *testing.T, path string) string { return path },
@@ -75,7 +75,7 @@ func requireOneFileRefused(t *testing.T, first, second string, exists bool, othe
 	}
 }
 
-// TestRefusedLeavesNothing: a run that is refused takes away the empty files that it has made.
+// TestRefusedLeavesNothing: a run that is refused removes the empty files that it has created.
 func TestRefusedLeavesNothing(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	page := filepath.Join(t.TempDir(), "run.html")
@@ -85,8 +85,8 @@ func TestRefusedLeavesNothing(t *testing.T) {
 	require.NoFileExists(t, page)
 }
 
-// TestH74_LockIsTheFiles: the lock is on the output itself, so it holds whatever a second run
-// calls the file. A file of the user's that has the name of a lock is left alone.
+// TestH74_LockIsTheFiles: the lock is on the output itself, so it holds under any name of the
+// file. A user's file that is named like a lock is left alone.
 func TestH74_LockIsTheFiles(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	const mine = "a file of the user's"
@@ -109,8 +109,8 @@ func TestH74_LockIsTheFiles(t *testing.T) {
 	require.Equal(t, mine, string(text))
 }
 
-// TestH74_LockOfAReplacedFile: a run that opened the output before it was replaced, and then gets
-// its lock, has locked a file without a name. It has to open the new one.
+// TestH74_LockOfAReplacedFile: a run may open the output, wait for its lock, and get it after the
+// file was replaced. Then it has to open the new file.
 func TestH74_LockOfAReplacedFile(t *testing.T) {
 	const rounds = 150
 	path := filepath.Join(t.TempDir(), "out.jsonl")
@@ -118,7 +118,7 @@ func TestH74_LockOfAReplacedFile(t *testing.T) {
 		for {
 			out, err := openOutput(path)
 			if errors.Is(err, errLocked) {
-				continue // the other one has it
+				continue // the other run has the lock
 			}
 			if err == nil {
 				err = out.resume(2*rounds, true)
@@ -130,7 +130,7 @@ func TestH74_LockOfAReplacedFile(t *testing.T) {
 				)
 			}
 			if err == nil {
-				if out, err = out.withoutFailures(); errors.Is(err, errLocked) { // the other one was faster
+				if out, err = out.withoutFailures(); errors.Is(err, errLocked) { // the other run was faster
 					return nil
 				}
 			}
@@ -156,8 +156,8 @@ func TestH74_LockOfAReplacedFile(t *testing.T) {
 	require.Equal(t, 2*rounds, strings.Count(string(text), "-00000001"), "some were written to a file that was replaced")
 }
 
-// TestH72_OutputTakenAway: an output that is removed, or moved, under a run ends the run at its next
-// result, since the next run would not find any of them.
+// TestH72_OutputTakenAway: if the output is removed or moved during a run, the run ends at its next
+// result, since the next run would not find it.
 func TestH72_OutputTakenAway(t *testing.T) {
 	for how, take := range map[string]func(path string) error{
 		"removed": os.Remove,

@@ -50,7 +50,7 @@ func (cfg *config) flags() (*flag.FlagSet, func() error) {
 
 	base := fs.String("url", "", "where requests go that have no whole `URL` of their own")
 	cfg.headers = http.Header{}
-	var faults []error // not returned to fs: its texts repeat the value, which may be a key
+	var faults []error // not returned to fs, whose texts repeat the value, which may be a key
 	fs.Func("header", "a header to send along, as `'Name: value'`; $NAME in it is taken from the environment; may be repeated", func(s string) error {
 		faults = append(faults, cfg.addHeader(s))
 		return nil
@@ -85,7 +85,7 @@ func (cfg *config) flags() (*flag.FlagSet, func() error) {
 	}
 }
 
-// parseFlags reads the command line. Its error takes one line.
+// parseFlags reads the command line. Its error is one line.
 func parseFlags(args []string) (config, error) {
 	var cfg config
 	fs, complete := cfg.flags()
@@ -95,7 +95,8 @@ func parseFlags(args []string) (config, error) {
 	return cfg, complete()
 }
 
-// readable says what must be given where package flag only says "parse error".
+// readable returns an error that says which value is needed, where package flag says only
+// "parse error".
 func readable(fs *flag.FlagSet, err error) error {
 	parts := unparsed.FindStringSubmatch(err.Error())
 	if parts == nil {
@@ -111,11 +112,11 @@ func readable(fs *flag.FlagSet, err error) error {
 	return fmt.Errorf("%s: it must be %s", parts[1], advice)
 }
 
-// unparsed matches what package flag says of a value that it can't read.
+// unparsed matches package flag's error for a value that it can't read.
 var unparsed = regexp.MustCompile(`^(invalid .* (?:for flag )?-(\S+)): (?:parse error|value out of range)$`)
 
-// addHeader takes a header in which variables stand for values from the environment, so
-// that keys don't appear in lists of processes. Its errors don't show the value.
+// addHeader takes a header in which variables stand for values from the environment, so that
+// keys don't appear in lists of processes. Its errors don't show the value.
 func (cfg *config) addHeader(s string) error {
 	name, value, ok := strings.Cut(s, ":")
 	if !ok {
@@ -144,5 +145,5 @@ func (cfg *config) addHeader(s string) error {
 	return nil
 }
 
-// tokenCharacters are those that RFC 9110 lets names of headers have, in lower case.
+// tokenCharacters has the characters that RFC 9110 allows in names of headers, in lower case.
 const tokenCharacters = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"

@@ -47,7 +47,7 @@ func FuzzAnswer(f *testing.F) {
 		require.Equal(t, status/100 == 2 && !inside, err == nil)
 		require.Equal(t, err == nil, answer != nil)
 		if inside {
-			status = readError(asJSON(body)).status() // which is what it counts as
+			status = readError(asJSON(body)).status() // the status that it counts as
 		}
 		switch status {
 		case 408, 425, 429:
@@ -81,7 +81,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// requireBody checks that what is kept of an answer is all of it, as JSON or as text.
+// requireBody checks that all of an answer is kept, as JSON or as text.
 func requireBody(t *testing.T, body []byte, kept json.RawMessage) {
 	var text string
 	if want := asJSON(body); want[0] != '"' && kept[0] == '"' {
@@ -184,10 +184,9 @@ func requireRequest(t *testing.T, l *line, base *url.URL) {
 	}
 }
 
-// FuzzResume: whatever the results of an earlier run look like, they are either refused and
-// left as they are, or every whole line of them is known and stays, and no more than a torn
-// one is cut off, or the end of the last line added. So a second look finds the same and
-// changes nothing.
+// FuzzResume: any results of an earlier run are either refused and left as they are, or every
+// whole line of them is known and stays. At most a torn last line is cut off, or the end of the
+// last line added. A second run finds the same and changes nothing.
 func FuzzResume(f *testing.F) {
 	whole := `{"id":"3-0000abcd","custom_id":"","response":{"status_code":200,"body":{"x":1}},"error":null}` + "\n"
 	f.Add([]byte(whole))

@@ -24,14 +24,14 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// TestH80_KeysAreShownNowhere: a key in a header or in a URL is in no result, no picture, no trace and no message,
-// whatever fails.
+// TestH80_KeysAreShownNowhere: if anything fails, a key in a header or a URL is in no result, picture, trace or
+// message.
 func TestH80_KeysAreShownNowhere(t *testing.T) {
 	t.Setenv("TEST_KEY", "s3cret")
 	dropped := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer dropped.Close()
 	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // else the server does not see the client go
+		_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the client is gone
 		<-r.Context().Done()
 	}))
 	defer slow.Close()
@@ -66,7 +66,7 @@ func TestH80_KeysAreShownNowhere(t *testing.T) {
 	}
 }
 
-// TestEscapes: the program itself: neither a server nor a file makes a terminal do anything.
+// TestEscapes: neither a server nor a file can drive the terminal of the program.
 func TestEscapes(t *testing.T) {
 	program := build(t)
 	const nasty = "\x1b]0;title\x07\x1b[2J\u009b31m\u202e\x7f"
@@ -90,7 +90,7 @@ func TestEscapes(t *testing.T) {
 		st.out += "x"
 		run(exitFailed, st.args("-retries", "0")...)
 	}
-	if runtime.GOOS != "windows" { // which has no such names
+	if runtime.GOOS != "windows" { // Windows has no such names
 		run(exitUsage, "-in", st.in+nasty, "-out", st.out)
 	}
 	run(exitUsage, "-in", st.in, "-out", st.out, nasty)
@@ -98,7 +98,7 @@ func TestEscapes(t *testing.T) {
 	run(exitUsage, "-in", st.in, "-out", st.out, "-url", nasty)
 }
 
-// TestHelpGoesToStdout: and a fault takes one line.
+// TestHelpGoesToStdout: the help goes to stdout, and an error is one line on stderr.
 func TestHelpGoesToStdout(t *testing.T) {
 	program := build(t)
 	for _, flag := range []string{"-h", "-help"} {
@@ -116,7 +116,7 @@ func TestHelpGoesToStdout(t *testing.T) {
 	require.Equal(t, "batch: flag provided but not defined: -rate (batch -h explains the flags)\n", string(text))
 }
 
-// TestH81_ErrorsInsideOfA200: what is an error is no answer, whatever the status.
+// TestH81_ErrorsInsideOfA200: an answer of 200 whose body is an error counts as that error.
 func TestH81_ErrorsInsideOfA200(t *testing.T) {
 	transient, limited := retry.Verdict{Kind: retry.KindTransient}, retry.Verdict{Kind: retry.KindRateLimited}
 	for body, want := range map[string]*retry.Verdict{
@@ -152,7 +152,7 @@ func TestH81_ErrorsInsideOfA200(t *testing.T) {
 	}
 }
 
-// TestH81_WaitInTheBody: the longest of the waits that a refusal asks for counts, wherever it is.
+// TestH81_WaitInTheBody: of all waits in a refusal, in fields or in the body, the longest counts.
 func TestH81_WaitInTheBody(t *testing.T) {
 	const body = `{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]}}`
 	for header, want := range map[string]time.Duration{"": 34500 * time.Millisecond, "10": 34500 * time.Millisecond, "60": time.Minute} {
@@ -166,8 +166,8 @@ func TestH81_WaitInTheBody(t *testing.T) {
 	require.False(t, retry.Classify(err).Retryable(), "a wait makes nothing worth a retry")
 }
 
-// TestH82_ResentPays: what goes out again because the server has closed an idle connection loses no retry, and pays.
-// A GET is sent again by net/http, a POST by batch.
+// TestH82_ResentPays: a request that is lost because the server closed an idle connection is sent again, pays, and
+// loses no retry. A GET is sent again by net/http, a POST by batch.
 func TestH82_ResentPays(t *testing.T) {
 	for _, method := range []string{"GET", "POST"} {
 		var mu sync.Mutex
@@ -178,7 +178,7 @@ func TestH82_ResentPays(t *testing.T) {
 			defer mu.Unlock()
 			asked++
 			if connections[r.RemoteAddr]++; connections[r.RemoteAddr] > 1 {
-				panic(http.ErrAbortHandler) // as though it had been closed just before
+				panic(http.ErrAbortHandler) // as if it had been closed just before
 			}
 			_, _ = w.Write([]byte(`{}`))
 		}))
@@ -202,7 +202,7 @@ func TestH82_ResentPays(t *testing.T) {
 	}
 }
 
-// TestHostHeader: net/http wants it elsewhere than among the headers.
+// TestHostHeader: -header can set Host, which net/http does not take from the headers.
 func TestHostHeader(t *testing.T) {
 	var host, user string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -218,7 +218,7 @@ func TestHostHeader(t *testing.T) {
 	require.Equal(t, "me", user)
 }
 
-// TestTimeoutSaysSo: an attempt that took too long names the flag that said so.
+// TestTimeoutSaysSo: the error of an attempt that took too long names -timeout.
 func TestTimeoutSaysSo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()

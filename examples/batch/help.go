@@ -84,7 +84,7 @@ func help() string {
 	return b.String()
 }
 
-// describe returns the lines about a flag.
+// describe returns the help's lines about a flag.
 func describe(f *flag.Flag) string {
 	value, usage := flag.UnquoteUsage(f)
 	s := "  -" + f.Name

@@ -22,9 +22,9 @@ type line struct {
 	body     []byte
 	priority int
 	tokens   int64 // that an attempt at it pays, if they are counted
-	attempts int   // that were made
-	held     int64 // bytes of it in memory, as long as it has no result
-	answer   int64 // bytes of its answer, as long as that is not written
+	attempts int   // made so far
+	held     int64 // bytes of the line in memory, until it has a result
+	answer   int64 // bytes of the answer, until it is written
 	err      error // the line is bad
 	last     error // what its latest attempt failed with, if one did
 }

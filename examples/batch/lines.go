@@ -11,14 +11,14 @@ import (
 	"iter"
 )
 
-// maxLine bounds what is kept of a line of the input. A longer one becomes a result with an
+// maxLine is the longest line of the input that is kept. A longer one becomes a result with an
 // error, so that a file without line ends does not fill the memory.
 const maxLine = 64 << 20
 
-// byteOrderMark may stand at the beginning of a file in UTF-8. It is no part of line 1.
+// byteOrderMark may stand at the beginning of a file in UTF-8. It is not part of line 1.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// lineReader reads lines, and keeps no more than a number of bytes of each.
+// lineReader reads lines and keeps only a bounded number of bytes of each.
 type lineReader struct {
 	in   *bufio.Reader
 	most int64
@@ -31,7 +31,7 @@ func newLineReader(r io.Reader, most int64) *lineReader {
 	return &lineReader{in: bufio.NewReaderSize(r, 1<<16), most: most}
 }
 
-// next reads a line. Like bufio.Reader.ReadBytes it returns io.EOF for one without an end.
+// next reads a line. Like bufio.Reader.ReadBytes it returns io.EOF for a line without an end.
 func (r *lineReader) next() error {
 	r.text, r.size, r.long = r.text[:0], 0, nil
 	for {
@@ -48,7 +48,7 @@ func (r *lineReader) next() error {
 	}
 }
 
-// skip takes a part of a line that is too long to be kept into the line's hash.
+// skip adds a part of a line that is too long to be kept to the line's hash.
 func (r *lineReader) skip(part []byte) {
 	if r.long == nil {
 		r.long = sha256.New()
@@ -58,8 +58,8 @@ func (r *lineReader) skip(part []byte) {
 	r.long.Write(bytes.TrimSuffix(part, []byte("\n")))
 }
 
-// readLines yields the lines of a file that are not blank, numbered from 1. A failure to
-// read ends them and is left in failed.
+// readLines yields the lines of a file that are not blank, numbered from 1. A failure to read
+// ends it and is stored in failed.
 func readLines(r io.Reader, failed *error) iter.Seq[*line] {
 	return func(yield func(*line) bool) {
 		lines := newLineReader(r, maxLine)
@@ -81,7 +81,7 @@ func readLines(r io.Reader, failed *error) iter.Seq[*line] {
 	}
 }
 
-// line makes a line of the input of what next has read, or nil of a blank one.
+// line returns the line that next has read, or nil if it is blank.
 func (r *lineReader) line(number int) *line {
 	if r.long != nil {
 		return &line{number: number, hash: lineHash(r.long.Sum(nil)), size: r.size}
@@ -97,5 +97,5 @@ func newLine(number int, text []byte) *line {
 	return &line{number: number, hash: lineHash(sum[:]), size: int64(len(text)), text: text}
 }
 
-// lineHash is the part of a sum that tells lines apart. It is never 0.
+// lineHash returns the part of a hash that tells lines apart. It is never 0.
 func lineHash(sum []byte) uint32 { return max(1, binary.BigEndian.Uint32(sum)) }

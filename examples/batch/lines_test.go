@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestByteOrderMark: a mark at the beginning of a file is no part of its first line, and is one
-// of any other.
+// TestByteOrderMark: a mark at the beginning of a file is not part of its first line. On any
+// other line it is.
 func TestByteOrderMark(t *testing.T) {
 	lines := requests(2)
 	st := newSite(t, generous, byteOrderMark+lines[0], lines[1], byteOrderMark+`{"plain":"body"}`)
@@ -27,7 +27,7 @@ func TestByteOrderMark(t *testing.T) {
 	require.Len(t, st.entries(), 2)
 }
 
-// TestUTF16: a file that is not in UTF-8 is refused, and called what it is.
+// TestUTF16: a file in UTF-16 is refused, with an error that says so.
 func TestUTF16(t *testing.T) {
 	st := newSite(t, generous)
 	for _, text := range []string{"\xff\xfe{\x00}\x00", "\xfe\xff\x00{\x00}", "{\x00}\x00", "\x00{\x00}"} {
@@ -46,7 +46,7 @@ func TestUTF16(t *testing.T) {
 	require.Empty(t, st.entries())
 }
 
-// TestLongLine: a line that is too long to be kept is a bad one, and the others run.
+// TestLongLine: a line that is too long to be kept fails, and the others run.
 func TestLongLine(t *testing.T) {
 	lines := requests(2)
 	st := newSite(t, generous, lines[0], `{"x":"`+string(bytes.Repeat([]byte("x"), maxLine))+`"}`, lines[1])
@@ -61,8 +61,8 @@ func TestLongLine(t *testing.T) {
 	require.Len(t, st.entries(), 2)
 }
 
-// FuzzLines: lines are what bytes.Lines says they are, however they come, but of those that
-// are too long there is only a hash, by which a longer or another one is told apart.
+// FuzzLines: lines are the same as those of bytes.Lines, in parts of any size. Of a line that
+// is too long there is only a hash, which differs for any other line.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\nbc\n\nd"), uint8(2), false)
 	f.Add([]byte("123456\r\n12345678\n1234567"), uint8(7), false)

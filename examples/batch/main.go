@@ -21,13 +21,13 @@ func main() { os.Exit(run(os.Args[1:])) }
 // The exit codes.
 const (
 	exitOK          = 0
-	exitFailed      = 1 // some request failed or is left to do, or the run could not go on
+	exitFailed      = 1 // a request failed or is left to do, or the run could not go on
 	exitUsage       = 2
 	exitInterrupted = 130
 )
 
-// tell prints a message, with all in it made visible that a terminal would obey: servers and files
-// have a say in it.
+// tell prints a message. It makes visible what a terminal would obey, since servers and files
+// contribute to the text.
 func tell(format string, args ...any) {
 	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
 		text, end := strings.CutSuffix(line, "\n")

@@ -17,8 +17,8 @@ import (
 	"example.com/fairlead/events"
 )
 
-// TestH79_ReadAheadInBytes: however many lines there may be in hand, of long ones there are few, and one
-// that is longer than all that is allowed goes alone.
+// TestH79_ReadAheadInBytes: few long lines are read ahead, however many lines are allowed. A line longer
+// than the bound is sent alone.
 func TestH79_ReadAheadInBytes(t *testing.T) {
 	lines := make([]string, 100)
 	for i := range lines {
@@ -63,7 +63,7 @@ func TestH79_ReadAheadInBytes(t *testing.T) {
 	})
 }
 
-// TestByteLimitInterrupted: take returns when its context ends, too, for then nothing may be given back any more.
+// TestByteLimitInterrupted: take also returns when its context ends, since by then no bytes may be given back.
 func TestByteLimitInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newByteLimit(10)
@@ -83,8 +83,8 @@ func TestByteLimitInterrupted(t *testing.T) {
 	})
 }
 
-// TestH79_FailedBodiesAreNotKept: while a line waits for its next attempt, the answer to the last one is
-// gone; that to its very last is in the result.
+// TestH79_FailedBodiesAreNotKept: while a line waits for its next attempt, the last answer's body is not
+// kept. The very last answer is in the result.
 func TestH79_FailedBodiesAreNotKept(t *testing.T) {
 	st := newSite(t, generous, requests(20)...)
 	body := `{"error":{"message":"` + strings.Repeat("busy ", 10_000) + `"}}`
@@ -115,8 +115,8 @@ func TestH79_FailedBodiesAreNotKept(t *testing.T) {
 	require.Zero(t, b.answers.held)
 }
 
-// TestMaxAnswer: an answer that is too long is an error that says so; if it is a refusal, it stays one. What
-// counts is what it takes up in the result.
+// TestMaxAnswer: an answer that is too long in the result becomes an error that says so. A refusal stays a
+// refusal.
 func TestMaxAnswer(t *testing.T) {
 	const most = 1 << 20
 	for name, c := range map[string]struct {
@@ -136,7 +136,7 @@ func TestMaxAnswer(t *testing.T) {
 			st := newSite(t, generous, requests(1)...)
 			st.putInFront(func(w http.ResponseWriter, _ int) bool {
 				w.WriteHeader(max(c.status, -c.status))
-				if c.status < 0 { // then there is no Content-Length
+				if c.status < 0 { // without a Content-Length
 					w.(http.Flusher).Flush()
 				}
 				_, _ = w.Write([]byte(c.body))
@@ -157,7 +157,7 @@ func TestMaxAnswer(t *testing.T) {
 	}
 }
 
-// TestSizeAsJSON: how long a result's body will be is known before it is made.
+// TestSizeAsJSON: the length of a result's body is known before it is made.
 func TestSizeAsJSON(t *testing.T) {
 	parts := []string{"x", "\u2028", "<&>", "\x00", "\x1f", "\x7f", "\b", "\f", "\n", "\r", "\t", "\"", "\\", "\ufffd", "é", "\u009b", "\xff", "\xe2\x80", "😀"}
 	rnd := rand.New(rand.NewPCG(1, 2))

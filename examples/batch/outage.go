@@ -10,24 +10,24 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// errLeft is why a line has no result: it is left to the next run.
+// errLeft is the error of a line that is left to the next run.
 var errLeft = errors.New("left to the next run")
 
 // outage makes attempts wait while the server can't be reached. One request at a time probes whether it is back.
 type outage struct {
-	probes  retry.Policy  // how long to wait from one probe to the next
-	maxAway time.Duration // how long to probe
+	probes  retry.Policy  // the waits between probes
+	maxAway time.Duration // probing ends after this time
 
-	onAway   func(probe int, err error, wait time.Duration) // is told that the server can't be reached
-	onBack   func(away time.Duration)                       // is told when it is back
+	onAway   func(probe int, err error, wait time.Duration) // is called while the server can't be reached
+	onBack   func(away time.Duration)                       // is called when the server is back
 	onGiveUp func(error)                                    // ends the run
 
 	mu   sync.Mutex
 	back chan struct{} // nil while the server is there, closed when it is back
 }
 
-// reach calls send until it has reached the server. It fails only with errLeft, if that is given up because
-// ctx is done or the server is away for too long; what it returns then is of the latest try.
+// reach calls send until the request has reached the server. Its only error is errLeft, with the latest
+// reply, if ctx is done or the server is away for too long.
 func (o *outage) reach(ctx context.Context, send func() reply) (reply, error) {
 	var r reply
 	for {
@@ -43,7 +43,7 @@ func (o *outage) reach(ctx context.Context, send func() reply) (reply, error) {
 	}
 }
 
-// wait returns when the server is there.
+// wait returns when the server can be reached.
 func (o *outage) wait(ctx context.Context) error {
 	o.mu.Lock()
 	back := o.back
@@ -59,7 +59,7 @@ func (o *outage) wait(ctx context.Context) error {
 	}
 }
 
-// close notes that the server is away, and reports whether that is new.
+// close records that the server is away, and reports whether that is new.
 func (o *outage) close() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

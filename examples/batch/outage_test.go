@@ -16,15 +16,15 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// place is an address at which an API is there or not.
+// place is an address at which an API can come and go.
 type place struct {
 	t       *testing.T
 	address string
 
 	mu     sync.Mutex
 	server *httptest.Server
-	lines  map[int]int // how often each was answered
-	until  int         // the server goes away with the answer of that number; 0: it stays
+	lines  map[int]int // answers for each
+	until  int         // the server goes away after so many answers; 0: never
 }
 
 func newPlace(t *testing.T) *place {
@@ -40,12 +40,12 @@ func newPlace(t *testing.T) *place {
 	return p
 }
 
-// open lets the API be there.
+// open starts the API.
 func (p *place) open() {
 	l, err := net.Listen("tcp", p.address)
 	require.NoError(p.t, err)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(p.answer))
-	_ = server.Listener.Close() // it has one of its own
+	_ = server.Listener.Close() // replaced by l
 	server.Listener = l
 	server.Start()
 	p.mu.Lock()
@@ -60,19 +60,19 @@ func (p *place) answer(w http.ResponseWriter, r *http.Request) {
 	if len(p.lines) == p.until {
 		_ = p.server.Listener.Close()
 	}
-	w.Header().Set("Connection", "close") // so that each request needs a connection of its own
+	w.Header().Set("Connection", "close") // each request needs a connection of its own
 	_, _ = w.Write([]byte(`{}`))
 }
 
-// TestH77_ServerAway: while a server can't be reached no line loses a retry, and when it is back
-// all goes on; be it away when the run begins, or later.
+// TestH77_ServerAway: while the server can't be reached, no line loses a retry. When it is back,
+// all lines go on. It may be away from the beginning or later.
 func TestH77_ServerAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		until   int
 		retries string
 	}{
 		"at first": {0, "0"},
-		"later":    {10, "30"}, // what it had accepted and not answered has cost a retry
+		"later":    {10, "30"}, // a request that the server had accepted and not answered costs a retry
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newSite(t, generous, requests(50)...)
@@ -98,13 +98,14 @@ func TestH77_ServerAway(t *testing.T) {
 	}
 }
 
-// requireNothingInHand: what was counted as being in memory was given back.
+// requireNothingInHand checks that all bytes counted as in memory were given back.
 func (r *started) requireNothingInHand(t *testing.T) {
 	require.Zero(t, r.lines.held)
 	require.Zero(t, r.answers.held)
 }
 
-// TestAwayInterrupted: a run that waits for its server can be stopped, with and without a drain.
+// TestAwayInterrupted: a run that waits for its server can be interrupted, with and without a
+// drain.
 func TestAwayInterrupted(t *testing.T) {
 	for _, drain := range []string{"0", "20ms", "1h"} {
 		t.Run(drain, func(t *testing.T) {
@@ -128,7 +129,7 @@ func TestAwayInterrupted(t *testing.T) {
 	}
 }
 
-// TestMaxAway: after -max-away the run stops, with nothing lost.
+// TestMaxAway: after -max-away the run stops, and no line is lost.
 func TestMaxAway(t *testing.T) {
 	for _, most := range []string{"0", "20ms"} {
 		st := newSite(t, generous, requests(20)...)
@@ -142,7 +143,8 @@ func TestMaxAway(t *testing.T) {
 	}
 }
 
-// TestOneProbes: of many that find the server away, one finds out whether it is back, ever less often.
+// TestOneProbes: of many lines that find the server away, one probes whether it is back, with growing
+// waits.
 func TestOneProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()

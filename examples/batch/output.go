@@ -25,8 +25,8 @@ type output struct {
 // errLocked is for a second run on the same file.
 var errLocked = errors.New("another batch is writing to it: let that finish, or use another -out")
 
-// openOutput opens the file of results and takes its lock. The lock is the file's own, so a
-// second run is refused by whatever name it calls the file.
+// openOutput opens the file of results and locks it. The lock is on the file itself, so it
+// keeps out a second run under any name of the file.
 func openOutput(path string) (*output, error) {
 	for {
 		file, created, err := openWritten("-out", path, os.O_RDWR|os.O_APPEND)
@@ -51,7 +51,7 @@ func openOutput(path string) (*output, error) {
 			}
 			return out, nil
 		}
-		_ = file.Close() // another run has just replaced it or removed it
+		_ = file.Close() // another run has just replaced or removed it
 	}
 }
 
@@ -61,8 +61,8 @@ func (out *output) named() bool {
 	return err == nil && os.SameFile(out.info, there)
 }
 
-// resume cuts off a torn last line, and learns from the others which lines of an input of so
-// many are done. With again, lines that failed are not.
+// resume cuts off a torn last line, and learns from the others which lines of the input are
+// done. With again, failed lines are not done.
 func (out *output) resume(lines int, again bool) error {
 	out.done = make([]uint32, lines+1)
 	whole, missing := int64(0), 0
@@ -97,7 +97,7 @@ func (out *output) resume(lines int, again bool) error {
 	case !torn(tail):
 		err = fmt.Errorf("it does not end in a result, but in %.40q: use another -out", tail)
 	default:
-		err = os.Truncate(out.path, whole) // on Windows a file can't do so itself that is open for appending
+		err = os.Truncate(out.path, whole) // on Windows a file that is open for appending can't truncate itself
 	}
 	if err != nil {
 		return &fileError{"-out", out.path, reason(err)}
@@ -105,8 +105,8 @@ func (out *output) resume(lines int, again bool) error {
 	return nil
 }
 
-// torn reports whether a line without an end is the beginning of a result. Anything else is data
-// of the user's, and not ours to cut off.
+// torn reports whether a line without an end is the beginning of a result. Anything else is the
+// user's data, and is not cut off.
 func torn(tail []byte) bool {
 	const start = `{"id":"`
 	n := min(len(tail), len(start))
@@ -144,8 +144,8 @@ func (out *output) check(ctx context.Context, in *input) error {
 	return err
 }
 
-// write appends a result. It fails if the file was moved or removed: the next run would not
-// find what is in it, and pay for all of it again.
+// write appends a result. It fails if the file was moved or removed, since the next run would
+// not find the results and would pay for all of them again.
 func (out *output) write(r *result) error {
 	if !out.named() {
 		return fmt.Errorf("%s has been moved or removed while this run writes to it", out.path)
@@ -158,8 +158,8 @@ func (out *output) write(r *result) error {
 	return err
 }
 
-// readResults calls f for every whole line of results, and returns what comes after the
-// last of them.
+// readResults calls f for every whole line of results, and returns the bytes after the last of
+// them.
 func readResults(r io.Reader, f func(e *entry)) (tail []byte, err error) {
 	lines := newLineReader(r, maxResult)
 	for at := 1; ; at++ {
@@ -169,7 +169,7 @@ func readResults(r io.Reader, f func(e *entry)) (tail []byte, err error) {
 			return nil, reason(err)
 		case lines.long != nil:
 			return nil, fmt.Errorf("line %d is not a result: it has %d bytes: use another -out", at, lines.size)
-		case err != nil: // what is left has no end
+		case err != nil: // a line without an end
 			return lines.text, nil
 		}
 		e, err := parseEntry(lines.text)

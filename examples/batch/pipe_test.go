@@ -24,15 +24,15 @@ func fifo(t *testing.T) (path string) {
 	return path
 }
 
-// feed writes a text to a FIFO once it is read.
+// feed writes a text to a FIFO once a reader has opened it.
 func feed(t *testing.T, path, text string) {
 	over := make(chan error, 1)
 	go func() { over <- os.WriteFile(path, []byte(text), 0) }()
 	t.Cleanup(func() { require.NoError(t, <-over) })
 }
 
-// TestH72_PipeAsInput: an input that can be read but once is run like any other, and so is the
-// rest of it the next time. No copy of it stays.
+// TestH72_PipeAsInput: a pipe as input works like a file, and so does the next run with
+// another. No copy of it stays.
 func TestH72_PipeAsInput(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
@@ -51,8 +51,8 @@ func TestH72_PipeAsInput(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestH72_CtrlCAtAPipe: the program itself, interrupted while its input has no writer, and while
-// it has one that writes no more.
+// TestH72_CtrlCAtAPipe: Ctrl-C ends the program while its input has no writer, and while it has
+// one that writes no more.
 func TestH72_CtrlCAtAPipe(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
@@ -63,7 +63,7 @@ func TestH72_CtrlCAtAPipe(t *testing.T) {
 		cmd, log := exec.Command(program, st.args()...), newJournal()
 		cmd.Stderr = log
 		require.NoError(t, cmd.Start())
-		t.Cleanup(func() { _ = cmd.Process.Kill() }) // for a test that fails
+		t.Cleanup(func() { _ = cmd.Process.Kill() }) // if the test fails
 		log.await(t, "is a pipe")
 		if written != "" {
 			writer, err := os.OpenFile(st.in, os.O_WRONLY, 0)
@@ -83,8 +83,8 @@ func TestH72_CtrlCAtAPipe(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestH72_Refused: the program itself, given what is no file to read again or to append to. It
-// says so in a line, with the flag and the value, sends nothing, and leaves nothing behind.
+// TestH72_Refused: the program refuses files that it can't read again or append to. It says so
+// on one line, with the flag and the value, sends nothing, and leaves nothing behind.
 func TestH72_Refused(t *testing.T) {
 	program := build(t)
 	st := newSite(t, generous, requests(1)...)
@@ -107,11 +107,11 @@ func TestH72_Refused(t *testing.T) {
 	} {
 		if c.value == "/dev/full" {
 			if _, err := os.Stat(c.value); err != nil {
-				continue // it is not everywhere
+				continue // does not exist everywhere
 			}
 		}
 		cmd := exec.CommandContext(t.Context(), program, st.args(c.flag, c.value)...)
-		ended := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }) // of one that hangs
+		ended := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }) // if it hangs
 		out, _ := cmd.CombinedOutput()                                             // the code says it
 		ended.Stop()
 		require.Equal(t, exitUsage, cmd.ProcessState.ExitCode(), "%s %s: %s", c.flag, c.value, out)
@@ -121,8 +121,8 @@ func TestH72_Refused(t *testing.T) {
 	require.Empty(t, st.entries())
 }
 
-// TestFilesArePrivate: what an API answers can be anything, so only the owner can read the files
-// that are made. One that is there keeps its mode.
+// TestFilesArePrivate: only the owner can read the files that batch creates, since answers can
+// be anything. An existing file keeps its mode.
 func TestFilesArePrivate(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	page, trace := filepath.Join(t.TempDir(), "run.html"), filepath.Join(t.TempDir(), "run.json")
@@ -144,8 +144,8 @@ func TestFilesArePrivate(t *testing.T) {
 	}
 }
 
-// TestH72_NoRoom: a result that can't be written ends the run at once, though another request is
-// still under way, and the next run goes on.
+// TestH72_NoRoom: a result that can't be written ends the run at once, even while another
+// request is under way. The next run goes on.
 func TestH72_NoRoom(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {

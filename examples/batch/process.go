@@ -42,8 +42,8 @@ type batch struct {
 	soft    context.Context    // when it is done, no more lines are read
 	halt    context.CancelCauseFunc
 	outage  *outage
-	lines   *byteLimit // what is read, and has no result yet
-	answers *byteLimit // what is not written yet
+	lines   *byteLimit // lines that are read and have no result yet
+	answers *byteLimit // answers that are not written yet
 	tally   tally
 	used    atomic.Int64 // tokens, as the answers say
 	failure error        // what made the input end before its end
@@ -51,7 +51,7 @@ type batch struct {
 	refusals refusals
 
 	unfinished []scheduler.Unfinished // what a drain has left
-	leftover   map[string]outcome     // by name of the call: what has no result for the next run to find
+	leftover   map[string]outcome     // by the call's name: lines that are left to the next run
 }
 
 // outcome is what the scheduler says of a line.
@@ -80,7 +80,7 @@ func newBatch(ctx context.Context, cfg config, log io.Writer) (_ *batch, err err
 	if err = b.checkURLs(ctx); err != nil {
 		return nil, err
 	}
-	err = b.dropFailures() // when nothing else can stop the run any more
+	err = b.dropFailures() // last, since it changes the output
 	return b, err
 }
 
@@ -105,7 +105,7 @@ func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, err
 	b.sayWhatFailed()
 	err := b.run(hard)
 	if err == nil {
-		err = b.out.file.Sync() // some file systems tell only now that there was no room
+		err = b.out.file.Sync() // some file systems report only now that the disk is full
 	}
 	b.view.Stop()
 	if err := errors.Join(err, drawn()); err != nil {

@@ -13,7 +13,7 @@ import (
 type quota struct {
 	perMinute int64
 	auto      bool  // the server says how many; perMinute is for until it has
-	least     int64 // that perMinute may be
+	least     int64 // the smallest perMinute
 	burst     int64 // at once; 0 stands for what is usual
 }
 

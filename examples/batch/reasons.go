@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// reasons counts why lines have failed. It knows a bounded number of reasons, and counts others together.
+// reasons counts why lines have failed. It knows a bounded number of reasons, and counts all others
+// together.
 type reasons struct {
 	count  map[string]int
 	others int

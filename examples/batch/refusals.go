@@ -12,16 +12,16 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// refusals keeps back what may not be the line's own fault, until it is known whose it is: as soon as
-// another line is answered, a refusal is its line's result. If too many come in a row, the run stops.
+// refusals keeps back refusals that may not be their lines' fault. As soon as another line is
+// answered, they become results. If too many come in a row, the run stops.
 type refusals struct {
 	row      atomic.Int64 // refusals since a line was answered
 	kept     []outcome
-	answered bool // some line was, in this run
+	answered bool // a line was answered in this run
 }
 
-// count counts a final answer or failure. It stops the run at once: what comes next is sent already
-// when the outcome is taken.
+// count counts a final answer or failure. It stops the run itself, since more requests have gone
+// out by the time take gets the outcome.
 func (b *batch) count(err error) {
 	switch {
 	case err == nil:
@@ -31,14 +31,15 @@ func (b *batch) count(err error) {
 	}
 }
 
-// stopError is why a run has stopped by itself.
+// stopError is the reason why a run has stopped by itself.
 type stopError struct{ why error }
 
 func (e *stopError) Error() string { return e.why.Error() }
 
 func (e *stopError) Unwrap() error { return e.why }
 
-// stop ends the run early: nothing more is sent, and what has no result is left to the next run.
+// stop ends the run early. Nothing more is sent, and lines without a result are left to the next
+// run.
 func (b *batch) stop(why error) {
 	_ = b.s.Pause() // until the drain begins
 	b.halt(&stopError{why})
@@ -52,7 +53,8 @@ func (b *batch) stopping() (why *stopError) {
 	return nil
 }
 
-// take takes the outcome of a line: it is written, left to the next run, or kept back for now.
+// take writes the outcome of a line, leaves the line to the next run, or keeps the outcome
+// back.
 func (b *batch) take(res outcome) error {
 	switch {
 	case errors.Is(res.Err, scheduler.ErrClosed), errors.Is(res.Err, context.Canceled), errors.Is(res.Err, errLeft):
@@ -70,7 +72,8 @@ func (b *batch) take(res outcome) error {
 	return b.write(res)
 }
 
-// errRefused is why a run stops after too many refusals; which they were is said at the end.
+// errRefused is the reason to stop after too many refusals. The end of the run says which they
+// were.
 var errRefused = errors.New("too many refusals in a row")
 
 // leave leaves a line to the next run.
@@ -82,14 +85,14 @@ func (b *batch) write(res outcome) error {
 		res.Err = b.cfg.overBudget(res.Input, tooLong)
 	}
 	if err := b.out.write(resultOf(res.Input, res.Value, res.Err)); err != nil {
-		b.kill() // what is under way can't be written either
+		b.kill() // nor can those under way be written
 		return fmt.Errorf("writing a result: %w: the same command goes on once that is mended", err)
 	}
 	b.tally.count(res)
 	return nil
 }
 
-// writeRefusals makes what was kept back the lines' results.
+// writeRefusals writes what was kept back as the lines' results.
 func (b *batch) writeRefusals() error {
 	kept := b.refusals.kept
 	b.refusals.kept = nil
@@ -101,9 +104,9 @@ func (b *batch) writeRefusals() error {
 	return nil
 }
 
-// settleRefusals decides, when all is over, about what is kept back still. It is left to the next run if
-// this one was stopped. Otherwise it is about its line if some line was answered; what is about the URL
-// is so in any case, for the server has answered, and there were not many of them.
+// settleRefusals decides at the end about the refusals that are still kept back. If the run was stopped,
+// they are left to the next one. Otherwise they become results if a line was answered. Those about the
+// URL do in any case, since the server has answered and there were few of them.
 func (b *batch) settleRefusals() error {
 	all := b.refusals.kept
 	b.refusals.kept = nil
@@ -118,7 +121,7 @@ func (b *batch) settleRefusals() error {
 	return nil
 }
 
-// whyStopped returns what the user is told about a run that was stopped, or nil.
+// whyStopped returns the error for the user if the run was stopped, or nil.
 func (b *batch) whyStopped() error {
 	why := b.stopping()
 	switch kept := b.refusals.kept; {
@@ -130,7 +133,7 @@ func (b *batch) whyStopped() error {
 	return nil
 }
 
-// refusalText says which refusals have stopped a run, and what to do.
+// refusalText returns which refusals have stopped a run, and what to do.
 func refusalText(kept []outcome) string {
 	var why reasons
 	remedy := "mend -header or the account"
@@ -144,7 +147,8 @@ func refusalText(kept []outcome) string {
 		strings.Join(why.lines(), "\n  "), remedy)
 }
 
-// sayAway says that the server can't be reached, at the first probe and ever more rarely.
+// sayAway reports that the server can't be reached, at the first probe and then more and more
+// rarely.
 func (b *batch) sayAway(probe int, err error, wait time.Duration) {
 	if probe == 1 {
 		_ = b.s.Pause()
@@ -154,7 +158,7 @@ func (b *batch) sayAway(probe int, err error, wait time.Duration) {
 	}
 }
 
-// sayBack says that all goes on.
+// sayBack reports that the server is back.
 func (b *batch) sayBack(away time.Duration) {
 	if b.stopping() != nil {
 		return

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// refuseAll answers every request of a site the same, until it is told to let them through.
+// refuseAll answers every request of a site with the same refusal, until the site is opened.
 func (st *site) refuseAll(status int, body string, fields ...string) (asked *atomic.Int64) {
 	asked = new(atomic.Int64)
 	st.putInFront(func(w http.ResponseWriter, _ int) bool {
@@ -30,8 +30,8 @@ func (st *site) refuseAll(status int, body string, fields ...string) (asked *ato
 	return asked
 }
 
-// TestH78_RefusalsAreNotAnswers: what is wrong with the key, the account or the URL stops the run soon,
-// and once it is mended the same command answers every line.
+// TestH78_RefusalsAreNotAnswers: a bad key, account or URL stops the run soon. Once it is mended, the
+// same command answers every line.
 func TestH78_RefusalsAreNotAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		status int
@@ -69,7 +69,8 @@ func TestH78_RefusalsAreNotAnswers(t *testing.T) {
 	}
 }
 
-// TestFewRefusals: where the file is shorter than the row, it depends on what was refused.
+// TestFewRefusals: if a file has fewer lines than -stop-after, the outcome depends on the kind
+// of refusal.
 func TestFewRefusals(t *testing.T) {
 	st := newSite(t, generous, requests(3)...)
 	st.refuseAll(401, ``)
@@ -85,8 +86,8 @@ func TestFewRefusals(t *testing.T) {
 	require.NoError(t, sum.stopped)
 }
 
-// TestRefusalsBetweenAnswers: where other lines are answered, a refusal is its line's own, at the end of
-// the file, too; and the summary counts reasons.
+// TestRefusalsBetweenAnswers: if other lines are answered, a refusal is its line's result, even at the
+// end of the file. The summary counts reasons.
 func TestRefusalsBetweenAnswers(t *testing.T) {
 	st := newSite(t, generous, requests(60)...)
 	st.putInFront(func(w http.ResponseWriter, line int) bool {
@@ -106,7 +107,8 @@ func TestRefusalsBetweenAnswers(t *testing.T) {
 	r.requireNothingInHand(t)
 }
 
-// TestStopAfter: the row is as long as the command line says, and 0 makes every refusal an answer.
+// TestStopAfter: -stop-after sets the number of refusals in a row, and with 0 every refusal is an
+// answer.
 func TestStopAfter(t *testing.T) {
 	st := newSite(t, generous, requests(40)...)
 	asked := st.refuseAll(401, ``)
@@ -122,8 +124,8 @@ func TestStopAfter(t *testing.T) {
 	require.Contains(t, sum.String(), "\n  40 × 401 Unauthorized\n")
 }
 
-// TestTheDaysQuota: a server that wants to be left alone for longer than -max-server-wait is, and no
-// line is used up for it.
+// TestTheDaysQuota: a Retry-After above -max-server-wait stops the run, and no line fails because of
+// it.
 func TestTheDaysQuota(t *testing.T) {
 	for name, fields := range map[string][]string{
 		"seconds":     {"Retry-After", "28800"},
@@ -144,7 +146,7 @@ func TestTheDaysQuota(t *testing.T) {
 	}
 }
 
-// TestNoConnectionEver: a certificate that is not trusted, or a port that speaks no TLS, stays as it is.
+// TestNoConnectionEver: an untrusted certificate, or a port without TLS, is not waited for.
 func TestNoConnectionEver(t *testing.T) {
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -189,7 +191,8 @@ func TestMissingURL(t *testing.T) {
 	require.NoFileExists(t, st.out)
 }
 
-// TestFirstRequest: where the first request goes is said if -url has a path or a query, before it goes there.
+// TestFirstRequest: if -url has a path or a query, batch says where the first request goes before it sends
+// it.
 func TestFirstRequest(t *testing.T) {
 	for path, want := range map[string]string{
 		"/gateway/v1?api-version=7": "batch: the first request is POST %s/gateway/v1/things?api-version=…\n",
@@ -212,7 +215,8 @@ func TestFirstRequest(t *testing.T) {
 	}
 }
 
-// TestReasons: the summary names the most frequent, and bounds how many it counts at all.
+// TestReasons: the summary names the most frequent reasons, and the number of counted reasons
+// is bounded.
 func TestReasons(t *testing.T) {
 	var r reasons
 	for i := range 2 * mostReasons {

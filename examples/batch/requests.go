@@ -15,12 +15,12 @@ import (
 type input struct {
 	path string
 	file *os.File
-	copy string // the path of a pipe's copy, as long as it has one
+	copy string // the path of a pipe's copy, while it has one
 
-	total, last int // how many lines are not blank, and the number of the last of them
+	total, last int // how many lines are not blank, and the number of the last of these
 }
 
-// openInput opens the file of requests, or finds that it is a pipe.
+// openInput opens the file of requests, or detects that it is a pipe.
 func openInput(path string) (*input, error) {
 	fault := func(err error) (*input, error) { return nil, &fileError{"-in", path, reason(err)} }
 	info, err := os.Stat(path)
@@ -41,7 +41,7 @@ func openInput(path string) (*input, error) {
 
 func isPipe(info os.FileInfo) bool { return info.Mode()&os.ModeNamedPipe != 0 }
 
-// load copies a pipe, and counts the lines. It gives up when ctx is done.
+// load copies a pipe, and counts the lines, until ctx is done.
 func (in *input) load(ctx context.Context, log io.Writer) error {
 	if in.file == nil {
 		fmt.Fprintf(log, "batch: -in %s is a pipe: it is read to its end before anything is sent\n", terminal.Visible(in.path))
@@ -59,16 +59,16 @@ func (in *input) load(ctx context.Context, log io.Writer) error {
 	return err
 }
 
-// copyAside copies a pipe to a file of its own. When ctx is done it returns at once, even
-// while something blocks that can't be told to stop: the opening of a FIFO that has no
-// writer, or a read. That ends with the program, then.
+// copyAside copies a pipe to a file of its own. When ctx is done it returns at once, even if
+// the opening of a FIFO without a writer, or a read, blocks and can't be stopped. That
+// goroutine then ends with the program.
 func (in *input) copyAside(ctx context.Context) error {
 	to, err := os.CreateTemp("", "batch-in-*")
 	if err != nil {
 		return &fileError{"-in", in.path, fmt.Errorf("it is a pipe, and can't be copied to a file: %w", err)}
 	}
 	in.file = to
-	if os.Remove(to.Name()) != nil { // else the file has no name any more, and goes however the program ends
+	if os.Remove(to.Name()) != nil { // where it succeeds, the copy has no name and goes when the program ends
 		in.copy = to.Name()
 	}
 	over := make(chan error, 1)
@@ -76,7 +76,7 @@ func (in *input) copyAside(ctx context.Context) error {
 		from, err := os.Open(in.path)
 		if err == nil {
 			_, err = io.Copy(to, from)
-			_ = from.Close() // it was only read
+			_ = from.Close() // only read
 		}
 		over <- err
 	}()
@@ -91,8 +91,8 @@ func (in *input) copyAside(ctx context.Context) error {
 	}
 }
 
-// checkEncoding fails if the file is not in UTF-8 but in UTF-16. It has a mark at its beginning
-// that says so, or else a zero byte beside its first character, which JSON never has.
+// checkEncoding fails if the file is in UTF-16. Such a file begins with a mark, or has a zero
+// byte beside its first character, which JSON never has.
 func (in *input) checkEncoding() error {
 	var start [2]byte
 	if n, err := in.file.ReadAt(start[:], 0); n < len(start) {
@@ -108,13 +108,13 @@ func (in *input) checkEncoding() error {
 	return nil
 }
 
-// reader reads the file from its beginning.
+// reader returns a reader of the whole file.
 func (in *input) reader() io.Reader { return fromStart(in.file) }
 
-// fromStart reads a file from its beginning, wherever others read it or append to it.
+// fromStart returns a reader of the whole file, independent of the file's offset.
 func fromStart(f *os.File) io.Reader { return io.NewSectionReader(f, 0, math.MaxInt64) }
 
-// each calls f for every line that is not blank, until ctx is done: a file may be long.
+// each calls f for every line that is not blank, until ctx is done, since a file may be long.
 func (in *input) each(ctx context.Context, f func(*line) error) error {
 	var failed error
 	for l := range readLines(in.reader(), &failed) {
@@ -139,9 +139,9 @@ func (in *input) count(ctx context.Context) (n, last int, err error) {
 
 func (in *input) close() {
 	if in.file != nil {
-		_ = in.file.Close() // it was only read
+		_ = in.file.Close() // only read
 	}
 	if in.copy != "" {
-		_ = os.Remove(in.copy) // a copy in the folder for such files
+		_ = os.Remove(in.copy) // the copy is only a temporary file
 	}
 }

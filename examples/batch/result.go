@@ -23,13 +23,13 @@ type failure struct {
 	Message string `json:"message"`
 }
 
-// maxResult bounds a line of results. An answer of the longest kind that is kept as text has twice
-// its bytes.
+// maxResult bounds a line of results. The longest answer takes twice its bytes when it is kept as
+// text.
 const maxResult = 3 * maxBody
 
-// encode makes a line of a result that a later run can read again, whatever the answer is.
-// JSON that is nested too deep for a reader of the whole line is kept as text. What can't be
-// kept either way becomes an error of that line, which is shorter.
+// encode returns a result as a line that a later run can read again. JSON that is nested too
+// deep to be read within the line is kept as text. If that fails too, the line gets a shorter
+// error instead.
 func (r *result) encode(most int) ([]byte, error) {
 	text, err := r.line(most)
 	if err != nil && r.Response != nil {
@@ -46,7 +46,7 @@ func (r *result) encode(most int) ([]byte, error) {
 	return text, err
 }
 
-// line encodes a result as it is, and fails if it can't be read again.
+// line encodes a result unchanged, and fails if the line can't be read again.
 func (r *result) line(most int) ([]byte, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -63,14 +63,14 @@ func (r *result) line(most int) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// entry is what a later run needs to know of a result. It has none of the answer's body, of
-// which there may be more than memory holds.
+// entry is the part of a result that a later run needs. It leaves out the answers' bodies,
+// which may be more than memory holds.
 type entry struct {
 	ID    string   `json:"id"`
 	Error *failure `json:"error"`
 
-	text   []byte // the line itself; the next one overwrites it
-	number int    // of the line of the input, by the id
+	text   []byte // the line itself, until the next is read
+	number int    // of the input's line, from the id
 	hash   uint32
 }
 

@@ -12,11 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// nested is JSON of arrays in arrays.
+// nested returns JSON of nested arrays.
 func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
 
-// TestH75_DeepAnswers: an answer that is nested as deep as JSON is read at all would be too deep
-// within a result, so it is kept as text. The output can be read again, and every answer is in it.
+// TestH75_DeepAnswers: an answer with the deepest readable JSON would be too deep within a result,
+// so it is kept as text. The output can be read again and has every answer.
 func TestH75_DeepAnswers(t *testing.T) {
 	const shallowest = 9996
 	st := newSite(t, generous, requests(7)...)
@@ -48,8 +48,7 @@ func TestH75_DeepAnswers(t *testing.T) {
 	require.Equal(t, counts{answered: 7}, sum.counts)
 }
 
-// TestH75_LongResult: a result that is too long for a later run to read becomes an error of
-// its line.
+// TestH75_LongResult: a result that is too long to be read again becomes an error of its line.
 func TestH75_LongResult(t *testing.T) {
 	r := &result{ID: "1-00000001", CustomID: "a", Response: &response{StatusCode: 200, Body: json.RawMessage(strings.Repeat("1", 200))}}
 	text, err := r.encode(300)
@@ -60,8 +59,8 @@ func TestH75_LongResult(t *testing.T) {
 	require.JSONEq(t, `{"id":"1-00000001","custom_id":"","response":null,"error":{"message":"the result can't be kept: it has 290 bytes: 200 are the most that are read again"}}`, string(text))
 }
 
-// TestH75_WholeLineWithoutEnd: a last result of which only the line end is missing is not paid
-// for again, and neither joined to the next.
+// TestH75_WholeLineWithoutEnd: a last result without its line end is not paid for again, nor
+// joined to the next.
 func TestH75_WholeLineWithoutEnd(t *testing.T) {
 	lines := requests(4)
 	st := newSite(t, generous, lines[:2]...)

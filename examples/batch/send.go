@@ -18,18 +18,18 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// maxBody is the most that -max-answer may be, in bytes.
+// maxBody is the largest -max-answer in bytes.
 const maxBody = mostMebibytes * mebibyte
 
 // sender makes attempts.
 type sender struct {
-	transport *http.Transport // without a client: that would follow redirects, which have not paid
+	transport *http.Transport // without a client, which would follow unpaid redirects
 	fresh     *http.Transport // uses each connection once
 	headers   http.Header
 	timeout   time.Duration
 	maxAnswer int64           // bytes
-	attempts  context.Context // when it is done, those that run are given up
-	refused   atomic.Int64    // 429s seen
+	attempts  context.Context // when it is done, running attempts are given up
+	refused   atomic.Int64    // how many answers were 429
 	reached   atomic.Bool     // a connection was made once
 }
 
@@ -41,17 +41,17 @@ func newSender(cfg config, attempts context.Context) *sender {
 	return &sender{transport: transport, fresh: fresh, headers: cfg.headers, timeout: cfg.timeout, maxAnswer: cfg.maxAnswer, attempts: attempts}
 }
 
-// reply is what came of an attempt.
+// reply is the outcome of an attempt.
 type reply struct {
 	answer *response            // nil if there is an error
-	seen   headers.Observations // what the answer says of the server's limits
+	seen   headers.Observations // the server's limits, as the answer tells them
 	err    error
-	sends  int  // how often the request went out: net/http sends some once more by itself
+	sends  int  // how often the request went out, since net/http sends some again by itself
 	away   bool // no connection could be made, and that may pass
 }
 
-// send makes one attempt. If the server has closed a connection that was idle, which shows only when a
-// request goes out on it, the request goes out once more, on a new one.
+// send makes one attempt. If the request is lost because the server has closed an idle connection, it
+// goes out once more on a new one.
 func (s *sender) send(l *line) reply {
 	r, stale := s.once(l, s.transport)
 	if stale {
@@ -62,7 +62,7 @@ func (s *sender) send(l *line) reply {
 	return r
 }
 
-// once sends a request, and reports whether it was lost with a connection that was idle before.
+// once sends a request, and reports whether it was lost with an idle connection.
 func (s *sender) once(l *line, transport *http.Transport) (r reply, stale bool) {
 	ctx, cancel := context.WithTimeout(s.attempts, s.timeout)
 	defer cancel()
@@ -88,7 +88,7 @@ func (s *sender) once(l *line, transport *http.Transport) (r reply, stale bool) 
 	if err != nil && res.StatusCode/100 == 2 {
 		return reply{err: err, seen: seen}, false
 	}
-	answer, err := s.judge(res, body, seen) // a refusal stays one if it is too long to be kept
+	answer, err := s.judge(res, body, seen) // a refusal that is too long to be kept stays a refusal
 	return reply{answer: answer, err: err, seen: seen}, false
 }
 
@@ -99,7 +99,7 @@ func (s *sender) request(ctx context.Context, l *line) (*http.Request, error) {
 	}
 	req.Header = s.headers.Clone()
 	if host := req.Header.Get("Host"); host != "" {
-		req.Host = host // where net/http looks for it
+		req.Host = host // net/http takes it from here
 	}
 	if req.Header.Get("Content-Type") == "" && len(l.body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
@@ -112,10 +112,11 @@ func (s *sender) request(ctx context.Context, l *line) (*http.Request, error) {
 	return req, nil
 }
 
-// sends counts how often a request goes out. Its fields may be written after the answer is there.
+// sends counts how often a request goes out. Its fields may still be written after the answer has
+// come.
 type sends struct {
 	connected atomic.Bool
-	reused    atomic.Bool // the latest connection, and no answer has begun on it
+	reused    atomic.Bool // of the latest connection: used before, and no answer has begun on it
 	wrote     atomic.Bool
 	times     atomic.Int32
 }
@@ -134,8 +135,8 @@ func (s *sends) trace() *httptrace.ClientTrace {
 	}
 }
 
-// failure returns what a request without an answer means: that no connection could be made, that
-// none ever will be, or that it may work the next time.
+// failure returns the reply to a request without an answer. Either no connection could be made,
+// or none ever will be, or another attempt may work.
 func (s *sender) failure(ctx context.Context, err error, connected bool) reply {
 	var certificate *tls.CertificateVerificationError
 	var name *net.DNSError
@@ -144,8 +145,8 @@ func (s *sender) failure(ctx context.Context, err error, connected bool) reply {
 		return reply{err: s.late(ctx, err)}
 	case s.attempts.Err() != nil:
 		return reply{err: err}
-	case errors.As(err, &certificate), errors.As(err, new(tls.RecordHeaderError)), // it does not speak TLS at all
-		errors.As(err, &name) && name.IsNotFound && !s.reached.Load(): // a typing error, probably
+	case errors.As(err, &certificate), errors.As(err, new(tls.RecordHeaderError)), // the server does not speak TLS
+		errors.As(err, &name) && name.IsNotFound && !s.reached.Load(): // probably a typing error
 		return reply{err: &unreachable{err}}
 	}
 	return reply{err: s.late(ctx, err), away: true}
@@ -156,7 +157,7 @@ type unreachable struct{ error }
 
 func (e *unreachable) Unwrap() error { return e.error }
 
-// late marks an error as worth a retry, and says if it was -timeout that ended the attempt.
+// late marks an error as worth a retry. If -timeout has ended the attempt, the error says so.
 func (s *sender) late(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && s.attempts.Err() == nil {
 		err = fmt.Errorf("not over after %v (-timeout): %w", s.timeout, err)
@@ -164,14 +165,14 @@ func (s *sender) late(ctx context.Context, err error) error {
 	return retry.Transient(err)
 }
 
-// tooLongError is about an answer.
+// tooLongError is the error of an answer longer than -max-answer.
 type tooLongError struct{ most int64 }
 
 func (e *tooLongError) Error() string {
 	return fmt.Sprintf("the answer is longer than %d MiB, which -max-answer allows: raise it, or ask for less", e.most/mebibyte)
 }
 
-// read reads an answer as it will stand in the result.
+// read reads an answer in the form that it has in the result.
 func (s *sender) read(res *http.Response) (json.RawMessage, error) {
 	if res.ContentLength > s.maxAnswer {
 		return nil, &tooLongError{s.maxAnswer}
@@ -186,7 +187,7 @@ func (s *sender) read(res *http.Response) (json.RawMessage, error) {
 	return asJSON(body), nil
 }
 
-// judge says what an answer means.
+// judge returns the answer, or the error that it stands for.
 func (s *sender) judge(res *http.Response, body json.RawMessage, seen headers.Observations) (*response, error) {
 	answer := response{StatusCode: res.StatusCode, Body: body}
 	said := readError(body)
@@ -206,7 +207,7 @@ func (s *sender) judge(res *http.Response, body json.RawMessage, seen headers.Ob
 	if wait, ok := headers.RetryInfo(body); ok && v.Retryable() {
 		v.Wait = max(v.Wait, wait)
 	}
-	if !v.Retryable() || noCredit[wrong.code] { // waiting doesn't pay bills
+	if !v.Retryable() || noCredit[wrong.code] { // waiting does not pay bills
 		return nil, wrong
 	}
 	return nil, v.Mark(wrong)

@@ -17,7 +17,7 @@ type summary struct {
 	elapsed    time.Duration
 	perRequest events.Times // what a request of this run has spent its time on; a mean
 	left       leftovers    // of a drain
-	stopped    error        // why the run has stopped by itself; nil if it has not
+	stopped    error        // why the run has stopped by itself, or nil
 	reasons    reasons      // why lines have failed
 }
 
@@ -42,7 +42,7 @@ func audit(in *input, out *output) (summary, error) {
 	results := make([]uint32, last+1) // by line number: the hash of a result
 	_, err = readResults(fromStart(out.file), func(e *entry) {
 		switch {
-		case e.number > last: // of no line
+		case e.number > last: // the input has no such line
 		case results[e.number] != 0:
 			sum.duplicated++
 		case e.Error == nil:
@@ -52,7 +52,7 @@ func audit(in *input, out *output) (summary, error) {
 			results[e.number] = e.hash
 			sum.failed++
 			var r result
-			_ = json.Unmarshal(e.text, &r) // it was read once before
+			_ = json.Unmarshal(e.text, &r) // was read once before
 			sum.reasons.add(r.reason())
 		}
 	})

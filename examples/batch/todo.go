@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// todo yields the lines that are not answered yet, until the run is to read no more. It reads no
-// further than so many bytes ahead.
+// todo yields the lines that are not answered yet, until the run stops reading. It reads only a
+// bounded number of bytes ahead.
 func (b *batch) todo() iter.Seq[*line] {
 	return func(yield func(*line) bool) {
 		told := false
@@ -42,15 +42,15 @@ func (b *batch) todo() iter.Seq[*line] {
 	}
 }
 
-// parse makes a request of a line, and keeps no more of the line than that needs.
+// parse makes a request of a line, and keeps only what that needs.
 func (b *batch) parse(l *line) {
 	l.parse(b.cfg.in, b.cfg.url)
 	l.text = nil // the body may be the same bytes
 	l.held = int64(len(l.body))
 }
 
-// sayFirst says where the first request goes if that is not plain from the input: else a wrong -url
-// would only show in answers.
+// sayFirst says where the first request goes, if the input does not show it. Otherwise a wrong -url
+// would show only in answers.
 func (b *batch) sayFirst(l *line) {
 	if u := b.cfg.url; u != nil && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "") {
 		b.say(fmt.Sprintf("the first request is %s %s", l.method, hidden(l.url)))

@@ -124,7 +124,7 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
-// TestH71_PictureInALine: a picture is sent under a budget that its characters would overrun, if they were text.
+// TestH71_PictureInALine: a picture is sent although its characters, counted as text, would exceed the budget.
 func TestH71_PictureInALine(t *testing.T) {
 	const picture = `{"max_tokens":100,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}}]}]}`
 	st := newSite(t, generous, fmt.Sprintf(picture, strings.Repeat("A", 900_000)))
@@ -149,7 +149,7 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
-// TestConsumed: answers are read as ratehttp reads them, also those that came as a stream.
+// TestConsumed: batch reads answers like ratehttp, including streams.
 func TestConsumed(t *testing.T) {
 	for answer, want := range map[string]int64{
 		`{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":8}}`:                  8,

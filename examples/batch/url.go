@@ -11,10 +11,10 @@ import (
 // errNoBase is why a line without a whole URL can't be sent.
 var errNoBase = errors.New("and there is no -url to complete it")
 
-// join returns the URL that a line's request goes to. A line without a url goes to -url itself.
-// A whole URL stays as it is. Any other path is put after the path of -url; what -url ends with and
-// the line's path begins with, such as /v1, stands there once. The query of -url goes along, except
-// for what the line's own query has by the same name.
+// join returns the URL of a line's request. A line without a url goes to -url itself. A whole URL
+// stays as it is. Any other path is appended to the path of -url, and an overlap of the two, such
+// as /v1, appears once. The query of -url is added, except for parameters that the line's own query
+// has.
 func join(base, target *url.URL) *url.URL {
 	if base == nil || target.Scheme != "" || target.Host != "" {
 		if base != nil {
@@ -38,7 +38,8 @@ func join(base, target *url.URL) *url.URL {
 	return base.ResolveReference(&whole)
 }
 
-// shared returns the length of the longest end of before, in whole segments, that path begins with.
+// shared returns the length of the longest overlap, in whole segments, of before's end and path's
+// beginning.
 func shared(before, path string) int {
 	for i := range len(before) {
 		if end := before[i:]; end[0] == '/' && strings.HasPrefix(path+"/", end+"/") {
@@ -48,7 +49,7 @@ func shared(before, path string) int {
 	return 0
 }
 
-// mergeQueries returns a line's query and of the other what the line does not set itself.
+// mergeQueries returns a line's query plus the parameters of other that the line does not set.
 func mergeQueries(own, other string) string {
 	var parts, names []string
 	if own != "" {
@@ -79,8 +80,8 @@ var (
 	valueOf = regexp.MustCompile(`=[^&#]*`)
 )
 
-// hidden returns a URL without what may be a key, which are the values of its query and its user. The URL
-// need not be a valid one.
+// hidden returns a URL without its user and the values of its query, which may be keys. The URL need not
+// be valid.
 func hidden(address string) string {
 	address = userOf.ReplaceAllString(address, "//…@")
 	if at := strings.IndexByte(address, '?'); at >= 0 {
@@ -89,7 +90,7 @@ func hidden(address string) string {
 	return address
 }
 
-// cause returns what is wrong without the URL that it is wrong with: that may have a key in it.
+// cause returns what is wrong with a URL, without the URL, which may have a key in it.
 func cause(err error) error {
 	if wrong := new(url.Error); errors.As(err, &wrong) {
 		return wrong.Err

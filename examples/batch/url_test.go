@@ -43,7 +43,7 @@ func parsed(t *testing.T, address string) *url.URL {
 	return u
 }
 
-// TestHidden: no part of a URL that may be a key is shown, be the URL a valid one or not.
+// TestHidden: no part of a URL that may be a key is shown, whether or not the URL is valid.
 func TestHidden(t *testing.T) {
 	for address, want := range map[string]string{
 		"https://x.example.com/a?key=s3cret&api-version=7&flag#part": "https://x.example.com/a?key=…&api-version=…&flag#part",

@@ -20,7 +20,8 @@ type request struct {
 	Body json.RawMessage
 }
 
-// readRequests reads a file of requests, and returns its text as well: a pipe can't be read again.
+// readRequests reads a file of requests. It also returns the text, since a pipe can't be read
+// again.
 func readRequests(path string) (all []request, text []byte, err error) {
 	if text, err = os.ReadFile(path); err != nil {
 		return nil, nil, err

@@ -103,8 +103,8 @@ func serve(cfg strict.Config, addr, addrFile, logFile string) error {
 	return nil
 }
 
-// publish writes the URL in one step, so a reader that finds the file finds all of it. The file is
-// replaced by a new one, which neither a device nor the log would survive.
+// publish writes the URL in one step, so that a reader never finds part of it. It replaces the
+// file, which neither a device nor the log would survive.
 func publish(file, url, logFile string) error {
 	if file == "" {
 		return nil

@@ -12,8 +12,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestPublish: the URL's file is replaced, and nothing else is: no socket or device, not the log,
-// and no other file in the folder.
+// TestPublish: only the URL's file is replaced: no socket or device, not the log, and no other
+// file in the folder.
 func TestPublish(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{"url", "url.tmp", "log"} {
