@@ -202,20 +202,6 @@ func (d *dumb) handedOver(at time.Duration) {
 	}
 }
 
-// wake is when something will happen by itself.
-func (d *dumb) wake() time.Duration {
-	at := d.climbs
-	if d.pausedTill > 0 {
-		at = min(at, d.pausedTill)
-	} else if len(d.queue) > 0 && d.hasSlot() {
-		at = min(at, max(d.earliest, d.ready(d.queue[0].costs)))
-	}
-	if next := d.nextDue(); next != nil {
-		at = min(at, next.due)
-	}
-	return at
-}
-
 // settle does all that is possible at this instant. If then every slot is held by a call that
 // waits for one made inside it, the newest queued one of those is ended.
 func (d *dumb) settle() {
