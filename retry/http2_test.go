@@ -100,6 +100,8 @@ func TestNotProcessed(t *testing.T) {
 		{op("dial", errPlain), true},
 		{fmt.Errorf("call 7: %w", get(op("dial", errPlain))), true},
 		{retry.Transient(op("dial", errPlain)), true},
+		{StreamError{3, 7, nil}, true},
+		{StreamError{3, 8, nil}, false},
 		{op("read", op("dial", errPlain)), false},
 		{errors.Join(op("read", errPlain), op("dial", errPlain)), false},
 		{errors.Join(StreamError{1, 2, nil}, StreamError{3, 7, nil}), false},

@@ -136,3 +136,9 @@ func (e *endedError) Error() string {
 }
 
 func (e *endedError) Unwrap() []error { return []error{e.reason, e.last} }
+
+// Timeout is what a [net/url.Error] around it asks for. The last attempt's error does not count.
+func (e *endedError) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(e.reason, &t) && t.Timeout()
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -27,6 +28,14 @@ func TestVisible(t *testing.T) {
 	require.Equal(t, `a\r\n\tb`, Visible("a\r\n\tb"))
 	for _, same := range []string{"", "日本語 é – \\x1b", "👩‍👩‍👧", "\ufffd", "שלום"} {
 		require.Equal(t, same, Visible(same))
+	}
+	for r := range rune(unicode.MaxRune + 1) {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		obeyed := r < 0x20 || r >= 0x7f && r < 0xa0 || r == 0x61c || r == 0x200e || r == 0x200f ||
+			r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+		require.Equal(t, obeyed, Visible(string(r)) != string(r), "%U", r)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		s := string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")) + rapid.String().Draw(t, "text")

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -206,25 +208,57 @@ func TestH13_DeadlineTellsOfTheRefusal(t *testing.T) {
 	require.ErrorContains(t, err, "429 Too Many Requests")
 }
 
-// TestH13_TimeoutStaysATimeout: a timeout that is joined with a refusal is still a timeout.
+// TestH13_TimeoutStaysATimeout: a deadline that is joined with a refusal is still a timeout, and a cancellation that is joined with a
+// timeout is still none.
 func TestH13_TimeoutStaysATimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := open(t, scheduler.Config{})
-		attempts := 0
-		base := roundTrip(func(req *http.Request) (*http.Response, error) {
-			if attempts++; attempts == 1 {
-				return &http.Response{StatusCode: 429, Status: "429 Too Many Requests", Body: http.NoBody}, nil
-			}
-			<-req.Context().Done()
-			return nil, req.Context().Err()
+	refusal := func() (*http.Response, error) {
+		return &http.Response{StatusCode: 429, Status: "429 Too Many Requests", Body: http.NoBody}, nil
+	}
+	late := func() (*http.Response, error) { return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded} }
+	for name, c := range map[string]struct {
+		first  func() (*http.Response, error)
+		queued bool // when the context ends; else the second attempt is under way
+		ends   error
+	}{
+		"a deadline after a refusal":                   {refusal, false, context.DeadlineExceeded},
+		"a deadline after a refusal, in the queue":     {refusal, true, context.DeadlineExceeded},
+		"a cancellation after a timeout":               {late, false, context.Canceled},
+		"a cancellation after a timeout, in the queue": {late, true, context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := open(t, scheduler.Config{MaxInFlight: 1})
+				first := true
+				base := roundTrip(func(req *http.Request) (*http.Response, error) {
+					if first {
+						first = false
+						if c.queued {
+							_, err := s.Reserve(t.Context()) // gets the slot after this attempt, and keeps it
+							require.NoError(t, err)
+						}
+						return c.first()
+					}
+					<-req.Context().Done()
+					return nil, req.Context().Err()
+				})
+				ctx, cancel := context.WithCancel(t.Context())
+				if c.ends == context.DeadlineExceeded {
+					ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+				} else {
+					time.AfterFunc(time.Minute, cancel)
+				}
+				defer cancel()
+				_, err := client(t, &ratehttp.Transport{Scheduler: s, Base: base}).Do(request(t, "GET", "http://example.com/", "").WithContext(ctx))
+				var failed *url.Error
+				require.ErrorAs(t, err, &failed)
+				require.Equal(t, c.ends == context.DeadlineExceeded, failed.Timeout())
+				require.ErrorIs(t, err, c.ends)
+				if res, last := c.first(); res != nil {
+					require.ErrorAs(t, err, new(*ratehttp.StatusError))
+				} else {
+					require.ErrorIs(t, err, errors.Unwrap(last))
+				}
+			})
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		_, err := client(t, &ratehttp.Transport{Scheduler: s, Base: base}).Do(request(t, "GET", "http://example.com/", "").WithContext(ctx))
-		var failed *url.Error
-		require.ErrorAs(t, err, &failed)
-		require.True(t, failed.Timeout())
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorAs(t, err, new(*ratehttp.StatusError))
-	})
+	}
 }
