@@ -218,12 +218,24 @@ func TestHostHeader(t *testing.T) {
 	require.Equal(t, "me", user)
 }
 
-// TestTimeoutSaysSo: the error of an attempt that took too long names -timeout.
+// TestTimeoutSaysSo: the error of an attempt that took too long names -timeout. That of one that failed sooner or was interrupted does not.
 func TestTimeoutSaysSo(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	late, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
-	s := sender{attempts: t.Context(), timeout: time.Minute}
-	err := s.late(ctx, errors.New("EOF"))
-	require.EqualError(t, err, "not over after 1m0s (-timeout): EOF")
-	require.True(t, retry.Classify(err).Retryable())
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		attempts, attempt context.Context
+		want              string
+	}{
+		{t.Context(), late, "not over after 1m0s (-timeout): EOF"},
+		{t.Context(), t.Context(), "EOF"},
+		{t.Context(), interrupted, "EOF"},
+		{interrupted, late, "EOF"},
+	} {
+		s := sender{attempts: c.attempts, timeout: time.Minute}
+		err := s.late(c.attempt, errors.New("EOF"))
+		require.EqualError(t, err, c.want)
+		require.True(t, retry.Classify(err).Retryable())
+	}
 }
