@@ -76,7 +76,7 @@ type trail struct {
 	spent   events.Times // up to when its state began; Queue still has Tokens and Slot in it
 
 	// The runner's.
-	reply  chan reply // Do's; nil if nobody waits
+	reply  chan reply // Do's; nil if no caller waits
 	made   int32      // attempts started
 	pinned bool       // the core may look at it when it is over: it is not used again
 }

@@ -31,32 +31,31 @@ type flagGroup struct {
 
 var flagGroups = []flagGroup{
 	{"Input and output", "", []string{"in", "out", "again"}},
-	{"The server", `A line's url is put after the path of -url: /chat/completions and /v1/chat/completions
-both become https://api.openai.com/v1/chat/completions if -url is https://api.openai.com/v1,
-for what -url ends with and the line begins with stands there once. The query of -url, such as
-?api-version=…, goes along. A line's url that is whole, https:// included, stays as it is. If
--url has a path or a query, batch says where the first request goes before it goes there.
+	{"The server", `A line's url is appended to the path of -url, and an overlap of the two appears once:
+/chat/completions and /v1/chat/completions both become https://api.openai.com/v1/chat/completions
+if -url is https://api.openai.com/v1. The query of -url, such as ?api-version=…, is added. A
+line's url with a scheme and a host stays as it is. If -url has a path or a query, batch says
+where the first request goes before it sends it.
 `, []string{"url", "header", "timeout", "max-answer"}},
 	{"Budgets", `With -tpm, a line costs a token for every four bytes of its body (1000 at most for an image
-in it) and as many as its answers may have, by max_tokens and its like, and n; once it is
-answered, what its "usage" says. One that costs more than the budget ever holds is not sent.
-The server's header fields are listened to: if less is left than batch thinks, batch
-slows down. With auto, the limit itself is the server's, and what is left is what it
-says, be it less or more. Until its first answer, that is 60 requests a minute and
-10000 tokens a minute.
+in it) and as many as its answers may have (max_tokens and the like, times n). Once it is
+answered, its cost is corrected to its "usage". A line that costs more than the budget ever
+holds is not sent. If the server's header fields say that less is left than batch thinks,
+batch slows down. With auto, the limit and what is left are the server's, be it less or more.
+Until its first answer, that is 60 requests a minute and 10000 tokens a minute.
 `, []string{"rpm", "burst", "tpm", "token-burst", "in-flight"}},
 	{"Retries", `429 is retried when the server says so, in a header field or in its body; 5xx, lost connections
 and answers of 200 with an error inside are retried after a growing wait. Other answers are
 final. A line that cannot be read becomes a result with an error.
 `, []string{"retries", "backoff", "max-backoff", "max-server-wait"}},
 	{"Stopping", `Stop it at any time, in any way, and run the same command again: it goes on where it
-was. Ctrl-C has it read no more and finish what it has accepted, for as long as -drain
-says; a second one stops it at once.
+was. After Ctrl-C it reads no more lines and finishes those that it has accepted, for as long
+as -drain says. A second Ctrl-C stops it at once.
 A refusal of the key or the account (401, 402, 403, 407, no credit) or of the URL (404, 405, a
 redirect, a certificate) is a line's answer only if other lines are answered. After -stop-after
 of them in a row the run stops, and their lines are left to the next run. So is everything when
 the server asks for a longer wait than -max-server-wait. While no connection can be made, one
-request at a time finds out whether the server is back, and no line loses a retry.
+request at a time probes whether the server is back, and no line loses a retry.
 `, []string{"stop-after", "max-away", "drain"}},
 	{"What happened", "", []string{"report", "trace"}},
 }

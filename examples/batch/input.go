@@ -83,7 +83,7 @@ func (l *line) request(base *url.URL) error {
 	}
 	u, err := url.Parse(target)
 	if err != nil {
-		return fmt.Errorf("url %q is not one: %w", hidden(target), cause(err))
+		return fmt.Errorf("url %q is not valid: %w", hidden(target), cause(err))
 	}
 	u = join(base, u)
 	if !absolute(u) && u.Scheme == "" && base == nil {

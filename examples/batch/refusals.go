@@ -154,7 +154,7 @@ func (b *batch) sayAway(probe int, err error, wait time.Duration) {
 		_ = b.s.Pause()
 	}
 	if probe&(probe-1) == 0 {
-		b.say(fmt.Sprintf("the server can't be reached (%v): nothing is sent but one request at a time, to see whether it is back; no line loses a retry by it; try %d is in %v", short(err.Error()), probe, wait.Round(time.Millisecond)))
+		b.say(fmt.Sprintf("the server can't be reached (%v): one request at a time probes whether it is back, and no line loses a retry; try %d is in %v", short(err.Error()), probe, wait.Round(time.Millisecond)))
 	}
 }
 
