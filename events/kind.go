@@ -20,7 +20,7 @@ const (
 	_           Kind = iota
 	Queued           // waits for tokens: Position, Wait
 	Granted          // its tokens are paid, at this very instant of the account
-	Started          // its function is about to run
+	Started          // its function is about to run; a reservation has none, and so has a request of ratehttp
 	Retrying         // the attempt failed and will be made again: Delay, Err
 	Succeeded        // the function returned nil
 	Failed           // an error that is not retried, a panic or a Goexit, a cost above a lowered capacity: Err

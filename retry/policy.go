@@ -51,7 +51,7 @@ type Policy struct {
 	FullJitter bool
 
 	// MaxServerWait is the longest wait that is accepted from a server (Retry-After). A call that is told to
-	// wait longer ends with a [WaitTooLongError]. The spread of [Policy.ServerWait] comes on
+	// wait longer ends with a [WaitTooLongError], and a scheduler holds its other calls for MaxServerWait. The spread of [Policy.ServerWait] comes on
 	// top. Zero means 2 minutes; None accepts no server wait, so that any ends the call.
 	MaxServerWait time.Duration
 

@@ -82,7 +82,7 @@ type Config struct {
 
 	// Logger gets a line for every retry, server's wait, pause and its end, change of an
 	// adaptive rate and exhausted call, and for the end of the scheduler, from a goroutine
-	// of its own. The message is the name of the [events.Kind], at level Info; a server's
+	// of its own: what it has not written when the program exits is lost. The message is the name of the [events.Kind], at level Info; a server's
 	// wait, which holds up everybody, is a Warn, and an exhausted call an Error. The keys
 	// are seq, call, attempt, max_attempts, name, delay, available, rate and err, as far
 	// as they mean something, and missed where events were lost. A handler that panics loses

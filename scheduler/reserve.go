@@ -30,7 +30,7 @@ var (
 	errNilErr  = errors.New("scheduler: nothing to retry: the error is nil, and Done takes a success")
 )
 
-var errWatchedReserve = errors.New("scheduler: OnProgress is not for Reserve: ask the Reservation for its Estimate")
+var errWatchedReserve = errors.New("scheduler: OnProgress is not for reservations, such as requests of ratehttp: ask a Reservation for its Estimate, or Subscribe")
 
 // Reserve takes a place in the queue for work that the caller will do itself, and
 // returns at once (see [Scheduler.Submit] for the one exception). The place is lost

@@ -39,7 +39,7 @@ type Runner interface {
 // mock of its own: for every timer that no function waits for, such as a ticker's or another scheduler's, Advance waits
 // for one function too few.
 //
-// It panics if d is negative, if s is not on this mock, and if s keeps asking to be woken at an instant that has come already.
+// It panics if d is negative, if it finds that s is on another clock, and if s keeps asking to be woken at an instant that has come already.
 func Advance(s Syncer, mock *Mock, d time.Duration) {
 	if d < 0 {
 		panic(fmt.Sprintf("clocktest: Advance(%v) would move the clock back: that is what Rewind is for", d))

@@ -22,8 +22,8 @@
 // for a retry frees the slot at once.
 //
 // With MaxInFlight, a request made inside a call of the same scheduler needs a slot of its own. If all slots are held by calls that wait
-// for such requests, there is a deadlock. Use a separate scheduler for the requests or for the calls. If the request has the call's
-// context, it ends with a [scheduler.DeadlockError] instead.
+// for such requests, there is a deadlock. Use a separate scheduler for the requests or for the calls. If the call is submitted, streamed
+// or has a [scheduler.Cost], and the request has its context, the request ends with a [scheduler.DeadlockError] instead.
 //
 // # What is tried again
 //

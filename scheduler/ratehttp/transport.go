@@ -49,7 +49,8 @@ type Transport struct {
 
 	// ErrorWhenExhausted has RoundTrip return the scheduler's error when retrying is over, such as a
 	// [retry.ExhaustedError] that wraps a [StatusError], and close the body. False means the last response, as a client without
-	// retries would have it, with its body to be read.
+	// retries would have it, with its body to be read. A response after which the request may not be sent again (see Repeatable) is
+	// returned in any case.
 	ErrorWhenExhausted bool
 }
 
