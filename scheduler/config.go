@@ -62,6 +62,8 @@ type Config struct {
 	// derived from it, it ends with a [DeadlockError] instead. A deadlock is not seen if the
 	// inner call has another context or is submitted, if the outer call is a Do without [Cost]
 	// or [CostOf], which has no context of its own, or if two schedulers wait for each other.
+	// A call with the outer call's context counts as waited for until it ends, also a
+	// reservation: give it another context if the outer call does not wait for it.
 	MaxInFlight int
 
 	// MaxQueued is the most calls that may wait for their first attempt at the same

@@ -106,7 +106,6 @@ func (s *Scheduler) SetMaxInFlight(n int) error {
 	}
 	return s.control(func(o *owner, now time.Duration) error {
 		o.core.setMaxInFlight(now, n)
-		s.capped.Store(n > 0)
 		return nil
 	})
 }

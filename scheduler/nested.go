@@ -37,9 +37,6 @@ type insideKey struct{ s *Scheduler }
 // nest links c to the call of the same scheduler inside which it is made. Use it only if the
 // caller waits for c.
 func (s *Scheduler) nest(c *call, ctx context.Context) {
-	if !s.capped.Load() {
-		return
-	}
 	a, _ := ctx.Value(insideKey{s}).(*attempt)
 	if a == nil {
 		return

@@ -137,6 +137,12 @@ func TestH62_CapSetLater(t *testing.T) {
 		h := submit(t, s, func(ctx context.Context) error { return s.Do(ctx, nothing) })
 		require.ErrorIs(t, settled(h), scheduler.ErrDeadlock)
 	})
+	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
+		h := submit(t, s, func(ctx context.Context) error { return s.Do(ctx, nothing) })
+		time.Sleep(1500 * time.Millisecond) // the outer call runs, the inner one waits for a token
+		require.NoError(t, s.SetMaxInFlight(1))
+		require.ErrorIs(t, settled(h), scheduler.ErrDeadlock)
+	})
 }
 
 // H62: a call on the fast path holds a slot without waiting for another call, so there is no

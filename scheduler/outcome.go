@@ -192,15 +192,28 @@ func (k *core) drained() bool {
 	return k.queue.len() == 0 && len(k.backoff) == 0 && k.running.count+k.inTill == 0
 }
 
-// functions counts the running functions. A reservation has none.
+// functions counts the functions that run and don't wait for a call made inside them. A
+// reservation has no function.
 func (k *core) functions() int {
 	n := k.running.count + k.inTill
-	for c := k.running.first; c != nil; c = c.next {
-		if c.handle != nil && c.handle.isReserved() {
-			n--
+	var waiting []*call
+	note := func(inner *call) {
+		if o := inner.outer(); o != nil && !slices.Contains(waiting, o) {
+			waiting = append(waiting, o)
 		}
 	}
-	return n
+	k.queue.each(note)
+	for i := range k.backoff {
+		note(k.backoff[i].call)
+	}
+	for c := k.running.first; c != nil; c = c.next {
+		if c.handle != nil && c.handle.isReserved() {
+			n-- // its holder works, perhaps the function that it was made in
+		} else {
+			note(c)
+		}
+	}
+	return n - len(waiting)
 }
 
 // close ends every call that waits, and returns what all calls that had not ended

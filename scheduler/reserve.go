@@ -33,7 +33,8 @@ var (
 var errWatchedReserve = errors.New("scheduler: OnProgress is not for reservations, such as requests of ratehttp: ask a Reservation for its Estimate, or Subscribe")
 
 // Reserve takes a place in the queue for work that the caller will do itself, and
-// returns at once (see [Scheduler.Submit] for the one exception). The place is lost
+// returns at once (see [Scheduler.Submit] for the one exception). Inside another call, one made with
+// that call's context counts as waited for: see [Config.MaxInFlight]. The place is lost
 // when ctx is done before it is granted. A reservation must be ended, by Done when
 // the work is over, by Retry when it failed and should be tried again, or by Cancel if
 // there is none: until then it keeps its tokens and its slot.

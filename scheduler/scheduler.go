@@ -22,7 +22,6 @@ type Scheduler struct {
 	clock       clock.Clock
 	origin      time.Time               // the owner's instants count from here
 	limits      atomic.Pointer[[]named] // the owner's latest, to check costs against
-	capped      atomic.Bool             // there is a MaxInFlight, so nested calls are linked
 	bounded     atomic.Bool             // there is a MaxQueued: Submit waits to hear that it is in
 	retry       retry.Policy
 	classify    retry.Classifier
@@ -70,7 +69,6 @@ func New(cfg Config) (*Scheduler, error) {
 		done:        make(chan struct{}),
 	}
 	close(s.over)
-	s.capped.Store(cfg.MaxInFlight > 0)
 	s.bounded.Store(cfg.MaxQueued > 0)
 	s.calls.New = func() any {
 		return &call{deadline: bucket.Forever, trail: &trail{reply: make(chan reply, mostReplies), options: new(options)}}

@@ -37,7 +37,9 @@ type Runner interface {
 // Advance knows the functions of s and no other goroutines. It does not wait for the holder of a reservation, such as a
 // request of ratehttp's, nor for what the test does when a call has ended. Use [AdvanceUntil] for those. Give each test a
 // mock of its own: for every timer that no function waits for, such as a ticker's or another scheduler's, Advance waits
-// for one function too few.
+// for one function too few. A function that sets several timers at once should do so without work in between: Advance
+// looks twice, a millisecond apart. A function that waits for a call made inside it, with its context, waits as that
+// call does.
 //
 // It panics if d is negative, if it finds that s is on another clock, and if s keeps asking to be woken at an instant that has come already.
 func Advance(s Syncer, mock *Mock, d time.Duration) {
@@ -57,7 +59,6 @@ func Advance(s Syncer, mock *Mock, d time.Duration) {
 	quiet(s, mock, never)
 }
 
-// AdvanceUntil moves a mock from one instant to the next, as [Advance] does, until done reports true. It asks before each
 // AdvanceUntil moves a mock from one instant to the next, as [Advance] does, until done returns true. It calls done
 // before each move. While functions run or nothing is due, it calls done every millisecond, so it also sees what
 // happens on other goroutines. How far the mock has moved is not exact if something that s does not know of takes real
@@ -102,6 +103,7 @@ func quiet(s Syncer, mock *Mock, enough func() bool) (next time.Time, ok bool) {
 		r = sleeper{s}
 	}
 	began, pause := time.Now(), time.Duration(0)
+	seen := 0 // timers of functions, at the look before
 	for {
 		// Running is asked before Sync, so that Sync knows what the last function has sent. If the number of timers has
 		// changed meanwhile, the two answers are of different states.
@@ -113,8 +115,14 @@ func quiet(s Syncer, mock *Mock, enough func() bool) (next time.Time, ok bool) {
 			next, ok = first, true
 		}
 		waiting := timers - own
-		if timers == before && waiting >= 0 && functions <= waiting || enough() {
+		if enough() {
 			return next, ok
+		}
+		if timers == before && waiting >= 0 && functions <= waiting {
+			if functions == 0 || waiting == seen {
+				return next, ok
+			}
+			seen, pause = waiting, longestPause // a function may be about to set more than one timer
 		}
 		if time.Since(began) > longestRun {
 			if waiting < 0 {

@@ -13,6 +13,9 @@ import (
 // longestPeek is how long Peek waits for a body.
 const longestPeek = time.Second
 
+// peekStep is how many bytes Peek asks a body for at a time.
+const peekStep = 16 << 10
+
 // Peek returns the first n bytes of the response's body and leaves the body whole for later readers. Use it in a [Transport.Classify]
 // that needs to know the body. Peek returns fewer bytes if the body ends or fails before, if they take longer than a second, or if the
 // request's context ends. Meanwhile the attempt keeps its slot, and a stream is held up, so look at the response's status and
@@ -51,7 +54,7 @@ type peeked struct {
 func (b *peeked) fill(n int, done <-chan struct{}, due <-chan time.Time) {
 	for len(b.ahead) < n && b.err == nil {
 		if b.late == nil {
-			into := make([]byte, n-len(b.ahead))
+			into := make([]byte, min(n-len(b.ahead), peekStep)) // n may be more than there is memory
 			b.into, b.late = into, aside(func() (int, error) { return b.ReadCloser.Read(into) })
 		}
 		select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -111,4 +112,15 @@ func TestH66_PeekAtWhatNeverComes(t *testing.T) {
 		require.Equal(t, []string{"too many", ""}, seen)
 		idle(t, s, nil)
 	})
+}
+
+// A caller that wants all of a body may ask for more than there is memory.
+func TestPeekAtEverything(t *testing.T) {
+	for _, n := range []int{1 << 20, math.MaxInt} {
+		res := &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(strings.Repeat("word ", 10_000)))}
+		require.Len(t, ratehttp.Attempt{Response: res}.Peek(n), 50_000)
+		all, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		require.Len(t, all, 50_000)
+	}
 }
