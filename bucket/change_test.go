@@ -236,6 +236,17 @@ func TestH30_LongIdleOverflowsNothing(t *testing.T) {
 	}
 }
 
+// TestH30_FractionOverflows: the refill of an idle time just fits into 64 bits, and no longer does with the fraction of a
+// token that was there before.
+func TestH30_FractionOverflows(t *testing.T) {
+	b := newBucket(t, bucket.Limit{Capacity: 1 << 40, Refill: 1<<32 - 1, Per: 1 << 33}, 0)
+	require.True(t, b.Take(0, 1<<40))
+	b.Advance(1)
+	b.Advance(1 + 1<<32 + 1) // (2^32 + 1) ns · (2^32 - 1) units is 2^64 - 1
+	require.EqualValues(t, 1<<31, b.Available())
+	requireBalanced(t, &b)
+}
+
 // TestH32_IdleCreditIsAtMostTheCapacity: who has been idle, however long and in however
 // many steps, gets one burst and then the rate; nothing is saved up beyond that.
 func TestH32_IdleCreditIsAtMostTheCapacity(t *testing.T) {
