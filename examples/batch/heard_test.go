@@ -202,6 +202,35 @@ func TestH82_ResentPays(t *testing.T) {
 	}
 }
 
+// TestH82_AnswerThatBreaksOff: a request whose answer has begun on a connection that was used before is not lost with an idle
+// connection. It costs a retry.
+func TestH82_AnswerThatBreaksOff(t *testing.T) {
+	var mu sync.Mutex
+	connections := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		if connections[r.RemoteAddr]++; connections[r.RemoteAddr] == 1 {
+			_, _ = w.Write([]byte(`{}`))
+			return
+		}
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-"))
+		_ = c.Close()
+	}))
+	defer server.Close()
+	st := newSite(t, generous, requests(2)...)
+	st.url = server.URL
+	r := st.start("-in-flight", "1")
+	require.Equal(t, 2, r.result(t).answered)
+	require.EqualValues(t, 1, r.s.Snapshot().Totals.Retries)
+}
+
 // TestHostHeader: -header can set Host, which net/http does not take from the headers.
 func TestHostHeader(t *testing.T) {
 	var host, user string

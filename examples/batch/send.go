@@ -204,7 +204,7 @@ func (s *sender) judge(res *http.Response, body json.RawMessage, seen headers.Ob
 		s.refused.Add(1)
 	}
 	v := seen.Verdict(status)
-	if wait, ok := headers.RetryInfo(body); ok && v.Retryable() {
+	if wait, ok := headers.RetryInfo(body); ok {
 		v.Wait = max(v.Wait, wait)
 	}
 	if !v.Retryable() || noCredit[wrong.code] { // waiting does not pay bills
