@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -15,6 +16,9 @@ const mostMebibytes = 128
 
 // mostStopAfter bounds how many refusals are kept in memory.
 const mostStopAfter = 1000
+
+// schemed matches a URL with a scheme. In localhost:8080 package url takes the host for one.
+var schemed = regexp.MustCompile(`^(?i:https?:|[a-z][a-z0-9+.-]*://)`)
 
 // check returns all faults of the command line at once.
 func (cfg *config) check(base string, rest []string, headerFaults []error) error {
@@ -29,7 +33,10 @@ func (cfg *config) check(base string, rest []string, headerFaults []error) error
 	}
 	if base != "" {
 		u, err := url.Parse(base)
-		if err != nil || !absolute(u) {
+		switch {
+		case !schemed.MatchString(base):
+			faults.add("-url %q: its scheme is missing: begin it with https:// or http://", strings.TrimPrefix(hidden("//"+base), "//"))
+		case err != nil || !absolute(u):
 			faults.add("-url %q: it must be like https://api.example.com/v1/things", hidden(base))
 		}
 		cfg.url = u

@@ -44,7 +44,7 @@ const mebibyte = 1 << 20
 func (cfg *config) flags() (*flag.FlagSet, func() error) {
 	fs := flag.NewFlagSet("batch", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // run prints errors, in one line
-	fs.StringVar(&cfg.in, "in", "", "`file` of requests, one JSON object a line")
+	fs.StringVar(&cfg.in, "in", "", "`file` of requests, one JSON object a line; may be a pipe, such as /dev/stdin")
 	fs.StringVar(&cfg.out, "out", "", "`file` to append the results to")
 	fs.BoolVar(&cfg.again, "again", false, "take the lines that failed in earlier runs out of -out, and run them again")
 

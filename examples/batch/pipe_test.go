@@ -93,6 +93,7 @@ func TestH72_Refused(t *testing.T) {
 	const written = "name a regular file, or one that is to be made"
 	for _, c := range []struct{ flag, value, want string }{
 		{"-in", filepath.Join(nowhere, "in.jsonl"), "no such file or directory"},
+		{"-in", "-", "there is no such file: for standard input use /dev/stdin"},
 		{"-in", folder, "it is a folder: name a file or a pipe"},
 		{"-in", os.DevNull, "it is a device: name a file or a pipe"},
 		{"-out", folder, "it is a folder: " + written},

@@ -25,6 +25,8 @@ func openInput(path string) (*input, error) {
 	fault := func(err error) (*input, error) { return nil, &fileError{"-in", path, reason(err)} }
 	info, err := os.Stat(path)
 	switch {
+	case err != nil && path == "-":
+		return fault(errors.New("there is no such file: for standard input use /dev/stdin"))
 	case err != nil:
 		return fault(err)
 	case isPipe(info):
