@@ -12,9 +12,9 @@ import (
 
 // sayWhatFailed reports the lines that failed in earlier runs.
 func (b *batch) sayWhatFailed() {
-	what := "are not sent again: -again does that"
+	what := "are not run again: -again does that"
 	if b.cfg.again {
-		what = "are sent again"
+		what = "are run again"
 	}
 	switch n := b.out.failed; {
 	case n == 1:

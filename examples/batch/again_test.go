@@ -37,7 +37,7 @@ func TestAgain(t *testing.T) {
 	st.putInFront(nil)
 	r := st.start()
 	require.Equal(t, counts{answered: 3, failed: 3}, r.result(t).counts)
-	require.Contains(t, r.log.String(), "batch: 3 lines of this output failed in an earlier run and are not sent again: -again does that\n")
+	require.Contains(t, r.log.String(), "batch: 3 lines of this output failed in an earlier run and are not run again: -again does that\n")
 	require.Len(t, st.entries(), 3)
 
 	st.input(lines...)
@@ -61,7 +61,7 @@ func TestAgain(t *testing.T) {
 	st.out = real + ".symlink"
 	r = st.start("-again")
 	require.Equal(t, counts{answered: 6}, r.result(t).counts)
-	require.Contains(t, r.log.String(), "batch: 3 lines of this output failed in an earlier run and are sent again\n")
+	require.Contains(t, r.log.String(), "batch: 3 lines of this output failed in an earlier run and are run again\n")
 	require.Len(t, st.results(), 6)
 	require.Len(t, st.entries(), 6)
 

@@ -179,5 +179,5 @@ func (r *result) reason() string {
 			text += ": " + message
 		}
 	}
-	return short(text)
+	return text
 }

@@ -76,8 +76,9 @@ func (b *batch) failed(ctx context.Context, l *line, err error) error {
 	}
 	switch most := max(0, b.cfg.policy.MaxServerWait); {
 	case v.Wait > most:
-		at := time.Now().Add(v.Wait)
-		b.stop(fmt.Errorf("the server asks to come back in %v, at %s, and -max-server-wait is %v: %w", v.Wait.Round(time.Second), at.Format(time.DateTime), most, err))
+		brief := fmt.Sprintf("the server asks to come back in %v", v.Wait.Round(time.Second))
+		at := time.Now().Add(v.Wait).Format(time.DateTime)
+		b.stop(brief, fmt.Errorf("%s, at %s, and -max-server-wait is %v: %w", brief, at, most, err))
 		return fmt.Errorf("%w: %v", errLeft, err)
 	case answered && v.Retryable() && l.attempts <= b.cfg.retries:
 		status.Body = nil

@@ -14,7 +14,7 @@ func (b *batch) drain(hard context.Context) {
 	why, most, stop := "reading no more", b.cfg.drain, "Ctrl-C again stops"
 	switch {
 	case b.stopping() != nil:
-		why, most, stop = "stopping", 0, "Ctrl-C twice stops"
+		why, most, stop = "stopping, since "+b.stopping().brief, 0, "Ctrl-C twice stops"
 	case most > 0:
 		b.say(b.draining())
 		why = "time is up"
@@ -108,8 +108,10 @@ func (l leftover) String() string {
 }
 
 // short is a text on one line, and no more of it than tells what it is about.
-func short(text string) string {
-	const most = 80
+func short(text string) string { return oneLine(text, 80) }
+
+// oneLine is a text on one line, of so many characters at most.
+func oneLine(text string, most int) string {
 	line := []rune(strings.Join(strings.Fields(text), " "))
 	if len(line) > most {
 		return string(line[:most-1]) + "…"

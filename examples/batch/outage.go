@@ -20,7 +20,7 @@ type outage struct {
 
 	onAway   func(probe int, err error, wait time.Duration) // is called while the server can't be reached
 	onBack   func(away time.Duration)                       // is called when the server is back
-	onGiveUp func(error)                                    // ends the run
+	onGiveUp func(brief string, why error)                  // ends the run
 
 	mu   sync.Mutex
 	back chan struct{} // nil while the server is there, closed when it is back
@@ -76,7 +76,8 @@ func (o *outage) probe(ctx context.Context, send func() reply, r reply) (reply, 
 	for probe := 1; r.away; probe++ {
 		wait := o.probes.Delay(0, probe)
 		if away := time.Since(began); away+wait > o.maxAway {
-			o.onGiveUp(fmt.Errorf("the server could not be reached for %v, and -max-away is %v: %w", away.Round(time.Millisecond), o.maxAway, r.err))
+			brief := fmt.Sprintf("the server could not be reached for %v", away.Round(time.Millisecond))
+			o.onGiveUp(brief, fmt.Errorf("%s, and the next try, in %v, would be after the %v of -max-away: %w", brief, wait.Round(time.Millisecond), o.maxAway, r.err))
 			return r, errLeft
 		}
 		o.onAway(probe, r.err, wait)

@@ -6,26 +6,33 @@ import (
 	"strings"
 )
 
-// reasons counts why lines have failed. It knows a bounded number of reasons, and counts all others
-// together.
+// reasons counts why lines have failed. Texts with the same beginning are one reason, since their
+// ends may have times or ids. It knows a bounded number of reasons, and counts all others together.
 type reasons struct {
-	count  map[string]int
+	count  map[string]int    // by the beginning
+	first  map[string]string // the first text with that beginning
 	others int
 }
 
-// mostReasons is how many reasons are counted, and shownReasons how many are shown.
+// mostReasons is how many reasons are counted, and shownReasons how many are shown. Of a text,
+// longestReason characters are shown, since advice is often at its end.
 const (
-	mostReasons  = 1000
-	shownReasons = 5
+	mostReasons   = 1000
+	shownReasons  = 5
+	longestReason = 300
 )
 
-func (r *reasons) add(reason string) {
+func (r *reasons) add(text string) {
 	if r.count == nil {
-		r.count = map[string]int{}
+		r.count, r.first = map[string]int{}, map[string]string{}
 	}
-	if _, known := r.count[reason]; !known && len(r.count) >= mostReasons {
-		r.others++
-		return
+	reason := short(text)
+	if r.count[reason] == 0 {
+		if len(r.count) >= mostReasons {
+			r.others++
+			return
+		}
+		r.first[reason] = oneLine(text, longestReason)
 	}
 	r.count[reason]++
 }
@@ -49,7 +56,7 @@ func (r *reasons) lines() []string {
 	}
 	var lines []string
 	for _, reason := range shown {
-		lines = append(lines, fmt.Sprintf("%d × %s", r.count[reason], reason))
+		lines = append(lines, fmt.Sprintf("%d × %s", r.count[reason], r.first[reason]))
 	}
 	if left > 0 {
 		lines = append(lines, fmt.Sprintf("%d for other reasons", left))

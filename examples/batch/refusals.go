@@ -27,12 +27,15 @@ func (b *batch) count(err error) {
 	case err == nil:
 		b.refusals.row.Store(0)
 	case b.cfg.stopAfter > 0 && about(err) != theLine && b.refusals.row.Add(1) >= int64(b.cfg.stopAfter):
-		b.stop(errRefused)
+		b.stop(fmt.Sprintf("requests are refused, %d in a row (%s)", b.cfg.stopAfter, short(err.Error())), errRefused)
 	}
 }
 
 // stopError is the reason why a run has stopped by itself.
-type stopError struct{ why error }
+type stopError struct {
+	brief string // for the message while requests still run
+	why   error  // for the end of the run
+}
 
 func (e *stopError) Error() string { return e.why.Error() }
 
@@ -40,9 +43,9 @@ func (e *stopError) Unwrap() error { return e.why }
 
 // stop ends the run early. Nothing more is sent, and lines without a result are left to the next
 // run.
-func (b *batch) stop(why error) {
+func (b *batch) stop(brief string, why error) {
 	_ = b.s.Pause() // until the drain begins
-	b.halt(&stopError{why})
+	b.halt(&stopError{brief, why})
 }
 
 // stopping returns why the run was stopped, or nil.

@@ -84,6 +84,42 @@ func TestFewRefusals(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, counts{failed: 3}, sum.counts, "the server has no such thing, it says")
 	require.NoError(t, sum.stopped)
+	require.Contains(t, sum.String(), "failed:           3\n  3 × 404 Not Found\n  look at -url, and at the url of these lines: ")
+
+	st.input(append(requests(3), "{bad")...)
+	sum, err = st.process()
+	require.NoError(t, err)
+	require.Equal(t, counts{failed: 4}, sum.counts)
+	require.NotContains(t, sum.String(), "look at -url", "one failure is another")
+}
+
+// TestStopSaysWhy: while requests still run, the first message of a run that stops says why.
+func TestStopSaysWhy(t *testing.T) {
+	for want, c := range map[string]struct {
+		status int
+		fields []string
+	}{
+		"requests are refused, 2 in a row (401 Unauthorized: no such key)": {status: 401},
+		"the server asks to come back in 8h0m0s":                           {429, []string{"Retry-After", "28800"}},
+	} {
+		st := newSite(t, generous, requests(20)...)
+		g := newGate(t)
+		st.putInFront(func(w http.ResponseWriter, line int) bool {
+			if line == 1 {
+				g.pass(line)
+			}
+			for i := 0; i < len(c.fields); i += 2 {
+				w.Header().Set(c.fields[i], c.fields[i+1])
+			}
+			w.WriteHeader(c.status)
+			fmt.Fprint(w, `{"error":{"message":"no such key"}}`)
+			return true
+		})
+		r := st.start("-in-flight", "2", "-stop-after", "2")
+		r.log.await(t, "batch: stopping, since "+want+"; what waits is left to the next run, what runs (1) may finish; Ctrl-C twice stops at once\n")
+		g.open()
+		require.Error(t, r.result(t).stopped)
+	}
 }
 
 // TestRefusalsBetweenAnswers: if other lines are answered, a refusal is its line's result, even at the
@@ -229,6 +265,13 @@ func TestReasons(t *testing.T) {
 	require.Equal(t, []string{"2000 × the usual", "1000 × the other", "1 × reason 0", "1 × reason 1", "1 × reason 10", "1997 for other reasons"}, r.lines())
 	require.Len(t, r.count, mostReasons)
 	require.Empty(t, new(reasons).lines())
+
+	advice := reasons{}
+	for _, id := range []string{"7", "8"} {
+		advice.add(strings.Repeat("x", 100) + ":\nlook here; request " + id)
+	}
+	advice.add(strings.Repeat("y", 400))
+	require.Equal(t, []string{"2 × " + strings.Repeat("x", 100) + ": look here; request 7", "1 × " + strings.Repeat("y", 299) + "…"}, advice.lines())
 
 	for want, text := range map[string]string{
 		"503 Service Unavailable: busy":  `{"response":{"status_code":503,"body":{"error":{"message":"busy"}}},"error":{"message":"retries exhausted: 6 attempts failed, 1s waited in between, the last with: 503 Service Unavailable: busy"}}`,

@@ -19,6 +19,7 @@ type summary struct {
 	left       leftovers    // of a drain
 	stopped    error        // why the run has stopped by itself, or nil
 	reasons    reasons      // why lines have failed
+	misplaced  int          // failed lines for which the server has nothing at their URL
 }
 
 // counts says what became of the lines, which is counted in the files, and what this run saw.
@@ -54,6 +55,9 @@ func audit(in *input, out *output) (summary, error) {
 			var r result
 			_ = json.Unmarshal(e.text, &r) // was read once before
 			sum.reasons.add(r.reason())
+			if r.Response != nil && (&statusError{response: *r.Response}).about() == theURL {
+				sum.misplaced++
+			}
 		}
 	})
 	if err != nil {
@@ -66,6 +70,9 @@ func audit(in *input, out *output) (summary, error) {
 		return nil
 	})
 }
+
+// lookAtURL is advice for a run that has no failures but 404, 405 and redirects.
+const lookAtURL = "look at -url, and at the url of these lines: if one is wrong, mend it and run these lines again with -again"
 
 // String is the summary in lines, each with its label.
 func (s summary) String() string {
@@ -89,6 +96,9 @@ func (s summary) String() string {
 		if row.label == "failed" {
 			for _, reason := range s.reasons.lines() {
 				fmt.Fprintf(&b, "  %s\n", reason)
+			}
+			if s.failed > 0 && s.misplaced == s.failed {
+				b.WriteString("  " + lookAtURL + "\n")
 			}
 		}
 	}
