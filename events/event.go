@@ -28,6 +28,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"example.com/fairlead/internal/safetext"
 )
 
 // Event is one thing that happened. Fields that mean nothing for its Kind are zero.
@@ -88,7 +90,7 @@ func (e Event) String() string {
 		fmt.Fprintf(&b, " after %v", e.Times)
 	}
 	if e.Err != nil {
-		b.WriteString(": " + line(errText(e.Err)))
+		b.WriteString(": " + safetext.Line(safetext.Error(e.Err)))
 	}
 	if e.Missed > 0 {
 		fmt.Fprintf(&b, " (%s missed before this one)", count(e.Missed, "event"))
@@ -101,11 +103,8 @@ func (e Event) tokens(n int64) string {
 	if e.Budget == "" {
 		return count(n, "token")
 	}
-	return fmt.Sprintf("%d %s", n, line(e.Budget))
+	return fmt.Sprintf("%d %s", n, safetext.Line(e.Budget))
 }
-
-// oneLine joins what errors.Join, or a panic's value, spreads over lines.
-var oneLine = strings.NewReplacer("\r\n", "; ", "\n", "; ", "\r", "; ")
 
 func count[N int64 | uint64](n N, what string) string {
 	if n == 1 {

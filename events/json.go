@@ -2,12 +2,11 @@ package events
 
 import (
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"math"
-	"strings"
 	"time"
-	"unicode"
+
+	"example.com/fairlead/internal/safetext"
 )
 
 // eventJSON is an Event in JSON. Its keys are those of [Event.LogValue] and of the scheduler's log.
@@ -41,7 +40,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Seq: e.Seq, Missed: e.Missed, At: instant(e.At), Kind: e.Kind,
 		Call: e.Call, Name: e.Name, Attempt: e.Attempt, MaxAttempts: e.MaxAttempts, Budget: e.Budget, Cost: e.Cost,
 		Available: e.Available, Position: e.Position, Wait: e.Wait, Delay: e.Delay, Until: instant(e.Until),
-		Rate: e.rate(), Times: e.Times, Err: errText(e.Err),
+		Rate: e.rate(), Times: e.Times, Err: safetext.Error(e.Err),
 	})
 }
 
@@ -70,7 +69,7 @@ func (e Event) LogValue() slog.Value {
 	add(!e.Until.IsZero(), slog.String("until", instant(e.Until)))
 	add(e.rate() != 0, slog.Float64("rate", e.rate()))
 	add(e.Times != Times{}, slog.Any("times", e.Times))
-	add(e.Err != nil, slog.String("err", errText(e.Err)))
+	add(e.Err != nil, slog.String("err", safetext.Error(e.Err)))
 	return slog.GroupValue(attrs...)
 }
 
@@ -88,28 +87,4 @@ func instant(t time.Time) string {
 		return ""
 	}
 	return t.Format(time.RFC3339Nano)
-}
-
-// errText returns the text of an error; "" for nil. It also handles errors whose methods panic.
-func errText(err error) (text string) {
-	if err == nil {
-		return ""
-	}
-	defer func() {
-		if recover() != nil { // the value of the panic panicked, too
-			text = fmt.Sprintf("a %T, whose Error method panicked", err)
-		}
-	}()
-	return fmt.Sprint(err) // survives a panic, unlike err.Error()
-}
-
-// line returns a text on one line. It replaces control characters, by which a server's text could drive a
-// terminal.
-func line(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\t' || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, oneLine.Replace(text))
 }

@@ -1,6 +1,10 @@
 package scheduler
 
-import "time"
+import (
+	"time"
+
+	"example.com/fairlead/internal/safetext"
+)
 
 // Unfinished describes a call that had not ended when the scheduler was shut down,
 // so that an application can take it up again. In a list of them, those that would
@@ -25,7 +29,7 @@ type Unfinished struct {
 
 // tell makes public what the owner could not: an Error method is a user's code.
 func (u *Unfinished) tell(budgets []Budget) {
-	u.Err = errText(u.last)
+	u.Err = safetext.Error(u.last)
 	if budgets[0].Name != "" {
 		u.Costs = map[string]int64{}
 		for i, b := range budgets {

@@ -3,7 +3,6 @@ package otelevents
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/internal/safetext"
 )
 
 // calls makes spans. It keeps what it has seen of calls that have not ended: never more of
@@ -185,19 +185,9 @@ func (cs *calls) attributes(end *events.Event, c *call) []attribute.KeyValue {
 // fail gives a span the status of an error, if there is one.
 func fail(span trace.Span, err error) {
 	if err != nil {
-		span.SetStatus(codes.Error, errText(err))
+		span.SetStatus(codes.Error, plain(safetext.Error(err)))
 		span.SetAttributes(errorType(err))
 	}
-}
-
-// errText returns the text of an error. It also handles errors whose methods panic.
-func errText(err error) (text string) {
-	defer func() {
-		if recover() != nil { // the value of the panic panicked, too
-			text = fmt.Sprintf("a %T, whose Error method panicked", err)
-		}
-	}()
-	return plain(fmt.Sprint(err)) // survives a panic, unlike err.Error()
 }
 
 // longestText is how many bytes of a name or an error are exported.

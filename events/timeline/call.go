@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/internal/safetext"
 )
 
 // call is what is kept of a call.
@@ -98,7 +99,7 @@ func (c *call) close(ev events.Event, t *Timeline) {
 	case running:
 		s.part = run
 		if ev.Err != nil {
-			s.err = errText(ev.Err)
+			s.err = text(safetext.Error(ev.Err))
 		}
 		c.guessed = append(c.guessed, s)
 	case backingOff:
@@ -112,7 +113,7 @@ func (c *call) close(ev events.Event, t *Timeline) {
 func (c *call) end(ev events.Event, now time.Duration) {
 	c.state, c.outcome, c.to, c.attempts = over, ev.Kind, now, ev.Attempt
 	if ev.Err != nil {
-		c.err = errText(ev.Err)
+		c.err = text(safetext.Error(ev.Err))
 	}
 	defer func() {
 		c.from = c.to

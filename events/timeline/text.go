@@ -28,16 +28,6 @@ func text(s string) string {
 	return b.String()
 }
 
-// errText returns the text of an error. It also handles errors whose methods panic.
-func errText(err error) (s string) {
-	defer func() {
-		if recover() != nil { // the value of the panic panicked, too
-			s = fmt.Sprintf("a %T, whose Error method panicked", err)
-		}
-	}()
-	return text(fmt.Sprint(err)) // survives a panic, unlike err.Error()
-}
-
 func count[N int | uint64](n N, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -1,4 +1,5 @@
-package scheduler
+// Package safetext has the text of errors and names of users and servers, in a form that harms neither the program nor a terminal.
+package safetext
 
 import (
 	"fmt"
@@ -6,8 +7,8 @@ import (
 	"unicode"
 )
 
-// errText returns the text of an error; "" for nil. It also handles errors whose methods panic.
-func errText(err error) (text string) {
+// Error returns the text of an error; "" for nil. It also handles errors whose methods panic.
+func Error(err error) (text string) {
 	if err == nil {
 		return ""
 	}
@@ -19,9 +20,9 @@ func errText(err error) (text string) {
 	return fmt.Sprint(err) // survives a panic, unlike err.Error()
 }
 
-// line returns a text on one line. It replaces control characters, by which a server's text could drive a
+// Line returns a text on one line. It replaces control characters, by which a server's text could drive a
 // terminal.
-func line(text string) string {
+func Line(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\t' || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
 			return unicode.ReplacementChar
