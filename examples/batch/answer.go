@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"unicode/utf8"
+
+	"example.com/fairlead/retry"
 )
 
 // statusError is an answer that is not a success.
@@ -36,6 +38,7 @@ const (
 	theAccount blame = "the key or the account"
 	theURL     blame = "the URL"
 	theServer  blame = "the server"
+	theOutage  blame = "an outage" // the retries are used up
 )
 
 // noCredit has the APIs' codes for an account that waiting does not help.
@@ -61,6 +64,8 @@ func (e *statusError) about() blame {
 func about(err error) blame {
 	var status *statusError
 	switch {
+	case errors.Is(err, retry.ErrExhausted):
+		return theOutage
 	case errors.As(err, new(*unreachable)):
 		return theServer
 	case errors.As(err, &status):

@@ -25,7 +25,7 @@ func (b *batch) attempt(ctx context.Context, l *line) (*response, error) {
 	if r.err != nil {
 		return nil, b.failed(ctx, l, r.err)
 	}
-	b.count(nil)
+	b.refusals.answer(l.sent)
 	b.holdAnswer(ctx, l, r.answer)
 	return r.answer, nil
 }
@@ -34,6 +34,7 @@ func (b *batch) attempt(ctx context.Context, l *line) (*response, error) {
 // server's limits, since those include that cost.
 func (b *batch) ask(ctx context.Context, l *line) reply {
 	b.out.touch()
+	l.sent = b.refusals.sent.Add(1)
 	asked := b.ear.ask()
 	r := b.send.send(l)
 	if !r.away {
@@ -70,9 +71,9 @@ func (b *batch) failed(ctx context.Context, l *line, err error) error {
 	}
 	var status *statusError
 	answered := errors.As(err, &status)
-	v := retry.Classify(err)
-	if !v.Retryable() {
-		b.count(err)
+	v, who := retry.Classify(err), about(err)
+	if v.Retryable() {
+		who = theOutage
 	}
 	switch most := max(0, b.cfg.policy.MaxServerWait); {
 	case v.Wait > most:
@@ -80,9 +81,14 @@ func (b *batch) failed(ctx context.Context, l *line, err error) error {
 		at := time.Now().Add(v.Wait).Format(time.DateTime)
 		b.stop(brief, fmt.Errorf("%s, at %s, and -max-server-wait is %v: %w", brief, at, most, err))
 		return fmt.Errorf("%w: %v", errLeft, err)
-	case answered && v.Retryable() && l.attempts <= b.cfg.retries:
-		status.Body = nil
-	case answered:
+	case v.Retryable() && l.attempts <= b.cfg.retries:
+		if answered {
+			status.Body = nil
+		}
+		return err
+	}
+	b.refuse(l, who, err)
+	if answered {
 		b.holdAnswer(ctx, l, &status.response)
 	}
 	return err

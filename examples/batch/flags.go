@@ -70,7 +70,7 @@ func (cfg *config) flags() (*flag.FlagSet, func() error) {
 	fs.DurationVar(&cfg.policy.Max, "max-backoff", time.Minute, "longest wait before a retry")
 	fs.DurationVar(&cfg.policy.MaxServerWait, "max-server-wait", 10*time.Minute, "longest Retry-After that is waited for; one that is longer stops the run")
 
-	fs.IntVar(&cfg.stopAfter, "stop-after", 10, "stop after so many `refusals` in a row of the key, the account or the URL; 0: each is its line's answer")
+	fs.IntVar(&cfg.stopAfter, "stop-after", 10, "stop after so many `refusals` in a row of the key, the account or the URL, or lines whose retries are used up; 0: each is its line's answer")
 	fs.DurationVar(&cfg.maxAway, "max-away", time.Hour, "how long a server that can't be reached is waited for before the run stops")
 	fs.DurationVar(&cfg.drain, "drain", 10*time.Second, "how long requests that were accepted may take to finish after Ctrl-C; 0 lets only those finish that run")
 

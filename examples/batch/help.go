@@ -53,7 +53,8 @@ was. After Ctrl-C it reads no more lines and finishes those that it has accepted
 as -drain says. A second Ctrl-C stops it at once.
 A refusal of the key or the account (401, 402, 403, 407, no credit) or of the URL (404, 405, a
 redirect, a certificate) is a line's answer only if other lines are answered. After -stop-after
-of them in a row the run stops, and their lines are left to the next run. So is everything when
+of them in a row the run stops, and their lines are left to the next run. The same holds for lines
+whose retries are used up, which are the server's fault if it answers nothing. All is left when
 the server asks for a longer wait than -max-server-wait. While no connection can be made, one
 request at a time probes whether the server is back, and no line loses a retry.
 `, []string{"stop-after", "max-away", "drain"}},

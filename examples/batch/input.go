@@ -23,6 +23,7 @@ type line struct {
 	priority int
 	tokens   int64 // that an attempt at it pays, if they are counted
 	attempts int   // made so far
+	sent     int64 // the number of its latest request, in the order in which they go out
 	held     int64 // bytes of the line in memory, until it has a result
 	answer   int64 // bytes of the answer, until it is written
 	err      error // the line is bad

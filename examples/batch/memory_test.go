@@ -89,7 +89,7 @@ func TestH79_FailedBodiesAreNotKept(t *testing.T) {
 	st := newSite(t, generous, requests(20)...)
 	body := `{"error":{"message":"` + strings.Repeat("busy ", 10_000) + `"}}`
 	st.refuseAll(503, body)
-	cfg, err := parseFlags(st.args("-retries", "2"))
+	cfg, err := parseFlags(st.args("-retries", "2", "-stop-after", "0"))
 	require.NoError(t, err)
 	b, err := newBatch(t.Context(), cfg, io.Discard)
 	require.NoError(t, err)
@@ -109,6 +109,7 @@ func TestH79_FailedBodiesAreNotKept(t *testing.T) {
 		}
 	}
 	require.Equal(t, 2*20, seen)
+	require.Len(t, st.results(), 20)
 	for _, r := range st.results() {
 		require.JSONEq(t, body, string(r.Response.Body))
 	}
@@ -142,7 +143,7 @@ func TestMaxAnswer(t *testing.T) {
 				_, _ = w.Write([]byte(c.body))
 				return true
 			})
-			_, err := st.process("-max-answer", "1", "-retries", "1")
+			_, err := st.process("-max-answer", "1", "-retries", "1", "-stop-after", "0")
 			require.NoError(t, err)
 			for _, r := range st.results() {
 				if c.want == "" {

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,21 +15,49 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// refusals keeps back refusals that may not be their lines' fault. As soon as another line is
-// answered, they become results. If too many come in a row, the run stops.
+// refusals keeps back refusals that may not be their lines' fault. As soon as a request that went out
+// later is answered, they become results. If too many come in a row, the run stops.
 type refusals struct {
-	row      atomic.Int64 // refusals since a line was answered
+	sent atomic.Int64 // numbers the requests in the order in which they go out
+
+	mu     sync.Mutex
+	latest int64   // the number of the latest request that was answered
+	row    []int64 // the numbers of the refused requests after that one
+
 	kept     []outcome
 	answered bool // a line was answered in this run
 }
 
-// count counts a final answer or failure. It stops the run itself, since more requests have gone
-// out by the time take gets the outcome.
-func (b *batch) count(err error) {
-	switch {
-	case err == nil:
-		b.refusals.row.Store(0)
-	case b.cfg.stopAfter > 0 && about(err) != theLine && b.refusals.row.Add(1) >= int64(b.cfg.stopAfter):
+// answer counts an answer. Refusals of requests that went out after the answered one stay in the row,
+// since a key may have been revoked in between.
+func (r *refusals) answer(sent int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.latest = max(r.latest, sent)
+	r.row = slices.DeleteFunc(r.row, func(refused int64) bool { return refused < r.latest })
+}
+
+// refuse counts a refusal, and returns how many are now in a row.
+func (r *refusals) refuse(sent int64) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if sent > r.latest {
+		r.row = append(r.row, sent)
+	}
+	return len(r.row)
+}
+
+// settled reports whether a request that went out after a refused one was answered.
+func (r *refusals) settled(sent int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return sent < r.latest
+}
+
+// refuse counts a final failure. It stops the run itself, since more requests have gone out by the time
+// take gets the outcome.
+func (b *batch) refuse(l *line, who blame, err error) {
+	if b.cfg.stopAfter > 0 && who != theLine && b.refusals.refuse(l.sent) >= b.cfg.stopAfter {
 		b.stop(fmt.Sprintf("requests are refused, %d in a row (%s)", b.cfg.stopAfter, short(err.Error())), errRefused)
 	}
 }
@@ -64,11 +95,13 @@ func (b *batch) take(res outcome) error {
 		b.leave(res)
 		return nil
 	case b.cfg.stopAfter > 0 && about(res.Err) != theLine:
-		b.refusals.kept = append(b.refusals.kept, res)
-		return nil
+		if b.soft.Err() != nil || !b.refusals.settled(res.Input.sent) {
+			b.refusals.kept = append(b.refusals.kept, keep(res))
+			return nil
+		}
 	case res.Err == nil && b.soft.Err() == nil:
 		b.refusals.answered = true
-		if err := b.writeRefusals(); err != nil {
+		if err := b.writeSettled(); err != nil {
 			return err
 		}
 	}
@@ -95,12 +128,29 @@ func (b *batch) write(res outcome) error {
 	return nil
 }
 
-// writeRefusals writes what was kept back as the lines' results.
-func (b *batch) writeRefusals() error {
-	kept := b.refusals.kept
+// mostKept bounds the bytes of a refusal's body while it is kept back, since there may be
+// mostStopAfter of them.
+const mostKept = 4096
+
+// keep shortens the body of a refusal that is kept back.
+func keep(res outcome) outcome {
+	var status *statusError
+	if errors.As(res.Err, &status) && len(status.Body) > mostKept {
+		text := string(status.Body)
+		_ = json.Unmarshal(status.Body, &text) // what is not JSON is kept as a string
+		status.Body = asJSON([]byte(bounded(text, mostKept)))
+	}
+	return res
+}
+
+// writeSettled writes the refusals that an answer has settled as their lines' results.
+func (b *batch) writeSettled() error {
+	all := b.refusals.kept
 	b.refusals.kept = nil
-	for _, res := range kept {
-		if err := b.write(res); err != nil {
+	for _, res := range all {
+		if !b.refusals.settled(res.Input.sent) {
+			b.refusals.kept = append(b.refusals.kept, res)
+		} else if err := b.write(res); err != nil {
 			return err
 		}
 	}
@@ -139,15 +189,23 @@ func (b *batch) whyStopped() error {
 // refusalText returns which refusals have stopped a run, and what to do.
 func refusalText(kept []outcome) string {
 	var why reasons
-	remedy := "mend -header or the account"
+	var todo []string
 	for _, res := range kept {
 		why.add(resultOf(res.Input, nil, res.Err).reason())
-		if about(res.Err) != theAccount {
-			remedy = "mend -url"
+		if remedy := remedies[about(res.Err)]; !slices.Contains(todo, remedy) {
+			todo = append(todo, remedy)
 		}
 	}
 	return fmt.Sprintf("no line is answered any more, for a reason that is not the lines':\n  %s\n  %s, and the same command goes on from here; with -stop-after 0, refusals are the lines' answers",
-		strings.Join(why.lines(), "\n  "), remedy)
+		strings.Join(why.lines(), "\n  "), strings.Join(todo, " or "))
+}
+
+// remedies has what the user can do about refusals.
+var remedies = map[blame]string{
+	theAccount: "mend -header or the account",
+	theURL:     "mend -url",
+	theServer:  "mend -url",
+	theOutage:  "wait until the server answers again",
 }
 
 // sayAway reports that the server can't be reached, at the first probe and then more and more
