@@ -29,7 +29,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/fairlead/internal/safetext"
+	"example.com/fairlead/events/internal/safetext"
 )
 
 // Event is one thing that happened. Fields that mean nothing for its Kind are zero.

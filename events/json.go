@@ -6,7 +6,7 @@ import (
 	"math"
 	"time"
 
-	"example.com/fairlead/internal/safetext"
+	"example.com/fairlead/events/internal/safetext"
 )
 
 // eventJSON is an Event in JSON. Its keys are those of [Event.LogValue] and of the scheduler's log.

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"example.com/fairlead/internal/safetext"
 )
 
 // WriteSVG draws the forecast: tokens, calls by what they are at, and attempts and calls
@@ -97,7 +95,7 @@ type curve struct {
 }
 
 func (c *chart) text(x, y float64, class, anchor, s string) {
-	fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" class="%s" text-anchor="%s">%s</text>`+"\n", x, y, class, anchor, html.EscapeString(safetext.Line(s)))
+	fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" class="%s" text-anchor="%s">%s</text>`+"\n", x, y, class, anchor, html.EscapeString(line(s)))
 }
 
 func (c *chart) x(at time.Duration) float64 {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"example.com/fairlead/events"
-	"example.com/fairlead/internal/safetext"
 )
 
 // progressJSON is a Progress in JSON. The keys are those of an events.Event.
@@ -28,7 +27,7 @@ type progressJSON struct {
 // nanoseconds. A struct that embeds a Progress is written as the Progress alone: give the field a name.
 func (p Progress) MarshalJSON() ([]byte, error) {
 	return json.Marshal(progressJSON{
-		p.State, p.Call, p.Name, p.Attempt, p.MaxAttempts, p.Position, p.Wait, p.Delay, p.Budget, p.Available, safetext.Error(p.Err),
+		p.State, p.Call, p.Name, p.Attempt, p.MaxAttempts, p.Position, p.Wait, p.Delay, p.Budget, p.Available, errText(p.Err),
 	})
 }
 
@@ -49,7 +48,7 @@ type resultJSON[In, Out any] struct {
 // MarshalJSON writes the error by its text. It leaves out a zero value beside an error. It returns an error if Input or
 // Value can't be written. A struct that embeds a Result is written as the Result alone: give the field a name.
 func (r Result[In, Out]) MarshalJSON() ([]byte, error) {
-	w := resultJSON[In, Out]{r.Index, r.Input, &r.Value, safetext.Error(r.Err), r.Call, r.Attempts, r.Times}
+	w := resultJSON[In, Out]{r.Index, r.Input, &r.Value, errText(r.Err), r.Call, r.Attempts, r.Times}
 	if r.Err != nil && reflect.ValueOf(&r.Value).Elem().IsZero() {
 		w.Value = nil
 	}

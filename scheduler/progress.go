@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"example.com/fairlead/internal/safetext"
 )
 
 // ProgressState says what a call does at the moment.
@@ -49,17 +47,17 @@ type Progress struct {
 func (p Progress) String() string {
 	var b strings.Builder
 	if p.Name != "" {
-		fmt.Fprintf(&b, "%s: ", safetext.Line(p.Name))
+		fmt.Fprintf(&b, "%s: ", line(p.Name))
 	}
 	switch p.State {
 	case Waiting:
 		fmt.Fprintf(&b, "attempt %d of %d waits for tokens: number %d in the queue, about %v to go", p.Attempt, p.MaxAttempts, p.Position, readable(p.Wait))
 	case Retrying:
-		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, safetext.Line(safetext.Error(p.Err)), readable(p.Delay))
+		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, line(errText(p.Err)), readable(p.Delay))
 	default:
 		b.WriteString(p.State.String())
 	}
-	fmt.Fprintf(&b, ", %s left", safetext.Line(tokens(p.Available, p.Budget)))
+	fmt.Fprintf(&b, ", %s left", line(tokens(p.Available, p.Budget)))
 	return b.String()
 }
 

@@ -2,8 +2,6 @@ package scheduler
 
 import (
 	"time"
-
-	"example.com/fairlead/internal/safetext"
 )
 
 // Unfinished describes a call that had not ended when the scheduler was shut down,
@@ -29,7 +27,7 @@ type Unfinished struct {
 
 // tell makes public what the owner could not: an Error method is a user's code.
 func (u *Unfinished) tell(budgets []Budget) {
-	u.Err = safetext.Error(u.last)
+	u.Err = errText(u.last)
 	if budgets[0].Name != "" {
 		u.Costs = map[string]int64{}
 		for i, b := range budgets {

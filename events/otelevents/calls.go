@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"example.com/fairlead/events"
-	"example.com/fairlead/internal/safetext"
+	"example.com/fairlead/events/internal/safetext"
 )
 
 // calls makes spans. It keeps what it has seen of calls that have not ended: never more of

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"example.com/fairlead/events"
-	"example.com/fairlead/internal/safetext"
+	"example.com/fairlead/events/internal/safetext"
 )
 
 // call is what is kept of a call.
