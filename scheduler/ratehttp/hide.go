@@ -3,10 +3,11 @@ package ratehttp
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
-// hidden is an error of Base whose text leaves out the queries and users of URLs. They may be secret, and the text gets into events,
+// hidden is an error of Base whose text leaves out the queries, fragments and users of URLs. They may be secret, and the text gets into events,
 // logs and other errors. errors.Is and errors.As find the original error.
 type hidden struct {
 	error
@@ -39,10 +40,13 @@ func hide(err error, req *http.Request) (safe error) {
 	return &hidden{err, shown}
 }
 
-// without returns a text without the query and user of a URL.
+// without returns a text without the query, fragment and user of a URL.
 func without(text string, u *url.URL) string {
+	if f := u.EscapedFragment(); f != "" {
+		text = cut(text, "#"+f)
+	}
 	if u.RawQuery != "" {
-		text = strings.ReplaceAll(text, "?"+u.RawQuery, "")
+		text = cut(text, "?"+u.RawQuery)
 	}
 	if u.User == nil {
 		return text
@@ -52,6 +56,12 @@ func without(text string, u *url.URL) string {
 		text = strings.ReplaceAll(text, "//"+user+"@", "//")
 	}
 	return text
+}
+
+// cut returns a text without a part of it. The part may stand in quotes, as in the text of a [url.Error], with escapes.
+func cut(text, part string) string {
+	quoted := strconv.Quote(part)
+	return strings.NewReplacer(part, "", quoted[1:len(quoted)-1], "").Replace(text)
 }
 
 // eachURL calls f for the URL of each url.Error that err is or wraps.

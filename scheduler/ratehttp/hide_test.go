@@ -57,6 +57,8 @@ func TestURLsOfBodiesAreHidden(t *testing.T) {
 		fmt.Errorf("read %q: %w", at, io.ErrUnexpectedEOF),
 		errors.Join(io.EOF, fmt.Errorf("again: %w", &url.Error{Op: "read", URL: "https://sec:ret@example.com/path?key=secret", Err: io.EOF})),
 		&url.Error{Op: "read", URL: "https://example.com:port/path?other=secret", Err: io.EOF},
+		&url.Error{Op: "read", URL: `https://example.com/path?key=sec"ret\`, Err: io.EOF},
+		&url.Error{Op: "read", URL: "https://example.com/path#access_token=secret", Err: io.EOF},
 	} {
 		base := roundTrip(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Body: io.NopCloser(io.MultiReader(strings.NewReader("x"), iotest.ErrReader(broken)))}, nil
