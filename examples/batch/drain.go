@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,20 +10,29 @@ import (
 
 // drain ends the run early. No more lines are read by now. Those that were accepted have
 // a while to be answered; then what waits is left to the next run, and only attempts
-// that run may finish. When hard is done, all of that is over at once.
+// that run may finish. When the server can't be reached, nothing moves, and the drain ends. When hard is done,
+// all of that is over at once.
 func (b *batch) drain(hard context.Context) {
 	why, most, stop := "reading no more", b.cfg.drain, "Ctrl-C again stops"
 	switch {
 	case b.stopping() != nil:
 		why, most, stop = "stopping, since "+b.stopping().brief, 0, "Ctrl-C twice stops"
+	case b.outage.isAway():
+		most = 0
 	case most > 0:
-		b.say(b.draining())
+		b.say(b.drainText())
 		why = "time is up"
 	}
-	ctx, cancel := context.WithTimeout(hard, most)
+	ctx, cancel := context.WithTimeout(b.draining, most)
 	defer cancel()
 	b.unfinished, _ = b.s.Shutdown(ctx) // the error says no more than the list
 	context.AfterFunc(hard, b.kill)     // not before: what is cut off is in the list, as running
+	switch {
+	case b.outage.isAway():
+		why = "the server is away"
+	case most > 0 && errors.Is(ctx.Err(), context.Canceled):
+		why = "the drain is over"
+	}
 
 	running := 0
 	for _, u := range b.unfinished {
@@ -35,8 +45,8 @@ func (b *batch) drain(hard context.Context) {
 	}
 }
 
-// draining says what is going to be drained, and for how long.
-func (b *batch) draining() string {
+// drainText says what is going to be drained, and for how long.
+func (b *batch) drainText() string {
 	snap := b.s.Snapshot()
 	accepted := snap.Running + snap.BackingOff + snap.Queued
 	s := fmt.Sprintf("reading no more; %d accepted requests have %v to finish", accepted, b.cfg.drain)

@@ -43,6 +43,13 @@ func (o *outage) reach(ctx context.Context, send func() reply) (reply, error) {
 	}
 }
 
+// isAway reports whether the server can't be reached.
+func (o *outage) isAway() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.back != nil
+}
+
 // wait returns when the server can be reached.
 func (o *outage) wait(ctx context.Context) error {
 	o.mu.Lock()
@@ -74,12 +81,13 @@ func (o *outage) close() bool {
 func (o *outage) probe(ctx context.Context, send func() reply, r reply) (reply, error) {
 	began := time.Now()
 	for probe := 1; r.away; probe++ {
-		wait := o.probes.Delay(0, probe)
-		if away := time.Since(began); away+wait > o.maxAway {
+		away := time.Since(began)
+		if away >= o.maxAway {
 			brief := fmt.Sprintf("the server could not be reached for %v", away.Round(time.Millisecond))
-			o.onGiveUp(brief, fmt.Errorf("%s, and the next try, in %v, would be after the %v of -max-away: %w", brief, wait.Round(time.Millisecond), o.maxAway, r.err))
+			o.onGiveUp(brief, fmt.Errorf("%s, and -max-away is %v: %w", brief, o.maxAway, r.err))
 			return r, errLeft
 		}
+		wait := min(o.probes.Delay(0, probe), o.maxAway-away) // the last probe is at the end of the time
 		o.onAway(probe, r.err, wait)
 		select {
 		case <-time.After(wait):

@@ -42,6 +42,10 @@ type batch struct {
 	soft    context.Context    // when it is done, no more lines are read
 	halt    context.CancelCauseFunc
 	outage  *outage
+
+	draining context.Context // ends the drain, early or once hard is done
+	endDrain context.CancelFunc
+
 	lines   *byteLimit // lines that are read and have no result yet
 	answers *byteLimit // answers that are not written yet
 	tally   tally
@@ -99,6 +103,8 @@ func (b *batch) close() {
 func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, error) {
 	b.soft, b.halt = context.WithCancelCause(soft)
 	defer b.halt(nil)
+	b.draining, b.endDrain = context.WithCancel(hard)
+	defer b.endDrain()
 	drawn := b.draw()
 	b.view = terminal.Watch(b.s, terminal.Config{Out: log, Title: "batch", Total: int64(b.in.total), Done: b.tally.done})
 	b.ear.say = b.say

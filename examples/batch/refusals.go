@@ -76,6 +76,7 @@ func (e *stopError) Unwrap() error { return e.why }
 // run.
 func (b *batch) stop(brief string, why error) {
 	_ = b.s.Pause() // until the drain begins
+	defer b.endDrain()
 	b.halt(&stopError{brief, why})
 }
 
@@ -213,6 +214,9 @@ var remedies = map[blame]string{
 func (b *batch) sayAway(probe int, err error, wait time.Duration) {
 	if probe == 1 {
 		_ = b.s.Pause()
+		if b.soft.Err() != nil {
+			b.endDrain()
+		}
 	}
 	if probe&(probe-1) == 0 {
 		b.say(fmt.Sprintf("the server can't be reached (%v): one request at a time probes whether it is back, and no line loses a retry; try %d is in %v", short(err.Error()), probe, wait.Round(time.Millisecond)))

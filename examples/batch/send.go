@@ -41,6 +41,10 @@ func newSender(cfg config, attempts context.Context) *sender {
 	return &sender{transport: transport, fresh: fresh, headers: cfg.headers, timeout: cfg.timeout, maxAnswer: cfg.maxAnswer, attempts: attempts}
 }
 
+// refusalTime bounds how long the body of a refusal is read. Its status says enough, and the request
+// holds a slot meanwhile.
+const refusalTime = 5 * time.Second
+
 // reply is the outcome of an attempt.
 type reply struct {
 	answer *response            // nil if there is an error
@@ -81,14 +85,20 @@ func (s *sender) once(l *line, transport *http.Transport) (r reply, stale bool) 
 	}
 	defer res.Body.Close()
 	seen := headers.Parse(res.Header, time.Now())
+	success := res.StatusCode/100 == 2
+	if !success {
+		defer time.AfterFunc(refusalTime, cancel).Stop()
+	}
 	body, err := s.read(res)
-	if err != nil && !errors.As(err, new(*tooLongError)) {
+	tooLong := errors.As(err, new(*tooLongError))
+	switch {
+	case err == nil:
+	case success && tooLong:
+		return reply{err: err, seen: seen}, false
+	case success, s.attempts.Err() != nil:
 		return reply{err: s.late(ctx, err), seen: seen}, false
 	}
-	if err != nil && res.StatusCode/100 == 2 {
-		return reply{err: err, seen: seen}, false
-	}
-	answer, err := s.judge(res, body, seen) // a refusal that is too long to be kept stays a refusal
+	answer, err := s.judge(res, body, seen) // a refusal stays one, even if its body is too long, cut off or late
 	return reply{answer: answer, err: err, seen: seen}, false
 }
 
@@ -172,17 +182,18 @@ func (e *tooLongError) Error() string {
 	return fmt.Sprintf("the answer is longer than %d MiB, which -max-answer allows: raise it, or ask for less", e.most/mebibyte)
 }
 
-// read reads an answer in the form that it has in the result.
+// read reads an answer in the form that it has in the result. If reading fails, it returns the part that has
+// come.
 func (s *sender) read(res *http.Response) (json.RawMessage, error) {
 	if res.ContentLength > s.maxAnswer {
 		return nil, &tooLongError{s.maxAnswer}
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, s.maxAnswer+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
-	}
-	if int64(len(body)) > s.maxAnswer || sizeAsJSON(body) > s.maxAnswer {
+	switch {
+	case int64(len(body)) > s.maxAnswer, sizeAsJSON(body) > s.maxAnswer:
 		return nil, &tooLongError{s.maxAnswer}
+	case err != nil:
+		return asJSON(body), fmt.Errorf("reading the answer: %w", err)
 	}
 	return asJSON(body), nil
 }
