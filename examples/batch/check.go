@@ -36,7 +36,9 @@ func (cfg *config) check(base string, rest []string, headerFaults []error) error
 		switch {
 		case !schemed.MatchString(base):
 			faults.add("-url %q: its scheme is missing: begin it with https:// or http://", strings.TrimPrefix(hidden("//"+base), "//"))
-		case err != nil || !absolute(u):
+		case err != nil:
+			faults.add("-url: %v", errUnparsed)
+		case !absolute(u):
 			faults.add("-url %q: it must be like https://api.example.com/v1/things", hidden(base))
 		}
 		cfg.url = u

@@ -95,7 +95,7 @@ func TestEscapes(t *testing.T) {
 	}
 	run(exitUsage, "-in", st.in, "-out", st.out, nasty)
 	run(exitUsage, "-in", st.in, "-out", st.out, "-"+nasty)
-	run(exitUsage, "-in", st.in, "-out", st.out, "-url", nasty)
+	run(exitUsage, "-in", st.in, "-out", st.out, "-retries", nasty)
 }
 
 // TestHelpGoesToStdout: the help goes to stdout, and an error is one line on stderr.

@@ -94,9 +94,11 @@ func TestFlags(t *testing.T) {
 	require.Equal(t, bucket.Limits{requestBudget: bucket.PerMinute(600).Burst(60)}, cfg.limits())
 
 	for want, args := range map[string][]string{
-		"-in and -out are needed":  {},
-		`unexpected ["x"]`:         {"-in", "a", "-out", "b", "x"},
-		`-url "example.com?key=…"`: {"-in", "a", "-out", "b", "-url", "example.com?key=s3cret"},
+		"-in and -out are needed":                     {},
+		`unexpected ["x"]`:                            {"-in", "a", "-out", "b", "x"},
+		"-url: it can't be parsed, and is not shown":  {"-in", "a", "-out", "b", "-url", "https://me:s3cret/x@h/"},
+		"-url: it can't be parsed, and is not shown,": {"-in", "a", "-out", "b", "-url", "https://h:s3cret/"},
+		`-url "example.com?key=…"`:                    {"-in", "a", "-out", "b", "-url", "example.com?key=s3cret"},
 		`-url "localhost:8080": its scheme is missing: begin it with https:// or http://`: {"-in", "a", "-out", "b", "-url", "localhost:8080"},
 		`-url "127.0.0.1:8080/v1": its scheme is missing`:                                 {"-in", "a", "-out", "b", "-url", "127.0.0.1:8080/v1"},
 		`-url "…@example.com:80": its scheme is missing`:                                  {"-in", "a", "-out", "b", "-url", "me:s3cret@example.com:80"},

@@ -75,25 +75,41 @@ func nameOf(part string) string {
 	return name
 }
 
-var (
-	userOf  = regexp.MustCompile(`//[^/?#]*@`)
-	valueOf = regexp.MustCompile(`=[^&#]*`)
-)
+var userOf = regexp.MustCompile(`//[^/?#]*@`)
 
-// hidden returns a URL without its user and the values of its query, which may be keys. The URL need not
-// be valid.
+// hidden returns a URL without its user, the values of its query and its fragment, which may be keys. A URL
+// that can't be parsed is not shown at all, since a key may be in any part of it.
 func hidden(address string) string {
+	if _, err := url.Parse(address); err != nil {
+		return "…"
+	}
+	address, _, fragment := strings.Cut(address, "#")
+	address, query, _ := strings.Cut(address, "?")
 	address = userOf.ReplaceAllString(address, "//…@")
-	if at := strings.IndexByte(address, '?'); at >= 0 {
-		return address[:at] + valueOf.ReplaceAllString(address[at:], "=…")
+	separator := "?"
+	for part := range strings.SplitSeq(query, "&") {
+		name, _, named := strings.Cut(part, "=")
+		switch {
+		case named:
+			address += separator + name + "=…"
+		case part != "":
+			address += separator + "…"
+		}
+		separator = "&"
+	}
+	if fragment {
+		address += "#…"
 	}
 	return address
 }
 
-// cause returns what is wrong with a URL, without the URL, which may have a key in it.
+// errUnparsed takes the place of package url's errors, which show parts of the URL.
+var errUnparsed = errors.New("it can't be parsed, and is not shown, since it may have a key in it: in a user, a password or a query write %23 for #, %25 for %, %2F for /, %3F for ? and %40 for @")
+
+// cause returns what is wrong with a request, without its URL.
 func cause(err error) error {
-	if wrong := new(url.Error); errors.As(err, &wrong) {
-		return wrong.Err
+	if errors.As(err, new(*url.Error)) {
+		return errUnparsed
 	}
 	return err
 }

@@ -46,15 +46,21 @@ func parsed(t *testing.T, address string) *url.URL {
 // TestHidden: no part of a URL that may be a key is shown, whether or not the URL is valid.
 func TestHidden(t *testing.T) {
 	for address, want := range map[string]string{
-		"https://x.example.com/a?key=s3cret&api-version=7&flag#part": "https://x.example.com/a?key=…&api-version=…&flag#part",
+		"https://x.example.com/a?key=s3cret&api-version=7&flag#part": "https://x.example.com/a?key=…&api-version=…&…#…",
 		"https://me:s3cret@x.example.com/a@b":                        "https://…@x.example.com/a@b",
+		"https://x.example.com/a?s3cret#s3cret":                      "https://x.example.com/a?…#…",
+		"https://me:s3cret/x@x.example.com/a":                        "…",
+		"https://me:s3cret?x@x.example.com/a":                        "…",
+		"https://me:s3cret#x@x.example.com/a":                        "…",
+		"https://x.example.com:s3cret/a":                             "…",
 		"/a?key=s3cret":                                              "/a?key=…",
-		"https://x.example.com/%zz?key=s3cret%":                      "https://x.example.com/%zz?key=…",
+		"https://x.example.com/%zz?key=s3cret%":                      "…",
 		"https://x.example.com/a":                                    "https://x.example.com/a",
 	} {
 		require.Equal(t, want, hidden(address))
 	}
-	for _, target := range []string{"https://me:s3cret@h/%zz?key=s3cret", "/x?key=s3cret", "https://x.example.com/\x7f?key=s3cret"} {
+	for _, target := range []string{"https://me:s3cret@h/%zz?key=s3cret", "/x?key=s3cret", "https://x.example.com/\x7f?key=s3cret",
+		"https://me:s3cret/x@h/", "https://me:s3cret?x@h/", "https://me:s3cret#x@h/", "https://h:s3cret/"} {
 		l := newLine(1, []byte(`{"body":{},"url":"`+target+`"}`))
 		require.Error(t, l.request(nil))
 		require.NotContains(t, l.request(nil).Error(), "s3cret")
