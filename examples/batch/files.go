@@ -40,6 +40,9 @@ func (b *batch) openFiles(ctx context.Context, log io.Writer) (err error) {
 	if err := b.allDifferent(); err != nil {
 		return err
 	}
+	if err := errors.Join(claim("-report", b.cfg.report, b.report), claim("-trace", b.cfg.trace, b.trace)); err != nil {
+		return err
+	}
 	if err := b.in.load(ctx, log); err != nil {
 		return err
 	}
@@ -84,11 +87,29 @@ func (b *batch) openDrawing(flag, path string) (*os.File, error) {
 	if path == "" {
 		return nil, nil
 	}
-	file, created, err := openWritten(flag, path, os.O_WRONLY)
+	file, created, err := openWritten(flag, path, os.O_RDWR)
 	if created {
 		b.created = append(b.created, path)
 	}
 	return file, err
+}
+
+// claim locks the file of -report or -trace, if there is one. It refuses a file of results, which would be
+// overwritten.
+func claim(flag, path string, f *os.File) error {
+	if f == nil {
+		return nil
+	}
+	if locked, err := lockFile(f); err != nil {
+		return &fileError{flag, path, fmt.Errorf("it can't be locked: %w", err)}
+	} else if !locked {
+		return &fileError{flag, path, errors.New("another batch is writing to it: name another file")}
+	}
+	start := make([]byte, len(resultStart))
+	if n, _ := f.ReadAt(start, 0); string(start[:n]) == resultStart { // a file that is shorter has no result
+		return &fileError{flag, path, errors.New("it has results of a batch, which would be overwritten: name another file")}
+	}
+	return nil
 }
 
 // openWritten opens a file for writing, and creates it if there is none. Only its owner can

@@ -75,6 +75,38 @@ func requireOneFileRefused(t *testing.T, first, second string, exists bool, othe
 	}
 }
 
+// TestDrawingsSpareResults: -report and -trace overwrite neither results nor a file that another batch writes
+// to.
+func TestDrawingsSpareResults(t *testing.T) {
+	for _, flag := range []string{"-report", "-trace"} {
+		st, other := newSite(t, generous, requests(1)...), newSite(t, generous, requests(1)...)
+		running := other.openOutput(1)
+		_, err := st.process(flag, other.out)
+		require.EqualError(t, err, flag+" "+other.out+": another batch is writing to it: name another file")
+		require.ErrorAs(t, err, new(*fileError), "exit code 2")
+		require.NoError(t, running.file.Close())
+
+		_, err = other.process()
+		require.NoError(t, err)
+		before, err := os.ReadFile(other.out)
+		require.NoError(t, err)
+		_, err = st.process(flag, other.out)
+		require.EqualError(t, err, flag+" "+other.out+": it has results of a batch, which would be overwritten: name another file")
+		require.ErrorAs(t, err, new(*fileError), "exit code 2")
+		after, err := os.ReadFile(other.out)
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+		require.Empty(t, st.entries())
+		require.NoFileExists(t, st.out)
+
+		drawing := filepath.Join(t.TempDir(), "drawing")
+		for range 2 { // an older drawing is overwritten
+			_, err = st.process(flag, drawing)
+			require.NoError(t, err)
+		}
+	}
+}
+
 // TestRefusedLeavesNothing: a run that is refused removes the empty files that it has created.
 func TestRefusedLeavesNothing(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)

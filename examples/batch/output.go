@@ -108,10 +108,12 @@ func (out *output) resume(lines int, again bool) error {
 // torn reports whether a line without an end is the beginning of a result. Anything else is the
 // user's data, and is not cut off.
 func torn(tail []byte) bool {
-	const start = `{"id":"`
-	n := min(len(tail), len(start))
-	return string(tail[:n]) == start[:n]
+	n := min(len(tail), len(resultStart))
+	return string(tail[:n]) == resultStart[:n]
 }
+
+// resultStart is what every result begins with.
+const resultStart = `{"id":"`
 
 // touch notes in the file's time that an attempt is about to be made. So a run that goes
 // on knows, whatever ended the last, since when no token has been spent. A failure is no
