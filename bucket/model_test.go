@@ -109,7 +109,10 @@ func (m *model) setLevel(at time.Duration, n int64) {
 
 // postpone counts the last n tokens as taken only at the instant at.
 func (m *model) postpone(at time.Duration, n int64) {
-	n = min(n, m.limit.Capacity-m.available()) // a refund since then was not taken
+	room := new(big.Int).Sub(big.NewInt(m.limit.Capacity), big.NewInt(m.available()))
+	if room.IsInt64() {
+		n = min(n, room.Int64()) // a refund since then was not taken
+	}
 	m.level.Add(m.level, whole(n))
 	m.advance(at)
 	m.level.Sub(m.level, whole(n))

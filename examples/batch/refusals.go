@@ -58,7 +58,7 @@ func (r *refusals) settled(sent int64) bool {
 // take gets the outcome.
 func (b *batch) refuse(l *line, who blame, err error) {
 	if b.cfg.stopAfter > 0 && who != theLine && b.refusals.refuse(l.sent) >= b.cfg.stopAfter {
-		b.stop(fmt.Sprintf("requests are refused, %d in a row (%s)", b.cfg.stopAfter, short(err.Error())), errRefused)
+		b.stop(fmt.Sprintf("no request was answered, %d times in a row (%s)", b.cfg.stopAfter, short(err.Error())), errRefused)
 	}
 }
 
