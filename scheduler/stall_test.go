@@ -61,6 +61,7 @@ func TestH59_NoBurstAfterAStall(t *testing.T) {
 				s := open(t, scheduler.Config{Clock: c, Limit: l})
 				var mu sync.Mutex
 				var seen []time.Time
+				require.NoError(t, s.Pause()) // so that no worker waits for a full inbox, and a function with it
 				for range 3000 {
 					submit(t, s, func(context.Context) error {
 						mu.Lock()
@@ -69,6 +70,7 @@ func TestH59_NoBurstAfterAStall(t *testing.T) {
 						return nil
 					})
 				}
+				require.NoError(t, s.Resume())
 				left, err := s.Shutdown(t.Context())
 				require.NoError(t, err)
 				require.Empty(t, left)
