@@ -100,7 +100,7 @@ func TestStopSaysWhy(t *testing.T) {
 		fields []string
 	}{
 		"no request was answered, 2 times in a row (401 Unauthorized: no such key)": {status: 401},
-		"the server asks to come back in 8h0m0s":                           {429, []string{"Retry-After", "28800"}},
+		"the server asks to come back in 8h0m0s":                                    {429, []string{"Retry-After", "28800"}},
 	} {
 		st := newSite(t, generous, requests(20)...)
 		g := newGate(t)
