@@ -77,8 +77,9 @@ func TestRestoredNeverHasMore(t *testing.T) {
 				late := (is - origin) - (was - now)
 				require.True(t, late == 0 || late == 1, "ready %v late after %v", late, away)
 			}
-			n = min(n, max(0, restored.Available()))
-			require.Equal(t, saved.Take(now+away, n), restored.Take(origin+away, n))
+			if n = min(n, restored.Available()); n >= 0 { // a debt of one token may be none before
+				require.Equal(t, saved.Take(now+away, n), restored.Take(origin+away, n))
+			}
 			away += max(0, genStep(t))
 		}
 	})
