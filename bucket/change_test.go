@@ -243,7 +243,7 @@ func TestH30_FractionOverflows(t *testing.T) {
 	require.True(t, b.Take(0, 1<<40))
 	b.Advance(1)
 	b.Advance(1 + 1<<32 + 1) // (2^32 + 1) ns · (2^32 - 1) units is 2^64 - 1
-	require.EqualValues(t, 1<<31, b.Available())
+	require.Equal(t, int64(1<<31), b.Available())
 	requireBalanced(t, &b)
 }
 
