@@ -1,26 +1,24 @@
-// Package bucket is an exact token bucket: a plain value that reads no clock.
+// Package bucket implements an exact token bucket. A [Bucket] is a plain value and reads no clock.
 //
 // # Time
 //
-// Every instant is a [time.Duration] since an origin of the caller's choosing,
-// the same one for all calls on a bucket. A bucket never moves backwards: an
-// instant before the latest one it has seen counts as that latest one.
+// The caller passes the current instant to each method. An instant is a [time.Duration] since an
+// origin that the caller chooses, the same for all calls on a bucket. Time never goes back: an
+// instant before the latest one that the bucket has seen counts as that latest one.
 //
 // # Exactness
 //
-// A level is a whole number of tokens and a fraction counted in units of 1/Per
-// token, so that one nanosecond adds exactly Refill units. Products have 128
-// bits. Nothing is rounded, nothing drifts and nothing overflows, whatever the
-// limit: over any schedule the tokens granted by t are at most
+// A level is a whole number of tokens and a fraction in units of 1/Per token, so each nanosecond
+// adds exactly Refill units. Products have 128 bits. Nothing is rounded, drifts or overflows,
+// whatever the limit. The tokens granted by time t are at most
 //
 //	initial + floor(Refill · t / Per)
 //
-// and the bucket never holds more than its capacity in whole tokens. What a full
-// bucket can't hold is gone, except for the fraction of a token that came within the
-// last nanosecond: instants are whole nanoseconds, and a token that was due between
-// two of them must not cost the next one its head start. So a taker who is there all
-// the time gets the full rate, at any capacity, and within any window of length w
-// fewer than capacity + Refill · (w + 1ns) / Per tokens are granted.
+// and the bucket never holds more whole tokens than its capacity. A full bucket drops new tokens,
+// except for the fraction that arrived within the last nanosecond. Instants are whole nanoseconds,
+// so a token that was due between two of them would otherwise delay the next one. Thus a caller
+// that takes each token as soon as it arrives gets the full rate, at any capacity. In any window
+// of length w, fewer than capacity + Refill · (w + 1ns) / Per tokens are granted.
 package bucket
 
 import (
@@ -32,44 +30,45 @@ import (
 // Forever is the instant that never comes. Instants saturate here.
 const Forever = time.Duration(math.MaxInt64)
 
-// maxDebt bounds how far below zero [Bucket.Charge] can take a level, so that
-// no sum of a level and a cost can overflow.
+// maxDebt is how far below zero [Bucket.Charge] can take a level. It keeps sums of a level and a
+// cost from overflowing.
 const maxDebt = math.MaxInt64 / 2
 
-// Bucket is a token bucket. Make one with [New] or [Restore]; the zero Bucket is of no
-// use. It is a value: a copy is an independent bucket. It has no lock; one goroutine may
-// use it at a time.
+// Bucket is a token bucket. Make one with [New] or [Restore]; the zero Bucket is not usable. A copy
+// is an independent bucket. A Bucket has no lock, so only one goroutine may use it at a time.
 type Bucket struct {
 	limit       Limit
 	refill, per uint64 // the limit's Refill and Per, reduced by their common divisor
-	slack       uint64 // the most units beyond a full bucket: less than a nanosecond's, and than a token
+	maxFrac     uint64 // the largest frac of a full bucket: less than a nanosecond's refill, and less than a token
 
-	level  int64         // whole tokens; negative in debt
-	part   uint64        // units towards the next token, less than per; at most slack when full
-	at     time.Duration // the instant up to which refill is counted
-	seen   time.Duration // the latest instant seen; before at only during a hold, which ends at at
+	level int64  // whole tokens; negative in debt
+	frac  uint64 // the fraction of the next token, in units of 1/per; below per, and at most maxFrac when full
+
+	// refilledTo is the instant up to which refill is counted, and lastSeen the latest instant seen.
+	// While a hold is on, refilledTo is its end and so after lastSeen. Otherwise the two are equal.
+	refilledTo, lastSeen time.Duration
+
 	ledger Ledger
 }
 
-// Ledger accounts for every token that ever came or went. It balances after
-// every step:
+// Ledger counts the tokens that came and went. It balances after every step:
 //
 //	Initial + Refilled + Refunded + Adjusted == Spent + available
 type Ledger struct {
 	Initial  int64 `json:"initial"`  // in the bucket at the start
-	Refilled int64 `json:"refilled"` // came with time; what a full bucket could not hold is not counted
-	Refunded int64 `json:"refunded"` // given back, as far as the bucket could hold it
-	Adjusted int64 `json:"adjusted"` // added, or taken off (negative), by a hold, a lower capacity or [Bucket.SetLevel]
+	Refilled int64 `json:"refilled"` // arrived with time and fit into the bucket
+	Refunded int64 `json:"refunded"` // given back and fit into the bucket
+	Adjusted int64 `json:"adjusted"` // added or (negative) removed by a hold, a lower capacity or [Bucket.SetLevel]
 	Spent    int64 `json:"spent"`    // taken or charged
 }
 
-// New returns a full bucket at the instant at. It fails if the limit is invalid.
-func New(l Limit, at time.Duration) (Bucket, error) {
+// New returns a bucket that is full at now. It fails if the limit is invalid.
+func New(l Limit, now time.Duration) (Bucket, error) {
 	if err := l.Validate(); err != nil {
 		return Bucket{}, err
 	}
 	l = l.WithDefaults()
-	b := Bucket{at: at, seen: at, level: l.Capacity, ledger: Ledger{Initial: l.Capacity}}
+	b := Bucket{refilledTo: now, lastSeen: now, level: l.Capacity, ledger: Ledger{Initial: l.Capacity}}
 	b.setRate(l)
 	return b, nil
 }
@@ -79,7 +78,7 @@ func (b *Bucket) setRate(l Limit) {
 	refill, per := uint64(l.Refill), uint64(l.Per)
 	d := gcd(refill, per)
 	b.refill, b.per = refill/d, per/d
-	b.slack = min(b.refill, b.per) - 1
+	b.maxFrac = min(b.refill, b.per) - 1
 }
 
 func gcd(a, b uint64) uint64 {
@@ -89,106 +88,106 @@ func gcd(a, b uint64) uint64 {
 	return a
 }
 
-// Limit returns the limit in force.
+// Limit returns the current limit.
 func (b *Bucket) Limit() Limit { return b.limit }
 
-// Available returns the whole tokens held at the latest instant seen, negative
-// in debt. [Bucket.Advance] first to know about now.
+// Available returns the number of whole tokens at the latest instant seen, negative in debt. Call
+// [Bucket.Advance] first to get the current number.
 func (b *Bucket) Available() int64 { return b.level }
 
-// Ledger returns the account at the latest instant seen.
+// Ledger returns the ledger at the latest instant seen.
 func (b *Bucket) Ledger() Ledger { return b.ledger }
 
-// HeldUntil returns the instant before which no token leaves: the end of the
-// hold that is on, or else the latest instant seen.
-func (b *Bucket) HeldUntil() time.Duration { return b.at }
+// HeldUntil returns the end of the current hold, or the latest instant seen if no hold is on. No
+// token can be taken before it.
+func (b *Bucket) HeldUntil() time.Duration { return b.refilledTo }
 
-func (b *Bucket) held() bool { return b.seen < b.at }
+func (b *Bucket) held() bool { return b.lastSeen < b.refilledTo }
 
-// Advance counts the refill up to the instant at.
-func (b *Bucket) Advance(at time.Duration) {
-	b.seen = max(b.seen, at)
-	if at <= b.at {
+// Advance adds the tokens that arrive up to now.
+func (b *Bucket) Advance(now time.Duration) {
+	b.lastSeen = max(b.lastSeen, now)
+	if now <= b.refilledTo {
 		return
 	}
-	elapsed := uint64(at) - uint64(b.at) // exact even where the signed difference would overflow
-	b.at = at
+	elapsed := uint64(now) - uint64(b.refilledTo) // exact even where the signed difference would overflow
+	b.refilledTo = now
 	if b.room() == 0 {
-		b.part = b.slack
+		b.frac = b.maxFrac
 		return
 	}
 	hi, lo := bits.Mul64(elapsed, b.refill)
-	lo, carry := bits.Add64(lo, b.part, 0)
+	lo, carry := bits.Add64(lo, b.frac, 0)
 	hi += carry
 	tokens := uint64(math.MaxUint64)
 	if hi < b.per {
-		tokens, b.part = bits.Div64(hi, lo, b.per)
+		tokens, b.frac = bits.Div64(hi, lo, b.per)
 	}
 	b.ledger.Refilled += b.add(tokens)
 }
 
-// Skip lets time pass up to the instant at without refill: a bucket that is stopped and
-// then goes on where it was. A hold that is on runs out meanwhile as it would have.
-func (b *Bucket) Skip(at time.Duration) {
-	b.seen = max(b.seen, at)
-	b.at = max(b.at, at)
+// Skip lets time pass up to now without refill, as for a bucket that was stopped and goes on where
+// it was. A hold still ends at its instant.
+func (b *Bucket) Skip(now time.Duration) {
+	b.lastSeen = max(b.lastSeen, now)
+	b.refilledTo = max(b.refilledTo, now)
 }
 
-// Postpone counts the refill up to the instant at, as if the last n tokens taken had still been
-// in the bucket until then. What does not fit into the bucket is lost. Use it if a taker was
-// given its tokens late. With n ≤ 0 it is the same as [Bucket.Advance].
-func (b *Bucket) Postpone(at time.Duration, n int64) {
+// Postpone advances to now as if the last n tokens taken had stayed in the bucket until now. Refill
+// that would not have fit beside them is lost. Use it if a caller got its tokens late. If n ≤ 0,
+// Postpone is the same as [Bucket.Advance].
+func (b *Bucket) Postpone(now time.Duration, n int64) {
 	n = int64(min(uint64(max(n, 0)), b.room()))
 	b.level += n
-	b.Advance(at)
+	b.Advance(now)
 	b.level -= n
 }
 
-// add puts tokens in and returns how many the bucket could hold.
+// add puts tokens in and returns how many of them fit.
 func (b *Bucket) add(tokens uint64) int64 {
 	room := b.room()
 	switch {
 	case tokens > room:
-		tokens, b.part = room, b.slack
+		tokens, b.frac = room, b.maxFrac
 	case tokens == room:
-		b.part = min(b.part, b.slack)
+		b.frac = min(b.frac, b.maxFrac)
 	}
 	b.level += int64(tokens)
 	return int64(tokens)
 }
 
-// room is how many tokens the bucket could still hold. The difference of two
-// int64 always fits an uint64.
+// room returns how many more tokens fit into the bucket. The difference of two int64 always fits
+// a uint64.
 func (b *Bucket) room() uint64 { return uint64(b.limit.Capacity) - uint64(b.level) }
 
-// Ready returns the first instant, not before the latest one seen, at which n
-// tokens will be there if nothing else happens. It is [Forever] when that is
-// beyond reckoning. The capacity does not limit n, so that it can be the sum of
-// several costs that will be taken one after another as they fall due.
+// Ready returns the first instant at which n tokens will be available if nothing else happens. It
+// is not before the latest instant seen. Ready returns [Forever] if the instant is too far away for
+// a duration. The capacity does not limit n, so n can be the sum of several costs that will be taken
+// one after another.
 func (b *Bucket) Ready(n int64) time.Duration {
 	if b.level >= n {
-		return b.at
+		return b.refilledTo
 	}
 	hi, lo := bits.Mul64(uint64(n)-uint64(b.level), b.per)
-	lo, borrow := bits.Sub64(lo, b.part, 0)
+	lo, borrow := bits.Sub64(lo, b.frac, 0)
 	hi -= borrow
 	if hi >= b.refill {
 		return Forever
 	}
 	wait, rest := bits.Div64(hi, lo, b.refill)
-	if wait >= uint64(Forever)-uint64(b.at) {
+	if wait >= uint64(Forever)-uint64(b.refilledTo) {
 		return Forever
 	}
 	if rest > 0 {
 		wait++ // the first whole nanosecond at which the last unit is there
 	}
-	return b.at + time.Duration(wait)
+	return b.refilledTo + time.Duration(wait)
 }
 
-// Take takes n tokens at the instant at if they are there and no hold is on,
-// and reports whether it did. A negative n is refused.
-func (b *Bucket) Take(at time.Duration, n int64) bool {
-	b.Advance(at)
+// Take takes n tokens if they are available and no hold is on. It reports whether it did. It refuses
+// a negative n.
+func (b *Bucket) Take(now time.Duration, n int64) bool {
+	b.Advance(now)
 	if n < 0 || n > b.level || b.held() {
 		return false
 	}
@@ -197,20 +196,20 @@ func (b *Bucket) Take(at time.Duration, n int64) bool {
 	return true
 }
 
-// Refund gives back n tokens that were taken and never used, as though they had
-// not been taken: what the bucket can't hold is gone. n ≤ 0 changes nothing.
-func (b *Bucket) Refund(at time.Duration, n int64) {
-	b.Advance(at)
+// Refund gives back n tokens that were taken and not used. Tokens that do not fit into the bucket
+// are dropped. If n ≤ 0, Refund changes nothing.
+func (b *Bucket) Refund(now time.Duration, n int64) {
+	b.Advance(now)
 	if n > 0 {
 		b.ledger.Refunded += b.add(uint64(n))
 	}
 }
 
-// Charge takes n tokens whether or not they are there: the bucket goes into debt,
-// which refill pays off before anything can be taken again. The debt is bounded
-// at about 4.6·10¹⁸ tokens. n ≤ 0 changes nothing.
-func (b *Bucket) Charge(at time.Duration, n int64) {
-	b.Advance(at)
+// Charge takes n tokens even if they are not available. The bucket may go into debt, and no token
+// can be taken until the refill has paid the debt. A debt is at most about 4.6·10¹⁸ tokens. If
+// n ≤ 0, Charge changes nothing.
+func (b *Bucket) Charge(now time.Duration, n int64) {
+	b.Advance(now)
 	if n <= 0 {
 		return
 	}
@@ -219,50 +218,49 @@ func (b *Bucket) Charge(at time.Duration, n int64) {
 	b.ledger.Spent += n
 }
 
-// SetLevel sets the whole tokens held to n, or to the capacity if n is above it, because
-// somebody who knows better says so. The ledger has the difference in Adjusted. A
-// negative n counts as 0.
-func (b *Bucket) SetLevel(at time.Duration, n int64) {
-	b.Advance(at)
+// SetLevel sets the number of whole tokens to n, but at least to 0 and at most to the capacity. Use
+// it if a better source knows the level, such as the server. The ledger counts the difference as
+// Adjusted.
+func (b *Bucket) SetLevel(now time.Duration, n int64) {
+	b.Advance(now)
 	before := b.level
 	b.level = 0
 	b.add(uint64(max(n, 0)))
 	b.ledger.Adjusted += b.level - before
 }
 
-// Hold lets no token leave before until, empties the bucket and restarts its
-// refill at until, so that whatever waits is afterwards spread out by the refill
-// rate instead of being let go at once. It never shortens an earlier hold.
-func (b *Bucket) Hold(at, until time.Duration) {
-	b.Advance(at)
-	if until <= b.at {
+// Hold empties the bucket and stops it until the given instant. No token can be taken before, and
+// the refill starts again only then. So calls that wait for the end of the hold come at the refill
+// rate, and not as a thundering herd. Hold never shortens an earlier hold, and keeps debt.
+func (b *Bucket) Hold(now, until time.Duration) {
+	b.Advance(now)
+	if until <= b.refilledTo {
 		return
 	}
 	if b.level > 0 {
 		b.ledger.Adjusted -= b.level
 		b.level = 0
 	}
-	b.part = 0
-	b.at = until
+	b.frac = 0
+	b.refilledTo = until
 }
 
-// SetLimit changes the limit at the instant at. The level carries over: refill
-// is counted at the old rate until at, tokens above the new capacity are dropped,
-// and a higher capacity adds none. It fails, and changes nothing, if the limit is
-// invalid.
-func (b *Bucket) SetLimit(at time.Duration, l Limit) error {
+// SetLimit changes the limit. Refill up to now counts at the old rate. Tokens above the new capacity
+// are dropped, and a higher capacity adds none. If the limit is invalid, SetLimit returns an error
+// and changes nothing.
+func (b *Bucket) SetLimit(now time.Duration, l Limit) error {
 	if err := l.Validate(); err != nil {
 		return err
 	}
-	b.Advance(at)
-	old := b.per
+	b.Advance(now)
+	oldPer := b.per
 	b.setRate(l.WithDefaults())
 	// The same fraction of a token in the new units, rounded down.
-	hi, lo := bits.Mul64(b.part, b.per)
-	b.part, _ = bits.Div64(hi, lo, old)
-	if over := b.level; over >= b.limit.Capacity {
+	hi, lo := bits.Mul64(b.frac, b.per)
+	b.frac, _ = bits.Div64(hi, lo, oldPer)
+	if level := b.level; level >= b.limit.Capacity {
 		b.level = 0
-		b.ledger.Adjusted += b.add(uint64(over)) - over
+		b.ledger.Adjusted += b.add(uint64(level)) - level
 	}
 	return nil
 }

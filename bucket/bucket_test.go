@@ -19,7 +19,7 @@ func newBucket(t testing.TB, l bucket.Limit, at time.Duration) bucket.Bucket {
 	return b
 }
 
-// drained is an empty bucket of 10 tokens, one every 100 ms.
+// drained returns an empty bucket of 10 tokens that gets one every 100 ms.
 func drained(t testing.TB, at time.Duration) bucket.Bucket {
 	t.Helper()
 	b := newBucket(t, bucket.PerSecond(10), at)
@@ -27,7 +27,7 @@ func drained(t testing.TB, at time.Duration) bucket.Bucket {
 	return b
 }
 
-// TestStartsFull (B1).
+// TestStartsFull checks B1 with the default limit.
 func TestStartsFull(t *testing.T) {
 	b := newBucket(t, bucket.Limit{}, 5*time.Second)
 	require.Equal(t, int64(1000), b.Available())
@@ -44,15 +44,15 @@ func TestStartsFull(t *testing.T) {
 func TestTakeRefuses(t *testing.T) {
 	b := newBucket(t, bucket.PerSecond(10), 0)
 	before := b
-	require.False(t, b.Take(0, -1), "a negative number")
-	require.False(t, b.Take(0, 11), "more than there is")
+	require.False(t, b.Take(0, -1), "negative")
+	require.False(t, b.Take(0, 11), "more than is available")
 	require.False(t, b.Take(0, math.MaxInt64))
 	require.Equal(t, before, b, "a refusal changes nothing")
 	require.True(t, b.Take(0, 0))
 }
 
-// TestReadyToTheNanosecond (B2): the tokens are there at the instant promised and
-// not a nanosecond before.
+// TestReadyToTheNanosecond checks that tokens are available at the promised instant and not a
+// nanosecond before (B2).
 func TestReadyToTheNanosecond(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -69,7 +69,7 @@ func TestReadyToTheNanosecond(t *testing.T) {
 		{"one a day", bucket.Per(1, 24*hour), 1, 24 * hour},
 		{"one a nanosecond", bucket.PerSecond(1_000_000_000), 17, 17},
 		{"many a nanosecond", bucket.Per(1000, 1), 1, 1},
-		{"the last nanosecond that can be told", bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever - 1}, 1, bucket.Forever - 1},
+		{"the last instant before Forever", bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever - 1}, 1, bucket.Forever - 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBucket(t, c.limit, 0)
@@ -77,16 +77,15 @@ func TestReadyToTheNanosecond(t *testing.T) {
 			require.Equal(t, c.want, b.Ready(c.n))
 			if c.want > 0 {
 				require.False(t, b.Take(c.want-1, c.n))
-				require.Equal(t, c.want, b.Ready(c.n), "asking changes nothing")
+				require.Equal(t, c.want, b.Ready(c.n), "Ready changes nothing")
 			}
 			require.True(t, b.Take(c.want, c.n))
 		})
 	}
 }
 
-// TestH29_RoundingDoesNotAddUp (B2): tokens that are taken one by one, each at the first
-// nanosecond at which it is there, come when the formula says: the last of many no later
-// than if it had been waited for alone.
+// TestH29_RoundingDoesNotAddUp takes tokens one by one, each at the first nanosecond at which it is
+// available. None is later than if the caller had waited once for the sum (B2).
 func TestH29_RoundingDoesNotAddUp(t *testing.T) {
 	for _, limit := range []bucket.Limit{
 		bucket.PerSecond(3).Burst(1),
@@ -106,15 +105,15 @@ func TestH29_RoundingDoesNotAddUp(t *testing.T) {
 	}
 }
 
-// TestReadyForSeveralCosts: the capacity does not limit the sum of what waits.
+// TestReadyForSeveralCosts checks that a sum of several costs may exceed the capacity.
 func TestReadyForSeveralCosts(t *testing.T) {
 	b := drained(t, 0)
 	require.Equal(t, 100*time.Second, b.Ready(1000))
 	require.Equal(t, bucket.Forever, b.Ready(math.MaxInt64))
 }
 
-// TestH31_ReadyBeyondReckoning: a wait that no duration can hold is Forever,
-// also where its length would overflow 64 bits by being rounded up.
+// TestH31_ReadyBeyondReckoning checks that Ready returns Forever for a wait that is too long for a
+// duration. In one case only the rounding up would overflow.
 func TestH31_ReadyBeyondReckoning(t *testing.T) {
 	b := newBucket(t, bucket.Limit{Capacity: math.MaxInt64, Refill: math.MaxInt64 / 2, Per: bucket.Forever}, 0)
 	require.True(t, b.Take(0, math.MaxInt64))
@@ -128,12 +127,12 @@ func TestH31_ReadyBeyondReckoning(t *testing.T) {
 	require.Equal(t, bucket.Forever, b.Ready(3))
 }
 
-// TestDebtIsWaitedOut: nothing leaves until what was charged is paid.
+// TestDebtIsWaitedOut checks that no token can be taken until the debt is paid.
 func TestDebtIsWaitedOut(t *testing.T) {
 	b := drained(t, 0)
 	b.Charge(0, 20)
 	require.Equal(t, int64(-20), b.Available())
-	require.False(t, b.Take(0, 0), "not even nothing")
+	require.False(t, b.Take(0, 0), "not even 0 tokens")
 	require.Equal(t, 2*time.Second, b.Ready(0))
 	require.Equal(t, 2100*time.Millisecond, b.Ready(1))
 	require.False(t, b.Take(2100*time.Millisecond-1, 1))
@@ -141,7 +140,7 @@ func TestDebtIsWaitedOut(t *testing.T) {
 	require.Equal(t, bucket.Ledger{Initial: 10, Refilled: 21, Spent: 31}, b.Ledger())
 }
 
-// TestH31_DebtIsBounded: no charge overflows a level.
+// TestH31_DebtIsBounded checks that no charge overflows the level.
 func TestH31_DebtIsBounded(t *testing.T) {
 	b := drained(t, 0)
 	for range 3 {
@@ -152,7 +151,7 @@ func TestH31_DebtIsBounded(t *testing.T) {
 	requireBalanced(t, &b)
 }
 
-// TestRefund (B4, B5): as though never taken.
+// TestRefund checks that refunded tokens count as never taken (B4, B5).
 func TestRefund(t *testing.T) {
 	t.Run("at once", func(t *testing.T) {
 		b, other := drained(t, 0), drained(t, 0)
@@ -164,10 +163,10 @@ func TestRefund(t *testing.T) {
 		}
 		require.Equal(t, bucket.Ledger{Initial: 10, Refilled: 5, Refunded: 5, Spent: 15}, b.Ledger())
 	})
-	t.Run("what it can't hold is gone", func(t *testing.T) {
+	t.Run("tokens that do not fit are dropped", func(t *testing.T) {
 		b := newBucket(t, bucket.PerSecond(10), 0)
 		require.True(t, b.Take(0, 5))
-		b.Refund(250*time.Millisecond, 5) // 2½ tokens came meanwhile: the half is gone too
+		b.Refund(250*time.Millisecond, 5) // 2½ tokens came meanwhile, and the half is dropped too
 		require.Equal(t, int64(10), b.Available())
 		require.Equal(t, bucket.Ledger{Initial: 10, Refilled: 2, Refunded: 3, Spent: 5}, b.Ledger())
 		require.True(t, b.Take(250*time.Millisecond, 10))
@@ -192,7 +191,7 @@ func TestNothingOrLessChangesNothing(t *testing.T) {
 	require.Equal(t, before, b)
 }
 
-// TestAllocatesNothing: a bucket is on the path of every call.
+// TestAllocatesNothing checks the methods that a scheduler uses for every call.
 func TestAllocatesNothing(t *testing.T) {
 	b, now := drained(t, 0), time.Duration(0)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
@@ -215,7 +214,7 @@ func BenchmarkTake(b *testing.B) {
 	bkt, now := newBucket(b, bucket.PerSecond(1009), 0), time.Duration(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		now += 991_081 // a little more than a token's worth
+		now += 991_081 // a little more than one token needs
 		bkt.Take(now, 1)
 	}
 }

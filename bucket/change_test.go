@@ -10,14 +10,14 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// TestH43_HoldSpreadsWhatWaits: a hold empties the bucket, and what waits for its end is
-// spread out by the refill rate.
+// TestH43_HoldSpreadsWhatWaits checks that a hold empties the bucket, so that tokens come at the
+// refill rate after its end.
 func TestH43_HoldSpreadsWhatWaits(t *testing.T) {
 	b := newBucket(t, bucket.PerSecond(10), 0)
 	b.Hold(0, hour)
 	require.Equal(t, bucket.Ledger{Initial: 10, Adjusted: -10}, b.Ledger())
 	require.Equal(t, hour, b.HeldUntil())
-	require.False(t, b.Take(hour-1, 0), "nothing leaves before the end")
+	require.False(t, b.Take(hour-1, 0), "nothing can be taken before the end")
 	require.Equal(t, hour, b.Ready(0))
 	for n := range time.Duration(20) {
 		ready := hour + (n+1)*100*time.Millisecond
@@ -57,7 +57,7 @@ func TestHoldKeepsDebt(t *testing.T) {
 	requireBalanced(t, &b)
 }
 
-// TestRefundDuringHold: what comes back can be taken once the hold is over.
+// TestRefundDuringHold checks that refunded tokens can be taken after the hold.
 func TestRefundDuringHold(t *testing.T) {
 	b := drained(t, 0)
 	b.Hold(0, hour)
@@ -67,8 +67,8 @@ func TestRefundDuringHold(t *testing.T) {
 	require.True(t, b.Take(hour, 4))
 }
 
-// TestH42_ClockBackwards (B6): an instant before the latest one seen counts as
-// that one, whatever is done, also after a hold.
+// TestH42_ClockBackwards checks that an earlier instant counts as the latest one seen, for every
+// method and also after a hold (B6).
 func TestH42_ClockBackwards(t *testing.T) {
 	full := newBucket(t, bucket.PerSecond(10), hour)
 	inDebt := drained(t, hour)
@@ -99,9 +99,8 @@ func TestH42_ClockBackwards(t *testing.T) {
 	}
 }
 
-// TestH43_ClockForwards (B6): however far the clock jumps and however
-// long a bucket idles, it holds its capacity, and less than a
-// nanosecond's worth more.
+// TestH43_ClockForwards checks that after any jump of the clock a bucket holds its capacity and less
+// than one nanosecond's refill more (B6).
 func TestH43_ClockForwards(t *testing.T) {
 	for _, limit := range []bucket.Limit{
 		bucket.PerSecond(10),
@@ -125,28 +124,29 @@ func TestH43_ClockForwards(t *testing.T) {
 				require.True(t, b.Take(to, limit.Capacity))
 				fresh := newBucket(t, limit, to)
 				require.True(t, fresh.Take(to, limit.Capacity))
-				require.LessOrEqual(t, fresh.Ready(1)-b.Ready(1), time.Nanosecond, "what is left over")
+				require.LessOrEqual(t, fresh.Ready(1)-b.Ready(1), time.Nanosecond, "the fraction that was left")
 				requireBalanced(t, &b)
 			})
 		}
 	}
 }
 
-// TestSetLimit: refill is counted at the old rate until then, and the level carries over.
+// TestSetLimit checks that refill up to the change counts at the old rate, and that the level
+// carries over.
 func TestSetLimit(t *testing.T) {
 	const at = 250 * time.Millisecond // 2½ tokens at the old rate
 	for _, c := range []struct {
 		name   string
 		limit  bucket.Limit
 		level  int64
-		next   time.Duration // until another token is there
+		next   time.Duration // until the next token
 		ledger bucket.Ledger
 	}{
 		{"same", bucket.PerSecond(10), 2, 50 * time.Millisecond, bucket.Ledger{}},
 		{"faster", bucket.PerSecond(100), 2, 5 * time.Millisecond, bucket.Ledger{}},
 		{"slower", bucket.PerMinute(10), 2, 3 * time.Second, bucket.Ledger{}},
 		{"higher capacity adds none", bucket.PerSecond(10).Burst(1000), 2, 50 * time.Millisecond, bucket.Ledger{}},
-		{"capacity of what it holds drops the half", bucket.PerSecond(10).Burst(2), 2, 100 * time.Millisecond, bucket.Ledger{}},
+		{"capacity equal to the level drops the half", bucket.PerSecond(10).Burst(2), 2, 100 * time.Millisecond, bucket.Ledger{}},
 		{"lower capacity drops a token", bucket.PerSecond(10).Burst(1), 1, 100 * time.Millisecond, bucket.Ledger{Adjusted: -1}},
 		{"zero is the default", bucket.Limit{}, 2, 300 * time.Millisecond, bucket.Ledger{}},
 	} {
@@ -179,37 +179,37 @@ func TestSetInvalidLimitChangesNothing(t *testing.T) {
 	require.Equal(t, before, b)
 }
 
-// TestSkip: time that is skipped brings no tokens, not even a fraction, and takes none;
-// a hold that is on runs out meanwhile.
+// TestSkip checks that skipped time adds and removes nothing, not even a fraction of a token, and
+// that a hold still ends at its instant.
 func TestSkip(t *testing.T) {
 	b, err := bucket.New(bucket.PerSecond(1).Burst(5), 0)
 	require.NoError(t, err)
 	require.True(t, b.Take(0, 5))
 	b.Advance(600 * time.Millisecond)
 	b.Skip(time.Hour)
-	require.Equal(t, time.Hour+400*time.Millisecond, b.Ready(1), "it goes on where it was")
+	require.Equal(t, time.Hour+400*time.Millisecond, b.Ready(1), "the refill goes on where it was")
 	b.Skip(time.Minute)
-	require.Equal(t, time.Hour+400*time.Millisecond, b.Ready(1), "time does not go back")
-	require.True(t, b.Take(time.Minute, 0), "and no hold comes of it")
+	require.Equal(t, time.Hour+400*time.Millisecond, b.Ready(1), "an earlier instant changes nothing")
+	require.True(t, b.Take(time.Minute, 0), "an earlier instant makes no hold")
 
 	b.Hold(time.Hour, 2*time.Hour)
 	b.Skip(90 * time.Minute)
 	require.Equal(t, 2*time.Hour, b.HeldUntil())
 	b.Skip(3 * time.Hour)
-	require.True(t, b.Take(0, 0), "an instant that has passed counts as the latest: the hold is over")
-	require.Equal(t, 3*time.Hour, b.HeldUntil(), "it is over, and nothing has come since")
+	require.True(t, b.Take(0, 0), "an earlier instant counts as the latest one, so the hold is over")
+	require.Equal(t, 3*time.Hour, b.HeldUntil(), "the hold is over, and no token has come since")
 	require.False(t, b.Take(3*time.Hour, 1))
 	require.True(t, b.Take(3*time.Hour+time.Second, 1))
 
 	b.Charge(3*time.Hour, 2)
 	b.Skip(bucket.Forever - 1)
-	require.EqualValues(t, -2, b.Available(), "time that is skipped pays off no debt, either")
+	require.EqualValues(t, -2, b.Available(), "skipped time pays no debt")
 	require.Equal(t, bucket.Forever, b.Ready(1))
 	requireBalanced(t, &b)
 }
 
-// TestH30_LongIdleOverflowsNothing: what time has brought is reckoned in more than 64
-// bits, whether the product of time and rate needs them or even the tokens do.
+// TestH30_LongIdleOverflowsNothing checks the refill of an idle time when 64 bits are too few for
+// the product of time and rate, or even for the tokens.
 func TestH30_LongIdleOverflowsNothing(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -217,13 +217,13 @@ func TestH30_LongIdleOverflowsNothing(t *testing.T) {
 		idle  time.Duration
 		want  int64
 	}{
-		// 2^40 ns · 2^40 units is 2^80; divided by 2^50+1 ns it is a little less than 2^30 tokens.
+		// 2^40 ns · 2^40 units is 2^80. Divided by 2^50+1 ns, it is a little less than 2^30 tokens.
 		{"product", bucket.Limit{Capacity: 1 << 40, Refill: 1 << 40, Per: 1<<50 + 1}, 1 << 40, 1<<30 - 1},
 		// 2^40 ns · 2^30 tokens/ns is 2^70 tokens.
 		{"tokens", bucket.Limit{Capacity: 1 << 40, Refill: 1 << 30, Per: 1}, 1 << 40, 1 << 40},
-		// Exactly 2^64: in 64 bits it would be nothing at all.
+		// Exactly 2^64 tokens, which would be 0 in 64 bits.
 		{"tokens, wrapping to 0", bucket.Limit{Capacity: 1 << 40, Refill: 1 << 24, Per: 1}, 1 << 40, 1 << 40},
-		// 2^63: negative, if it were signed.
+		// 2^63 tokens, which would be negative in a signed integer.
 		{"tokens, turning negative", bucket.Limit{Capacity: 1 << 40, Refill: 1 << 23, Per: 1}, 1 << 40, 1 << 40},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -236,8 +236,8 @@ func TestH30_LongIdleOverflowsNothing(t *testing.T) {
 	}
 }
 
-// TestH30_FractionOverflows: the refill of an idle time just fits into 64 bits, and no longer does with the fraction of a
-// token that was there before.
+// TestH30_FractionOverflows checks a refill that just fits into 64 bits, and no longer does when the
+// earlier fraction of a token is added.
 func TestH30_FractionOverflows(t *testing.T) {
 	b := newBucket(t, bucket.Limit{Capacity: 1 << 40, Refill: 1<<32 - 1, Per: 1 << 33}, 0)
 	require.True(t, b.Take(0, 1<<40))
@@ -247,8 +247,8 @@ func TestH30_FractionOverflows(t *testing.T) {
 	requireBalanced(t, &b)
 }
 
-// TestH32_IdleCreditIsAtMostTheCapacity: who has been idle, however long and in however
-// many steps, gets one burst and then the rate; nothing is saved up beyond that.
+// TestH32_IdleCreditIsAtMostTheCapacity checks that after any idle time a caller gets one burst and
+// then the rate, and that no more is saved up.
 func TestH32_IdleCreditIsAtMostTheCapacity(t *testing.T) {
 	b, now := newBucket(t, bucket.PerSecond(10).Burst(3), 0), time.Duration(0)
 	for range 3 {

@@ -11,8 +11,8 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// Ten tokens a second, at most three at once. Every instant is a duration since
-// an origin of one's own, here the moment at which the bucket was made.
+// The limit is ten tokens a second and at most three at once. Every instant is a duration since
+// an origin that the caller chooses, here the instant at which the bucket was made.
 func Example() {
 	b, err := bucket.New(bucket.PerSecond(10).Burst(3), 0)
 	if err != nil {
@@ -27,7 +27,7 @@ func Example() {
 	// true
 }
 
-// Questions are asked of a copy: the bucket itself does not change.
+// To plan ahead, use a copy. The bucket itself does not change.
 func ExampleBucket() {
 	b, err := bucket.New(bucket.PerMinute(60), 0)
 	if err != nil {
@@ -38,15 +38,15 @@ func ExampleBucket() {
 		fmt.Println(cost, "tokens at", plan.Ready(cost))
 		plan.Take(plan.Ready(cost), cost)
 	}
-	fmt.Println(b.Available(), "are still there")
+	fmt.Println(b.Available(), "are still available")
 	// Output:
 	// 50 tokens at 0s
 	// 30 tokens at 20s
 	// 10 tokens at 30s
-	// 60 are still there
+	// 60 are still available
 }
 
-// Instants count from an origin of one's own: here, from when the program began.
+// Instants count from an origin that the caller chooses, here the start of the program.
 func ExampleNew() {
 	began := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 	b, err := bucket.New(bucket.PerMinute(60).Burst(2), 0)
@@ -65,7 +65,7 @@ func ExampleNew() {
 	// bucket: limit's Refill is -60: it must be at least 1 token every Per (a Window needs a burst from 1 to n)
 }
 
-// All or nothing: of what is not there as a whole, nothing is taken.
+// Take takes all n tokens or none.
 func ExampleBucket_Take() {
 	b, err := bucket.New(bucket.PerSecond(10), 0)
 	if err != nil {
@@ -78,7 +78,7 @@ func ExampleBucket_Take() {
 	// true 2
 }
 
-// Costs that wait in a row are due when their sum is there, however much that is.
+// If several costs wait in a row, each is ready when the sum up to it is available.
 func ExampleBucket_Ready() {
 	b, err := bucket.New(bucket.PerSecond(10).Burst(5), 0)
 	if err != nil {
@@ -95,7 +95,7 @@ func ExampleBucket_Ready() {
 	// 700ms
 }
 
-// What was counted until now has to be asked for.
+// Available does not advance the bucket. Call Advance first.
 func ExampleBucket_Available() {
 	b, err := bucket.New(bucket.PerSecond(10), 0)
 	if err != nil {
@@ -110,7 +110,7 @@ func ExampleBucket_Available() {
 	// 5
 }
 
-// What was not used comes back, as far as there is room for it.
+// Refund gives unused tokens back, up to the capacity.
 func ExampleBucket_Refund() {
 	b, err := bucket.New(bucket.PerSecond(10), 0)
 	if err != nil {
@@ -126,7 +126,8 @@ func ExampleBucket_Refund() {
 	// 10
 }
 
-// What was used beyond what was taken is owed, and paid off before anything else.
+// Charge takes tokens that were used but not paid for. The refill pays the debt before any other
+// token can be taken.
 func ExampleBucket_Charge() {
 	b, err := bucket.New(bucket.PerSecond(10), 0)
 	if err != nil {
@@ -138,7 +139,7 @@ func ExampleBucket_Charge() {
 	// Output: -20 2.1s
 }
 
-// A higher limit adds no tokens, it lets more come; a lower one drops what is above it.
+// A higher limit adds no tokens but refills faster. A lower one drops the tokens above its capacity.
 func ExampleBucket_SetLimit() {
 	b, err := bucket.New(bucket.PerSecond(10), 0)
 	if err != nil {
@@ -156,8 +157,8 @@ func ExampleBucket_SetLimit() {
 	// bucket: limit's Refill is 0: it must be at least 1 token every Per (a Window needs a burst from 1 to n)
 }
 
-// A server said to come back in a minute: until then nothing leaves, and then
-// the tokens come one by one.
+// A server asked to come back in a minute. Until then no token can be taken, and after that the
+// tokens come one by one.
 func ExampleBucket_Hold() {
 	b, err := bucket.New(bucket.PerSecond(10), 0)
 	if err != nil {
@@ -178,7 +179,7 @@ func ExampleLimit() {
 	// bucket: limit's Per is 0s: it must be a positive duration
 }
 
-// The rate is the same; how much may go at once is not.
+// Burst changes how many tokens can be taken at once. The rate stays the same.
 func ExampleLimit_Burst() {
 	fmt.Println(bucket.PerSecond(10))
 	fmt.Println(bucket.PerSecond(10).Burst(1))
@@ -189,8 +190,8 @@ func ExampleLimit_Burst() {
 	// 10 per 1s, capacity 5000
 }
 
-// A full bucket goes at once and refills meanwhile: so in the first minute ten a minute are
-// twice as many. For a server that counts minutes, see Window.
+// A full bucket grants its capacity at once and refills meanwhile. So a limit of ten a minute grants
+// twenty in the first minute. For a server that counts requests by the minute, see Window.
 func ExamplePer() {
 	b, err := bucket.New(bucket.Per(10, time.Minute), 0)
 	if err != nil {
@@ -204,7 +205,7 @@ func ExamplePer() {
 	// Output: 20
 }
 
-// Tokens come one by one and not by the minute.
+// Tokens come one by one and not all at the end of a minute.
 func ExamplePerMinute() {
 	b, err := bucket.New(bucket.PerMinute(500), 0)
 	if err != nil {
@@ -215,14 +216,14 @@ func ExamplePerMinute() {
 	// Output: 120ms 240ms 1m0s
 }
 
-// Ten a second and 600 a minute are one rate; the burst is another.
+// Ten a second and 600 a minute are the same rate with different bursts.
 func ExamplePerSecond() {
 	second, minute := bucket.PerSecond(10), bucket.PerMinute(600)
 	fmt.Println(second.Capacity, minute.Capacity)
 	// Output: 10 600
 }
 
-// What a call pays from each budget has to fit into each.
+// Each cost of a call must fit into the budget of that name.
 func ExampleLimits() {
 	limits := bucket.Limits{"requests": bucket.PerMinute(500), "tokens": bucket.PerMinute(90_000)}
 	costs := map[string]int64{"requests": 1, "tokens": 120_000}
@@ -234,8 +235,8 @@ func ExampleLimits() {
 	// tokens: cost 120000 is above the capacity of 90000 tokens and could never be granted: split the call or raise the limit's Capacity
 }
 
-// A server that counts a hundred requests a minute, wherever its minute starts,
-// never counts more than that: ten at once, and then ninety in the rest of it.
+// A server allows a hundred requests a minute, wherever its minute starts. It gets ten at once, and
+// then ninety in the rest of the minute.
 func ExampleWindow() {
 	b, err := bucket.New(bucket.Window(100, time.Minute, 10), 0)
 	if err != nil {
@@ -251,7 +252,7 @@ func ExampleWindow() {
 	// Output: 100
 }
 
-// A state goes into a file.
+// A State can be saved as JSON.
 func ExampleBucket_State() {
 	noon := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 	b, err := bucket.New(bucket.PerSecond(10), 0)
@@ -264,7 +265,7 @@ func ExampleBucket_State() {
 	// Output: {"tokens":1,"at":"2026-03-01T12:00:00Z"} <nil>
 }
 
-// After a restart there is what was saved, and what came meanwhile by the wall clock.
+// A restored bucket has the saved tokens and the refill since then, by the wall clock.
 func ExampleRestore() {
 	noon := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 	saved := bucket.State{Tokens: 1, At: noon}
@@ -277,7 +278,7 @@ func ExampleRestore() {
 	// 10 <nil>
 }
 
-// A state that is lost is an empty bucket: to start full, use New.
+// A lost state gives an empty bucket. To start full, use New.
 func ExampleState() {
 	var lost bucket.State
 	b, err := bucket.Restore(bucket.PerSecond(10), lost, 0, time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC))
@@ -308,8 +309,8 @@ func ExampleCostError() {
 	// 25 10
 }
 
-// Five tokens were taken at 0 s for a taker that was asleep and got them at 10 s. They count as
-// taken at 10 s. Until then the bucket was full, so its refill was lost.
+// Five tokens were taken at 0 s, but the caller got them at 10 s. They count as taken at 10 s. Until
+// then the bucket was full, so its refill was lost.
 func ExampleBucket_Postpone() {
 	b, _ := bucket.New(bucket.PerSecond(1).Burst(10), 0)
 	b.Take(0, 5)
@@ -322,6 +323,7 @@ func ExampleBucket_Postpone() {
 	// 7
 }
 
+// The bucket was stopped for an hour, in which no tokens came.
 func ExampleBucket_Skip() {
 	b, _ := bucket.New(bucket.PerSecond(1).Burst(10), 0)
 	b.Take(0, 9)

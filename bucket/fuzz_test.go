@@ -11,8 +11,8 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// FuzzRestore: whatever a state says, and whatever a file holds, the bucket that
-// is restored from it is one that could have come about by use.
+// FuzzRestore checks that a bucket restored from any state, or from any JSON, behaves like any other
+// bucket.
 func FuzzRestore(f *testing.F) {
 	now := noon.Unix()
 	f.Add(int64(10), int64(10), int64(time.Second), int64(4), now-1, int64(0), int64(0), now, []byte(`{"tokens":4,"at":"2026-03-01T12:00:00.5Z"}`))
@@ -44,14 +44,14 @@ func requireSane(t *testing.T, limit bucket.Limit, s bucket.State, at time.Durat
 	requireSurvives(t, b, at, wall)
 
 	for _, n := range []int64{0, 1, capacity} {
-		b, ready := b, b.Ready(n) // a copy for each
+		b, ready := b, b.Ready(n) // a copy for each n
 		require.GreaterOrEqual(t, ready, b.HeldUntil())
 		if ready == bucket.Forever {
 			continue
 		}
 		if stopped := b; ready < bucket.Forever-hour {
 			stopped.Skip(b.HeldUntil() + hour)
-			require.Equal(t, ready+hour, stopped.Ready(n), "an hour without refill puts all off by that hour")
+			require.Equal(t, ready+hour, stopped.Ready(n), "an hour without refill delays everything by that hour")
 			require.Equal(t, b.Ledger(), stopped.Ledger())
 		}
 		if ready > at {
@@ -63,12 +63,12 @@ func requireSane(t *testing.T, limit bucket.Limit, s bucket.State, at time.Durat
 	}
 }
 
-// requireSurvives: a bucket that was saved as JSON is the same afterwards, but for less than
-// the refill of a nanosecond.
+// requireSurvives checks that a bucket saved as JSON lacks less than a nanosecond's refill
+// afterwards.
 func requireSurvives(t *testing.T, b bucket.Bucket, at time.Duration, wall time.Time) {
 	text, err := json.Marshal(b.State(at, wall))
 	if err != nil {
-		return // there is no JSON for that year
+		return // JSON can't hold that year
 	}
 	var read bucket.State
 	require.NoError(t, json.Unmarshal(text, &read))

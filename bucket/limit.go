@@ -7,80 +7,77 @@ import (
 	"time"
 )
 
-// The default limit: what the zero [Limit] stands for.
+// The default limit, which the zero [Limit] means.
 const (
 	DefaultCapacity = 1000
 	DefaultRefill   = 100
 	DefaultPer      = time.Minute
 )
 
-// Limit says how fast a bucket refills and how much it can hold.
+// Limit is the rate at which a bucket refills and the number of tokens that it can hold.
 //
 // The zero Limit means the default (100 tokens a minute, capacity 1000), not "nothing allowed":
 // code that computes a Limit must not produce one by accident. In any other Limit every number
 // must be positive. Limits are comparable with ==.
 type Limit struct {
-	// Capacity is the most tokens the bucket ever holds: the largest burst, and
-	// the largest cost that a single call may have.
+	// Capacity is the most tokens that the bucket holds. It is the largest burst, and the largest
+	// cost of a single call.
 	Capacity int64 `json:"capacity"`
 
-	// Refill tokens arrive every Per, evenly: one every Per/Refill. In JSON, Per is
-	// in nanoseconds.
+	// Refill tokens arrive every Per, evenly spread. In JSON, Per is in nanoseconds.
 	Refill int64         `json:"refill"`
 	Per    time.Duration `json:"per"`
 
-	// Strict is for a server that counts requests in windows of time. A scheduler counts the
-	// tokens of a strict limit as spent when it hands them over. So even if the process stalls,
-	// no window gets more than the limit says. Without Strict a scheduler makes up for a
-	// hand-over that is up to 25 ms late. A [Bucket] ignores Strict. [Window] sets it.
+	// Strict is for a server that counts requests in windows of time. With Strict, a scheduler
+	// counts tokens as spent when the call starts, so no window gets more than the limit allows
+	// even if the process stalls. Without it, a scheduler makes up for a start that is up to 25 ms
+	// late. A [Bucket] ignores Strict. [Window] sets it.
 	Strict bool `json:"strict,omitzero"`
 }
 
-// PerSecond is n tokens a second with a capacity of n.
+// PerSecond returns a limit of n tokens a second with a capacity of n.
 func PerSecond(n int64) Limit { return Per(n, time.Second) }
 
-// PerMinute is n tokens a minute with a capacity of n.
+// PerMinute returns a limit of n tokens a minute with a capacity of n.
 func PerMinute(n int64) Limit { return Per(n, time.Minute) }
 
-// Per is n tokens every per, evenly spread, with a capacity of n.
+// Per returns a limit of n tokens every per, evenly spread, with a capacity of n.
 //
-// A bucket that starts full lets its capacity go at once and refills meanwhile,
-// so up to 2n tokens can pass within the first per. That is what a token bucket
-// is; for a server that counts requests in windows of time, use [Window].
+// A full bucket grants its capacity at once and refills meanwhile, so up to 2n tokens can be granted
+// within the first per. Every token bucket does so. For a server that counts requests in windows of
+// time, use [Window].
 func Per(n int64, per time.Duration) Limit {
 	return Limit{Capacity: n, Refill: n, Per: per}
 }
 
-// Burst returns the limit with another capacity and the same rate.
+// Burst returns the limit with the same rate and the given capacity.
 func (l Limit) Burst(capacity int64) Limit {
 	l.Capacity = capacity
 	return l
 }
 
-// Window is a limit for servers that count windows of time: never more than n
-// tokens in any window of length per, wherever the window starts, of which at
-// most burst (from 1 to n) at one instant. A larger burst starts faster and
-// then refills more slowly.
+// Window returns a limit for a server that counts requests in windows of time. It grants at most n
+// tokens in any window of length per, wherever the window starts, and at most burst of them at once.
+// The burst must be from 1 to n. A larger burst starts faster and then refills more slowly.
 //
 // A bucket of capacity c grants, within any closed window of length w, fewer than
 // c + rate·(w + 1ns) tokens. With c = burst and a rate of n−burst+1 every per + 1ns,
 // that is fewer than n + 1.
 //
-// A scheduler keeps that promise for what it hands over, also after a stall, because the limit
-// is [Limit.Strict]. The price is a lower rate for a caller that asks again as soon as it was
-// served. A burst of 2 or more avoids that.
+// The limit is [Limit.Strict], so a scheduler keeps it after a stall too. The price is a lower rate
+// for a caller that asks again as soon as it got its token. A burst of 2 or more avoids that.
 func Window(n int64, per time.Duration, burst int64) Limit {
 	refill := n - burst + 1
 	if burst > n {
-		refill = -1 // invalid, and the difference might have overflowed
+		refill = -1 // invalid; the difference might have overflowed
 	}
 	if 0 < per && per < math.MaxInt64 {
-		per++ // a per that is invalid stays so
+		per++ // an invalid per stays invalid
 	}
 	return Limit{Capacity: burst, Refill: refill, Per: per, Strict: true}
 }
 
-// WithDefaults returns the default limit for the zero Limit, and any other as it is.
+// WithDefaults returns the default limit for the zero Limit, and any other limit unchanged.
 func (l Limit) WithDefaults() Limit {
 	if l == (Limit{}) {
 		return Limit{Capacity: DefaultCapacity, Refill: DefaultRefill, Per: DefaultPer}
@@ -88,8 +85,8 @@ func (l Limit) WithDefaults() Limit {
 	return l
 }
 
-// Validate returns nil for the zero Limit and for one whose fields are all
-// positive; otherwise it joins one error for each field at fault.
+// Validate returns nil for the zero Limit and for a limit whose numbers are all positive. Otherwise
+// it returns one error for each invalid field, joined.
 func (l Limit) Validate() error {
 	l = l.WithDefaults()
 	var faults []error
@@ -105,12 +102,12 @@ func (l Limit) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Limits are several limits by name, for calls that pay from each of them, such as
-// "requests" and "tokens".
+// Limits are several limits by name, such as "requests" and "tokens". A call pays from each of
+// them.
 type Limits map[string]Limit
 
-// CheckCost returns a [*CostError] if no bucket with this limit could ever
-// grant n tokens at once: n is negative or above the capacity.
+// CheckCost returns a [*CostError] if n is negative or above the capacity. A bucket with this limit
+// could never grant n tokens at once.
 func (l Limit) CheckCost(n int64) error {
 	if capacity := l.WithDefaults().Capacity; n < 0 || n > capacity {
 		return &CostError{Cost: n, Capacity: capacity}
@@ -118,8 +115,7 @@ func (l Limit) CheckCost(n int64) error {
 	return nil
 }
 
-// String returns text like "100 per 1m0s, capacity 1000". The text of a strict limit ends in ",
-// strict".
+// String returns a text such as "100 per 1m0s, capacity 1000" or "91 per 1m0s, capacity 10, strict".
 func (l Limit) String() string {
 	l = l.WithDefaults()
 	s := fmt.Sprintf("%d per %v, capacity %d", l.Refill, l.Per, l.Capacity)
@@ -129,11 +125,11 @@ func (l Limit) String() string {
 	return s
 }
 
-// CostError says that a cost can never be granted.
+// CostError is the error for a cost that can never be granted.
 type CostError struct {
-	Budget   string // its name, if it has one
-	Cost     int64  // what was asked for, in tokens
-	Capacity int64  // the most that can be had at once
+	Budget   string // the budget's name, if it has one
+	Cost     int64  // the requested tokens
+	Capacity int64  // the most tokens that can be granted at once
 }
 
 func (e *CostError) Error() string {

@@ -28,7 +28,7 @@ func TestLimits(t *testing.T) {
 		{"Burst", bucket.PerSecond(5).Burst(50), bucket.Limit{Capacity: 50, Refill: 5, Per: time.Second}, "5 per 1s, capacity 50"},
 		{"Window", bucket.Window(100, time.Minute, 10), bucket.Limit{Capacity: 10, Refill: 91, Per: time.Minute + 1, Strict: true}, "91 per 1m0.000000001s, capacity 10, strict"},
 		{"Window all at once", bucket.Window(100, time.Minute, 100), bucket.Limit{Capacity: 100, Refill: 1, Per: time.Minute + 1, Strict: true}, "1 per 1m0.000000001s, capacity 100, strict"},
-		{"Window for ever", bucket.Window(2, bucket.Forever, 1), bucket.Limit{Capacity: 1, Refill: 2, Per: bucket.Forever, Strict: true}, "2 per 2562047h47m16.854775807s, capacity 1, strict"},
+		{"Window of the longest duration", bucket.Window(2, bucket.Forever, 1), bucket.Limit{Capacity: 1, Refill: 2, Per: bucket.Forever, Strict: true}, "2 per 2562047h47m16.854775807s, capacity 1, strict"},
 		{"largest", bucket.Per(math.MaxInt64, bucket.Forever), bucket.Limit{Capacity: math.MaxInt64, Refill: math.MaxInt64, Per: bucket.Forever}, "9223372036854775807 per 2562047h47m16.854775807s, capacity 9223372036854775807"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestH28_InvalidLimits (B3, H31): every fault is told, with its field and value.
+// TestH28_InvalidLimits checks that the error names every fault with its field and value (B3, H31).
 func TestH28_InvalidLimits(t *testing.T) {
 	const (
 		capacity = "bucket: limit's Capacity is %s: it must be at least 1"
@@ -50,7 +50,7 @@ func TestH28_InvalidLimits(t *testing.T) {
 	for _, c := range []struct {
 		name                  string
 		limit                 bucket.Limit
-		capacity, refill, per string // the value told; "" where there is no fault
+		capacity, refill, per string // the value in the error; "" if the field is valid
 	}{
 		{"no capacity", bucket.PerSecond(5).Burst(0), "0", "", ""},
 		{"negative capacity", bucket.PerSecond(5).Burst(-3), "-3", "", ""},
@@ -59,14 +59,14 @@ func TestH28_InvalidLimits(t *testing.T) {
 		{"negative per", bucket.Per(5, -time.Second), "", "", "-1s"},
 		{"nothing a second", bucket.PerSecond(0), "0", "0", ""},
 		{"all negative", bucket.Per(-1, -1), "-1", "-1", "-1ns"},
-		{"all as low as can be", bucket.Per(math.MinInt64, math.MinInt64), lowest, lowest, "-2562047h47m16.854775808s"},
+		{"all lowest", bucket.Per(math.MinInt64, math.MinInt64), lowest, lowest, "-2562047h47m16.854775808s"},
 		{"window without a burst", bucket.Window(10, time.Second, 0), "0", "", ""},
 		{"window's burst above n", bucket.Window(10, time.Second, 11), "", "-1", ""},
 		{"window's burst far above n", bucket.Window(math.MinInt64, time.Second, math.MaxInt64), "", "-1", ""},
 		{"window of no length", bucket.Window(10, 0, 1), "", "", "0s"},
 		{"window of negative length", bucket.Window(10, -1, 1), "", "", "-1ns"},
-		{"window that could be taken for zero", bucket.Window(-1, 0, 0), "0", "-1", "0s"},
-		{"window of negatives that could be taken for zero", bucket.Window(-1, -1, 0), "0", "-1", "-1ns"},
+		{"window that might look like the zero Limit", bucket.Window(-1, 0, 0), "0", "-1", "0s"},
+		{"window of negatives that might look like the zero Limit", bucket.Window(-1, -1, 0), "0", "-1", "-1ns"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var faults []string
@@ -84,7 +84,7 @@ func TestH28_InvalidLimits(t *testing.T) {
 	}
 }
 
-// TestH27_CheckCost (B3).
+// TestH27_CheckCost checks B3 for costs.
 func TestH27_CheckCost(t *testing.T) {
 	for _, c := range []struct {
 		name  string

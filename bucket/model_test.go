@@ -12,19 +12,19 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// model is a token bucket as a textbook would write it: the level is a rational
-// number of any size. It is slow and obviously right.
+// model is a textbook token bucket, whose level is a rational number of any size. It is slow and
+// obviously right.
 type model struct {
-	limit bucket.Limit
-	level *big.Rat
-	at    time.Duration // refill is counted up to here
-	seen  time.Duration // the latest instant ever seen
-	opens time.Duration
+	limit      bucket.Limit
+	level      *big.Rat
+	refilledTo time.Duration
+	lastSeen   time.Duration
+	heldUntil  time.Duration
 }
 
 func newModel(l bucket.Limit, at time.Duration) *model {
 	l = l.WithDefaults()
-	return &model{limit: l, level: whole(l.Capacity), at: at, seen: at, opens: at}
+	return &model{limit: l, level: whole(l.Capacity), refilledTo: at, lastSeen: at, heldUntil: at}
 }
 
 func whole(n int64) *big.Rat { return new(big.Rat).SetInt64(n) }
@@ -32,25 +32,25 @@ func whole(n int64) *big.Rat { return new(big.Rat).SetInt64(n) }
 func (m *model) rate() *big.Rat { return big.NewRat(m.limit.Refill, int64(m.limit.Per)) }
 
 func (m *model) advance(at time.Duration) {
-	m.seen = max(m.seen, at)
-	if at <= m.at {
+	m.lastSeen = max(m.lastSeen, at)
+	if at <= m.refilledTo {
 		return
 	}
-	elapsed := new(big.Rat).SetInt(new(big.Int).Sub(big.NewInt(int64(at)), big.NewInt(int64(m.at))))
-	m.at = at
+	elapsed := new(big.Rat).SetInt(new(big.Int).Sub(big.NewInt(int64(at)), big.NewInt(int64(m.refilledTo))))
+	m.refilledTo = at
 	m.level.Add(m.level, elapsed.Mul(elapsed, m.rate()))
 	m.clamp()
 }
 
-// clamp takes off what the bucket can't hold: all that is beyond its capacity but
-// what came within the last nanosecond, and that only short of a token.
+// clamp drops the tokens above the capacity. It leaves the fraction of a token that came within the
+// last nanosecond.
 func (m *model) clamp() {
-	slack := whole(1)
-	if rate := m.rate(); rate.Cmp(slack) < 0 {
-		slack = rate
+	maxFrac := whole(1)
+	if rate := m.rate(); rate.Cmp(maxFrac) < 0 {
+		maxFrac = rate
 	}
-	slack.Sub(slack, new(big.Rat).Inv(reducedPer(m.limit)))
-	if full := slack.Add(slack, whole(m.limit.Capacity)); m.level.Cmp(full) > 0 {
+	maxFrac.Sub(maxFrac, new(big.Rat).Inv(reducedPer(m.limit)))
+	if full := maxFrac.Add(maxFrac, whole(m.limit.Capacity)); m.level.Cmp(full) > 0 {
 		m.level = full
 	}
 }
@@ -62,7 +62,7 @@ func (m *model) available() int64 { // floor of the level
 }
 
 func (m *model) ready(n int64) time.Duration {
-	start := max(m.at, m.opens)
+	start := max(m.refilledTo, m.heldUntil)
 	missing := new(big.Rat).Sub(whole(n), m.level)
 	if missing.Sign() <= 0 {
 		return start
@@ -81,7 +81,7 @@ func (m *model) ready(n int64) time.Duration {
 
 func (m *model) take(at time.Duration, n int64) bool {
 	m.advance(at)
-	if m.seen < m.opens || m.available() < n {
+	if m.lastSeen < m.heldUntil || m.available() < n {
 		return false
 	}
 	m.level.Sub(m.level, whole(n))
@@ -107,34 +107,34 @@ func (m *model) setLevel(at time.Duration, n int64) {
 	m.clamp()
 }
 
-// postpone counts the last n tokens as taken only at the instant at.
+// postpone advances as if the last n tokens were taken only then.
 func (m *model) postpone(at time.Duration, n int64) {
 	room := new(big.Int).Sub(big.NewInt(m.limit.Capacity), big.NewInt(m.available()))
 	if room.IsInt64() {
-		n = min(n, room.Int64()) // a refund since then was not taken
+		n = min(n, room.Int64()) // refunded tokens were not taken
 	}
 	m.level.Add(m.level, whole(n))
 	m.advance(at)
 	m.level.Sub(m.level, whole(n))
 }
 
-// skip lets time pass without refill; a hold that is on runs out meanwhile.
+// skip lets time pass without refill. A hold still ends at its instant.
 func (m *model) skip(at time.Duration) {
-	m.seen = max(m.seen, at)
-	m.at = max(m.at, at)
+	m.lastSeen = max(m.lastSeen, at)
+	m.refilledTo = max(m.refilledTo, at)
 }
 
 func (m *model) hold(at, until time.Duration) {
 	m.advance(at)
-	if until <= m.at {
+	if until <= m.refilledTo {
 		return
 	}
 	if m.level.Sign() > 0 {
 		m.level = new(big.Rat)
 	} else {
-		m.level = whole(m.available()) // in debt the fraction goes, the debt stays
+		m.level = whole(m.available()) // in debt the fraction is dropped and the debt stays
 	}
-	m.at, m.opens = until, until
+	m.refilledTo, m.heldUntil = until, until
 }
 
 func (m *model) setLimit(at time.Duration, l bucket.Limit) {
@@ -149,13 +149,13 @@ func (m *model) setLimit(at time.Duration, l bucket.Limit) {
 	m.clamp()
 }
 
-// reducedPer is how many units make a token.
+// reducedPer returns how many units make a token.
 func reducedPer(l bucket.Limit) *big.Rat {
 	return new(big.Rat).SetInt(big.NewRat(l.Refill, int64(l.Per)).Denom())
 }
 
-// genLimit draws ordinary limits, primes, the edges of what is legal, and those with
-// which products end in 64 zeros, so that a fraction has to borrow from beyond them.
+// genLimit draws ordinary limits, primes, the smallest and largest values, and powers of two. With
+// those, products end in 64 zero bits, so that subtracting a fraction borrows from the upper half.
 func genLimit(t *rapid.T, label string) bucket.Limit {
 	if rapid.IntRange(0, 3).Draw(t, label+" of powers of two") == 0 {
 		power := func(name string) int64 { return 1 << rapid.IntRange(1, 62).Draw(t, label+" log "+name) }
@@ -194,9 +194,9 @@ func genTokens(t *rapid.T, capacity int64) int64 {
 	).Draw(t, "tokens")
 }
 
-// TestAgainstModel (B1, B2, B5, B6, H29, H30, H31, H32, H42, H43): whatever is done to a
-// bucket, it agrees with the rational model to the token and to the nanosecond,
-// and its ledger balances.
+// TestAgainstModel checks that after any sequence of operations a bucket agrees with the model to
+// the token and to the nanosecond, and that its ledger balances (B1, B2, B5, B6, H29, H30, H31, H32,
+// H42, H43).
 func TestAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := genLimit(t, "limit")
@@ -227,12 +227,12 @@ func TestAgainstModel(t *testing.T) {
 				if ready == bucket.Forever {
 					return
 				}
-				if ready > max(at, m.at) {
+				if ready > max(at, m.refilledTo) {
 					require.False(t, b.Take(ready-1, n), "a nanosecond early")
 					m.advance(ready - 1)
 				}
 				at = max(at, ready)
-				require.True(t, b.Take(at, n), "at the instant promised")
+				require.True(t, b.Take(at, n), "at the promised instant")
 				require.True(t, m.take(at, n))
 			},
 			"refund": step(func(at time.Duration) {
@@ -280,8 +280,8 @@ func TestAgainstModel(t *testing.T) {
 	})
 }
 
-// TestTenYearsWithoutDrift (B2, H29): a bucket drained whenever a token is there
-// grants, over ten simulated years of uneven steps, exactly what the formula says.
+// TestTenYearsWithoutDrift drains a bucket in uneven steps for ten simulated years, and checks that
+// it grants exactly the tokens that the formula allows (B2, H29).
 func TestTenYearsWithoutDrift(t *testing.T) {
 	const years = 10 * 365 * 24 * time.Hour
 	for _, limit := range []bucket.Limit{
@@ -298,8 +298,8 @@ func TestTenYearsWithoutDrift(t *testing.T) {
 			b, err := bucket.New(limit, 0)
 			require.NoError(t, err)
 			require.True(t, b.Take(0, limit.Capacity))
-			// Each step ends at a stride, odd so that all remainders occur, or as soon as
-			// the bucket is full, so that nothing is lost and the formula is an equality.
+			// A step has an odd length, so that all remainders occur. It ends early if the bucket
+			// is full, so that nothing is lost and the formula is an equality.
 			granted := limit.Capacity
 			for now := time.Duration(0); now < years; {
 				now = min(now+7_919*time.Second+13, b.Ready(limit.Capacity), years)
@@ -314,7 +314,7 @@ func TestTenYearsWithoutDrift(t *testing.T) {
 	}
 }
 
-// formula is B2: initial + floor(refill·t/per).
+// formula returns the bound of B2, initial + floor(refill·t/per).
 func formula(l bucket.Limit, t time.Duration) int64 {
 	n := new(big.Int).Mul(big.NewInt(l.Refill), big.NewInt(int64(t)))
 	n.Div(n, big.NewInt(int64(l.Per)))

@@ -12,10 +12,10 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// A zone with an odd offset, which RFC 3339 and so JSON can't express.
+// noon is in a zone whose offset RFC 3339, and so JSON, can't express.
 var noon = time.Date(2026, time.March, 1, 12, 0, 0, 1, time.FixedZone("odd", 53*60+28))
 
-// reload takes a state through JSON.
+// reload writes a state as JSON and reads it back.
 func reload(t require.TestingT, s bucket.State) (read bucket.State) {
 	text, err := json.Marshal(s)
 	require.NoError(t, err)
@@ -24,7 +24,7 @@ func reload(t require.TestingT, s bucket.State) (read bucket.State) {
 	return read
 }
 
-// genUsed draws a bucket in any condition and the instant at which it is used next.
+// genUsed draws a bucket after some use, and the instant of its next use.
 func genUsed(t *rapid.T) (bucket.Bucket, time.Duration) {
 	now := time.Duration(rapid.Int64Range(-1000, 1000).Draw(t, "origin"))
 	b, err := bucket.New(genLimit(t, "limit"), now)
@@ -48,9 +48,9 @@ func genUsed(t *rapid.T) (bucket.Bucket, time.Duration) {
 	return b, now + max(0, genStep(t))
 }
 
-// TestRestoredNeverHasMore: at no wall instant does a restored bucket have more
-// than the one that was saved. What it lacks is less than a token and less than a
-// nanosecond's refill, so it is at most one whole token and one nanosecond behind.
+// TestRestoredNeverHasMore checks that a restored bucket never has more tokens than the saved one.
+// It lacks less than a token and less than a nanosecond's refill, so it is at most one whole token
+// and one nanosecond behind.
 func TestRestoredNeverHasMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		saved, now := genUsed(t)
@@ -77,7 +77,7 @@ func TestRestoredNeverHasMore(t *testing.T) {
 				late := (is - origin) - (was - now)
 				require.True(t, late == 0 || late == 1, "ready %v late after %v", late, away)
 			}
-			if n = min(n, restored.Available()); n >= 0 { // a debt of one token may be none before
+			if n = min(n, restored.Available()); n >= 0 { // a restored debt of one token may be none in the saved bucket
 				require.Equal(t, saved.Take(now+away, n), restored.Take(origin+away, n))
 			}
 			away += max(0, genStep(t))
@@ -85,7 +85,7 @@ func TestRestoredNeverHasMore(t *testing.T) {
 	})
 }
 
-// TestSavedFraction: a fraction of a token outlives a restart.
+// TestSavedFraction checks that a fraction of a token survives a restart.
 func TestSavedFraction(t *testing.T) {
 	b := drained(t, 0)
 	state := b.State(250*time.Millisecond, noon)
@@ -98,7 +98,7 @@ func TestSavedFraction(t *testing.T) {
 	require.Equal(t, bucket.Ledger{Initial: 2}, restored.Ledger())
 }
 
-// TestSavedWithTheClockBack (B6): a clock that was set back is no hold.
+// TestSavedWithTheClockBack checks that a clock that was set back is not saved as a hold (B6).
 func TestSavedWithTheClockBack(t *testing.T) {
 	b := newBucket(t, bucket.PerSecond(10), hour)
 	require.True(t, b.Take(hour, 6))
@@ -110,7 +110,7 @@ func TestSavedWithTheClockBack(t *testing.T) {
 	require.True(t, restored.Take(0, 4))
 }
 
-// TestSavedDuringHold: a hold goes on while nobody is there, and ends when it would have.
+// TestSavedDuringHold checks that a hold goes on during a restart and ends at its instant.
 func TestSavedDuringHold(t *testing.T) {
 	b := drained(t, 0)
 	b.Hold(0, hour)
@@ -130,7 +130,7 @@ func TestSavedDuringHold(t *testing.T) {
 	require.Equal(t, int64(3), after.Available())
 }
 
-// TestEndlessHoldSaved (H44): a hold longer than any duration can tell is not lost.
+// TestEndlessHoldSaved checks that a hold too long for a duration is not lost (H44).
 func TestEndlessHoldSaved(t *testing.T) {
 	b := newBucket(t, bucket.PerSecond(10), -hour)
 	b.Hold(-hour, bucket.Forever)
@@ -143,7 +143,7 @@ func TestRestore(t *testing.T) {
 		name  string
 		state bucket.State
 		level int64
-		ready time.Duration // for one more
+		ready time.Duration // for one more token
 	}{
 		{"zero is empty", bucket.State{}, 0, 100 * time.Millisecond},
 		{"no At, no time passed", bucket.State{Tokens: 4}, 4, 100 * time.Millisecond},
@@ -154,8 +154,8 @@ func TestRestore(t *testing.T) {
 		{"in debt", bucket.State{Tokens: -20, At: noon.Add(-time.Second)}, -10, 100 * time.Millisecond},
 		{"above the capacity", bucket.State{Tokens: 11}, 10, 100 * time.Millisecond},
 		{"far above the capacity", bucket.State{Tokens: math.MaxInt64, At: noon.Add(-hour)}, 10, 100 * time.Millisecond},
-		{"in bottomless debt", bucket.State{Tokens: math.MinInt64}, -math.MaxInt64 / 2, 100 * time.Millisecond},
-		{"a hold of less than nothing", bucket.State{Tokens: 4, At: noon, Held: -hour}, 4, 100 * time.Millisecond},
+		{"in the deepest debt", bucket.State{Tokens: math.MinInt64}, -math.MaxInt64 / 2, 100 * time.Millisecond},
+		{"a negative hold", bucket.State{Tokens: 4, At: noon, Held: -hour}, 4, 100 * time.Millisecond},
 		{"a hold that is over", bucket.State{At: noon.Add(-hour), Held: hour - time.Second/2}, 5, 100 * time.Millisecond},
 		{"a hold that is on", bucket.State{Tokens: -1, At: noon.Add(-hour), Held: hour + time.Second}, -1, 1100 * time.Millisecond},
 		{"an endless hold", bucket.State{Held: bucket.Forever}, 0, bucket.Forever},
@@ -170,7 +170,7 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// TestHoldAfterRestore: the time that passed by the wall clock is none of the new origin's.
+// TestHoldAfterRestore checks that the refill in Restore does not move the new bucket's time.
 func TestHoldAfterRestore(t *testing.T) {
 	b, err := bucket.Restore(bucket.PerSecond(10), bucket.State{At: noon.Add(-hour)}, 0, noon)
 	require.NoError(t, err)

@@ -15,8 +15,8 @@ type grant struct {
 	tokens int64
 }
 
-// genGrants runs a full bucket through a random schedule: bursts, waits of any
-// length, and stretches in which every token is taken as soon as it is there.
+// genGrants takes tokens from a full bucket by a random schedule of bursts, waits of any length, and
+// stretches in which each token is taken as soon as it is available.
 func genGrants(t *rapid.T, limit bucket.Limit, span time.Duration) []grant {
 	b, err := bucket.New(limit, 0)
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func genGrants(t *rapid.T, limit bucket.Limit, span time.Duration) []grant {
 	return grants
 }
 
-// greedy takes, so many times, all there is as soon as there is a token.
+// greedy waits for a token and then takes all that are available, the given number of times.
 func greedy(b *bucket.Bucket, now time.Duration, times int) []grant {
 	var grants []grant
 	for range times {
@@ -58,8 +58,8 @@ func greedy(b *bucket.Bucket, now time.Duration, times int) []grant {
 	return grants
 }
 
-// most is the most tokens granted in any closed window of the given length.
-func most(grants []grant, length time.Duration) int64 {
+// maxInWindow returns the most tokens granted in any closed window of the given length.
+func maxInWindow(grants []grant, length time.Duration) int64 {
 	var sum, highest int64
 	first := 0
 	for _, g := range grants {
@@ -81,20 +81,19 @@ func genPer(t *rapid.T) time.Duration {
 	).Draw(t, "per"))
 }
 
-// TestWindowNeverExceeded (B2): whoever counts windows, and wherever they start,
-// never counts more than n.
+// TestWindowNeverExceeded checks that no window has more than n tokens, wherever it starts (B2).
 func TestWindowNeverExceeded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64Range(1, 200).Draw(t, "n")
 		per := genPer(t)
 		burst := rapid.Int64Range(1, n).Draw(t, "burst")
 		grants := genGrants(t, bucket.Window(n, per, burst), per)
-		require.LessOrEqual(t, most(grants, per), n)
+		require.LessOrEqual(t, maxInWindow(grants, per), n)
 	})
 }
 
-// TestWindowReached: the bound is tight. Whoever takes all there is gets n in the
-// first window, given a nanosecond for each token that has yet to come.
+// TestWindowReached checks that the bound is tight. A caller that takes all tokens gets n in the
+// first window, if that has a nanosecond for each token that is yet to come.
 func TestWindowReached(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64Range(1, 200).Draw(t, "n")
@@ -102,12 +101,12 @@ func TestWindowReached(t *testing.T) {
 		burst := rapid.Int64Range(max(1, n-int64(per)), n).Draw(t, "burst")
 		b, err := bucket.New(bucket.Window(n, per, burst), 0)
 		require.NoError(t, err)
-		require.Equal(t, n, most(greedy(&b, 0, int(n)), per))
+		require.Equal(t, n, maxInWindow(greedy(&b, 0, int(n)), per))
 	})
 }
 
-// TestAnyWindow (B2): within any window of length w, whatever the limit, fewer than
-// capacity + refill·(w+1ns)/per tokens are granted.
+// TestAnyWindow checks for any limit that in any window of length w fewer than
+// capacity + refill·(w+1ns)/per tokens are granted (B2).
 func TestAnyWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := bucket.Limit{
@@ -121,7 +120,7 @@ func TestAnyWindow(t *testing.T) {
 			for _, last := range grants[i:min(i+100, len(grants))] {
 				sum += last.tokens
 				w := last.at - first.at
-				refilled := (limit.Refill*int64(w+1) - 1) / int64(limit.Per) // the most that is fewer
+				refilled := (limit.Refill*int64(w+1) - 1) / int64(limit.Per) // the largest integer below the bound
 				if sum > limit.Capacity+refilled {
 					t.Fatalf("%d tokens within %v, from %v: want at most %d + %d", sum, w, first.at, limit.Capacity, refilled)
 				}
@@ -130,9 +129,9 @@ func TestAnyWindow(t *testing.T) {
 	})
 }
 
-// TestPerAllowsTwice: what the doc comment of Per says about its first per.
+// TestPerAllowsTwice checks what Per's comment says about the first per.
 func TestPerAllowsTwice(t *testing.T) {
 	b, err := bucket.New(bucket.PerSecond(10), 0)
 	require.NoError(t, err)
-	require.Equal(t, int64(20), most(greedy(&b, 0, 100), time.Second))
+	require.Equal(t, int64(20), maxInWindow(greedy(&b, 0, 100), time.Second))
 }
