@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// sayWhatFailed reports the lines that failed in earlier runs.
-func (b *batch) sayWhatFailed() {
-	what := "are not run again: -again does that"
+// sayFailures reports how many lines failed in earlier runs.
+func (b *batch) sayFailures() {
+	what := "are not run again without -again"
 	if b.cfg.again {
 		what = "are run again"
 	}
-	switch n := b.out.failed; {
+	switch n := b.out.failures; {
 	case n == 1:
 		b.say("1 line of this output failed in an earlier run and " + strings.Replace(what, "are", "is", 1))
 	case n > 1:
@@ -24,18 +24,17 @@ func (b *batch) sayWhatFailed() {
 	}
 }
 
-// dropFailures takes what failed in earlier runs out of the output, if -again asks for it.
-func (b *batch) dropFailures() (err error) {
-	if b.cfg.again && b.out.failed > 0 {
+// removeFailures removes the failures of earlier runs from the output, if -again asks for it.
+func (b *batch) removeFailures() (err error) {
+	if b.cfg.again && b.out.failures > 0 {
 		b.out, err = b.out.withoutFailures()
 	}
 	return err
 }
 
-// withoutFailures replaces the file of results with one that has no errors, and opens the new
-// file. The new file is complete before it takes the old one's place, so a run that is killed
-// at any moment loses no answer. The old file's lock is held until then. After that no run can
-// open the old file by the path.
+// withoutFailures replaces the file of results with one that has no errors, and opens the new file. The new file
+// is complete before the rename, so a run that is killed at any moment loses no answer. The old file stays
+// locked until then, and no run can open it by its path afterwards.
 func (out *output) withoutFailures() (*output, error) {
 	fault := func(err error) (*output, error) {
 		return out, &fileError{"-out", out.path, err}
@@ -59,7 +58,7 @@ func (out *output) withoutFailures() (*output, error) {
 	if err != nil {
 		return nil, err
 	}
-	renewed.done, renewed.any, renewed.failed, renewed.last = out.done, out.any, out.failed, out.last
+	renewed.done, renewed.anyAnswered, renewed.failures, renewed.lastAttempt = out.done, out.anyAnswered, out.failures, out.lastAttempt
 	return renewed, nil
 }
 
@@ -80,7 +79,7 @@ func (out *output) copySuccesses(path string) (beside string, err error) {
 		return "", err
 	}
 	text := bufio.NewWriter(to)
-	_, err = readResults(fromStart(out.file), func(e *entry) {
+	_, err = readResults(wholeFile(out.file), func(e *entry) {
 		if e.Error == nil {
 			_, _ = text.Write(e.text) // Flush returns a failure
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// refuse answers 400 for every line that is not good.
-func refuse(good func(line int) bool) front {
+// refuse answers 400 to every line that is not good.
+func refuse(good func(line int) bool) interceptor {
 	return func(w http.ResponseWriter, line int) bool {
 		if !good(line) {
 			w.WriteHeader(http.StatusBadRequest)
@@ -24,20 +24,20 @@ func refuse(good func(line int) bool) front {
 	}
 }
 
-// TestAgain: what failed is not sent again, and the next run says so. With -again it is sent
-// once more, as it is now in the input, and nothing else is.
+// TestAgain checks that failed lines are not sent again, and that the next run says so. With -again they are
+// sent once more, as they now are in the input, and nothing else is.
 func TestAgain(t *testing.T) {
 	lines := requests(6)
 	st := newSite(t, generous, append(lines[:5:5], "{bad")...)
-	st.putInFront(refuse(func(line int) bool { return line > 2 }))
+	st.intercept(refuse(func(line int) bool { return line > 2 }))
 	sum, err := st.process()
 	require.NoError(t, err)
 	require.Equal(t, counts{answered: 3, failed: 3}, sum.counts)
 
-	st.putInFront(nil)
+	st.intercept(nil)
 	r := st.start()
 	require.Equal(t, counts{answered: 3, failed: 3}, r.result(t).counts)
-	require.Contains(t, r.log.String(), "batch: 3 lines of this output failed in an earlier run and are not run again: -again does that\n")
+	require.Contains(t, r.log.String(), "batch: 3 lines of this output failed in an earlier run and are not run again without -again\n")
 	require.Len(t, st.entries(), 3)
 
 	st.input(lines...)
@@ -53,7 +53,7 @@ func TestAgain(t *testing.T) {
 	st.url = url
 	after, err := os.ReadFile(st.out)
 	require.NoError(t, err)
-	require.Equal(t, before, after, "a run that is refused takes nothing out")
+	require.Equal(t, before, after, "a run that fails before it begins removes nothing")
 
 	require.NoError(t, os.Chmod(st.out, 0o640))
 	real := st.out
@@ -80,7 +80,7 @@ func TestAgain(t *testing.T) {
 	require.True(t, os.SameFile(info, now), "nothing failed, so nothing is replaced")
 }
 
-// files returns the names in a site's folder.
+// files returns the names of the files in a site's folder.
 func (st *site) files() (names []string) {
 	entries, err := os.ReadDir(filepath.Dir(st.in))
 	require.NoError(st.t, err)
@@ -90,11 +90,11 @@ func (st *site) files() (names []string) {
 	return names
 }
 
-// TestH76_AgainIsHeld: the budgets of a run with -again begin where the last run left them, and
-// no second run gets the replaced file.
+// TestH76_AgainIsHeld checks that a run with -again begins with the budgets of the last run, and that no second
+// run gets the replaced file.
 func TestH76_AgainIsHeld(t *testing.T) {
 	st := newSite(t, generous, requests(2)...)
-	st.putInFront(refuse(func(int) bool { return false }))
+	st.intercept(refuse(func(int) bool { return false }))
 	_, err := st.process()
 	require.NoError(t, err)
 	long := time.Now().Add(-time.Hour).Truncate(time.Second)
@@ -104,14 +104,13 @@ func TestH76_AgainIsHeld(t *testing.T) {
 	require.NoError(t, old.resume(2, true))
 	renewed, err := old.withoutFailures()
 	require.NoError(t, err)
-	require.True(t, renewed.last.Equal(long))
+	require.True(t, renewed.lastAttempt.Equal(long))
 	_, err = openOutput(st.out)
 	require.ErrorIs(t, err, errLocked)
 	require.NoError(t, renewed.file.Close())
 }
 
-// TestH76_KilledAgain: runs with -again that are killed at any moment lose no answer and no
-// line.
+// TestH76_KilledAgain checks that runs with -again that are killed at any moment lose no answer and no line.
 func TestH76_KilledAgain(t *testing.T) {
 	const kills, n = 12, 120
 	seed := *killSeed
@@ -122,34 +121,34 @@ func TestH76_KilledAgain(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	program := build(t)
 	st := newSite(t, generous, requests(n)...)
-	st.putInFront(refuse(func(line int) bool { return line%3 == 0 }))
+	st.intercept(refuse(func(line int) bool { return line%3 == 0 }))
 	_, err := st.process()
 	require.NoError(t, err)
 	for kill := range kills {
-		st.putInFront(refuse(func(line int) bool { return line%3 == 0 || line < n*kill/kills }))
-		before := st.good()
+		st.intercept(refuse(func(line int) bool { return line%3 == 0 || line < n*kill/kills }))
+		before := st.successes()
 		cmd := exec.Command(program, st.args("-again")...)
 		require.NoError(t, cmd.Start())
 		<-time.After(time.Duration(rnd.IntN(40_000_000)))
 		require.NoError(t, cmd.Process.Kill())
-		_ = cmd.Wait() // killed
-		st.settled()
-		after := st.good()
+		_ = cmd.Wait() // it was killed
+		st.quietLog()
+		after := st.successes()
 		for id := range before {
 			require.Contains(t, after, id, "an answer is lost")
 		}
 		st.checkpoint(before)
 	}
-	st.putInFront(nil)
+	st.intercept(nil)
 	sum, err := st.process("-again")
 	require.NoError(t, err)
 	require.Equal(t, counts{answered: n}, sum.counts)
 	require.Len(t, st.results(), n)
-	st.requireNothingAgain()
+	st.requireNoneRepeated()
 }
 
-// good returns the ids of the whole results that are no errors.
-func (st *site) good() map[string]bool {
+// successes returns the ids of the complete results that are not errors.
+func (st *site) successes() map[string]bool {
 	f, err := os.Open(st.out)
 	require.NoError(st.t, err)
 	defer f.Close()
@@ -163,17 +162,17 @@ func (st *site) good() map[string]bool {
 	return good
 }
 
-// TestAgainWithoutRoom: a file of results that can't be replaced stays as it is.
+// TestAgainWithoutRoom checks that a file of results that can't be replaced stays as it is.
 func TestAgainWithoutRoom(t *testing.T) {
 	st := newSite(t, generous, requests(2)...)
-	st.putInFront(refuse(func(line int) bool { return line == 1 }))
+	st.intercept(refuse(func(line int) bool { return line == 1 }))
 	_, err := st.process()
 	require.NoError(t, err)
 	before, err := os.ReadFile(st.out)
 	require.NoError(t, err)
 	out := st.openOutput(2)
 	defer out.file.Close()
-	out.path = filepath.Join(filepath.Dir(st.out), strings.Repeat("x", 255)) // a name that can't be made longer
+	out.path = filepath.Join(filepath.Dir(st.out), strings.Repeat("x", 255)) // no longer name is possible
 	require.NoError(t, os.Rename(st.out, out.path))
 	_, err = out.withoutFailures()
 	require.ErrorAs(t, err, new(*fileError))

@@ -12,11 +12,11 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// statusError is an answer that is not a success.
+// statusError is the error of an answer that is not a success.
 type statusError struct {
 	response
 	status  string
-	message string // of the API; may be empty
+	message string // from the API; may be empty
 	code    string
 }
 
@@ -27,10 +27,10 @@ func (e *statusError) Error() string {
 	return e.status
 }
 
-// butAnError is added to the status of a success whose body is an error.
+// butAnError is appended to the status of a success whose body is an error.
 const butAnError = ", but its body is an error"
 
-// blame is the cause of a refusal that is not the line's own fault.
+// blame is the likely cause of a failure: the line itself, or something that all lines share.
 type blame string
 
 const (
@@ -41,10 +41,10 @@ const (
 	theOutage  blame = "an outage" // the retries are used up
 )
 
-// noCredit has the APIs' codes for an account that waiting does not help.
+// noCredit has the codes of APIs for an account without credit, where a retry is of no use.
 var noCredit = map[string]bool{"insufficient_quota": true, "billing_not_active": true, "billing_hard_limit_reached": true}
 
-func (e *statusError) about() blame {
+func (e *statusError) blame() blame {
 	switch e.StatusCode {
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusProxyAuthRequired:
 		return theAccount
@@ -60,8 +60,8 @@ func (e *statusError) about() blame {
 	return theLine
 }
 
-// about returns what is to blame for the final error of a line.
-func about(err error) blame {
+// blameFor returns the likely cause of a line's final error.
+func blameFor(err error) blame {
 	var status *statusError
 	switch {
 	case errors.Is(err, retry.ErrExhausted):
@@ -69,12 +69,12 @@ func about(err error) blame {
 	case errors.As(err, new(*unreachable)):
 		return theServer
 	case errors.As(err, &status):
-		return status.about()
+		return status.blame()
 	}
 	return theLine
 }
 
-// asJSON returns the body itself if it is JSON, and otherwise a JSON string of it.
+// asJSON returns the body itself if it is JSON, and otherwise the body as a JSON string.
 func asJSON(body []byte) json.RawMessage {
 	var line bytes.Buffer
 	if json.Valid(body) {
@@ -89,8 +89,8 @@ func asJSON(body []byte) json.RawMessage {
 	return bytes.TrimSuffix(line.Bytes(), []byte("\n"))
 }
 
-// sizeAsJSON returns how long asJSON's result will be, without making it. A text may become six
-// times as long.
+// sizeAsJSON returns the length of asJSON's result without building it. Escaping may make a text six times as
+// long.
 func sizeAsJSON(body []byte) int64 {
 	if json.Valid(body) {
 		return int64(len(body)) // at most
@@ -111,8 +111,8 @@ func sizeAsJSON(body []byte) int64 {
 	return n
 }
 
-// apiError is the error in an answer, in the form that most APIs use: the member "error" with an
-// object, a text or anything else that is not empty.
+// apiError is the error in an answer, in the form of most APIs: the member "error" with an object, a string or
+// any other value that is not empty.
 type apiError struct {
 	raw json.RawMessage
 
@@ -121,20 +121,20 @@ type apiError struct {
 	Type    string
 }
 
-// readError reads the error in an answer. It keeps only a bounded part of it.
-func readError(body json.RawMessage) apiError {
+// parseAPIError reads the error in an answer, and keeps a bounded part of it.
+func parseAPIError(body json.RawMessage) apiError {
 	var answer struct{ Error json.RawMessage }
 	if len(body) == 0 || body[0] != '{' || json.Unmarshal(body, &answer) != nil { // other forms have no message
 		return apiError{}
 	}
 	e := apiError{raw: answer.Error}
 	if json.Unmarshal(e.raw, &e) != nil {
-		_ = json.Unmarshal(e.raw, &e.Message) // may be a text
+		_ = json.Unmarshal(e.raw, &e.Message) // may be a string
 	}
 	return e
 }
 
-// found reports whether the answer has an error. Some APIs have "error": null in every answer.
+// found reports whether the answer has an error. Some APIs send "error": null in every answer.
 func (e apiError) found() bool {
 	switch string(e.raw) {
 	case "", "null", "false", "0", `""`, "{}", "[]":
@@ -143,17 +143,17 @@ func (e apiError) found() bool {
 	return true
 }
 
-func (e apiError) message() string { return bounded(e.Message, 500) }
+func (e apiError) message() string { return truncated(e.Message, 500) }
 
 func (e apiError) code() string {
 	if code, ok := e.Code.(string); ok && code != "" {
-		return bounded(code, 100)
+		return truncated(code, 100)
 	}
-	return bounded(e.Type, 100)
+	return truncated(e.Type, 100)
 }
 
-// status returns the status that an error in an answer of 200 stands for. If its code is a status,
-// it is that one. Otherwise it is the status of a transient failure.
+// status returns the status that an error inside a 200 counts as: its code if that is a status, and otherwise
+// 500, which is retried.
 func (e apiError) status() int {
 	if code, ok := e.Code.(float64); ok && code >= 400 && code < 600 {
 		return int(code)
@@ -161,18 +161,18 @@ func (e apiError) status() int {
 	return http.StatusInternalServerError
 }
 
-// bounded returns the beginning of a text, without keeping the rest in memory.
-func bounded(text string, most int) string {
-	if len(text) <= most {
+// truncated returns the first n bytes of a text, without keeping the rest in memory.
+func truncated(text string, n int) string {
+	if len(text) <= n {
 		return strings.Clone(text)
 	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
+	return strings.ToValidUTF8(text[:n], "") + "…"
 }
 
-// reason returns why a line has failed, as the summary counts it.
+// reason returns why a line failed, in the form that the summary counts.
 func (r *result) reason() string {
 	text := r.Error.Message
-	if _, last, ok := strings.Cut(text, ", the last with: "); ok { // the time that it took is no reason
+	if _, last, ok := strings.Cut(text, ", the last with: "); ok { // without the time spent, which differs
 		text = last
 	}
 	if r.Response != nil {
@@ -180,7 +180,7 @@ func (r *result) reason() string {
 		if r.Response.StatusCode/100 == 2 {
 			text += butAnError
 		}
-		if message := readError(r.Response.Body).message(); message != "" {
+		if message := parseAPIError(r.Response.Body).message(); message != "" {
 			text += ": " + message
 		}
 	}

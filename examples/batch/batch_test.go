@@ -23,17 +23,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// site is a run's surroundings: an API with a log, an input and an output.
+// site has what a run needs: an API with a log, an input and an output.
 type site struct {
 	t       *testing.T
 	url     string
 	in, out string
 
-	mu     sync.Mutex
-	front  front
-	log    []strict.Entry
-	logged chan struct{} // has something when there is more in the log
-	kills  []checkpoint
+	mu          sync.Mutex
+	intercepted interceptor
+	log         []strict.Entry
+	logged      chan struct{} // receives when the log has grown
+	kills       []checkpoint
 }
 
 func newSite(t *testing.T, api strict.Config, lines ...string) *site {
@@ -50,7 +50,7 @@ func newSite(t *testing.T, api strict.Config, lines ...string) *site {
 	handler, err := strict.New(api)
 	require.NoError(t, err)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f := st.inFront(); f == nil || !f(w, lineOf(r.Header.Get("X-Request-Id"))) {
+		if f := st.interceptor(); f == nil || !f(w, lineOf(r.Header.Get("X-Request-Id"))) {
 			handler.ServeHTTP(w, r)
 		}
 	}))
@@ -65,7 +65,7 @@ func (st *site) input(lines ...string) {
 	require.NoError(st.t, os.WriteFile(st.in, []byte(strings.Join(lines, "\n")), 0o644))
 }
 
-// requests are the lines of n requests.
+// requests returns the input lines of n requests.
 func requests(n int) []string {
 	lines := make([]string, n)
 	for i := range lines {
@@ -74,7 +74,7 @@ func requests(n int) []string {
 	return lines
 }
 
-// lineOf is the line whose request has an id.
+// lineOf returns the number of the line with an id.
 func lineOf(id string) int {
 	number, _, err := parseID(id)
 	if err != nil {
@@ -93,14 +93,14 @@ func (st *site) args(more ...string) []string {
 	return append([]string{"-in", st.in, "-out", st.out, "-url", st.url, "-rpm", "60000", "-burst", "100", "-backoff", "1ms"}, more...)
 }
 
-// process runs batch in this process, undisturbed.
+// process runs batch in this process, without interruption.
 func (st *site) process(more ...string) (summary, error) {
 	cfg, err := parseFlags(st.args(more...))
 	require.NoError(st.t, err)
 	return process(st.t.Context(), st.t.Context(), cfg, &bytes.Buffer{})
 }
 
-// openOutput opens the output like a run whose input has that number of lines.
+// openOutput opens the output as a run does whose input has that many lines.
 func (st *site) openOutput(lines int) *output {
 	out, err := openOutput(st.out)
 	require.NoError(st.t, err)
@@ -128,9 +128,9 @@ func (st *site) results() map[string]result {
 
 var generous = strict.Config{PerMinute: 1_000_000, Burst: 10_000}
 
-// TestMisbehaviour: an API that fails, drops and delays a good part of all requests still
-// has every line answered exactly once.
-func TestMisbehaviour(t *testing.T) {
+// TestUnreliableAPI checks that every line is answered exactly once by an API that fails, drops and delays many
+// requests.
+func TestUnreliableAPI(t *testing.T) {
 	api := generous
 	api.FailRate, api.DropRate, api.SlowRate, api.Slow = 0.05, 0.2, 0.1, 5_000_000
 	st := newSite(t, api, requests(200)...)
@@ -141,22 +141,22 @@ func TestMisbehaviour(t *testing.T) {
 	require.NotZero(t, sum.retries)
 	require.Len(t, st.results(), 200)
 	ledger := r.s.Snapshot().Budgets[0].Ledger
-	require.Len(t, st.entries(), int(ledger.Spent-ledger.Refunded), "the API has seen what was paid for and nothing else")
+	require.Len(t, st.entries(), int(ledger.Spent-ledger.Refunded), "as many requests as were paid for")
 	require.GreaterOrEqual(t, len(st.entries()), 200+int(sum.retries))
 }
 
-// TestRefused: an API that lets through less than batch would like refuses some, and
-// is obeyed.
+// TestRefused checks that batch obeys an API that allows less than -rpm.
 func TestRefused(t *testing.T) {
 	st := newSite(t, strict.Config{PerMinute: 6000, Burst: 10}, requests(30)...)
 	sum, err := st.process()
 	require.NoError(t, err)
 	require.Equal(t, 30, sum.answered)
 	require.Zero(t, sum.failed+sum.todo+sum.duplicated)
-	require.NotZero(t, sum.refused)
+	require.NotZero(t, sum.rateLimited)
 }
 
-// TestBadLines: what can't be read becomes a result that says where it is; the rest runs.
+// TestBadLines checks that a line that can't be read becomes a result that says where it is, and that the others
+// run.
 func TestBadLines(t *testing.T) {
 	good := requests(2)
 	st := newSite(t, generous, good[0], "", "{oops", "[1]", "null", `{"url":17,"body":{}}`, `{"url":"ftp://x/","body":{}}`, `{"url":"http://:","body":{}}`, good[1], `{"plain":"body"}`)
@@ -180,8 +180,8 @@ func TestBadLines(t *testing.T) {
 	require.Len(t, st.entries(), 3, "bad lines are not sent")
 }
 
-// TestFinalAnswers: other 4xx are final, with the answer in the result; a used-up account
-// is no rate limit.
+// TestFinalAnswers checks that other 4xx are final, with the answer in the result, and that a 429 without credit
+// is not retried.
 func TestFinalAnswers(t *testing.T) {
 	st := newSite(t, generous, `{"custom_id":"a","url":"/404","body":{}}`)
 	st.url = serve(t, 404, `{"error":{"message":"no such model"}}`, nil)
@@ -200,12 +200,11 @@ func TestFinalAnswers(t *testing.T) {
 	st.url = serve(t, 429, `{"error":{"code":"insufficient_quota"}}`, nil)
 	sum, err = st.process()
 	require.NoError(t, err)
-	require.Equal(t, counts{todo: 1, refused: 1}, sum.counts)
-	require.Zero(t, sum.retries, "waiting doesn't pay bills")
+	require.Equal(t, counts{todo: 1, rateLimited: 1}, sum.counts)
+	require.Zero(t, sum.retries, "waiting does not bring credit")
 }
 
-// TestResume: a second run does only what the first has left, and a torn last line is
-// done again.
+// TestResume checks that a second run sends only what the first has left, and a line whose result is torn.
 func TestResume(t *testing.T) {
 	lines := requests(10)
 	st := newSite(t, generous, lines[:6]...)
@@ -219,12 +218,12 @@ func TestResume(t *testing.T) {
 	st.input(lines...)
 	r := st.start()
 	require.Equal(t, counts{answered: 10}, r.result(t).counts)
-	require.Contains(t, r.log.String(), "batch: 10 of 10 done, 100%, in ", "those of the first run count")
+	require.Contains(t, r.log.String(), "batch: 10 of 10 done, 100%, in ", "lines of the first run count as done")
 	require.Len(t, st.results(), 10)
 	require.Len(t, st.entries(), 6+1+4)
 }
 
-// TestChangedInput: a line that is not the one that was answered stops the run.
+// TestChangedInput checks that an answered line that has changed stops the run.
 func TestChangedInput(t *testing.T) {
 	lines := append([]string{""}, requests(2)...)
 	st := newSite(t, generous, lines...)
@@ -237,11 +236,10 @@ func TestChangedInput(t *testing.T) {
 	st.input(lines[:2]...)
 	_, err = st.process()
 	require.ErrorContains(t, err, "has an answer to line 3, but the input ends at line 2")
-	require.Len(t, st.entries(), 2, "nothing was sent, not even what comes before the change")
+	require.Len(t, st.entries(), 2, "not even the lines before the change are sent")
 }
 
-// TestAudit: the count is of lines, so that results of something else don't make up for
-// what is missing.
+// TestAudit checks that a line without a result is not made up for by other results.
 func TestAudit(t *testing.T) {
 	st := newSite(t, generous, requests(3)...)
 	one := newLine(1, []byte(requests(1)[0])).id()
@@ -260,8 +258,7 @@ func TestAudit(t *testing.T) {
 	require.Equal(t, counts{answered: 2, todo: 2, duplicated: 1}, sum.counts)
 }
 
-// TestBudgetOnResume: being killed and started again, even before there is any answer, earns
-// nothing, in any budget.
+// TestBudgetOnResume checks that killing and starting a run again, even before any answer, earns no tokens.
 func TestBudgetOnResume(t *testing.T) {
 	for _, flags := range [][]string{{"-rpm", "60"}, {"-rpm", "60", "-tpm", "6000"}, {"-rpm", "auto", "-tpm", "auto"}} {
 		st := newSite(t, generous, requests(1)...)
@@ -269,9 +266,9 @@ func TestBudgetOnResume(t *testing.T) {
 		require.NoError(t, err)
 		began := time.Now().Add(-time.Millisecond)
 		out := st.openOutput(1)
-		for budget, level := range cfg.scheduler(out).Levels { // what is not in it is full
+		for budget, level := range cfg.scheduler(out).Levels { // budgets without a level are full
 			require.True(t, cfg.quota(budget).auto)
-			require.Equal(t, bucket.State{Tokens: firstTokens}, level)
+			require.Equal(t, bucket.State{Tokens: initialTokens}, level)
 		}
 		out.touch()
 		require.NoError(t, out.file.Close())
@@ -294,7 +291,7 @@ func TestBudgetOnResume(t *testing.T) {
 	}
 }
 
-// TestKeysStayHome: a line can't have the headers, and so the keys, sent anywhere else.
+// TestKeysStayHome checks that the headers, which have keys in them, are not sent anywhere but to -url.
 func TestKeysStayHome(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("was sent a request") }))
@@ -311,7 +308,7 @@ func TestKeysStayHome(t *testing.T) {
 	require.Equal(t, counts{failed: 1}, sum.counts)
 }
 
-// TestForeignOutput: a file that is no output of batch's is not touched.
+// TestForeignOutput checks that a file that batch did not write is not changed.
 func TestForeignOutput(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	for _, foreign := range []string{"hello\n", "{\"id\":\"x\"}\n", "hello", "{\"a\":1}"} {
@@ -329,7 +326,7 @@ func TestForeignOutput(t *testing.T) {
 	require.FileExists(t, st.in)
 }
 
-// TestLock: two runs on one output would answer lines twice.
+// TestLock checks that a second run on the same output is refused.
 func TestLock(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	out := st.openOutput(1)
@@ -340,7 +337,7 @@ func TestLock(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestResultLine is the form of the output.
+// TestResultLine checks the form of the output.
 func TestResultLine(t *testing.T) {
 	l := newLine(7, []byte(`{}`))
 	text, err := json.Marshal(resultOf(l, &response{StatusCode: 200, Body: asJSON([]byte("{\n \"a\": 1}"))}, nil))

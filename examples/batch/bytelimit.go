@@ -5,25 +5,24 @@ import (
 	"sync"
 )
 
-// mostInHand is the most bytes of lines that are read ahead, and of answers that are not yet
-// written.
-const mostInHand = 64 << 20
+// maxInMemory bounds the bytes of lines that are read ahead, and also the bytes of answers that are not written
+// yet.
+const maxInMemory = 64 << 20
 
-// byteLimit bounds how many bytes are in memory. A single item that is larger than the bound is let in
-// alone.
+// byteLimit bounds how many bytes are in memory. An item above the limit is let in alone.
 type byteLimit struct {
-	mu   sync.Mutex
-	held int64
-	most int64
-	room chan struct{} // closed and replaced when there is more room
+	mu    sync.Mutex
+	used  int64
+	limit int64
+	room  chan struct{} // closed and replaced at each release
 }
 
-func newByteLimit(most int64) *byteLimit { return &byteLimit{most: most, room: make(chan struct{})} }
+func newByteLimit(limit int64) *byteLimit { return &byteLimit{limit: limit, room: make(chan struct{})} }
 
-// take takes n bytes as soon as there is room for them, or at once if ctx is done.
-func (l *byteLimit) take(ctx context.Context, n int64) {
+// acquire takes n bytes as soon as there is room for them, or at once if ctx is done.
+func (l *byteLimit) acquire(ctx context.Context, n int64) {
 	l.mu.Lock()
-	for l.held > 0 && n > l.most-l.held && ctx.Err() == nil {
+	for l.used > 0 && n > l.limit-l.used && ctx.Err() == nil {
 		room := l.room
 		l.mu.Unlock()
 		select {
@@ -32,15 +31,15 @@ func (l *byteLimit) take(ctx context.Context, n int64) {
 		}
 		l.mu.Lock()
 	}
-	l.held += n
+	l.used += n
 	l.mu.Unlock()
 }
 
-// give gives n bytes back.
-func (l *byteLimit) give(n int64) {
+// release gives n bytes back.
+func (l *byteLimit) release(n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held -= n
+	l.used -= n
 	close(l.room)
 	l.room = make(chan struct{})
 }

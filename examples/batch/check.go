@@ -11,14 +11,14 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// mostMebibytes is the largest -max-answer, since a later run has to read the result again.
-const mostMebibytes = 128
+// maxAnswerMiB is the largest -max-answer, since a later run has to read the result again.
+const maxAnswerMiB = 128
 
-// mostStopAfter bounds how many refusals are kept in memory.
-const mostStopAfter = 1000
+// maxStopAfter bounds how many refusals are kept in memory.
+const maxStopAfter = 1000
 
-// schemed matches a URL with a scheme. In localhost:8080 package url takes the host for one.
-var schemed = regexp.MustCompile(`^(?i:https?:|[a-z][a-z0-9+.-]*://)`)
+// hasScheme matches a URL with a scheme. In localhost:8080 package url takes the host for a scheme.
+var hasScheme = regexp.MustCompile(`^(?i:https?:|[a-z][a-z0-9+.-]*://)`)
 
 // check returns all faults of the command line at once.
 func (cfg *config) check(base string, rest []string, headerFaults []error) error {
@@ -26,7 +26,7 @@ func (cfg *config) check(base string, rest []string, headerFaults []error) error
 	if len(rest) > 0 && len(cfg.headers) > 0 {
 		faults.add("%d arguments belong to no flag: put what follows -header in quotes", len(rest)) // without their text, which may be parts of a key
 	} else if len(rest) > 0 {
-		faults.add("unexpected %q: everything is a flag", rest)
+		faults.add("unexpected arguments %q: batch takes only flags", rest)
 	}
 	if cfg.in == "" || cfg.out == "" {
 		faults.add("-in and -out are needed")
@@ -34,12 +34,12 @@ func (cfg *config) check(base string, rest []string, headerFaults []error) error
 	if base != "" {
 		u, err := url.Parse(base)
 		switch {
-		case !schemed.MatchString(base):
-			faults.add("-url %q: its scheme is missing: begin it with https:// or http://", strings.TrimPrefix(hidden("//"+base), "//"))
+		case !hasScheme.MatchString(base):
+			faults.add("-url %q: its scheme is missing: begin it with https:// or http://", strings.TrimPrefix(redacted("//"+base), "//"))
 		case err != nil:
 			faults.add("-url: %v", errUnparsed)
 		case !absolute(u):
-			faults.add("-url %q: it must be like https://api.example.com/v1/things", hidden(base))
+			faults.add("-url %q: it must be like https://api.example.com/v1/things", redacted(base))
 		}
 		cfg.url = u
 	}
@@ -50,14 +50,14 @@ func (cfg *config) check(base string, rest []string, headerFaults []error) error
 	faults.atLeast("burst", cfg.requests.burst, 0)
 	faults.atLeast("token-burst", cfg.tokens.burst, 0)
 	faults.atLeast("retries", int64(cfg.retries), 0)
-	if cfg.stopAfter < 0 || cfg.stopAfter > mostStopAfter {
-		faults.add("-stop-after %d: it must be from 0 to %d", cfg.stopAfter, mostStopAfter)
+	if cfg.stopAfter < 0 || cfg.stopAfter > maxStopAfter {
+		faults.add("-stop-after %d: it must be from 0 to %d", cfg.stopAfter, maxStopAfter)
 	}
-	if cfg.maxAnswer < mebibyte || cfg.maxAnswer > mostMebibytes*mebibyte {
-		faults.add("-max-answer %d: it must be from 1 to %d", cfg.maxAnswer/mebibyte, mostMebibytes)
+	if cfg.maxAnswer < mebibyte || cfg.maxAnswer > maxAnswerMiB*mebibyte {
+		faults.add("-max-answer %d: it must be from 1 to %d", cfg.maxAnswer/mebibyte, maxAnswerMiB)
 	}
 	cfg.checkTimes(faults)
-	if !cfg.tokens.on() && cfg.tokens.burst != 0 {
+	if !cfg.tokens.enabled() && cfg.tokens.burst != 0 {
 		faults.add("-token-burst %d: it needs -tpm", cfg.tokens.burst)
 	}
 	if faults.all == nil {
@@ -94,9 +94,9 @@ func (f *faults) addError(err error) {
 	}
 }
 
-func (f *faults) atLeast(name string, n, least int64) {
-	if n < least {
-		f.add("-%s %d: it must be at least %d", name, n, least)
+func (f *faults) atLeast(name string, n, minimum int64) {
+	if n < minimum {
+		f.add("-%s %d: it must be at least %d", name, n, minimum)
 	}
 }
 

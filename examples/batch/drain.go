@@ -8,30 +8,29 @@ import (
 	"time"
 )
 
-// drain ends the run early. No more lines are read by now. Those that were accepted have
-// a while to be answered; then what waits is left to the next run, and only attempts
-// that run may finish. When the server can't be reached, nothing moves, and the drain ends. When hard is done,
-// all of that is over at once.
+// drain ends the run early, after the last line was read. Accepted requests get -drain to finish. Then queued
+// ones are left to the next run, and only running attempts may finish. If the server can't be reached, the drain
+// ends at once. When hard is done, everything ends at once.
 func (b *batch) drain(hard context.Context) {
-	why, most, stop := "reading no more", b.cfg.drain, "Ctrl-C again stops"
+	why, timeout, stop := "no more lines are read", b.cfg.drain, "Ctrl-C again stops"
 	switch {
-	case b.stopping() != nil:
-		why, most, stop = "stopping, since "+b.stopping().brief, 0, "Ctrl-C twice stops"
+	case b.stopReason() != nil:
+		why, timeout, stop = "stopping, since "+b.stopReason().brief, 0, "Ctrl-C twice stops"
 	case b.outage.isAway():
-		most = 0
-	case most > 0:
+		timeout = 0
+	case timeout > 0:
 		b.say(b.drainText())
 		why = "time is up"
 	}
-	ctx, cancel := context.WithTimeout(b.draining, most)
+	ctx, cancel := context.WithTimeout(b.draining, timeout)
 	defer cancel()
-	b.unfinished, _ = b.s.Shutdown(ctx) // the error says no more than the list
-	context.AfterFunc(hard, b.kill)     // not before: what is cut off is in the list, as running
+	b.unfinished, _ = b.s.Shutdown(ctx)       // the error says no more than the list
+	context.AfterFunc(hard, b.cancelAttempts) // only now, so that the list shows canceled attempts as running
 	switch {
 	case b.outage.isAway():
-		why = "the server is away"
-	case most > 0 && errors.Is(ctx.Err(), context.Canceled):
-		why = "the drain is over"
+		why = "the server can't be reached"
+	case timeout > 0 && errors.Is(ctx.Err(), context.Canceled):
+		why = "the drain has ended"
 	}
 
 	running := 0
@@ -41,23 +40,22 @@ func (b *batch) drain(hard context.Context) {
 		}
 	}
 	if running > 0 && hard.Err() == nil {
-		b.say(fmt.Sprintf("%s; what waits is left to the next run, what runs (%d) may finish; %s at once", why, running, stop))
+		b.say(fmt.Sprintf("%s; queued requests are left to the next run, running ones (%d) may finish; %s at once", why, running, stop))
 	}
 }
 
-// drainText says what is going to be drained, and for how long.
+// drainText says how many requests are drained, and for how long.
 func (b *batch) drainText() string {
 	snap := b.s.Snapshot()
 	accepted := snap.Running + snap.BackingOff + snap.Queued
-	s := fmt.Sprintf("reading no more; %d accepted requests have %v to finish", accepted, b.cfg.drain)
+	s := fmt.Sprintf("no more lines are read; %d accepted requests have %v to finish", accepted, b.cfg.drain)
 	if est, err := b.s.Estimate(); err == nil && est.Wait > b.cfg.drain {
 		s += fmt.Sprintf(" (the budget needs about %v)", est.Wait.Truncate(time.Second)+time.Second)
 	}
 	return s + "; Ctrl-C again stops at once"
 }
 
-// leftovers are the accepted requests that a drain has left without a result, in the
-// order in which they would have been served.
+// leftovers lists the accepted requests without a result, in the order in which they would have been served.
 type leftovers []leftover
 
 type leftover struct {
@@ -65,12 +63,12 @@ type leftover struct {
 	state    string // when the drain ended
 	attempts int
 	due      time.Time // if it was backing off
-	last     error     // of the attempts
+	last     error     // of the latest attempt
 }
 
-// left is what has not been finished. What ran when the drain ended and got its result
-// after that is not part of it.
-func (b *batch) left() leftovers {
+// leftovers returns the requests that were not finished. It leaves out those that got their result after the
+// drain had ended.
+func (b *batch) leftovers() leftovers {
 	var all leftovers
 	for _, u := range b.unfinished {
 		if res, ok := b.leftover[u.Name]; ok {
@@ -80,10 +78,10 @@ func (b *batch) left() leftovers {
 	return all
 }
 
-// mostLeftovers is how many of them are told one by one.
-const mostLeftovers = 10
+// maxLeftovers bounds how many leftovers are listed one by one.
+const maxLeftovers = 10
 
-// String is a report, in lines.
+// String returns a report of several lines.
 func (all leftovers) String() string {
 	if len(all) == 0 {
 		return "batch: everything that was accepted has finished\n"
@@ -95,16 +93,16 @@ func (all leftovers) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "batch: not finished: %d (when the drain ended: %d queued, %d backing off, %d running)\n",
 		len(all), count["queued"], count["backing off"], count["running"])
-	for _, l := range all[:min(len(all), mostLeftovers)] {
+	for _, l := range all[:min(len(all), maxLeftovers)] {
 		fmt.Fprintf(&b, "  %v\n", l)
 	}
-	if more := len(all) - mostLeftovers; more > 0 {
+	if more := len(all) - maxLeftovers; more > 0 {
 		fmt.Fprintf(&b, "  and %d more\n", more)
 	}
 	return b.String()
 }
 
-// String is one line.
+// String returns one line of the report.
 func (l leftover) String() string {
 	s := l.name + ": " + l.state
 	if !l.due.IsZero() {
@@ -117,14 +115,14 @@ func (l leftover) String() string {
 	return s
 }
 
-// short is a text on one line, and no more of it than tells what it is about.
+// short returns the beginning of a text on one line.
 func short(text string) string { return oneLine(text, 80) }
 
-// oneLine is a text on one line, of so many characters at most.
-func oneLine(text string, most int) string {
+// oneLine returns a text on one line, cut to n characters.
+func oneLine(text string, n int) string {
 	line := []rune(strings.Join(strings.Fields(text), " "))
-	if len(line) > most {
-		return string(line[:most-1]) + "…"
+	if len(line) > n {
+		return string(line[:n-1]) + "…"
 	}
 	return string(line)
 }

@@ -19,8 +19,8 @@ type fileError struct {
 func (e *fileError) Error() string { return fmt.Sprintf("%s %s: %v", e.flag, e.path, e.err) }
 func (e *fileError) Unwrap() error { return e.err }
 
-// openFiles opens all files that the flags name, before anything is sent. It fails if two
-// of them are one file, and finds out what is left to do.
+// openFiles opens the files that the flags name and finds the lines that are left to do, before anything is
+// sent. It fails if two flags name one file.
 func (b *batch) openFiles(ctx context.Context, log io.Writer) (err error) {
 	if b.in, err = openInput(b.cfg.in); err != nil {
 		return err
@@ -31,16 +31,16 @@ func (b *batch) openFiles(ctx context.Context, log io.Writer) (err error) {
 	if b.out.created {
 		b.created = append(b.created, b.cfg.out)
 	}
-	if b.report, err = b.openDrawing("-report", b.cfg.report); err != nil {
+	if b.report, err = b.openTimeline("-report", b.cfg.report); err != nil {
 		return err
 	}
-	if b.trace, err = b.openDrawing("-trace", b.cfg.trace); err != nil {
+	if b.trace, err = b.openTimeline("-trace", b.cfg.trace); err != nil {
 		return err
 	}
 	if err := b.allDifferent(); err != nil {
 		return err
 	}
-	if err := errors.Join(claim("-report", b.cfg.report, b.report), claim("-trace", b.cfg.trace, b.trace)); err != nil {
+	if err := errors.Join(lockTimeline("-report", b.cfg.report, b.report), lockTimeline("-trace", b.cfg.trace, b.trace)); err != nil {
 		return err
 	}
 	if err := b.in.load(ctx, log); err != nil {
@@ -49,11 +49,11 @@ func (b *batch) openFiles(ctx context.Context, log io.Writer) (err error) {
 	if err := b.out.resume(b.in.last, b.cfg.again); err != nil {
 		return err
 	}
-	return b.out.check(ctx, b.in)
+	return b.out.checkInput(ctx, b.in)
 }
 
-// allDifferent fails if two flags name one file, since each would overwrite what the other
-// needs. It compares the opened files, since a file can have many names.
+// allDifferent fails if two flags name one file, since each would overwrite what the other needs. It compares
+// opened files, since a file can have many names.
 func (b *batch) allDifferent() error {
 	type named struct {
 		flag, path string
@@ -61,11 +61,11 @@ func (b *batch) allDifferent() error {
 	}
 	var files []named
 	for _, f := range []named{{"-in", b.cfg.in, b.in.file}, {"-out", b.cfg.out, b.out.file}, {"-report", b.cfg.report, b.report}, {"-trace", b.cfg.trace, b.trace}} {
-		if f.file == nil { // not asked for, or a pipe
+		if f.file == nil { // without a value, or a pipe
 			continue
 		}
 		for _, other := range files {
-			if same(f.file, other.file) {
+			if sameFile(f.file, other.file) {
 				return &fileError{f.flag, f.path, fmt.Errorf("%s %s is the same file: each flag needs a file of its own", other.flag, other.path)}
 			}
 		}
@@ -74,29 +74,29 @@ func (b *batch) allDifferent() error {
 	return nil
 }
 
-// same reports whether two open files are one.
-func same(a, b *os.File) bool {
+// sameFile reports whether two open files are the same.
+func sameFile(a, b *os.File) bool {
 	infoA, errA := a.Stat()
 	infoB, errB := b.Stat()
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-// openDrawing opens the file of -report or -trace, if there is one. Its content stays until
-// there is something to write.
-func (b *batch) openDrawing(flag, path string) (*os.File, error) {
+// openTimeline opens the file of -report or -trace, if the flag is set. The file keeps its content until the run
+// ends.
+func (b *batch) openTimeline(flag, path string) (*os.File, error) {
 	if path == "" {
 		return nil, nil
 	}
-	file, created, err := openWritten(flag, path, os.O_RDWR)
+	file, created, err := openForWriting(flag, path, os.O_RDWR)
 	if created {
 		b.created = append(b.created, path)
 	}
 	return file, err
 }
 
-// claim locks the file of -report or -trace, if there is one. It refuses a file of results, which would be
-// overwritten.
-func claim(flag, path string, f *os.File) error {
+// lockTimeline locks the file of -report or -trace, if there is one. It refuses a file of results, which would
+// be overwritten.
+func lockTimeline(flag, path string, f *os.File) error {
 	if f == nil {
 		return nil
 	}
@@ -106,22 +106,22 @@ func claim(flag, path string, f *os.File) error {
 		return &fileError{flag, path, errors.New("another batch is writing to it: name another file")}
 	}
 	start := make([]byte, len(resultStart))
-	if n, _ := f.ReadAt(start, 0); string(start[:n]) == resultStart { // a file that is shorter has no result
+	if n, _ := f.ReadAt(start, 0); string(start[:n]) == resultStart { // a shorter file has no result
 		return &fileError{flag, path, errors.New("it has results of a batch, which would be overwritten: name another file")}
 	}
 	return nil
 }
 
-// openWritten opens a file for writing, and creates it if there is none. Only its owner can
-// read a new file, since answers can be anything.
-func openWritten(flag, path string, mode int) (file *os.File, created bool, err error) {
-	fault := func(err error) (*os.File, bool, error) { return nil, false, &fileError{flag, path, reason(err)} }
+// openForWriting opens a file for writing, and creates it if needed. A new file is readable by its owner only,
+// since answers may be confidential.
+func openForWriting(flag, path string, mode int) (file *os.File, created bool, err error) {
+	fault := func(err error) (*os.File, bool, error) { return nil, false, &fileError{flag, path, withoutPath(err)} }
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a FIFO would block
 		return fault(fmt.Errorf("it is %s: name a regular file, or one that is to be made", kind(info)))
 	}
 	file, err = os.OpenFile(path, mode|os.O_CREATE|os.O_EXCL, 0o600)
 	if created = err == nil; errors.Is(err, fs.ErrExist) {
-		file, err = os.OpenFile(path, mode|os.O_CREATE, 0o600) // also for a symbolic link to a file that does not exist yet
+		file, err = os.OpenFile(path, mode|os.O_CREATE, 0o600) // also creates the target of a dangling symbolic link
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		folder := filepath.Dir(path)
@@ -135,15 +135,15 @@ func openWritten(flag, path string, mode int) (file *os.File, created bool, err 
 	return file, created, nil
 }
 
-// reason returns an error without the path, which the message already has.
-func reason(err error) error {
+// withoutPath returns an error without the path, which the message already has.
+func withoutPath(err error) error {
 	if path := new(fs.PathError); errors.As(err, &path) {
 		return path.Err
 	}
 	return err
 }
 
-// kind describes a file that is not a regular one.
+// kind names the type of a file that is not regular.
 func kind(info fs.FileInfo) string {
 	switch mode := info.Mode(); {
 	case mode.IsDir():
@@ -157,17 +157,17 @@ func kind(info fs.FileInfo) string {
 	}
 }
 
-// withdraw removes the empty files that this run has created, while it holds the output's lock.
-// A run that is refused leaves nothing behind.
-func (b *batch) withdraw() {
+// removeCreated removes the empty files that this run has created. It is called while the output is locked, when
+// a run fails before it begins.
+func (b *batch) removeCreated() {
 	for _, path := range b.created {
 		if info, err := os.Stat(path); err == nil && info.Size() == 0 {
-			_ = os.Remove(path) // one that stays is harmless
+			_ = os.Remove(path) // a file that stays is harmless
 		}
 	}
 }
 
-// closeFiles closes what openFiles has opened.
+// closeFiles closes the files that openFiles has opened.
 func (b *batch) closeFiles() {
 	if b.in != nil {
 		b.in.close()
@@ -177,7 +177,7 @@ func (b *batch) closeFiles() {
 	}
 	for _, drawing := range []*os.File{b.report, b.trace} {
 		if drawing != nil {
-			_ = drawing.Close() // closed before if it was written to
+			_ = drawing.Close() // already closed if it was written to
 		}
 	}
 }

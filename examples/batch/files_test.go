@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestH73_OneFileForTwoFlags: if two flags name one file, by any names, the run ends before
-// anything is sent or overwritten.
+// TestH73_OneFileForTwoFlags checks that a run ends before it sends or overwrites anything if two flags name one
+// file, under any name.
 func TestH73_OneFileForTwoFlags(t *testing.T) {
 	others := map[string]func(t *testing.T, path string) string{
 		"the same name": func(_ *testing.T, path string) string { return path },
@@ -75,9 +75,9 @@ func requireOneFileRefused(t *testing.T, first, second string, exists bool, othe
 	}
 }
 
-// TestDrawingsSpareResults: -report and -trace overwrite neither results nor a file that another batch writes
-// to.
-func TestDrawingsSpareResults(t *testing.T) {
+// TestTimelinesSpareResults checks that -report and -trace overwrite neither results nor a file that another
+// batch writes to.
+func TestTimelinesSpareResults(t *testing.T) {
 	for _, flag := range []string{"-report", "-trace"} {
 		st, other := newSite(t, generous, requests(1)...), newSite(t, generous, requests(1)...)
 		running := other.openOutput(1)
@@ -100,14 +100,15 @@ func TestDrawingsSpareResults(t *testing.T) {
 		require.NoFileExists(t, st.out)
 
 		drawing := filepath.Join(t.TempDir(), "drawing")
-		for range 2 { // an older drawing is overwritten
+		for range 2 { // an older timeline is overwritten
 			_, err = st.process(flag, drawing)
 			require.NoError(t, err)
 		}
 	}
 }
 
-// TestRefusedLeavesNothing: a run that is refused removes the empty files that it has created.
+// TestRefusedLeavesNothing checks that a run that fails before it begins removes the empty files that it
+// created.
 func TestRefusedLeavesNothing(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	page := filepath.Join(t.TempDir(), "run.html")
@@ -117,8 +118,8 @@ func TestRefusedLeavesNothing(t *testing.T) {
 	require.NoFileExists(t, page)
 }
 
-// TestH74_LockIsTheFiles: the lock is on the output itself, so it holds under any name of the
-// file. A user's file that is named like a lock is left alone.
+// TestH74_LockIsTheFiles checks that the output itself is locked, under any name of the file. A user's file that
+// is named like a lock file is not touched.
 func TestH74_LockIsTheFiles(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	const mine = "a file of the user's"
@@ -141,8 +142,8 @@ func TestH74_LockIsTheFiles(t *testing.T) {
 	require.Equal(t, mine, string(text))
 }
 
-// TestH74_LockOfAReplacedFile: a run may open the output, wait for its lock, and get it after the
-// file was replaced. Then it has to open the new file.
+// TestH74_LockOfAReplacedFile checks that a run that gets the lock of a file that was just replaced opens the
+// new file.
 func TestH74_LockOfAReplacedFile(t *testing.T) {
 	const rounds = 150
 	path := filepath.Join(t.TempDir(), "out.jsonl")
@@ -158,7 +159,7 @@ func TestH74_LockOfAReplacedFile(t *testing.T) {
 			if err == nil {
 				err = errors.Join(
 					out.write(&result{ID: fmt.Sprintf("%d-00000001", number)}),
-					out.write(&result{ID: "1-00000001", Error: &failure{Message: "is taken out"}}),
+					out.write(&result{ID: "1-00000001", Error: &resultError{Message: "is taken out"}}),
 				)
 			}
 			if err == nil {
@@ -188,8 +189,8 @@ func TestH74_LockOfAReplacedFile(t *testing.T) {
 	require.Equal(t, 2*rounds, strings.Count(string(text), "-00000001"), "some were written to a file that was replaced")
 }
 
-// TestH72_OutputTakenAway: if the output is removed or moved during a run, the run ends at its next
-// result, since the next run would not find it.
+// TestH72_OutputTakenAway checks that a run ends at its next result if the output is removed or moved, since the
+// next run would not find it.
 func TestH72_OutputTakenAway(t *testing.T) {
 	for how, take := range map[string]func(path string) error{
 		"removed": os.Remove,
@@ -206,7 +207,7 @@ func TestH72_OutputTakenAway(t *testing.T) {
 			require.NoError(t, take(st.out))
 			g.open()
 			<-r.ended
-			require.ErrorContains(t, r.err, st.out+" has been moved or removed while this run writes to it: the same command goes on once that is mended")
+			require.ErrorContains(t, r.err, st.out+" was moved or removed during the run: fix that, and the same command continues")
 		})
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// config is what the command line asks for.
+// config holds the values of the command line.
 type config struct {
 	in, out   string
-	again     bool     // run once more what failed in earlier runs
+	again     bool     // run failed lines of earlier runs again
 	url       *url.URL // may be nil
 	headers   http.Header
 	timeout   time.Duration
@@ -29,55 +29,55 @@ type config struct {
 	inFlight int
 
 	policy    retry.Policy
-	retries   int           // of one line
-	stopAfter int           // refusals in a row; 0: never
-	maxAway   time.Duration // how long the server may be out of reach
+	retries   int           // of a line
+	stopAfter int           // refusals in a row; 0 disables it
+	maxAway   time.Duration // how long the server may be unreachable
 	drain     time.Duration
 
-	report string // files to write a timeline to, if any
+	report string // files to write a timeline to, or empty
 	trace  string
 }
 
 const mebibyte = 1 << 20
 
-// flags returns the flags that fill in cfg, and a function that completes it once they are parsed.
+// flags returns the flags that fill in cfg, and a function that completes cfg once they are parsed.
 func (cfg *config) flags() (*flag.FlagSet, func() error) {
 	fs := flag.NewFlagSet("batch", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // run prints errors, in one line
 	fs.StringVar(&cfg.in, "in", "", "`file` of requests, one JSON object a line; may be a pipe, such as /dev/stdin")
 	fs.StringVar(&cfg.out, "out", "", "`file` to append the results to")
-	fs.BoolVar(&cfg.again, "again", false, "take the lines that failed in earlier runs out of -out, and run them again")
+	fs.BoolVar(&cfg.again, "again", false, "remove the failures of earlier runs from -out, and run those lines again")
 
-	base := fs.String("url", "", "where requests go that have no whole `URL` of their own")
+	base := fs.String("url", "", "base `URL` of the requests that have no complete URL of their own")
 	cfg.headers = http.Header{}
-	var faults []error // not returned to fs, whose texts repeat the value, which may be a key
-	fs.Func("header", "a header to send along, as `'Name: value'`; $NAME in it is taken from the environment; may be repeated", func(s string) error {
+	var faults []error // kept from fs, whose texts repeat the value, which may be a key
+	fs.Func("header", "header of every request, as `'Name: value'`; $NAME in it is taken from the environment; may be repeated", func(s string) error {
 		faults = append(faults, cfg.addHeader(s))
 		return nil
 	})
-	fs.DurationVar(&cfg.timeout, "timeout", time.Minute, "longest time one attempt may take")
-	mebibytes := fs.Int64("max-answer", 16, "longest answer that is taken, in `MiB`")
+	fs.DurationVar(&cfg.timeout, "timeout", time.Minute, "time limit of one attempt")
+	mebibytes := fs.Int64("max-answer", 16, "longest answer to accept, in `MiB`")
 
-	cfg.requests.perMinute, cfg.requests.least = 60, 1
+	cfg.requests.perMinute, cfg.requests.min = 60, 1
 	fs.Var(&cfg.requests, "rpm", "`requests` a minute, retries included, or auto")
-	fs.Int64Var(&cfg.requests.burst, "burst", 0, "most `requests` at once after a pause; 0 stands for a tenth of -rpm")
-	fs.Var(&cfg.tokens, "tpm", "`tokens` a minute, or auto; 0: they are not counted")
-	fs.Int64Var(&cfg.tokens.burst, "token-burst", 0, "most `tokens` at once, and for one line; 0 stands for all of -tpm")
-	fs.IntVar(&cfg.inFlight, "in-flight", 16, "most `requests` under way at the same time")
+	fs.Int64Var(&cfg.requests.burst, "burst", 0, "most `requests` at once, after an idle time; 0 means a tenth of -rpm")
+	fs.Var(&cfg.tokens, "tpm", "`tokens` a minute, or auto; 0 means not to count them")
+	fs.Int64Var(&cfg.tokens.burst, "token-burst", 0, "most `tokens` at once, and for one line; 0 means all of -tpm")
+	fs.IntVar(&cfg.inFlight, "in-flight", 16, "most `requests` in flight")
 
-	fs.IntVar(&cfg.retries, "retries", 5, "how many `times` a request is retried at most")
+	fs.IntVar(&cfg.retries, "retries", 5, "most `times` a request is retried")
 	fs.DurationVar(&cfg.policy.Initial, "backoff", time.Second, "wait before the first retry; it doubles from then on")
 	fs.DurationVar(&cfg.policy.Max, "max-backoff", time.Minute, "longest wait before a retry")
-	fs.DurationVar(&cfg.policy.MaxServerWait, "max-server-wait", 10*time.Minute, "longest Retry-After that is waited for; one that is longer stops the run")
+	fs.DurationVar(&cfg.policy.MaxServerWait, "max-server-wait", 10*time.Minute, "longest Retry-After to wait for; a longer one stops the run")
 
-	fs.IntVar(&cfg.stopAfter, "stop-after", 10, "stop after so many `refusals` in a row of the key, the account or the URL, or lines whose retries are used up; 0: each is its line's answer")
-	fs.DurationVar(&cfg.maxAway, "max-away", time.Hour, "how long a server that can't be reached is waited for before the run stops")
-	fs.DurationVar(&cfg.drain, "drain", 10*time.Second, "how long requests that were accepted may take to finish after Ctrl-C; 0 lets only those finish that run")
+	fs.IntVar(&cfg.stopAfter, "stop-after", 10, "stop after this many `failures` in a row that may not be the lines' fault; with 0, each is its line's result")
+	fs.DurationVar(&cfg.maxAway, "max-away", time.Hour, "how long to wait for a server that can't be reached, before the run stops")
+	fs.DurationVar(&cfg.drain, "drain", 10*time.Second, "how long accepted requests may take to finish after Ctrl-C; with 0, only running ones finish")
 
-	fs.StringVar(&cfg.report, "report", "", "`file` to draw what happened into, as an HTML page")
-	fs.StringVar(&cfg.trace, "trace", "", "`file` to write what happened to, as a trace for Perfetto or chrome://tracing")
+	fs.StringVar(&cfg.report, "report", "", "`file` for a timeline of the run, as an HTML page")
+	fs.StringVar(&cfg.trace, "trace", "", "`file` for a trace of the run, for Perfetto or chrome://tracing")
 	return fs, func() error {
-		cfg.maxAnswer = mebibyte * min(*mebibytes, mostMebibytes+1)
+		cfg.maxAnswer = mebibyte * min(*mebibytes, maxAnswerMiB+1)
 		if cfg.policy.MaxRetries = cfg.retries; cfg.retries == 0 {
 			cfg.policy.MaxRetries = retry.None
 		}
@@ -95,8 +95,7 @@ func parseFlags(args []string) (config, error) {
 	return cfg, complete()
 }
 
-// readable returns an error that says which value is needed, where package flag says only
-// "parse error".
+// readable replaces package flag's "parse error" by what the value must be.
 func readable(fs *flag.FlagSet, err error) error {
 	parts := unparsed.FindStringSubmatch(err.Error())
 	if parts == nil {
@@ -112,19 +111,19 @@ func readable(fs *flag.FlagSet, err error) error {
 	return fmt.Errorf("%s: it must be %s", parts[1], advice)
 }
 
-// unparsed matches package flag's error for a value that it can't read.
+// unparsed matches package flag's error for a value that it can't parse.
 var unparsed = regexp.MustCompile(`^(invalid .* (?:for flag )?-(\S+)): (?:parse error|value out of range)$`)
 
-// addHeader takes a header in which variables stand for values from the environment, so that
-// keys don't appear in lists of processes. Its errors don't show the value.
+// addHeader adds a header. It replaces $NAME by the value in the environment, so that keys don't appear in lists
+// of processes. Its errors don't show the value.
 func (cfg *config) addHeader(s string) error {
 	name, value, ok := strings.Cut(s, ":")
 	if !ok {
-		return errors.New("-header: it has no colon between name and value (its text is not shown: it may be a key)")
+		return errors.New("-header: it has no colon between name and value (not shown, since it may be a key)")
 	}
 	name = strings.TrimSpace(name)
 	if strings.Trim(strings.ToLower(name), tokenCharacters) != "" || name == "" {
-		return fmt.Errorf("-header %q: a name of a header has only letters, digits and a few signs such as -", short(name))
+		return fmt.Errorf("-header %q: a header name has only letters, digits and a few signs such as -", short(name))
 	}
 	var missing []string
 	value = os.Expand(value, func(variable string) string {
@@ -145,5 +144,5 @@ func (cfg *config) addHeader(s string) error {
 	return nil
 }
 
-// tokenCharacters has the characters that RFC 9110 allows in names of headers, in lower case.
+// tokenCharacters has the characters that RFC 9110 allows in header names, in lower case.
 const tokenCharacters = "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"

@@ -20,8 +20,8 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// FuzzAnswer: whatever a server answers, it is judged, waits for what it says and no
-// longer, and its result is one line that a later run can read.
+// FuzzAnswer checks that any answer is interpreted, waits exactly as long as it says, and becomes one line that
+// a later run can read.
 func FuzzAnswer(f *testing.F) {
 	f.Add(200, "", []byte(`{"ok":true}`))
 	f.Add(429, "7", []byte(`{"error":{"message":"slow down","code":"rate_limit"}}`))
@@ -40,24 +40,24 @@ func FuzzAnswer(f *testing.F) {
 		now := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 		var s sender
 		res := &http.Response{StatusCode: status, Status: strconv.Itoa(status), Header: http.Header{"Retry-After": {wait}}}
-		answer, err := s.judge(res, asJSON(body), headers.Parse(res.Header, now))
+		answer, err := s.interpret(res, asJSON(body), headers.Parse(res.Header, now))
 		v := retry.Classify(err)
 		requireWait(t, wait, now, v)
-		inside := status/100 == 2 && readError(asJSON(body)).found()
+		inside := status/100 == 2 && parseAPIError(asJSON(body)).found()
 		require.Equal(t, status/100 == 2 && !inside, err == nil)
 		require.Equal(t, err == nil, answer != nil)
 		if inside {
-			status = readError(asJSON(body)).status() // the status that it counts as
+			status = parseAPIError(asJSON(body)).status() // the status that it counts as
 		}
 		switch status {
 		case 408, 425, 429:
-		case 403, 413: // if they say when
+		case 403, 413: // only if they say when
 			require.Equal(t, v.Wait > 0, v.Retryable())
 		default:
 			require.False(t, v.Retryable() && (status < 500 || status > 599), "%d is retried: %v", status, v)
 		}
-		n, ok := consumed(asJSON(body))
-		require.True(t, n >= 0 && n <= 5*mostTokens && (ok || n == 0), n)
+		n, ok := usedTokens(asJSON(body))
+		require.True(t, n >= 0 && n <= 5*maxTokens && (ok || n == 0), n)
 		require.GreaterOrEqual(t, estimate(body), int64(0))
 		l := newLine(3, []byte(`{}`))
 		r := resultOf(l, answer, err)
@@ -81,7 +81,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// requireBody checks that all of an answer is kept, as JSON or as text.
+// requireBody checks that a whole answer is kept, as JSON or as text.
 func requireBody(t *testing.T, body []byte, kept json.RawMessage) {
 	var text string
 	if want := asJSON(body); want[0] != '"' && kept[0] == '"' {
@@ -92,8 +92,8 @@ func requireBody(t *testing.T, body []byte, kept json.RawMessage) {
 	require.JSONEq(t, string(asJSON(body)), string(kept))
 }
 
-// requireWait says in words of its own what a Retry-After means, where it is one of those that
-// RFC 9110 knows; of others, that there is no wait below nothing. What is not retried does not wait.
+// requireWait checks the wait of a Retry-After in a form of RFC 9110 against a simple model. In other forms it
+// must not be negative. An answer that is not retried has no wait.
 func requireWait(t *testing.T, value string, now time.Time, got retry.Verdict) {
 	require.GreaterOrEqual(t, got.Wait, time.Duration(0))
 	if !got.Retryable() {
@@ -105,14 +105,14 @@ func requireWait(t *testing.T, value string, now time.Time, got retry.Verdict) {
 	case err == nil:
 		require.Equal(t, max(0, at.Sub(now)), got.Wait, "%q", value)
 	case value != "" && strings.Trim(value, "0123456789") == "" && len(digits) < 10:
-		seconds, _ := strconv.Atoi("0" + digits) // a few digits always are a number
+		seconds, _ := strconv.Atoi("0" + digits) // so few digits are always a number
 		require.Equal(t, time.Duration(seconds)*time.Second, got.Wait, "%q", value)
 	case value == "" || strings.HasPrefix(value, "-"):
 		require.Zero(t, got.Wait, "%q", value)
 	}
 }
 
-// outputOf opens a file of results that has a text in it.
+// outputOf opens a file of results that contains a text.
 func outputOf(t *testing.T, path, text string) *output {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o600)
 	require.NoError(t, err)
@@ -126,8 +126,8 @@ func outputOf(t *testing.T, path, text string) *output {
 	return &output{path: path, file: file, info: info}
 }
 
-// FuzzInput: whatever a file of requests holds, no line is lost or counted twice, a line
-// is either sent to where it may go or found to be bad, and its id tells it from others.
+// FuzzInput checks that no line of any input is lost or counted twice. Each line is either sent to an allowed
+// address or bad, and has an id of its own.
 func FuzzInput(f *testing.F) {
 	f.Add("https://api.example.com/v1/", []byte(`{"model":"m"}`))
 	f.Add("", []byte(`{"custom_id":"a","method":"GET","url":"https://example.com","body":{"x":1},"priority":2}`+"\r\n\n[1]\nnull"))
@@ -137,7 +137,7 @@ func FuzzInput(f *testing.F) {
 	f.Fuzz(func(t *testing.T, base string, text []byte) {
 		at, err := url.Parse(base)
 		if err != nil || !absolute(at) {
-			at = nil // the command line does not let others through
+			at = nil // -url does not allow others
 		}
 		var failed error
 		number, left := 0, bytes.TrimPrefix(text, []byte(byteOrderMark))
@@ -165,7 +165,7 @@ func FuzzInput(f *testing.F) {
 	})
 }
 
-// requireRequest checks that a line that is not bad can be sent, and goes nowhere else.
+// requireRequest checks that a line that is not bad can be sent, and to -url only.
 func requireRequest(t *testing.T, l *line, base *url.URL) {
 	if l.err != nil {
 		require.Contains(t, l.err.Error(), "requests:"+strconv.Itoa(l.number)+":")
@@ -184,9 +184,8 @@ func requireRequest(t *testing.T, l *line, base *url.URL) {
 	}
 }
 
-// FuzzResume: any results of an earlier run are either refused and left as they are, or every
-// whole line of them is known and stays. At most a torn last line is cut off, or the end of the
-// last line added. A second run finds the same and changes nothing.
+// FuzzResume checks that the results of an earlier run are either refused and not changed, or all known and
+// kept. At most a torn last line is cut off, or a missing line end is added. A second run changes nothing.
 func FuzzResume(f *testing.F) {
 	whole := `{"id":"3-0000abcd","custom_id":"","response":{"status_code":200,"body":{"x":1}},"error":null}` + "\n"
 	f.Add([]byte(whole))
@@ -211,7 +210,7 @@ func FuzzResume(f *testing.F) {
 		lost := text[min(len(text), len(kept)):]
 		require.NotContains(t, string(lost), "\n")
 		const start = `{"id":"`
-		require.Equal(t, start[:min(len(lost), len(start))], string(lost[:min(len(lost), len(start))]), "it could be data of the user's")
+		require.Equal(t, start[:min(len(lost), len(start))], string(lost[:min(len(lost), len(start))]), "it may be the user's data")
 		require.True(t, len(kept) == 0 || kept[len(kept)-1] == '\n')
 
 		done := make([]uint32, 100)

@@ -8,22 +8,22 @@ import (
 
 const intro = `Usage: batch -in requests.jsonl -out results.jsonl [flags]
 
-Runs every line of a file against an HTTP API, as fast as budgets of requests and of tokens
-a minute allow, and writes a line for each to another file.
+Sends a request to an HTTP API for every line of a file, as fast as budgets of requests and of
+tokens a minute allow, and writes a result for each line to another file.
 
   batch -in requests.jsonl -out results.jsonl -url https://api.openai.com/v1 -rpm 500 -tpm 200000 \
         -header 'Authorization: Bearer $OPENAI_API_KEY'
 
 An input line is a request in the form of OpenAI's batch API,
   {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {…}}
-or any other JSON object, which is then the body of a POST to -url. The first form may
-also have a "priority": each point lets the line go as though it had come a minute
-earlier, or later if it is negative, among the lines that are read ahead: 1024 at most.
+or any other JSON object, which is then the body of a POST to -url. The first form may also
+have a "priority". Each point counts as having come a minute earlier, or later if it is
+negative, among the lines that are read ahead (1024 at most).
 An output line is
   {"id": "…", "custom_id": "a", "response": {"status_code": 200, "body": {…}}, "error": null}
 `
 
-// flagGroup is a part of the help.
+// flagGroup is a section of the help.
 type flagGroup struct {
 	title, text string
 	flags       []string
@@ -31,42 +31,42 @@ type flagGroup struct {
 
 var flagGroups = []flagGroup{
 	{"Input and output", "", []string{"in", "out", "again"}},
-	{"The server", `A line's url is appended to the path of -url, and an overlap of the two appears once:
-/chat/completions and /v1/chat/completions both become https://api.openai.com/v1/chat/completions
-if -url is https://api.openai.com/v1. The query of -url, such as ?api-version=…, is added. A
-line's url with a scheme and a host stays as it is. If -url has a path or a query, batch says
-where the first request goes before it sends it.
+	{"The server", `A line's url is appended to the path of -url. An overlap of the two appears once: if -url is
+https://api.openai.com/v1, both /chat/completions and /v1/chat/completions become
+https://api.openai.com/v1/chat/completions. The query of -url, such as ?api-version=…, is added.
+A line's url with a scheme and a host stays as it is. If -url has a path or a query, batch
+prints the address of the first request before it sends it.
 `, []string{"url", "header", "timeout", "max-answer"}},
 	{"Budgets", `With -tpm, a line costs a token for every four bytes of its body (1000 at most for an image
-in it) and as many as its answers may have (max_tokens and the like, times n). Once it is
+in it) and as many as its answers may have (max_tokens and the like, times n). When it is
 answered, its cost is corrected to its "usage". A line that costs more than the budget ever
-holds is not sent. If the server's header fields say that less is left than batch thinks,
-batch slows down. With auto, the limit and what is left are the server's, be it less or more.
-Until its first answer, that is 60 requests a minute and 10000 tokens a minute.
+holds is not sent. If the server's header fields say that less is left than batch assumes,
+batch slows down. With auto, batch takes the limit and what is left from the server. Until the
+first answer, auto means 60 requests a minute and 10000 tokens a minute.
 `, []string{"rpm", "burst", "tpm", "token-burst", "in-flight"}},
-	{"Retries", `429 is retried when the server says so, in a header field or in its body; 5xx, lost connections
-and answers of 200 with an error inside are retried after a growing wait. Other answers are
-final. A line that cannot be read becomes a result with an error.
+	{"Retries", `A 429 is retried when the server says so, in a header field or in its body. A 5xx, a lost
+connection and a 200 with an error in its body are retried with exponential backoff. Other
+answers are final. A line that cannot be read becomes a result with an error.
 `, []string{"retries", "backoff", "max-backoff", "max-server-wait"}},
-	{"Stopping", `Stop it at any time, in any way, and run the same command again: it goes on where it
-was. After Ctrl-C it reads no more lines and finishes those that it has accepted, for as long
-as -drain says. A second Ctrl-C stops it at once.
+	{"Stopping", `Stop it at any time, in any way, and run the same command again: it continues where it stopped.
+After Ctrl-C it reads no more lines and finishes the accepted ones, for as long as -drain says.
+A second Ctrl-C stops it at once.
 A refusal of the key or the account (401, 402, 403, 407, no credit) or of the URL (404, 405, a
-redirect, a certificate) is a line's answer only if other lines are answered. After -stop-after
-of them in a row the run stops, and their lines are left to the next run. The same holds for lines
-whose retries are used up, which are the server's fault if it answers nothing. All is left when
-the server asks for a longer wait than -max-server-wait. While no connection can be made, one
-request at a time probes whether the server is back, and no line loses a retry.
+redirect, a certificate) is its line's result only if other lines are answered. The same holds
+for a line whose retries are used up. After -stop-after such failures in a row the run stops,
+and leaves these lines to the next run. It also stops when the server asks for a longer wait
+than -max-server-wait. While no connection can be made, one request at a time probes whether
+the server is back, and no line loses a retry.
 `, []string{"stop-after", "max-away", "drain"}},
-	{"What happened", "", []string{"report", "trace"}},
+	{"Reports", "", []string{"report", "trace"}},
 }
 
 const exits = `
-It exits with 0 if all lines are answered, 1 if a line failed or is left to do, 2 for a wrong
+The exit code is 0 if all lines are answered, 1 if a line failed or is left to do, 2 for a wrong
 command line or a file that can't be used, and 130 after Ctrl-C.
 `
 
-// help returns what -h prints.
+// help returns the text of -h.
 func help() string {
 	fs, _ := new(config).flags()
 	var b strings.Builder

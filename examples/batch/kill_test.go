@@ -17,9 +17,8 @@ import (
 
 var killSeed = flag.Uint64("kill-seed", 0, "when to kill, and what else is random in TestKillNine; 0 draws one")
 
-// TestKillNine: batch, killed without warning at 20 random moments and started again each
-// time, answers every request exactly once. The API's own log shows that nothing was
-// sent again but what had failed or was in flight at a kill.
+// TestKillNine checks that batch, killed at 20 random moments and started again each time, answers every request
+// exactly once. The API's log shows that only failed requests, and those in flight at a kill, were sent again.
 func TestKillNine(t *testing.T) {
 	const kills, n = 20, 400
 	seed := *killSeed
@@ -38,25 +37,25 @@ func TestKillNine(t *testing.T) {
 		require.NoError(t, cmd.Start())
 		return cmd
 	}
-	extra := map[string]int{} // by id: how often it may have been answered beside the once
+	extra := map[string]int{} // by id: how many more answers it may have had
 	for range kills {
 		before := len(st.entries())
 		batch := start()
 		st.await(before + rnd.IntN(20))
 		<-time.After(time.Duration(rnd.IntN(5_000_000)))
 		require.NoError(t, batch.Process.Kill())
-		_ = batch.Wait() // killed
+		_ = batch.Wait() // it was killed
 
 		done := st.wholeResults()
-		for _, e := range st.settled()[before:] {
+		for _, e := range st.quietLog()[before:] {
 			if !done[e.ID] && e.Status == http.StatusOK {
-				extra[e.ID]++ // in flight, or its result was torn
+				extra[e.ID]++ // its request was in flight, or its result is torn
 			}
 		}
 		t.Logf("killed with %d of %d done", len(done), n)
 		st.checkpoint(done)
 	}
-	require.NoError(t, start().Wait(), "the last run is left alone, and has nothing to complain of")
+	require.NoError(t, start().Wait(), "the last run is not killed")
 
 	answered := st.results()
 	require.Len(t, answered, n)
@@ -70,10 +69,10 @@ func TestKillNine(t *testing.T) {
 		require.Nil(t, answered[id].Error)
 		require.Equal(t, 1+extra[id], oks[id], "answers to %s", id)
 	}
-	st.requireNothingAgain()
+	st.requireNoneRepeated()
 }
 
-// build makes the program itself.
+// build builds the program.
 func build(t *testing.T) (path string) {
 	path = filepath.Join(t.TempDir(), "batch.exe")
 	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
@@ -81,7 +80,7 @@ func build(t *testing.T) (path string) {
 	return path
 }
 
-// checkpoint is a kill: what was done by then, and how long the API's log was.
+// checkpoint records which lines were done at a kill, and the length of the API's log.
 type checkpoint struct {
 	entries int
 	done    map[string]bool
@@ -91,8 +90,8 @@ func (st *site) checkpoint(done map[string]bool) {
 	st.kills = append(st.kills, checkpoint{len(st.entries()), done})
 }
 
-// requireNothingAgain: whatever was done at a kill is never sent after it.
-func (st *site) requireNothingAgain() {
+// requireNoneRepeated checks that a line that was done at a kill was never sent again.
+func (st *site) requireNoneRepeated() {
 	log := st.entries()
 	for i, kill := range st.kills {
 		for _, e := range log[kill.entries:] {
@@ -101,7 +100,7 @@ func (st *site) requireNothingAgain() {
 	}
 }
 
-// wholeResults are the ids of the lines of the output that are not torn.
+// wholeResults returns the ids of the complete results in the output.
 func (st *site) wholeResults() map[string]bool {
 	done := map[string]bool{}
 	f, err := os.Open(st.out)
@@ -115,7 +114,7 @@ func (st *site) wholeResults() map[string]bool {
 	return done
 }
 
-// await returns when the API has logged so many requests, or all that will ever come.
+// await returns when the API has logged that many requests. If they don't come, it returns after two seconds.
 func (st *site) await(entries int) {
 	for deadline := time.After(2 * time.Second); len(st.entries()) < entries; {
 		select {
@@ -126,8 +125,8 @@ func (st *site) await(entries int) {
 	}
 }
 
-// settled is the log when the API has dealt with all that had reached it.
-func (st *site) settled() []strict.Entry {
+// quietLog returns the log once nothing more has been logged for a while.
+func (st *site) quietLog() []strict.Entry {
 	for {
 		before := len(st.entries())
 		select {

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestByteOrderMark: a mark at the beginning of a file is not part of its first line. On any
-// other line it is.
+// TestByteOrderMark checks that a mark at the beginning of a file is not part of its first line. On any other
+// line it is.
 func TestByteOrderMark(t *testing.T) {
 	lines := requests(2)
 	st := newSite(t, generous, byteOrderMark+lines[0], lines[1], byteOrderMark+`{"plain":"body"}`)
@@ -27,7 +27,7 @@ func TestByteOrderMark(t *testing.T) {
 	require.Len(t, st.entries(), 2)
 }
 
-// TestUTF16: a file in UTF-16 is refused, with an error that says so.
+// TestUTF16 checks that a file in UTF-16 is refused, with an error that says so.
 func TestUTF16(t *testing.T) {
 	st := newSite(t, generous)
 	for _, text := range []string{"\xff\xfe{\x00}\x00", "\xfe\xff\x00{\x00}", "{\x00}\x00", "\x00{\x00}"} {
@@ -46,7 +46,7 @@ func TestUTF16(t *testing.T) {
 	require.Empty(t, st.entries())
 }
 
-// TestLongLine: a line that is too long to be kept fails, and the others run.
+// TestLongLine checks that a line that is too long becomes an error, and that the others run.
 func TestLongLine(t *testing.T) {
 	lines := requests(2)
 	st := newSite(t, generous, lines[0], `{"x":"`+string(bytes.Repeat([]byte("x"), maxLine))+`"}`, lines[1])
@@ -55,14 +55,14 @@ func TestLongLine(t *testing.T) {
 	require.Equal(t, counts{answered: 2, failed: 1}, sum.counts)
 	for _, r := range st.results() {
 		if r.Error != nil {
-			require.Equal(t, fmt.Sprintf("%s:2: it has %d bytes: %d are the most that a line may have", st.in, maxLine+9, maxLine), r.Error.Message)
+			require.Equal(t, fmt.Sprintf("%s:2: it has %d bytes, and a line may have %d at most", st.in, maxLine+9, maxLine), r.Error.Message)
 		}
 	}
 	require.Len(t, st.entries(), 2)
 }
 
-// FuzzLines: lines are the same as those of bytes.Lines, in parts of any size. Of a line that
-// is too long there is only a hash, which differs for any other line.
+// FuzzLines compares lines with those of bytes.Lines, read in parts of any size. A line that is too long has
+// only a hash, which differs from that of any other line.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\nbc\n\nd"), uint8(2), false)
 	f.Add([]byte("123456\r\n12345678\n1234567"), uint8(7), false)
@@ -82,7 +82,7 @@ func FuzzLines(f *testing.F) {
 			require.Equal(t, int64(len(want)), lines.size)
 			if int64(len(want)) <= most {
 				require.Equal(t, string(want), string(lines.text))
-				require.Nil(t, lines.long)
+				require.Nil(t, lines.longHash)
 				continue
 			}
 			require.Empty(t, lines.text)

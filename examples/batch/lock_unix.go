@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock of an open file, and reports false if another process has it.
-// The system gives the lock up when the file is closed, however the program ends.
+// lockFile locks an open file, and reports false if another process holds the lock. The system releases the lock
+// when the file is closed, however the program ends.
 func lockFile(f *os.File) (bool, error) {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

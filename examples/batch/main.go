@@ -1,6 +1,5 @@
-// Batch runs a JSONL file of API requests against an HTTP endpoint under a budget, with
-// retries, and writes the results as JSONL. Stop it whenever you like, in whatever way,
-// and start it again: it goes on where it was.
+// Batch runs a JSONL file of API requests against an HTTP endpoint within rate limits, with retries, and writes
+// the results as JSONL. It can be stopped or killed at any time. The same command then goes on from there.
 package main
 
 import (
@@ -26,9 +25,9 @@ const (
 	exitInterrupted = 130
 )
 
-// tell prints a message. It makes visible what a terminal would obey, since servers and files
-// contribute to the text.
-func tell(format string, args ...any) {
+// printf prints a message to standard error. It escapes control characters, since parts of the text come from
+// servers and files.
+func printf(format string, args ...any) {
 	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
 		text, end := strings.CutSuffix(line, "\n")
 		fmt.Fprint(os.Stderr, terminal.Visible(text))
@@ -45,11 +44,11 @@ func run(args []string) int {
 		fmt.Print(help())
 		return exitOK
 	case err != nil:
-		tell("batch: %v (batch -h explains the flags)\n", err)
+		printf("batch: %v (batch -h explains the flags)\n", err)
 		return exitUsage
 	}
 
-	// The first signal drains, the second stops at once. A third does what it does to any program.
+	// The first signal drains, and the second stops at once. A third kills the program, as it would any other.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -68,24 +67,24 @@ func run(args []string) int {
 	sum, err := process(soft, hard, cfg, os.Stderr)
 	switch {
 	case errors.Is(err, context.Canceled):
-		tell("batch: interrupted before anything was sent\n")
+		printf("batch: interrupted before anything was sent\n")
 		return exitInterrupted
 	case err != nil:
-		tell("batch: %v\n", err)
+		printf("batch: %v\n", err)
 		if errors.As(err, new(*fileError)) {
 			return exitUsage
 		}
 		return exitFailed
 	}
-	tell("%v", sum)
+	printf("%v", sum)
 	if sum.stopped != nil {
-		tell("batch: stopped: %v\n", sum.stopped)
+		printf("batch: stopped: %v\n", sum.stopped)
 	}
 	switch {
 	case soft.Err() != nil:
-		tell("%v", sum.left)
+		printf("%v", sum.leftovers)
 		if sum.todo > 0 {
-			tell("batch: interrupted with %d lines left to do: the same command goes on from here\n", sum.todo)
+			printf("batch: interrupted with %d lines left to do: the same command continues from here\n", sum.todo)
 		}
 		return exitInterrupted
 	case sum.stopped != nil || sum.failed > 0 || sum.todo > 0 || sum.duplicated > 0:

@@ -17,8 +17,8 @@ import (
 	"example.com/fairlead/events"
 )
 
-// TestH79_ReadAheadInBytes: few long lines are read ahead, however many lines are allowed. A line longer
-// than the bound is sent alone.
+// TestH79_ReadAheadInBytes checks that few long lines are read ahead, although their number would allow more. A
+// line longer than the limit is sent alone.
 func TestH79_ReadAheadInBytes(t *testing.T) {
 	lines := make([]string, 100)
 	for i := range lines {
@@ -32,11 +32,11 @@ func TestH79_ReadAheadInBytes(t *testing.T) {
 		b, err := newBatch(t.Context(), cfg, io.Discard)
 		require.NoError(t, err)
 		defer b.close()
-		require.EqualValues(t, 64<<20, b.lines.most)
-		require.EqualValues(t, 64<<20, b.answers.most)
+		require.EqualValues(t, 64<<20, b.lineBytes.limit)
+		require.EqualValues(t, 64<<20, b.answerBytes.limit)
 
-		b.lines = newByteLimit(10_500)
-		b.soft, b.halt = context.WithCancelCause(t.Context())
+		b.lineBytes = newByteLimit(10_500)
+		b.soft, b.cancelSoft = context.WithCancelCause(t.Context())
 		var got []*line
 		over := false
 		go func() {
@@ -48,14 +48,14 @@ func TestH79_ReadAheadInBytes(t *testing.T) {
 		for n := 10; n < 100; n++ {
 			synctest.Wait()
 			require.Len(t, got, n)
-			require.LessOrEqual(t, b.lines.held, b.lines.most)
-			require.Nil(t, got[n-1].text, "the line is not kept beside its body")
-			b.lines.give(got[n-10].held)
+			require.LessOrEqual(t, b.lineBytes.used, b.lineBytes.limit)
+			require.Nil(t, got[n-1].text, "only the body is kept")
+			b.lineBytes.release(got[n-10].bytes)
 		}
 		synctest.Wait()
-		require.Len(t, got, 99, "the long one waits until all others are gone")
+		require.Len(t, got, 99, "the long line waits until it is alone")
 		for _, l := range got[90:] {
-			b.lines.give(l.held)
+			b.lineBytes.release(l.bytes)
 		}
 		synctest.Wait()
 		require.Len(t, got, 100)
@@ -63,15 +63,16 @@ func TestH79_ReadAheadInBytes(t *testing.T) {
 	})
 }
 
-// TestByteLimitInterrupted: take also returns when its context ends, since by then no bytes may be given back.
+// TestByteLimitInterrupted checks that acquire also returns when its context ends, since no more bytes may be
+// released by then.
 func TestByteLimitInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newByteLimit(10)
-		h.take(t.Context(), 10)
+		h.acquire(t.Context(), 10)
 		ctx, cancel := context.WithCancel(t.Context())
 		took := false
 		go func() {
-			h.take(ctx, 5)
+			h.acquire(ctx, 5)
 			took = true
 		}()
 		synctest.Wait()
@@ -79,12 +80,12 @@ func TestByteLimitInterrupted(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		require.True(t, took)
-		require.EqualValues(t, 15, h.held)
+		require.EqualValues(t, 15, h.used)
 	})
 }
 
-// TestH79_FailedBodiesAreNotKept: while a line waits for its next attempt, the last answer's body is not
-// kept. The very last answer is in the result.
+// TestH79_FailedBodiesAreNotKept checks that a line that backs off does not keep the body of its last answer.
+// The body of its final answer is in the result.
 func TestH79_FailedBodiesAreNotKept(t *testing.T) {
 	st := newSite(t, generous, requests(20)...)
 	body := `{"error":{"message":"` + strings.Repeat("busy ", 10_000) + `"}}`
@@ -104,7 +105,7 @@ func TestH79_FailedBodiesAreNotKept(t *testing.T) {
 			var status *statusError
 			require.True(t, errors.As(ev.Err, &status))
 			require.Nil(t, status.Body)
-			require.Less(t, len(ev.Err.Error()), 600, "and of its message only so much as tells what it is")
+			require.Less(t, len(ev.Err.Error()), 600, "and a short message")
 			seen++
 		}
 	}
@@ -113,11 +114,11 @@ func TestH79_FailedBodiesAreNotKept(t *testing.T) {
 	for _, r := range st.results() {
 		require.JSONEq(t, body, string(r.Response.Body))
 	}
-	require.Zero(t, b.answers.held)
+	require.Zero(t, b.answerBytes.used)
 }
 
-// TestMaxAnswer: an answer that is too long in the result becomes an error that says so. A refusal stays a
-// refusal.
+// TestMaxAnswer checks that an answer that is too long in the result becomes an error that says so. A refusal
+// that long stays a refusal.
 func TestMaxAnswer(t *testing.T) {
 	const most = 1 << 20
 	for name, c := range map[string]struct {
@@ -135,7 +136,7 @@ func TestMaxAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newSite(t, generous, requests(1)...)
-			st.putInFront(func(w http.ResponseWriter, _ int) bool {
+			st.intercept(func(w http.ResponseWriter, _ int) bool {
 				w.WriteHeader(max(c.status, -c.status))
 				if c.status < 0 { // without a Content-Length
 					w.(http.Flusher).Flush()
@@ -158,7 +159,7 @@ func TestMaxAnswer(t *testing.T) {
 	}
 }
 
-// TestSizeAsJSON: the length of a result's body is known before it is made.
+// TestSizeAsJSON checks that the length of a result's body is known before it is built.
 func TestSizeAsJSON(t *testing.T) {
 	parts := []string{"x", "\u2028", "<&>", "\x00", "\x1f", "\x7f", "\b", "\f", "\n", "\r", "\t", "\"", "\\", "\ufffd", "é", "\u009b", "\xff", "\xe2\x80", "😀"}
 	rnd := rand.New(rand.NewPCG(1, 2))

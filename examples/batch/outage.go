@@ -15,19 +15,19 @@ var errLeft = errors.New("left to the next run")
 
 // outage makes attempts wait while the server can't be reached. One request at a time probes whether it is back.
 type outage struct {
-	probes  retry.Policy  // the waits between probes
-	maxAway time.Duration // probing ends after this time
+	probes  retry.Policy  // waits between probes
+	maxAway time.Duration // how long to probe
 
-	onAway   func(probe int, err error, wait time.Duration) // is called while the server can't be reached
+	onAway   func(probe int, err error, wait time.Duration) // is called after each failed probe
 	onBack   func(away time.Duration)                       // is called when the server is back
 	onGiveUp func(brief string, why error)                  // ends the run
 
 	mu   sync.Mutex
-	back chan struct{} // nil while the server is there, closed when it is back
+	back chan struct{} // nil while the server can be reached; closed when it is back
 }
 
-// reach calls send until the request has reached the server. Its only error is errLeft, with the latest
-// reply, if ctx is done or the server is away for too long.
+// reach calls send until the request has reached the server. If ctx is done or the outage lasts too long, it
+// returns errLeft, with the latest reply.
 func (o *outage) reach(ctx context.Context, send func() reply) (reply, error) {
 	var r reply
 	for {
@@ -37,7 +37,7 @@ func (o *outage) reach(ctx context.Context, send func() reply) (reply, error) {
 		if r = send(); !r.away {
 			return r, nil
 		}
-		if first := o.close(); first {
+		if first := o.begin(); first {
 			return o.probe(ctx, send, r)
 		}
 	}
@@ -50,7 +50,7 @@ func (o *outage) isAway() bool {
 	return o.back != nil
 }
 
-// wait returns when the server can be reached.
+// wait returns when the server can be reached, or with errLeft when ctx is done.
 func (o *outage) wait(ctx context.Context) error {
 	o.mu.Lock()
 	back := o.back
@@ -66,8 +66,8 @@ func (o *outage) wait(ctx context.Context) error {
 	}
 }
 
-// close records that the server is away, and reports whether that is new.
-func (o *outage) close() bool {
+// begin records that the server can't be reached, and reports whether that is new.
+func (o *outage) begin() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.back != nil {
@@ -87,7 +87,7 @@ func (o *outage) probe(ctx context.Context, send func() reply, r reply) (reply, 
 			o.onGiveUp(brief, fmt.Errorf("%s, and -max-away is %v: %w", brief, o.maxAway, r.err))
 			return r, errLeft
 		}
-		wait := min(o.probes.Delay(0, probe), o.maxAway-away) // the last probe is at the end of the time
+		wait := min(o.probes.Delay(0, probe), o.maxAway-away) // the last probe is at maxAway
 		o.onAway(probe, r.err, wait)
 		select {
 		case <-time.After(wait):

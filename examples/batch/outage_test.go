@@ -16,23 +16,23 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// place is an address at which an API can come and go.
-type place struct {
+// flakyServer is an API that can come and go at one address.
+type flakyServer struct {
 	t       *testing.T
 	address string
 
 	mu     sync.Mutex
 	server *httptest.Server
-	lines  map[int]int // answers for each
+	lines  map[int]int // answers by line
 	hold   *gate       // or nil
-	until  int         // the server goes away after so many answers; 0: never
+	until  int         // the server goes away after so many answers; 0 means never
 }
 
-func newPlace(t *testing.T) *place {
+func newFlakyServer(t *testing.T) *flakyServer {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
-	p := &place{t: t, address: l.Addr().String(), lines: map[int]int{}}
+	p := &flakyServer{t: t, address: l.Addr().String(), lines: map[int]int{}}
 	t.Cleanup(func() {
 		if p.server != nil {
 			p.server.Close()
@@ -42,11 +42,11 @@ func newPlace(t *testing.T) *place {
 }
 
 // open starts the API.
-func (p *place) open() {
+func (p *flakyServer) open() {
 	l, err := net.Listen("tcp", p.address)
 	require.NoError(p.t, err)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(p.answer))
-	_ = server.Listener.Close() // replaced by l
+	_ = server.Listener.Close() // l takes its place
 	server.Listener = l
 	server.Start()
 	p.mu.Lock()
@@ -54,7 +54,7 @@ func (p *place) open() {
 	p.server = server
 }
 
-func (p *place) answer(w http.ResponseWriter, r *http.Request) {
+func (p *flakyServer) answer(w http.ResponseWriter, r *http.Request) {
 	if p.hold != nil {
 		p.hold.pass(lineOf(r.Header.Get("X-Request-Id")))
 	}
@@ -68,19 +68,19 @@ func (p *place) answer(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(`{}`))
 }
 
-// TestH77_ServerAway: while the server can't be reached, no line loses a retry. When it is back,
-// all lines go on. It may be away from the beginning or later.
+// TestH77_ServerAway checks that no line loses a retry while the server can't be reached, from the start or
+// later, and that all lines are answered when it is back.
 func TestH77_ServerAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		until   int
 		retries string
 	}{
 		"at first": {0, "0"},
-		"later":    {10, "30"}, // a request that the server had accepted and not answered costs a retry
+		"later":    {10, "30"}, // requests that were accepted and not answered cost a retry
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newSite(t, generous, requests(50)...)
-			p := newPlace(t)
+			p := newFlakyServer(t)
 			if p.until = c.until; c.until > 0 {
 				p.open()
 			}
@@ -88,7 +88,7 @@ func TestH77_ServerAway(t *testing.T) {
 			r := st.start("-in-flight", "4", "-retries", c.retries, "-max-backoff", "2ms")
 			r.log.await(t, "batch: the server can't be reached (dial tcp "+p.address+": connect")
 			r.log.await(t, "; try 64 is in ")
-			require.True(t, r.s.Snapshot().Paused, "which is what is shown")
+			require.True(t, r.s.Snapshot().Paused, "as the progress shows")
 			p.open()
 			require.Equal(t, 50, r.result(t).answered)
 			require.Contains(t, r.log.String(), "batch: the server is back after ")
@@ -96,25 +96,24 @@ func TestH77_ServerAway(t *testing.T) {
 				require.Equal(t, 1, times, "line %d", line)
 			}
 			snap := r.s.Snapshot()
-			require.Equal(t, 50+snap.Totals.Retries, snap.Totals.Attempts, "to probe is no attempt")
-			r.requireNothingInHand(t)
+			require.Equal(t, 50+snap.Totals.Retries, snap.Totals.Attempts, "probes are not attempts")
+			r.requireNoBytesInMemory(t)
 		})
 	}
 }
 
-// requireNothingInHand checks that all bytes counted as in memory were given back.
-func (r *started) requireNothingInHand(t *testing.T) {
-	require.Zero(t, r.lines.held)
-	require.Zero(t, r.answers.held)
+// requireNoBytesInMemory checks that all acquired bytes were released.
+func (r *startedRun) requireNoBytesInMemory(t *testing.T) {
+	require.Zero(t, r.lineBytes.used)
+	require.Zero(t, r.answerBytes.used)
 }
 
-// TestAwayInterrupted: a run that waits for its server can be interrupted, with and without a
-// drain.
+// TestAwayInterrupted checks that a run that waits for its server can be interrupted, with and without a drain.
 func TestAwayInterrupted(t *testing.T) {
-	for _, drain := range []string{"0", "1h"} { // nothing can move, so a drain ends at once
+	for _, drain := range []string{"0", "1h"} { // nothing can proceed, so even a long drain ends at once
 		t.Run(drain, func(t *testing.T) {
 			st := newSite(t, generous, requests(20)...)
-			st.url = "http://" + newPlace(t).address
+			st.url = "http://" + newFlakyServer(t).address
 			r := st.start("-in-flight", "4", "-drain", drain, "-backoff", "1h", "-max-backoff", "1h", "-max-away", "10h")
 			await(t, r.queued, 20)
 			r.log.await(t, "the server can't be reached")
@@ -122,16 +121,16 @@ func TestAwayInterrupted(t *testing.T) {
 			sum := r.result(t)
 			require.Equal(t, 20, sum.todo)
 			require.NoError(t, sum.stopped)
-			require.Contains(t, sum.left.String(), "last error: dial tcp ")
+			require.Contains(t, sum.leftovers.String(), "last error: dial tcp ")
 			require.Empty(t, st.results())
-			r.requireNothingInHand(t)
+			r.requireNoBytesInMemory(t)
 		})
 	}
 }
 
-// TestDrainFindsTheServerAway: a drain ends when the server goes away meanwhile.
+// TestDrainFindsTheServerAway checks that a drain ends when the server can't be reached any more.
 func TestDrainFindsTheServerAway(t *testing.T) {
-	p := newPlace(t)
+	p := newFlakyServer(t)
 	p.open()
 	p.hold = newGate(t)
 	st := newSite(t, generous, requests(20)...)
@@ -146,14 +145,14 @@ func TestDrainFindsTheServerAway(t *testing.T) {
 	sum := r.result(t)
 	require.Equal(t, counts{answered: 1, todo: 19}, sum.counts)
 	require.NoError(t, sum.stopped)
-	require.Contains(t, sum.left.String(), "last error: dial tcp ")
+	require.Contains(t, sum.leftovers.String(), "last error: dial tcp ")
 }
 
-// TestMaxAway: after -max-away the run stops, and no line is lost.
+// TestMaxAway checks that the run stops after -max-away, and that no line is lost.
 func TestMaxAway(t *testing.T) {
 	for most, limit := range map[string]string{"0": "0s", "20ms": "20ms"} {
 		st := newSite(t, generous, requests(20)...)
-		st.url = "http://" + newPlace(t).address
+		st.url = "http://" + newFlakyServer(t).address
 		sum, err := st.process("-max-away", most, "-max-backoff", "5ms")
 		require.NoError(t, err)
 		require.Equal(t, 20, sum.todo)
@@ -163,7 +162,7 @@ func TestMaxAway(t *testing.T) {
 	}
 }
 
-// TestLastProbe: the last probe is when -max-away is over.
+// TestLastProbe checks that the last probe is exactly at -max-away.
 func TestLastProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -184,8 +183,7 @@ func TestLastProbe(t *testing.T) {
 	})
 }
 
-// TestOneProbes: of many lines that find the server away, one probes whether it is back, with growing
-// waits.
+// TestOneProbes checks that only one of many waiting lines probes, with growing waits.
 func TestOneProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -223,7 +221,7 @@ func TestOneProbes(t *testing.T) {
 		require.Equal(t, 61*s, time.Since(began).Truncate(s))
 
 		ctx, cancel := context.WithCancel(t.Context())
-		d.close()
+		d.begin()
 		cancel()
 		_, err := d.reach(ctx, send)
 		require.ErrorIs(t, err, errLeft)

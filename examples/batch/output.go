@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// output is the file of results. It is only ever appended to, a whole line in one write,
-// so that whatever ends the program leaves at most one line torn, at the end.
+// output is the file of results. It is only appended to, one line a write, so a killed program leaves at most
+// one torn line, the last.
 type output struct {
-	path    string
-	file    *os.File // locked
-	info    os.FileInfo
-	created bool     // by this run
-	done    []uint32 // by line number: the hash of an answered line, or 0
-	any     bool     // some line is answered
-	failed  int      // results of earlier runs that are errors
-	last    time.Time
+	path        string
+	file        *os.File // locked
+	info        os.FileInfo
+	created     bool     // by this run
+	done        []uint32 // by line number: the hash of an answered line, or 0
+	anyAnswered bool     // done is not all zero
+	failures    int      // results of earlier runs that are errors
+	lastAttempt time.Time
 }
 
-// errLocked is for a second run on the same file.
+// errLocked is the error of a second run on the same output.
 var errLocked = errors.New("another batch is writing to it: let that finish, or use another -out")
 
-// openOutput opens the file of results and locks it. The lock is on the file itself, so it
-// keeps out a second run under any name of the file.
+// openOutput opens the file of results and locks it. The lock is on the file itself, so it keeps out a second
+// run under any name of the file.
 func openOutput(path string) (*output, error) {
 	for {
-		file, created, err := openWritten("-out", path, os.O_RDWR|os.O_APPEND)
+		file, created, err := openForWriting("-out", path, os.O_RDWR|os.O_APPEND)
 		if err != nil {
 			return nil, err
 		}
@@ -43,11 +43,11 @@ func openOutput(path string) (*output, error) {
 		}
 		info, err := file.Stat()
 		if err != nil {
-			return nil, errors.Join(&fileError{"-out", path, reason(err)}, file.Close())
+			return nil, errors.Join(&fileError{"-out", path, withoutPath(err)}, file.Close())
 		}
-		if out.info = info; out.named() {
+		if out.info = info; out.inPlace() {
 			if !created {
-				out.last = info.ModTime()
+				out.lastAttempt = info.ModTime()
 			}
 			return out, nil
 		}
@@ -55,31 +55,31 @@ func openOutput(path string) (*output, error) {
 	}
 }
 
-// named reports whether the path still leads to the file.
-func (out *output) named() bool {
+// inPlace reports whether the path still leads to the open file.
+func (out *output) inPlace() bool {
 	there, err := os.Stat(out.path)
 	return err == nil && os.SameFile(out.info, there)
 }
 
-// resume cuts off a torn last line, and learns from the others which lines of the input are
-// done. With again, failed lines are not done.
+// resume cuts off a torn last line, and reads from the others which lines of the input are done. With again,
+// failed lines are not done.
 func (out *output) resume(lines int, again bool) error {
 	out.done = make([]uint32, lines+1)
 	whole, missing := int64(0), 0
 	note := func(e *entry) {
 		whole += int64(len(e.text))
 		if e.Error != nil {
-			out.failed++
+			out.failures++
 		}
 		switch {
 		case e.Error != nil && again:
 		case e.number > lines:
 			missing = e.number
 		default:
-			out.done[e.number], out.any = e.hash, true
+			out.done[e.number], out.anyAnswered = e.hash, true
 		}
 	}
-	tail, err := readResults(fromStart(out.file), note)
+	tail, err := readResults(wholeFile(out.file), note)
 	if err != nil {
 		return &fileError{"-out", out.path, err}
 	}
@@ -100,28 +100,27 @@ func (out *output) resume(lines int, again bool) error {
 		err = os.Truncate(out.path, whole) // on Windows a file that is open for appending can't truncate itself
 	}
 	if err != nil {
-		return &fileError{"-out", out.path, reason(err)}
+		return &fileError{"-out", out.path, withoutPath(err)}
 	}
 	return nil
 }
 
-// torn reports whether a line without an end is the beginning of a result. Anything else is the
-// user's data, and is not cut off.
+// torn reports whether a line without an end is the beginning of a result. Anything else may be the user's data,
+// and is not cut off.
 func torn(tail []byte) bool {
 	n := min(len(tail), len(resultStart))
 	return string(tail[:n]) == resultStart[:n]
 }
 
-// resultStart is what every result begins with.
+// resultStart is the beginning of every result.
 const resultStart = `{"id":"`
 
-// touch notes in the file's time that an attempt is about to be made. So a run that goes
-// on knows, whatever ended the last, since when no token has been spent. A failure is no
-// reason to stop: the time of the last result is nearly as good.
+// touch sets the file's time when an attempt begins. However a run ends, the next one then knows since when no
+// token has been spent. An error is ignored, since the time of the last result is nearly as good.
 func (out *output) touch() { _ = os.Chtimes(out.path, time.Time{}, time.Now()) }
 
-// has reports whether a line is answered. It fails if another line of that number is.
-func (out *output) has(l *line) (bool, error) {
+// answered reports whether a line has a result. It fails if the result is of another line with that number.
+func (out *output) answered(l *line) (bool, error) {
 	if l.number >= len(out.done) || out.done[l.number] == 0 { // the input may have grown
 		return false, nil
 	}
@@ -131,13 +130,13 @@ func (out *output) has(l *line) (bool, error) {
 	return true, nil
 }
 
-// check fails if the input has changed under the answers, before anything is sent.
-func (out *output) check(ctx context.Context, in *input) error {
-	if !out.any {
+// checkInput fails if an answered line of the input has changed.
+func (out *output) checkInput(ctx context.Context, in *input) error {
+	if !out.anyAnswered {
 		return nil
 	}
 	err := in.each(ctx, func(l *line) error {
-		_, err := out.has(l)
+		_, err := out.answered(l)
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
@@ -146,11 +145,11 @@ func (out *output) check(ctx context.Context, in *input) error {
 	return err
 }
 
-// write appends a result. It fails if the file was moved or removed, since the next run would
-// not find the results and would pay for all of them again.
+// write appends a result. It fails if the file was moved or removed, since the next run would then pay for all
+// lines again.
 func (out *output) write(r *result) error {
-	if !out.named() {
-		return fmt.Errorf("%s has been moved or removed while this run writes to it", out.path)
+	if !out.inPlace() {
+		return fmt.Errorf("%s was moved or removed during the run", out.path)
 	}
 	text, err := r.encode(maxResult)
 	if err != nil {
@@ -160,23 +159,22 @@ func (out *output) write(r *result) error {
 	return err
 }
 
-// readResults calls f for every whole line of results, and returns the bytes after the last of
-// them.
+// readResults calls f for every complete line of results, and returns the bytes after the last one.
 func readResults(r io.Reader, f func(e *entry)) (tail []byte, err error) {
 	lines := newLineReader(r, maxResult)
 	for at := 1; ; at++ {
 		err := lines.next()
 		switch {
 		case err != nil && !errors.Is(err, io.EOF):
-			return nil, reason(err)
-		case lines.long != nil:
+			return nil, withoutPath(err)
+		case lines.longHash != nil:
 			return nil, fmt.Errorf("line %d is not a result: it has %d bytes: use another -out", at, lines.size)
 		case err != nil: // a line without an end
 			return lines.text, nil
 		}
 		e, err := parseEntry(lines.text)
 		if err != nil {
-			return nil, fmt.Errorf("line %d is not a result: %w: use another -out, or mend that line", at, err)
+			return nil, fmt.Errorf("line %d is not a result: %w: use another -out, or fix that line", at, err)
 		}
 		f(e)
 	}

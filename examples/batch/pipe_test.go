@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fifo makes a FIFO.
+// fifo creates a FIFO.
 func fifo(t *testing.T) (path string) {
 	path = filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
@@ -31,8 +31,8 @@ func feed(t *testing.T, path, text string) {
 	t.Cleanup(func() { require.NoError(t, <-over) })
 }
 
-// TestH72_PipeAsInput: a pipe as input works like a file, and so does the next run with
-// another. No copy of it stays.
+// TestH72_PipeAsInput checks that a pipe as input works like a file, in the first run and in the next. No copy
+// of it is left.
 func TestH72_PipeAsInput(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
@@ -51,8 +51,8 @@ func TestH72_PipeAsInput(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestH72_CtrlCAtAPipe: Ctrl-C ends the program while its input has no writer, and while it has
-// one that writes no more.
+// TestH72_CtrlCAtAPipe checks that Ctrl-C ends the program while its input has no writer, and while the writer
+// does not write.
 func TestH72_CtrlCAtAPipe(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
@@ -60,7 +60,7 @@ func TestH72_CtrlCAtAPipe(t *testing.T) {
 	for _, written := range []string{"", requests(1)[0] + "\n"} {
 		st := newSite(t, generous)
 		st.in = fifo(t)
-		cmd, log := exec.Command(program, st.args()...), newJournal()
+		cmd, log := exec.Command(program, st.args()...), newLogBuffer()
 		cmd.Stderr = log
 		require.NoError(t, cmd.Start())
 		t.Cleanup(func() { _ = cmd.Process.Kill() }) // if the test fails
@@ -73,7 +73,7 @@ func TestH72_CtrlCAtAPipe(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.NoError(t, cmd.Process.Signal(os.Interrupt))
-		_ = cmd.Wait() // the code says it
+		_ = cmd.Wait() // the exit code is checked
 		require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode(), log)
 		require.Contains(t, log.String(), "batch: interrupted before anything was sent\n")
 		require.NoFileExists(t, st.out)
@@ -83,8 +83,8 @@ func TestH72_CtrlCAtAPipe(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestH72_Refused: the program refuses files that it can't read again or append to. It says so
-// on one line, with the flag and the value, sends nothing, and leaves nothing behind.
+// TestH72_Refused checks that the program refuses files that it can't read twice or append to. It says so on one
+// line, with the flag and the value, sends nothing, and leaves nothing behind.
 func TestH72_Refused(t *testing.T) {
 	program := build(t)
 	st := newSite(t, generous, requests(1)...)
@@ -108,12 +108,12 @@ func TestH72_Refused(t *testing.T) {
 	} {
 		if c.value == "/dev/full" {
 			if _, err := os.Stat(c.value); err != nil {
-				continue // does not exist everywhere
+				continue // not on every system
 			}
 		}
 		cmd := exec.CommandContext(t.Context(), program, st.args(c.flag, c.value)...)
-		ended := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }) // if it hangs
-		out, _ := cmd.CombinedOutput()                                             // the code says it
+		ended := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }) // should it hang
+		out, _ := cmd.CombinedOutput()                                             // the exit code is checked
 		ended.Stop()
 		require.Equal(t, exitUsage, cmd.ProcessState.ExitCode(), "%s %s: %s", c.flag, c.value, out)
 		require.Equal(t, "batch: "+c.flag+" "+c.value+": "+c.want+"\n", string(out))
@@ -122,8 +122,8 @@ func TestH72_Refused(t *testing.T) {
 	require.Empty(t, st.entries())
 }
 
-// TestFilesArePrivate: only the owner can read the files that batch creates, since answers can
-// be anything. An existing file keeps its mode.
+// TestFilesArePrivate checks that new files are readable by their owner only, and that an existing file keeps
+// its mode.
 func TestFilesArePrivate(t *testing.T) {
 	st := newSite(t, generous, requests(1)...)
 	page, trace := filepath.Join(t.TempDir(), "run.html"), filepath.Join(t.TempDir(), "run.json")
@@ -145,8 +145,8 @@ func TestFilesArePrivate(t *testing.T) {
 	}
 }
 
-// TestH72_NoRoom: a result that can't be written ends the run at once, even while another
-// request is under way. The next run goes on.
+// TestH72_NoRoom checks that a result that can't be written ends the run at once, even while another request
+// runs. The next run continues.
 func TestH72_NoRoom(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -154,7 +154,7 @@ func TestH72_NoRoom(t *testing.T) {
 	}
 	st := newSite(t, generous, requests(50)...)
 	g := newGate(t)
-	st.putInFront(func(_ http.ResponseWriter, line int) bool {
+	st.intercept(func(_ http.ResponseWriter, line int) bool {
 		if line != 2 {
 			g.pass(line)
 		}
@@ -176,7 +176,7 @@ func TestH72_NoRoom(t *testing.T) {
 	select {
 	case err := <-over:
 		require.ErrorIs(t, err, syscall.ENOSPC)
-		require.ErrorContains(t, err, "writing a result: write /dev/full: no space left on device: the same command goes on once that is mended")
+		require.ErrorContains(t, err, "writing a result: write /dev/full: no space left on device: fix that, and the same command continues")
 	case <-time.After(20 * time.Second):
 		t.Fatal("the run waits for an answer that it could not write")
 	}

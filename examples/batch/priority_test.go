@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPriority: of the lines that are read ahead, those with the highest priority go first,
-// and those of one priority in their order.
+// TestPriority checks that of the lines that are read ahead, those with the highest priority go first, and lines
+// of one priority in their order.
 func TestPriority(t *testing.T) {
 	st := newSite(t, generous,
 		`{"custom_id":"a","url":"/x"}`,
@@ -21,7 +21,7 @@ func TestPriority(t *testing.T) {
 	g := st.gate()
 	r := st.start("-in-flight", "1")
 	await(t, r.queued, 6)
-	g.open() // the first line's request has been waiting there meanwhile
+	g.open() // the request of the first line has been waiting at the gate
 	require.Equal(t, counts{answered: 6}, r.result(t).counts)
 	var order []int
 	for _, e := range st.entries() {
@@ -30,7 +30,7 @@ func TestPriority(t *testing.T) {
 	require.Equal(t, []int{1, 3, 5, 6, 2, 4}, order)
 }
 
-// TestBadPriority: a priority that is no whole number makes a line bad.
+// TestBadPriority checks that a priority that is not a whole number makes a line bad.
 func TestBadPriority(t *testing.T) {
 	bad := []string{`"high"`, `1.5`, `true`, `[1]`, `1e40`}
 	var lines []string
@@ -49,7 +49,8 @@ func TestBadPriority(t *testing.T) {
 	require.Len(t, st.entries(), 1, "bad lines are not sent")
 }
 
-// TestPriorityOfABody: a line that is a body has no priority, whatever its fields are called.
+// TestPriorityOfABody checks that a line that is a plain body has no priority, even if it has a field of that
+// name.
 func TestPriorityOfABody(t *testing.T) {
 	base, err := url.Parse("http://api.example/v1")
 	require.NoError(t, err)

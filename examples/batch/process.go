@@ -13,9 +13,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// process answers every line of the input that is not yet answered in the output. When
-// soft is done it reads no more and drains what was accepted; when after that hard is
-// done, it stops at once.
+// process answers every line of the input that has no answer in the output yet. When soft is done, it reads no
+// more lines and drains the accepted ones. When hard is done, too, it stops at once.
 func process(soft, hard context.Context, cfg config, log io.Writer) (summary, error) {
 	b, err := newBatch(soft, cfg, log)
 	if err != nil {
@@ -27,46 +26,46 @@ func process(soft, hard context.Context, cfg config, log io.Writer) (summary, er
 
 // batch is one run.
 type batch struct {
-	cfg     config
-	started time.Time
-	in      *input
-	out     *output
-	report  *os.File // or nil
-	trace   *os.File // or nil
-	created []string // the files that this run has made
-	s       *scheduler.Scheduler
-	view    *terminal.View
-	send    *sender
-	ear     *ear
-	kill    context.CancelFunc // ends the attempts that run
-	soft    context.Context    // when it is done, no more lines are read
-	halt    context.CancelCauseFunc
-	outage  *outage
+	cfg            config
+	started        time.Time
+	in             *input
+	out            *output
+	report         *os.File // or nil
+	trace          *os.File // or nil
+	created        []string // files that this run has created
+	s              *scheduler.Scheduler
+	view           *terminal.View
+	send           *sender
+	serverLimits   *serverLimits
+	cancelAttempts context.CancelFunc // cancels running attempts
+	soft           context.Context    // when it is done, no more lines are read
+	cancelSoft     context.CancelCauseFunc
+	outage         *outage
 
 	draining context.Context // ends the drain, early or once hard is done
 	endDrain context.CancelFunc
 
-	lines   *byteLimit // lines that are read and have no result yet
-	answers *byteLimit // answers that are not written yet
-	tally   tally
-	used    atomic.Int64 // tokens, as the answers say
-	failure error        // what made the input end before its end
+	lineBytes   *byteLimit // of lines that have no result yet
+	answerBytes *byteLimit // of answers that are not written yet
+	tally       tally
+	tokensUsed  atomic.Int64 // according to the answers
+	inputErr    error        // why reading the input ended early, or nil
 
 	refusals refusals
 
-	unfinished []scheduler.Unfinished // what a drain has left
-	leftover   map[string]outcome     // by the call's name: lines that are left to the next run
+	unfinished []scheduler.Unfinished // set by the drain
+	leftover   map[string]outcome     // lines that are left to the next run, by the call's name
 }
 
-// outcome is what the scheduler says of a line.
+// outcome is the scheduler's result for a line.
 type outcome = scheduler.Result[*line, *response]
 
-// newBatch finds out what there is to do, and does none of it yet. It gives up when ctx is done.
+// newBatch opens the files and finds out what there is to do. It sends nothing, and gives up when ctx is done.
 func newBatch(ctx context.Context, cfg config, log io.Writer) (_ *batch, err error) {
 	b := &batch{cfg: cfg, started: time.Now(), leftover: map[string]outcome{}}
 	defer func() {
 		if err != nil {
-			b.withdraw()
+			b.removeCreated()
 			b.close()
 		}
 	}()
@@ -77,61 +76,61 @@ func newBatch(ctx context.Context, cfg config, log io.Writer) (_ *batch, err err
 		return nil, err
 	}
 	attempts, kill := context.WithCancel(context.Background())
-	b.send, b.kill = newSender(cfg, attempts), kill
-	b.ear = newEar(&b.cfg, b.s)
-	b.lines, b.answers = newByteLimit(mostInHand), newByteLimit(mostInHand)
+	b.send, b.cancelAttempts = newSender(cfg, attempts), kill
+	b.serverLimits = newServerLimits(&b.cfg, b.s)
+	b.lineBytes, b.answerBytes = newByteLimit(maxInMemory), newByteLimit(maxInMemory)
 	b.outage = &outage{probes: cfg.policy, maxAway: cfg.maxAway, onAway: b.sayAway, onBack: b.sayBack, onGiveUp: b.stop}
 	if err = b.checkURLs(ctx); err != nil {
 		return nil, err
 	}
-	err = b.dropFailures() // last, since it changes the output
+	err = b.removeFailures() // last, since it changes the output
 	return b, err
 }
 
-// close gives back whatever newBatch has taken.
+// close releases what newBatch has opened.
 func (b *batch) close() {
 	if b.s != nil {
 		b.s.Close()
 	}
-	if b.kill != nil {
-		b.kill()
+	if b.cancelAttempts != nil {
+		b.cancelAttempts()
 	}
 	b.closeFiles()
 }
 
-// process does what there is to do, and counts what has become of it.
+// process runs the lines, and counts the results.
 func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, error) {
-	b.soft, b.halt = context.WithCancelCause(soft)
-	defer b.halt(nil)
+	b.soft, b.cancelSoft = context.WithCancelCause(soft)
+	defer b.cancelSoft(nil)
 	b.draining, b.endDrain = context.WithCancel(hard)
 	defer b.endDrain()
-	drawn := b.draw()
-	b.view = terminal.Watch(b.s, terminal.Config{Out: log, Title: "batch", Total: int64(b.in.total), Done: b.tally.done})
-	b.ear.say = b.say
-	b.sayWhatFailed()
+	writeTimeline := b.record()
+	b.view = terminal.Watch(b.s, terminal.Config{Out: log, Title: "batch", Total: int64(b.in.total), Done: b.tally.progress})
+	b.serverLimits.say = b.say
+	b.sayFailures()
 	err := b.run(hard)
 	if err == nil {
 		err = b.out.file.Sync() // some file systems report only now that the disk is full
 	}
 	b.view.Stop()
-	if err := errors.Join(err, drawn()); err != nil {
+	if err := errors.Join(err, writeTimeline()); err != nil {
 		return summary{}, err
 	}
 	sum, err := audit(b.in, b.out)
-	sum.refused, sum.retries = b.send.refused.Load(), b.s.Snapshot().Totals.Retries
-	sum.used = b.used.Load()
-	sum.elapsed, sum.perRequest, sum.left = time.Since(b.started), b.tally.mean(), b.left()
+	sum.rateLimited, sum.retries = b.send.rateLimited.Load(), b.s.Snapshot().Totals.Retries
+	sum.tokensUsed = b.tokensUsed.Load()
+	sum.elapsed, sum.perRequest, sum.leftovers = time.Since(b.started), b.tally.mean(), b.leftovers()
 	sum.stopped = b.whyStopped()
 	return sum, err
 }
 
-// say tells the user something.
+// say prints a message above the progress.
 func (b *batch) say(message string) { fmt.Fprintf(b.view, "batch: %s\n", message) }
 
-// scheduler is the configuration of the run's scheduler.
+// scheduler returns the configuration of the run's scheduler.
 func (cfg *config) scheduler(out *output) scheduler.Config {
 	return scheduler.Config{
-		Limits: cfg.limits(), Levels: cfg.levels(out.last), Retry: cfg.policy, MaxInFlight: cfg.inFlight,
+		Limits: cfg.limits(), Levels: cfg.levels(out.lastAttempt), Retry: cfg.policy, MaxInFlight: cfg.inFlight,
 	}
 }
 
@@ -149,16 +148,16 @@ func (b *batch) run(hard context.Context) error {
 		}
 	}()
 	for res := range scheduler.Stream(context.Background(), b.s, b.todo(), b.attempt, scheduler.OptionsFor(b.callOptions)) {
-		b.lines.give(res.Input.held)
-		b.answers.give(res.Input.answer)
-		if err := b.take(res); err != nil {
+		b.lineBytes.release(res.Input.bytes)
+		b.answerBytes.release(res.Input.answerBytes)
+		if err := b.handleResult(res); err != nil {
 			return err
 		}
 	}
-	if err := b.settleRefusals(); err != nil {
+	if err := b.finishRefusals(); err != nil {
 		return err
 	}
-	return b.failure
+	return b.inputErr
 }
 
 func (b *batch) callOptions(l *line) []scheduler.Option {
@@ -166,7 +165,7 @@ func (b *batch) callOptions(l *line) []scheduler.Option {
 	switch {
 	case l.err != nil:
 		opts = append(opts, scheduler.Cost(0)) // a bad line is not sent
-	case b.cfg.tokens.on():
+	case b.cfg.tokens.enabled():
 		l.tokens = estimate(l.body)
 		opts = append(opts, scheduler.CostOf(tokenBudget, l.tokens))
 	}

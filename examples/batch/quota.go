@@ -9,28 +9,28 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// quota is what the command line says of a budget: so many a minute, or auto.
+// quota is the value of -rpm or -tpm, a number or auto, with its burst.
 type quota struct {
 	perMinute int64
-	auto      bool  // the server says how many; perMinute is for until it has
-	least     int64 // the smallest perMinute
-	burst     int64 // at once; 0 stands for what is usual
+	auto      bool  // the server sets the limit; perMinute is not used
+	min       int64 // the smallest perMinute
+	burst     int64 // 0 means the default
 }
 
-// Set takes the value of a flag.
+// Set parses the value of a flag.
 func (q *quota) Set(s string) error {
 	if q.auto = s == "auto"; q.auto {
 		return nil
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < q.least {
-		return fmt.Errorf("it must be a whole number from %d on, or auto", q.least)
+	if err != nil || n < q.min {
+		return fmt.Errorf("it must be a whole number from %d on, or auto", q.min)
 	}
 	q.perMinute = n
 	return nil
 }
 
-// String is what the flag says, for its help.
+// String returns the flag's value for its help.
 func (q *quota) String() string {
 	if q.auto {
 		return "auto"
@@ -38,7 +38,7 @@ func (q *quota) String() string {
 	return strconv.FormatInt(q.perMinute, 10)
 }
 
-func (q *quota) on() bool { return q.auto || q.perMinute != 0 }
+func (q *quota) enabled() bool { return q.auto || q.perMinute != 0 }
 
 // The names of the budgets.
 const (
@@ -46,13 +46,13 @@ const (
 	tokenBudget   = "tokens"
 )
 
-// What a budget is until the server has said what it is.
+// The limits with auto until the server has given its own.
 const (
-	firstRequests = 60     // a minute
-	firstTokens   = 10_000 // a minute, and at the start
+	initialRequests = 60     // a minute
+	initialTokens   = 10_000 // a minute, and at the start
 )
 
-// quota is what the command line says of a budget.
+// quota returns the flag for a budget.
 func (cfg *config) quota(budget string) *quota {
 	if budget == tokenBudget {
 		return &cfg.tokens
@@ -60,25 +60,24 @@ func (cfg *config) quota(budget string) *quota {
 	return &cfg.requests
 }
 
-// limits are the budgets of a run, as long as the server has not said what they are.
+// limits returns the budgets of a run before the server has given any limit.
 func (cfg *config) limits() bucket.Limits {
 	all := bucket.Limits{}
 	if q := cfg.requests; q.auto {
-		all[requestBudget] = cfg.sized(requestBudget, bucket.PerMinute(firstRequests))
+		all[requestBudget] = cfg.withBurst(requestBudget, bucket.PerMinute(initialRequests))
 	} else {
-		all[requestBudget] = cfg.sized(requestBudget, bucket.PerMinute(q.perMinute))
+		all[requestBudget] = cfg.withBurst(requestBudget, bucket.PerMinute(q.perMinute))
 	}
-	if q := cfg.tokens; q.auto { // nobody knows yet which lines are too long
-		all[tokenBudget] = cfg.sized(tokenBudget, bucket.PerMinute(firstTokens).Burst(math.MaxInt32))
-	} else if q.on() {
-		all[tokenBudget] = cfg.sized(tokenBudget, bucket.PerMinute(q.perMinute))
+	if q := cfg.tokens; q.auto { // which lines are too long is not known yet
+		all[tokenBudget] = cfg.withBurst(tokenBudget, bucket.PerMinute(initialTokens).Burst(math.MaxInt32))
+	} else if q.enabled() {
+		all[tokenBudget] = cfg.withBurst(tokenBudget, bucket.PerMinute(q.perMinute))
 	}
 	return all
 }
 
-// levels are what is in the budgets at first; what is not named is full. A run that goes on
-// has what came in since the last attempt of the one before, as if none had been left then. So
-// starting over and over never overruns the API's quota.
+// levels returns the initial levels of budgets that do not start full. A resumed run starts empty at the last
+// attempt of the one before, and refills from there. So starting again and again never overruns the API's quota.
 func (cfg *config) levels(last time.Time) map[string]bucket.State {
 	all := map[string]bucket.State{}
 	switch {
@@ -87,15 +86,14 @@ func (cfg *config) levels(last time.Time) map[string]bucket.State {
 			all[budget] = bucket.State{At: last}
 		}
 	case cfg.tokens.auto:
-		all[tokenBudget] = bucket.State{Tokens: firstTokens}
+		all[tokenBudget] = bucket.State{Tokens: initialTokens}
 	}
 	return all
 }
 
-// sized is a limit with as much at once as the command line says, or else with what is
-// usual: a tenth of the requests, for there are servers that count them by the second, and all
-// of the tokens, for a single line may need most of them.
-func (cfg *config) sized(budget string, l bucket.Limit) bucket.Limit {
+// withBurst returns a limit with the burst of the command line. The default is a tenth of the requests, since
+// some servers count them by the second, and all of the tokens, since one line may need most of them.
+func (cfg *config) withBurst(budget string, l bucket.Limit) bucket.Limit {
 	switch q := cfg.quota(budget); {
 	case q.burst != 0:
 		l.Capacity = q.burst

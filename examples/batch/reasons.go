@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// reasons counts why lines have failed. Texts with the same beginning are one reason, since their
-// ends may have times or ids. It knows a bounded number of reasons, and counts all others together.
+// reasons counts why lines have failed. Texts with the same beginning are one reason, since their ends may have
+// times or ids. It counts a bounded number of reasons apart, and all others together.
 type reasons struct {
-	count  map[string]int    // by the beginning
+	count  map[string]int    // by the beginning of the text
 	first  map[string]string // the first text with that beginning
 	others int
 }
 
-// mostReasons is how many reasons are counted, and shownReasons how many are shown. Of a text,
+// maxReasons bounds how many reasons are counted, and shownReasons how many are shown. Of each text,
 // longestReason characters are shown, since advice is often at its end.
 const (
-	mostReasons   = 1000
+	maxReasons    = 1000
 	shownReasons  = 5
 	longestReason = 300
 )
@@ -28,7 +28,7 @@ func (r *reasons) add(text string) {
 	}
 	reason := short(text)
 	if r.count[reason] == 0 {
-		if len(r.count) >= mostReasons {
+		if len(r.count) >= maxReasons {
 			r.others++
 			return
 		}

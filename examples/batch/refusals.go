@@ -15,102 +15,99 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// refusals keeps back refusals that may not be their lines' fault. As soon as a request that went out
-// later is answered, they become results. If too many come in a row, the run stops.
+// refusals withholds refusals that may not be their lines' fault. Once a request that was sent later is
+// answered, they become results. If too many come in a row, the run stops.
 type refusals struct {
-	sent atomic.Int64 // numbers the requests in the order in which they go out
+	sent atomic.Int64 // numbers requests in sending order
 
 	mu     sync.Mutex
-	latest int64   // the number of the latest request that was answered
-	row    []int64 // the numbers of the refused requests after that one
+	latest int64   // the latest request that was answered
+	streak []int64 // the refused requests after that one
 
-	kept     []outcome
-	answered bool // a line was answered in this run
+	withheld  []outcome
+	anyAnswer bool // a line was answered in this run
 }
 
-// answer counts an answer. Refusals of requests that went out after the answered one stay in the row,
-// since a key may have been revoked in between.
-func (r *refusals) answer(sent int64) {
+// onAnswer records an answer. It ends the streak of refusals of earlier requests only, since a key may have been
+// revoked in between.
+func (r *refusals) onAnswer(sent int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.latest = max(r.latest, sent)
-	r.row = slices.DeleteFunc(r.row, func(refused int64) bool { return refused < r.latest })
+	r.streak = slices.DeleteFunc(r.streak, func(refused int64) bool { return refused < r.latest })
 }
 
-// refuse counts a refusal, and returns how many are now in a row.
-func (r *refusals) refuse(sent int64) int {
+// add records a refusal, and returns the length of the streak.
+func (r *refusals) add(sent int64) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if sent > r.latest {
-		r.row = append(r.row, sent)
+		r.streak = append(r.streak, sent)
 	}
-	return len(r.row)
+	return len(r.streak)
 }
 
-// settled reports whether a request that went out after a refused one was answered.
-func (r *refusals) settled(sent int64) bool {
+// answeredSince reports whether a request that was sent after this one was answered.
+func (r *refusals) answeredSince(sent int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return sent < r.latest
 }
 
-// refuse counts a final failure. It stops the run itself, since more requests have gone out by the time
-// take gets the outcome.
-func (b *batch) refuse(l *line, who blame, err error) {
-	if b.cfg.stopAfter > 0 && who != theLine && b.refusals.refuse(l.sent) >= b.cfg.stopAfter {
-		b.stop(fmt.Sprintf("no request was answered, %d times in a row (%s)", b.cfg.stopAfter, short(err.Error())), errRefused)
+// countRefusal counts a final failure, and stops the run after too many. It does not leave that to handleResult,
+// which comes only after more requests have been sent.
+func (b *batch) countRefusal(l *line, who blame, err error) {
+	if b.cfg.stopAfter > 0 && who != theLine && b.refusals.add(l.sent) >= b.cfg.stopAfter {
+		b.stop(fmt.Sprintf("%d requests in a row failed (%s)", b.cfg.stopAfter, short(err.Error())), errRefused)
 	}
 }
 
 // stopError is the reason why a run has stopped by itself.
 type stopError struct {
-	brief string // for the message while requests still run
-	why   error  // for the end of the run
+	brief string // for the message while attempts still run
+	why   error  // for the message at the end of the run
 }
 
 func (e *stopError) Error() string { return e.why.Error() }
 
 func (e *stopError) Unwrap() error { return e.why }
 
-// stop ends the run early. Nothing more is sent, and lines without a result are left to the next
-// run.
+// stop ends the run early. Nothing more is sent, and lines without a result are left to the next run.
 func (b *batch) stop(brief string, why error) {
 	_ = b.s.Pause() // until the drain begins
 	defer b.endDrain()
-	b.halt(&stopError{brief, why})
+	b.cancelSoft(&stopError{brief, why})
 }
 
-// stopping returns why the run was stopped, or nil.
-func (b *batch) stopping() (why *stopError) {
+// stopReason returns why the run has stopped by itself, or nil.
+func (b *batch) stopReason() (why *stopError) {
 	if errors.As(context.Cause(b.soft), &why) {
 		return why
 	}
 	return nil
 }
 
-// take writes the outcome of a line, leaves the line to the next run, or keeps the outcome
-// back.
-func (b *batch) take(res outcome) error {
+// handleResult writes the outcome of a line, withholds it, or leaves the line to the next run.
+func (b *batch) handleResult(res outcome) error {
 	switch {
 	case errors.Is(res.Err, scheduler.ErrClosed), errors.Is(res.Err, context.Canceled), errors.Is(res.Err, errLeft):
 		b.leave(res)
 		return nil
-	case b.cfg.stopAfter > 0 && about(res.Err) != theLine:
-		if b.soft.Err() != nil || !b.refusals.settled(res.Input.sent) {
-			b.refusals.kept = append(b.refusals.kept, keep(res))
+	case b.cfg.stopAfter > 0 && blameFor(res.Err) != theLine:
+		if b.soft.Err() != nil || !b.refusals.answeredSince(res.Input.sent) {
+			b.refusals.withheld = append(b.refusals.withheld, shortenBody(res))
 			return nil
 		}
 	case res.Err == nil && b.soft.Err() == nil:
-		b.refusals.answered = true
-		if err := b.writeSettled(); err != nil {
+		b.refusals.anyAnswer = true
+		if err := b.releaseRefusals(); err != nil {
 			return err
 		}
 	}
 	return b.write(res)
 }
 
-// errRefused is the reason to stop after too many refusals. The end of the run says which they
-// were.
+// errRefused stops a run after too many refusals. Its text is not shown, since the end of the run lists them.
 var errRefused = errors.New("too many refusals in a row")
 
 // leave leaves a line to the next run.
@@ -122,35 +119,34 @@ func (b *batch) write(res outcome) error {
 		res.Err = b.cfg.overBudget(res.Input, tooLong)
 	}
 	if err := b.out.write(resultOf(res.Input, res.Value, res.Err)); err != nil {
-		b.kill() // nor can those under way be written
-		return fmt.Errorf("writing a result: %w: the same command goes on once that is mended", err)
+		b.cancelAttempts() // other results can't be written either
+		return fmt.Errorf("writing a result: %w: fix that, and the same command continues", err)
 	}
 	b.tally.count(res)
 	return nil
 }
 
-// mostKept bounds the bytes of a refusal's body while it is kept back, since there may be
-// mostStopAfter of them.
-const mostKept = 4096
+// maxWithheld bounds the bytes of a withheld refusal's body. Up to maxStopAfter refusals are withheld.
+const maxWithheld = 4096
 
-// keep shortens the body of a refusal that is kept back.
-func keep(res outcome) outcome {
+// shortenBody cuts the body of a withheld refusal to maxWithheld bytes.
+func shortenBody(res outcome) outcome {
 	var status *statusError
-	if errors.As(res.Err, &status) && len(status.Body) > mostKept {
+	if errors.As(res.Err, &status) && len(status.Body) > maxWithheld {
 		text := string(status.Body)
-		_ = json.Unmarshal(status.Body, &text) // what is not JSON is kept as a string
-		status.Body = asJSON([]byte(bounded(text, mostKept)))
+		_ = json.Unmarshal(status.Body, &text) // a body that is not a JSON string is cut as it is
+		status.Body = asJSON([]byte(truncated(text, maxWithheld)))
 	}
 	return res
 }
 
-// writeSettled writes the refusals that an answer has settled as their lines' results.
-func (b *batch) writeSettled() error {
-	all := b.refusals.kept
-	b.refusals.kept = nil
+// releaseRefusals writes the withheld refusals whose later requests were answered.
+func (b *batch) releaseRefusals() error {
+	all := b.refusals.withheld
+	b.refusals.withheld = nil
 	for _, res := range all {
-		if !b.refusals.settled(res.Input.sent) {
-			b.refusals.kept = append(b.refusals.kept, res)
+		if !b.refusals.answeredSince(res.Input.sent) {
+			b.refusals.withheld = append(b.refusals.withheld, res)
 		} else if err := b.write(res); err != nil {
 			return err
 		}
@@ -158,15 +154,15 @@ func (b *batch) writeSettled() error {
 	return nil
 }
 
-// settleRefusals decides at the end about the refusals that are still kept back. If the run was stopped,
-// they are left to the next one. Otherwise they become results if a line was answered. Those about the
-// URL do in any case, since the server has answered and there were few of them.
-func (b *batch) settleRefusals() error {
-	all := b.refusals.kept
-	b.refusals.kept = nil
+// finishRefusals decides at the end about the refusals that are still withheld. If the run was stopped, their
+// lines are left to the next run. Otherwise they become results if any line was answered. Refusals about the URL
+// become results in any case, since a 404 is often about its line.
+func (b *batch) finishRefusals() error {
+	all := b.refusals.withheld
+	b.refusals.withheld = nil
 	for _, res := range all {
-		if b.soft.Err() != nil || about(res.Err) != theURL && !b.refusals.answered {
-			b.refusals.kept = append(b.refusals.kept, res)
+		if b.soft.Err() != nil || blameFor(res.Err) != theURL && !b.refusals.anyAnswer {
+			b.refusals.withheld = append(b.refusals.withheld, res)
 			b.leave(res)
 		} else if err := b.write(res); err != nil {
 			return err
@@ -175,42 +171,41 @@ func (b *batch) settleRefusals() error {
 	return nil
 }
 
-// whyStopped returns the error for the user if the run was stopped, or nil.
+// whyStopped returns the error for the user if the run has stopped by itself, or nil.
 func (b *batch) whyStopped() error {
-	why := b.stopping()
-	switch kept := b.refusals.kept; {
+	why := b.stopReason()
+	switch kept := b.refusals.withheld; {
 	case len(kept) > 0 && (why == nil || errors.Is(why, errRefused)):
 		return fmt.Errorf("%s", refusalText(kept))
 	case why != nil:
-		return fmt.Errorf("%w\n  the same command goes on from here", why)
+		return fmt.Errorf("%w\n  the same command continues from here", why)
 	}
 	return nil
 }
 
-// refusalText returns which refusals have stopped a run, and what to do.
+// refusalText lists the refusals that have stopped a run, and says what to do.
 func refusalText(kept []outcome) string {
 	var why reasons
 	var todo []string
 	for _, res := range kept {
 		why.add(resultOf(res.Input, nil, res.Err).reason())
-		if remedy := remedies[about(res.Err)]; !slices.Contains(todo, remedy) {
+		if remedy := remedies[blameFor(res.Err)]; !slices.Contains(todo, remedy) {
 			todo = append(todo, remedy)
 		}
 	}
-	return fmt.Sprintf("no line is answered any more, for a reason that is not the lines':\n  %s\n  %s, and the same command goes on from here; with -stop-after 0, refusals are the lines' answers",
+	return fmt.Sprintf("no line is answered any more, and the cause is not in the lines:\n  %s\n  %s, and the same command continues from here; with -stop-after 0, refusals are the lines' answers",
 		strings.Join(why.lines(), "\n  "), strings.Join(todo, " or "))
 }
 
-// remedies has what the user can do about refusals.
+// remedies says what the user can do about refusals.
 var remedies = map[blame]string{
-	theAccount: "mend -header or the account",
-	theURL:     "mend -url",
-	theServer:  "mend -url",
+	theAccount: "fix -header or the account",
+	theURL:     "fix -url",
+	theServer:  "fix -url",
 	theOutage:  "wait until the server answers again",
 }
 
-// sayAway reports that the server can't be reached, at the first probe and then more and more
-// rarely.
+// sayAway reports that the server can't be reached, after the first probe and then less and less often.
 func (b *batch) sayAway(probe int, err error, wait time.Duration) {
 	if probe == 1 {
 		_ = b.s.Pause()
@@ -225,7 +220,7 @@ func (b *batch) sayAway(probe int, err error, wait time.Duration) {
 
 // sayBack reports that the server is back.
 func (b *batch) sayBack(away time.Duration) {
-	if b.stopping() != nil {
+	if b.stopReason() != nil {
 		return
 	}
 	_ = b.s.Resume()

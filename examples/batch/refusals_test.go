@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// refuseAll answers every request of a site with the same refusal, until the site is opened.
+// refuseAll answers every request of a site with the same refusal.
 func (st *site) refuseAll(status int, body string, fields ...string) (asked *atomic.Int64) {
 	asked = new(atomic.Int64)
-	st.putInFront(func(w http.ResponseWriter, _ int) bool {
+	st.intercept(func(w http.ResponseWriter, _ int) bool {
 		asked.Add(1)
 		for i := 0; i < len(fields); i += 2 {
 			w.Header().Set(fields[i], fields[i+1])
@@ -30,7 +30,7 @@ func (st *site) refuseAll(status int, body string, fields ...string) (asked *ato
 	return asked
 }
 
-// TestH78_RefusalsAreNotAnswers: a bad key, account or URL stops the run soon. Once it is mended, the
+// TestH78_RefusalsAreNotAnswers checks that a bad key, account or URL soon stops the run. Once it is fixed, the
 // same command answers every line.
 func TestH78_RefusalsAreNotAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -38,15 +38,15 @@ func TestH78_RefusalsAreNotAnswers(t *testing.T) {
 		body   string
 		want   string
 	}{
-		"wrong key":       {401, `{"error":{"message":"no such key"}}`, " × 401 Unauthorized: no such key\n  mend -header or the account, and the same"},
-		"no right to it":  {403, `no`, " × 403 Forbidden\n  mend -header"},
-		"no money":        {402, `{"error":"pay first"}`, " × 402 Payment Required: pay first\n  mend -header"},
-		"a proxy's key":   {407, ``, " × 407 Proxy Authentication Required\n  mend -header"},
-		"no credit":       {429, `{"error":{"code":"insufficient_quota","message":"empty"}}`, " × 429 Too Many Requests: empty\n  mend -header"},
-		"credit in a 200": {200, `{"error":{"type":"insufficient_quota"}}`, " × 200 OK, but its body is an error\n  mend -header"},
-		"wrong path":      {404, `{"error":{"message":"no such path"}}`, " × 404 Not Found: no such path\n  mend -url"},
-		"wrong method":    {405, ``, " × 405 Method Not Allowed\n  mend -url"},
-		"moved":           {301, ``, " × 301 Moved Permanently\n  mend -url"},
+		"wrong key":       {401, `{"error":{"message":"no such key"}}`, " × 401 Unauthorized: no such key\n  fix -header or the account, and the same"},
+		"no right to it":  {403, `no`, " × 403 Forbidden\n  fix -header"},
+		"no money":        {402, `{"error":"pay first"}`, " × 402 Payment Required: pay first\n  fix -header"},
+		"a proxy's key":   {407, ``, " × 407 Proxy Authentication Required\n  fix -header"},
+		"no credit":       {429, `{"error":{"code":"insufficient_quota","message":"empty"}}`, " × 429 Too Many Requests: empty\n  fix -header"},
+		"credit in a 200": {200, `{"error":{"type":"insufficient_quota"}}`, " × 200 OK, but its body is an error\n  fix -header"},
+		"wrong path":      {404, `{"error":{"message":"no such path"}}`, " × 404 Not Found: no such path\n  fix -url"},
+		"wrong method":    {405, ``, " × 405 Method Not Allowed\n  fix -url"},
+		"moved":           {301, ``, " × 301 Moved Permanently\n  fix -url"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newSite(t, generous, requests(200)...)
@@ -57,9 +57,9 @@ func TestH78_RefusalsAreNotAnswers(t *testing.T) {
 			require.Zero(t, sum.retries)
 			require.ErrorContains(t, sum.stopped, c.want)
 			require.Empty(t, st.results())
-			require.LessOrEqual(t, asked.Load(), int64(10+3), "ten in a row, and what was under way by then")
+			require.LessOrEqual(t, asked.Load(), int64(10+3), "ten in a row, and those in flight by then")
 
-			st.putInFront(nil)
+			st.intercept(nil)
 			sum, err = st.process()
 			require.NoError(t, err)
 			require.NoError(t, sum.stopped)
@@ -69,8 +69,7 @@ func TestH78_RefusalsAreNotAnswers(t *testing.T) {
 	}
 }
 
-// TestFewRefusals: if a file has fewer lines than -stop-after, the outcome depends on the kind
-// of refusal.
+// TestFewRefusals checks a file with fewer lines than -stop-after, for each kind of refusal.
 func TestFewRefusals(t *testing.T) {
 	st := newSite(t, generous, requests(3)...)
 	st.refuseAll(401, ``)
@@ -82,29 +81,29 @@ func TestFewRefusals(t *testing.T) {
 	st.refuseAll(404, ``)
 	sum, err = st.process()
 	require.NoError(t, err)
-	require.Equal(t, counts{failed: 3}, sum.counts, "the server has no such thing, it says")
+	require.Equal(t, counts{failed: 3}, sum.counts, "a 404 may be about the line")
 	require.NoError(t, sum.stopped)
-	require.Contains(t, sum.String(), "failed:           3\n  3 × 404 Not Found\n  look at -url, and at the url of these lines: ")
+	require.Contains(t, sum.String(), "failed:           3\n  3 × 404 Not Found\n  check -url and the url of these lines; ")
 
 	st.input(append(requests(3), "{bad")...)
 	sum, err = st.process()
 	require.NoError(t, err)
 	require.Equal(t, counts{failed: 4}, sum.counts)
-	require.NotContains(t, sum.String(), "look at -url", "one failure is another")
+	require.NotContains(t, sum.String(), "look at -url", "one failure has another reason")
 }
 
-// TestStopSaysWhy: while requests still run, the first message of a run that stops says why.
+// TestStopSaysWhy checks that a run that stops by itself says why while requests still run.
 func TestStopSaysWhy(t *testing.T) {
 	for want, c := range map[string]struct {
 		status int
 		fields []string
 	}{
-		"no request was answered, 2 times in a row (401 Unauthorized: no such key)": {status: 401},
-		"the server asks to come back in 8h0m0s":                                    {429, []string{"Retry-After", "28800"}},
+		"2 requests in a row failed (401 Unauthorized: no such key)": {status: 401},
+		"the server asks to wait 8h0m0s":                             {429, []string{"Retry-After", "28800"}},
 	} {
 		st := newSite(t, generous, requests(20)...)
 		g := newGate(t)
-		st.putInFront(func(w http.ResponseWriter, line int) bool {
+		st.intercept(func(w http.ResponseWriter, line int) bool {
 			if line == 1 {
 				g.pass(line)
 			}
@@ -116,17 +115,18 @@ func TestStopSaysWhy(t *testing.T) {
 			return true
 		})
 		r := st.start("-in-flight", "2", "-stop-after", "2")
-		r.log.await(t, "batch: stopping, since "+want+"; what waits is left to the next run, what runs (1) may finish; Ctrl-C twice stops at once\n")
+		r.log.await(t, "batch: stopping, since "+want+"; queued requests are left to the next run, running ones (")
+		require.Regexp(t, `\([12]\) may finish; Ctrl-C twice stops at once\n`, r.log.String()) // the attempt that stops the run may still be running
 		g.open()
 		require.Error(t, r.result(t).stopped)
 	}
 }
 
-// TestRefusalsBetweenAnswers: if other lines are answered, a refusal is its line's result, even at the
+// TestRefusalsBetweenAnswers checks that a refusal is its line's result if other lines are answered, even at the
 // end of the file. The summary counts reasons.
 func TestRefusalsBetweenAnswers(t *testing.T) {
 	st := newSite(t, generous, requests(60)...)
-	st.putInFront(func(w http.ResponseWriter, line int) bool {
+	st.intercept(func(w http.ResponseWriter, line int) bool {
 		if line%3 != 0 {
 			return false
 		}
@@ -140,11 +140,11 @@ func TestRefusalsBetweenAnswers(t *testing.T) {
 	require.Equal(t, counts{answered: 40, failed: 20}, sum.counts)
 	require.Contains(t, sum.String(), "failed:           20\n  20 × 403 Forbidden: not this one\nleft to do:       0\n")
 	require.Equal(t, 20, int(r.tally.failed.Load()))
-	r.requireNothingInHand(t)
+	r.requireNoBytesInMemory(t)
 }
 
-// TestStopAfter: -stop-after sets the number of refusals in a row, and with 0 every refusal is an
-// answer.
+// TestStopAfter checks that -stop-after sets the number of refusals in a row, and that 0 makes every refusal a
+// result.
 func TestStopAfter(t *testing.T) {
 	st := newSite(t, generous, requests(40)...)
 	asked := st.refuseAll(401, ``)
@@ -160,8 +160,7 @@ func TestStopAfter(t *testing.T) {
 	require.Contains(t, sum.String(), "\n  40 × 401 Unauthorized\n")
 }
 
-// TestTheDaysQuota: a Retry-After above -max-server-wait stops the run, and no line fails because of
-// it.
+// TestTheDaysQuota checks that a Retry-After above -max-server-wait stops the run, and that no line fails by it.
 func TestTheDaysQuota(t *testing.T) {
 	for name, fields := range map[string][]string{
 		"seconds":     {"Retry-After", "28800"},
@@ -172,7 +171,7 @@ func TestTheDaysQuota(t *testing.T) {
 		sum, err := st.process("-in-flight", "4")
 		require.NoError(t, err)
 		require.Equal(t, 100, sum.todo, name)
-		require.ErrorContains(t, sum.stopped, "the server asks to come back in 8h0m0s, at ", name)
+		require.ErrorContains(t, sum.stopped, "the server asks to wait 8h0m0s, until ", name)
 		require.ErrorContains(t, sum.stopped, "-max-server-wait is 10m0s", name)
 		require.LessOrEqual(t, asked.Load(), int64(4), name)
 
@@ -182,15 +181,16 @@ func TestTheDaysQuota(t *testing.T) {
 	}
 }
 
-// TestNoConnectionEver: an untrusted certificate, or a port without TLS, is not waited for.
+// TestNoConnectionEver checks that batch does not wait for a server with an untrusted certificate or without
+// TLS.
 func TestNoConnectionEver(t *testing.T) {
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
 	defer secure.Close()
 	for want, url := range map[string]string{
-		"tls: failed to verify certificate: x509:":                          secure.URL,
-		"tls: first record does not look like a TLS handshake\n  mend -url": strings.Replace(redirect(t, "/"), "http:", "https:", 1),
+		"tls: failed to verify certificate: x509:":                         secure.URL,
+		"tls: first record does not look like a TLS handshake\n  fix -url": strings.Replace(redirect(t, "/"), "http:", "https:", 1),
 	} {
 		for _, n := range []int{3, 100} {
 			st := newSite(t, generous, requests(n)...)
@@ -207,28 +207,27 @@ func TestNoConnectionEver(t *testing.T) {
 	s := newSender(cfg, t.Context())
 	defer s.transport.CloseIdleConnections()
 	typo := fmt.Errorf("dial: %w", &net.DNSError{Err: "no such host", Name: "api.opneai.com", IsNotFound: true})
-	require.False(t, s.failure(t.Context(), typo, false).away)
-	require.Equal(t, theServer, about(s.failure(t.Context(), typo, false).err))
+	require.False(t, s.noAnswer(t.Context(), typo, false).away)
+	require.Equal(t, theServer, blameFor(s.noAnswer(t.Context(), typo, false).err))
 	l := newLine(1, []byte(`{}`))
 	l.parse("a", cfg.url)
 	require.NoError(t, s.send(l).err)
-	require.True(t, s.failure(t.Context(), typo, false).away, "it was there before")
+	require.True(t, s.noAnswer(t.Context(), typo, false).away, "it was reached before")
 }
 
-// TestMissingURL: a line that needs -url is found before anything is sent.
+// TestMissingURL checks that a line that needs -url is found before anything is sent.
 func TestMissingURL(t *testing.T) {
 	st := newSite(t, generous)
 	st.input(`{"url":"`+st.url+`/v1/x","body":{}}`, `{"url":"/v1/x?key=s3cret","body":{}}`)
 	st.url = ""
 	_, err := st.process()
 	require.ErrorContains(t, err, "-in "+st.in+": line 2: url \"/v1/x?key=…\" is not absolute, and there is no -url to complete it")
-	require.ErrorAs(t, err, new(*fileError), "so that the exit code is that of a wrong command line")
+	require.ErrorAs(t, err, new(*fileError), "exit code 2")
 	require.Empty(t, st.entries())
 	require.NoFileExists(t, st.out)
 }
 
-// TestFirstRequest: if -url has a path or a query, batch says where the first request goes before it sends
-// it.
+// TestFirstRequest checks that if -url has a path or a query, batch first says where the first request goes.
 func TestFirstRequest(t *testing.T) {
 	for path, want := range map[string]string{
 		"/gateway/v1?api-version=7": "batch: the first request is POST %s/gateway/v1/things?api-version=…\n",
@@ -251,11 +250,10 @@ func TestFirstRequest(t *testing.T) {
 	}
 }
 
-// TestReasons: the summary names the most frequent reasons, and the number of counted reasons
-// is bounded.
+// TestReasons checks that the summary has the most frequent reasons, and that a bounded number is counted.
 func TestReasons(t *testing.T) {
 	var r reasons
-	for i := range 2 * mostReasons {
+	for i := range 2 * maxReasons {
 		r.add(fmt.Sprint("reason ", i))
 		r.add("the usual")
 		if i%2 == 0 {
@@ -263,7 +261,7 @@ func TestReasons(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"2000 × the usual", "1000 × the other", "1 × reason 0", "1 × reason 1", "1 × reason 10", "1997 for other reasons"}, r.lines())
-	require.Len(t, r.count, mostReasons)
+	require.Len(t, r.count, maxReasons)
 	require.Empty(t, new(reasons).lines())
 
 	advice := reasons{}

@@ -15,14 +15,14 @@ import (
 type input struct {
 	path string
 	file *os.File
-	copy string // the path of a pipe's copy, while it has one
+	copy string // the path of a pipe's copy, if it has one
 
-	total, last int // how many lines are not blank, and the number of the last of these
+	total, last int // the number of lines that are not blank, and the number of the last one
 }
 
-// openInput opens the file of requests, or detects that it is a pipe.
+// openInput opens the file of requests. It does not open a pipe, which load copies.
 func openInput(path string) (*input, error) {
-	fault := func(err error) (*input, error) { return nil, &fileError{"-in", path, reason(err)} }
+	fault := func(err error) (*input, error) { return nil, &fileError{"-in", path, withoutPath(err)} }
 	info, err := os.Stat(path)
 	switch {
 	case err != nil && path == "-":
@@ -47,7 +47,7 @@ func isPipe(info os.FileInfo) bool { return info.Mode()&os.ModeNamedPipe != 0 }
 func (in *input) load(ctx context.Context, log io.Writer) error {
 	if in.file == nil {
 		fmt.Fprintf(log, "batch: -in %s is a pipe: it is read to its end before anything is sent\n", terminal.Visible(in.path))
-		if err := in.copyAside(ctx); err != nil {
+		if err := in.copyPipe(ctx); err != nil {
 			return err
 		}
 	}
@@ -56,36 +56,35 @@ func (in *input) load(ctx context.Context, log io.Writer) error {
 	}
 	var err error
 	if in.total, in.last, err = in.count(ctx); err != nil && ctx.Err() == nil {
-		return &fileError{"-in", in.path, reason(err)}
+		return &fileError{"-in", in.path, withoutPath(err)}
 	}
 	return err
 }
 
-// copyAside copies a pipe to a file of its own. When ctx is done it returns at once, even if
-// the opening of a FIFO without a writer, or a read, blocks and can't be stopped. That
-// goroutine then ends with the program.
-func (in *input) copyAside(ctx context.Context) error {
+// copyPipe copies a pipe to a temporary file. When ctx is done it returns at once, although opening a FIFO
+// without a writer, or reading it, may block for good. The goroutine that does so ends with the program.
+func (in *input) copyPipe(ctx context.Context) error {
 	to, err := os.CreateTemp("", "batch-in-*")
 	if err != nil {
 		return &fileError{"-in", in.path, fmt.Errorf("it is a pipe, and can't be copied to a file: %w", err)}
 	}
 	in.file = to
-	if os.Remove(to.Name()) != nil { // where it succeeds, the copy has no name and goes when the program ends
+	if os.Remove(to.Name()) != nil { // if this succeeds, the copy has no name and goes when the program ends
 		in.copy = to.Name()
 	}
-	over := make(chan error, 1)
+	done := make(chan error, 1)
 	go func() {
 		from, err := os.Open(in.path)
 		if err == nil {
 			_, err = io.Copy(to, from)
 			_ = from.Close() // only read
 		}
-		over <- err
+		done <- err
 	}()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case err := <-over:
+	case err := <-done:
 		if err != nil {
 			return &fileError{"-in", in.path, fmt.Errorf("copying it to a file: %w", err)}
 		}
@@ -93,15 +92,15 @@ func (in *input) copyAside(ctx context.Context) error {
 	}
 }
 
-// checkEncoding fails if the file is in UTF-16. Such a file begins with a mark, or has a zero
-// byte beside its first character, which JSON never has.
+// checkEncoding fails if the file is in UTF-16. Such a file begins with a byte order mark, or has a zero byte
+// beside its first character, which JSON never has.
 func (in *input) checkEncoding() error {
 	var start [2]byte
 	if n, err := in.file.ReadAt(start[:], 0); n < len(start) {
 		if errors.Is(err, io.EOF) { // too short to tell
 			return nil
 		}
-		return reason(err)
+		return withoutPath(err)
 	}
 	mark := string(start[:])
 	if mark == "\xff\xfe" || mark == "\xfe\xff" || (start[0] == 0) != (start[1] == 0) {
@@ -111,15 +110,15 @@ func (in *input) checkEncoding() error {
 }
 
 // reader returns a reader of the whole file.
-func (in *input) reader() io.Reader { return fromStart(in.file) }
+func (in *input) reader() io.Reader { return wholeFile(in.file) }
 
-// fromStart returns a reader of the whole file, independent of the file's offset.
-func fromStart(f *os.File) io.Reader { return io.NewSectionReader(f, 0, math.MaxInt64) }
+// wholeFile returns a reader of the whole file, independent of the file's offset.
+func wholeFile(f *os.File) io.Reader { return io.NewSectionReader(f, 0, math.MaxInt64) }
 
-// each calls f for every line that is not blank, until ctx is done, since a file may be long.
+// each calls f for every line that is not blank. It stops when ctx is done, since a file may be long.
 func (in *input) each(ctx context.Context, f func(*line) error) error {
-	var failed error
-	for l := range readLines(in.reader(), &failed) {
+	var readErr error
+	for l := range readLines(in.reader(), &readErr) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -127,7 +126,7 @@ func (in *input) each(ctx context.Context, f func(*line) error) error {
 			return err
 		}
 	}
-	return failed
+	return readErr
 }
 
 // count returns how many lines are not blank, and the number of the last of them.

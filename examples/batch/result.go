@@ -8,10 +8,10 @@ import (
 
 // result is one line of the output file.
 type result struct {
-	ID       string    `json:"id"`
-	CustomID string    `json:"custom_id"`
-	Response *response `json:"response"`
-	Error    *failure  `json:"error"`
+	ID       string       `json:"id"`
+	CustomID string       `json:"custom_id"`
+	Response *response    `json:"response"`
+	Error    *resultError `json:"error"`
 }
 
 type response struct {
@@ -19,43 +19,41 @@ type response struct {
 	Body       json.RawMessage `json:"body"`
 }
 
-type failure struct {
+type resultError struct {
 	Message string `json:"message"`
 }
 
-// maxResult bounds a line of results. The longest answer takes twice its bytes when it is kept as
-// text.
+// maxResult bounds the length of a result. The longest answer takes twice its bytes when it is kept as text.
 const maxResult = 3 * maxBody
 
-// encode returns a result as a line that a later run can read again. JSON that is nested too
-// deep to be read within the line is kept as text. If that fails too, the line gets a shorter
-// error instead.
-func (r *result) encode(most int) ([]byte, error) {
-	text, err := r.line(most)
+// encode returns a result as a line that a later run can read again. A body that is nested too deep for that is
+// kept as text. If that fails too, the result becomes a shorter error.
+func (r *result) encode(limit int) ([]byte, error) {
+	text, err := r.marshal(limit)
 	if err != nil && r.Response != nil {
 		response := *r.Response
 		response.Body, _ = json.Marshal(string(response.Body)) // strings always marshal
 		asText := *r
 		asText.Response = &response
-		text, err = asText.line(most)
+		text, err = asText.marshal(limit)
 	}
 	if err != nil {
-		lost := result{ID: r.ID, Error: &failure{Message: "the result can't be kept: " + err.Error()}}
-		text, err = lost.line(most)
+		lost := result{ID: r.ID, Error: &resultError{Message: "the result can't be written: " + err.Error()}}
+		text, err = lost.marshal(limit)
 	}
 	return text, err
 }
 
-// line encodes a result unchanged, and fails if the line can't be read again.
-func (r *result) line(most int) ([]byte, error) {
+// marshal encodes a result unchanged, and fails if it can't be read again.
+func (r *result) marshal(limit int) ([]byte, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false) // an answer is written as it came
+	enc.SetEscapeHTML(false) // answers are written as they came
 	if err := enc.Encode(r); err != nil {
 		return nil, err
 	}
-	if text.Len() > most {
-		return nil, fmt.Errorf("it has %d bytes: %d are the most that are read again", text.Len(), most)
+	if text.Len() > limit {
+		return nil, fmt.Errorf("it has %d bytes, and a later run could read %d at most", text.Len(), limit)
 	}
 	if _, err := parseEntry(text.Bytes()); err != nil {
 		return nil, fmt.Errorf("it could not be read again: %w", err)
@@ -63,14 +61,13 @@ func (r *result) line(most int) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// entry is the part of a result that a later run needs. It leaves out the answers' bodies,
-// which may be more than memory holds.
+// entry is the part of a result that a later run needs. It leaves out the bodies, which may not fit in memory.
 type entry struct {
-	ID    string   `json:"id"`
-	Error *failure `json:"error"`
+	ID    string       `json:"id"`
+	Error *resultError `json:"error"`
 
-	text   []byte // the line itself, until the next is read
-	number int    // of the input's line, from the id
+	text   []byte // the whole line; valid until the next is read
+	number int    // of the input line, from the id
 	hash   uint32
 }
 

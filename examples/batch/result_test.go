@@ -15,12 +15,12 @@ import (
 // nested returns JSON of nested arrays.
 func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
 
-// TestH75_DeepAnswers: an answer with the deepest readable JSON would be too deep within a result,
-// so it is kept as text. The output can be read again and has every answer.
+// TestH75_DeepAnswers checks that an answer with JSON that would be too deep within a result is kept as text.
+// The output can be read again and has every answer.
 func TestH75_DeepAnswers(t *testing.T) {
 	const shallowest = 9996
 	st := newSite(t, generous, requests(7)...)
-	st.putInFront(func(w http.ResponseWriter, line int) bool {
+	st.intercept(func(w http.ResponseWriter, line int) bool {
 		_, _ = io.WriteString(w, nested(shallowest+line))
 		return true
 	})
@@ -39,7 +39,7 @@ func TestH75_DeepAnswers(t *testing.T) {
 	}
 	require.Equal(t, 2, asJSON, "two levels are the result's own")
 
-	st.putInFront(func(http.ResponseWriter, int) bool {
+	st.intercept(func(http.ResponseWriter, int) bool {
 		t.Error("a line that is answered was sent again")
 		return false
 	})
@@ -48,7 +48,7 @@ func TestH75_DeepAnswers(t *testing.T) {
 	require.Equal(t, counts{answered: 7}, sum.counts)
 }
 
-// TestH75_LongResult: a result that is too long to be read again becomes an error of its line.
+// TestH75_LongResult checks that a result that is too long to be read again becomes an error.
 func TestH75_LongResult(t *testing.T) {
 	r := &result{ID: "1-00000001", CustomID: "a", Response: &response{StatusCode: 200, Body: json.RawMessage(strings.Repeat("1", 200))}}
 	text, err := r.encode(300)
@@ -56,10 +56,10 @@ func TestH75_LongResult(t *testing.T) {
 	require.Contains(t, string(text), `"body":111`)
 	text, err = r.encode(200)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"id":"1-00000001","custom_id":"","response":null,"error":{"message":"the result can't be kept: it has 290 bytes: 200 are the most that are read again"}}`, string(text))
+	require.JSONEq(t, `{"id":"1-00000001","custom_id":"","response":null,"error":{"message":"the result can't be written: it has 290 bytes, and a later run could read 200 at most"}}`, string(text))
 }
 
-// TestH75_WholeLineWithoutEnd: a last result without its line end is not paid for again, nor
+// TestH75_WholeLineWithoutEnd checks that a last result without its line end is neither paid for again nor
 // joined to the next.
 func TestH75_WholeLineWithoutEnd(t *testing.T) {
 	lines := requests(4)

@@ -13,28 +13,28 @@ import (
 	"example.com/fairlead/events"
 )
 
-// started is a run in this process that is under way.
-type started struct {
+// startedRun is a run in this process.
+type startedRun struct {
 	*batch
-	log      *journal
+	log      *logBuffer
 	queued   *events.Subscription
 	retrying *events.Subscription
 
-	signal, again func()        // what the first and the second Ctrl-C do
-	ended         chan struct{} // guards what follows
-	sum           summary
-	err           error
+	signal, secondSignal func()        // the first and the second Ctrl-C
+	ended                chan struct{} // guards the fields below
+	sum                  summary
+	err                  error
 }
 
-func (st *site) start(more ...string) *started {
+func (st *site) start(more ...string) *startedRun {
 	cfg, err := parseFlags(st.args(more...))
 	require.NoError(st.t, err)
 	soft, signal := context.WithCancel(st.t.Context())
 	hard, again := context.WithCancel(st.t.Context())
-	log := newJournal()
+	log := newLogBuffer()
 	b, err := newBatch(soft, cfg, log)
 	require.NoError(st.t, err)
-	r := &started{batch: b, log: log, signal: signal, again: again, ended: make(chan struct{})}
+	r := &startedRun{batch: b, log: log, signal: signal, secondSignal: again, ended: make(chan struct{})}
 	r.queued, r.retrying = b.s.Subscribe(events.Queued), b.s.Subscribe(events.Retrying)
 	go func() {
 		defer close(r.ended)
@@ -44,7 +44,7 @@ func (st *site) start(more ...string) *started {
 	return r
 }
 
-// await returns when a call, or one that came after it, has got so far.
+// await returns when an event of a call, or of a later one, has come.
 func await(t *testing.T, sub *events.Subscription, call uint64) {
 	defer sub.Close()
 	for ev := range sub.C {
@@ -55,23 +55,23 @@ func await(t *testing.T, sub *events.Subscription, call uint64) {
 	t.Fatalf("the run has ended, and call %d has not got so far", call)
 }
 
-// result is how the run has ended.
-func (r *started) result(t *testing.T) summary {
+// result waits for the run to end, and returns its summary.
+func (r *startedRun) result(t *testing.T) summary {
 	<-r.ended
 	require.NoError(t, r.err)
 	return r.sum
 }
 
-// journal is a log that can be waited for.
-type journal struct {
+// logBuffer is a log that tests can wait for.
+type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder
-	more chan struct{} // has something when there is more in it
+	more chan struct{} // receives when the log has grown
 }
 
-func newJournal() *journal { return &journal{more: make(chan struct{}, 1)} }
+func newLogBuffer() *logBuffer { return &logBuffer{more: make(chan struct{}, 1)} }
 
-func (j *journal) Write(p []byte) (int, error) {
+func (j *logBuffer) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	select {
@@ -81,14 +81,14 @@ func (j *journal) Write(p []byte) (int, error) {
 	return j.text.Write(p)
 }
 
-func (j *journal) String() string {
+func (j *logBuffer) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.String()
 }
 
-// await returns when a text is in the log.
-func (j *journal) await(t *testing.T, text string) {
+// await returns when the log contains a text.
+func (j *logBuffer) await(t *testing.T, text string) {
 	for deadline := time.After(20 * time.Second); !strings.Contains(j.String(), text); {
 		select {
 		case <-j.more:
@@ -98,24 +98,24 @@ func (j *journal) await(t *testing.T, text string) {
 	}
 }
 
-// front sees a site's requests before its API does, and may answer them itself.
-type front func(w http.ResponseWriter, line int) (answered bool)
+// interceptor sees requests before the API does, and may answer them itself.
+type interceptor func(w http.ResponseWriter, line int) (answered bool)
 
-func (st *site) putInFront(f front) {
+func (st *site) intercept(f interceptor) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.front = f
+	st.intercepted = f
 }
 
-func (st *site) inFront() front {
+func (st *site) interceptor() interceptor {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	return st.front
+	return st.intercepted
 }
 
 // gate holds up requests until it is opened.
 type gate struct {
-	held chan int // the lines of those that have come to it
+	held chan int // the lines of requests that have arrived
 	shut chan struct{}
 	open func()
 }
@@ -130,7 +130,7 @@ func newGate(t *testing.T) *gate {
 // gate puts a gate in front of the API.
 func (st *site) gate() *gate {
 	g := newGate(st.t)
-	st.putInFront(func(_ http.ResponseWriter, line int) bool {
+	st.intercept(func(_ http.ResponseWriter, line int) bool {
 		g.pass(line)
 		return false
 	})

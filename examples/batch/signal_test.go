@@ -9,22 +9,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestCtrlC: the program itself, with real signals, between which nothing is lost.
+// TestCtrlC checks that the program, stopped by real signals and started again, loses nothing.
 func TestCtrlC(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a program can't be sent a Ctrl-C there")
 	}
 	program := build(t)
-	start := func(st *site) (*exec.Cmd, *journal) {
-		log := newJournal()
+	start := func(st *site) (*exec.Cmd, *logBuffer) {
+		log := newLogBuffer()
 		cmd := exec.Command(program, st.args("-in-flight", "2")...)
 		cmd.Stderr = log
 		require.NoError(t, cmd.Start())
-		t.Cleanup(func() { _ = cmd.Process.Kill() }) // for a test that fails
+		t.Cleanup(func() { _ = cmd.Process.Kill() }) // if the test fails
 		return cmd, log
 	}
-	requireEnd := func(cmd *exec.Cmd, code int, log *journal, texts ...string) {
-		_ = cmd.Wait() // the code says it
+	requireEnd := func(cmd *exec.Cmd, code int, log *logBuffer, texts ...string) {
+		_ = cmd.Wait() // the exit code is checked
 		require.Equal(t, code, cmd.ProcessState.ExitCode(), log)
 		for _, text := range texts {
 			require.Contains(t, log.String(), text)
@@ -42,8 +42,8 @@ func TestCtrlC(t *testing.T) {
 	requireEnd(cmd, exitInterrupted, log,
 		"left to do:       5\nduplicated:       0\n",
 		", 2 running)\n  line 1 \"c1\": running, attempts made: 1\n  line 2 \"c2\": running, attempts made: 1\n",
-		"batch: interrupted with 5 lines left to do: the same command goes on from here\n")
-	require.NotContains(t, log.String(), "time per request", "there is none to speak of")
+		"batch: interrupted with 5 lines left to do: the same command continues from here\n")
+	require.NotContains(t, log.String(), "time per request", "no request has finished")
 
 	cmd, log = start(st)
 	<-g.held

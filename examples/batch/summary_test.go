@@ -10,8 +10,8 @@ import (
 	"example.com/fairlead/events"
 )
 
-// TestTimeSplit: the mean over the requests that this run has answered, by part.
-func TestTimeSplit(t *testing.T) {
+// TestTimePerRequest checks the mean times of the requests in a run, part by part.
+func TestTimePerRequest(t *testing.T) {
 	const slow = 20 * time.Millisecond
 	api := generous
 	api.SlowRate, api.Slow = 1, slow
@@ -19,13 +19,13 @@ func TestTimeSplit(t *testing.T) {
 	g := st.gate()
 	r := st.start("-in-flight", "1")
 	await(t, r.queued, 4)
-	g.open() // from here on they go one after the other
+	g.open() // from here on they run one after the other
 	sum := r.result(t)
 	require.Equal(t, counts{answered: 3, failed: 1}, sum.counts)
 	mean := sum.perRequest
 	require.GreaterOrEqual(t, mean.Run, slow, "all three")
-	require.GreaterOrEqual(t, mean.Slot, 2*slow/3, "the second and the third, for the one before")
-	require.GreaterOrEqual(t, mean.Queue, slow/3, "the third, behind the second")
+	require.GreaterOrEqual(t, mean.Slot, 2*slow/3, "the second and the third wait for the slot")
+	require.GreaterOrEqual(t, mean.Queue, slow/3, "the third waits behind the second")
 	require.Zero(t, mean.Tokens+mean.Hold+mean.Backoff)
 	require.LessOrEqual(t, mean.Total(), sum.elapsed)
 	require.Contains(t, sum.String(), "\ntime per request: "+mean.String()+"\n")
@@ -35,7 +35,7 @@ func TestTimeSplit(t *testing.T) {
 	require.NotContains(t, sum.String(), "time per request", "nothing was left to do")
 }
 
-// TestMeanTimes: part by part, failed or not, but without bad lines.
+// TestMeanTimes checks that the mean is over all requests, failed or not, but not over bad lines.
 func TestMeanTimes(t *testing.T) {
 	var sum tally
 	ms := time.Millisecond

@@ -8,9 +8,9 @@ import (
 
 // tally counts results as they are written.
 type tally struct {
-	resumed, answered, failed atomic.Int64
+	skipped, answered, failed atomic.Int64
 
-	// Of requests alone: a bad line is none, and its time would make the mean look better.
+	// Without bad lines, which are not sent and would lower the mean.
 	requests int
 	times    events.Times
 }
@@ -27,11 +27,11 @@ func (t *tally) count(res outcome) {
 	}
 }
 
-// mean is what a request has spent its time on, part by part; zero if there was none.
+// mean returns the mean times of a request, or zero if there was none.
 func (t *tally) mean() events.Times { return t.times.Over(max(1, t.requests)) }
 
-// done is how many lines have their results, and how many of those are errors of this run.
-func (t *tally) done() (done, failed int64) {
+// progress returns how many lines have results, and how many of those are errors of this run.
+func (t *tally) progress() (done, failed int64) {
 	failed = t.failed.Load()
-	return t.resumed.Load() + t.answered.Load() + failed, failed
+	return t.skipped.Load() + t.answered.Load() + failed, failed
 }

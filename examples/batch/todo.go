@@ -8,31 +8,31 @@ import (
 	"strings"
 )
 
-// todo yields the lines that are not answered yet, until the run stops reading. It reads only a
-// bounded number of bytes ahead.
+// todo yields the lines that are not answered yet, until the run stops reading. It reads a bounded number of
+// bytes ahead.
 func (b *batch) todo() iter.Seq[*line] {
 	return func(yield func(*line) bool) {
-		told := false
-		for l := range readLines(b.in.reader(), &b.failure) {
+		said := false
+		for l := range readLines(b.in.reader(), &b.inputErr) {
 			if b.soft.Err() != nil {
 				return
 			}
-			done, err := b.out.has(l)
+			done, err := b.out.answered(l)
 			if err != nil {
-				b.failure = fmt.Errorf("%s: %w", b.cfg.in, err)
+				b.inputErr = fmt.Errorf("%s: %w", b.cfg.in, err)
 				return
 			}
 			if done {
-				b.tally.resumed.Add(1)
+				b.tally.skipped.Add(1)
 				continue
 			}
 			b.parse(l)
-			if l.err == nil && !told {
-				told = true
-				b.sayFirst(l)
+			if l.err == nil && !said {
+				said = true
+				b.sayFirstRequest(l)
 			}
-			if b.lines.take(b.soft, l.held); b.soft.Err() != nil {
-				b.lines.give(l.held)
+			if b.lineBytes.acquire(b.soft, l.bytes); b.soft.Err() != nil {
+				b.lineBytes.release(l.bytes)
 				return
 			}
 			if !yield(l) {
@@ -42,18 +42,18 @@ func (b *batch) todo() iter.Seq[*line] {
 	}
 }
 
-// parse makes a request of a line, and keeps only what that needs.
+// parse makes a request of a line, and drops its text.
 func (b *batch) parse(l *line) {
 	l.parse(b.cfg.in, b.cfg.url)
 	l.text = nil // the body may be the same bytes
-	l.held = int64(len(l.body))
+	l.bytes = int64(len(l.body))
 }
 
-// sayFirst says where the first request goes, if the input does not show it. Otherwise a wrong -url
-// would show only in answers.
-func (b *batch) sayFirst(l *line) {
+// sayFirstRequest says where the first request goes, if the input does not show it. Otherwise a wrong -url would
+// show only in answers.
+func (b *batch) sayFirstRequest(l *line) {
 	if u := b.cfg.url; u != nil && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "") {
-		b.say(fmt.Sprintf("the first request is %s %s", l.method, hidden(l.url)))
+		b.say(fmt.Sprintf("the first request is %s %s", l.method, redacted(l.url)))
 	}
 }
 
@@ -63,7 +63,7 @@ func (b *batch) checkURLs(ctx context.Context) error {
 		return nil
 	}
 	return b.in.each(ctx, func(l *line) error {
-		if done, err := b.out.has(l); done || err != nil {
+		if done, err := b.out.answered(l); done || err != nil {
 			return err
 		}
 		if err := l.request(nil); errors.Is(err, errNoBase) {

@@ -14,7 +14,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// chats are the lines of n requests that say how long their answers may be.
+// chats returns the input lines of n requests that bound their answers.
 func chats(n int) []string {
 	lines := make([]string, n)
 	for i := range lines {
@@ -23,7 +23,7 @@ func chats(n int) []string {
 	return lines
 }
 
-// spent is what a site's API has counted, and how often it has refused.
+// spent returns how many tokens the API has counted, and how many requests it has refused.
 func (st *site) spent() (tokens int64, refused int) {
 	for _, e := range st.entries() {
 		tokens += int64(e.Tokens)
@@ -34,7 +34,7 @@ func (st *site) spent() (tokens int64, refused int) {
 	return tokens, refused
 }
 
-// levels are what a scheduler's budgets hold.
+// levels returns the levels of a scheduler's budgets.
 func levels(s *scheduler.Scheduler) map[string]int64 {
 	all := map[string]int64{}
 	for _, b := range s.Snapshot().Budgets {
@@ -43,8 +43,8 @@ func levels(s *scheduler.Scheduler) map[string]int64 {
 	return all
 }
 
-// TestTokenBudget: an API that counts tokens has nothing to refuse, though it fails and drops
-// requests, and what they have cost then is lost.
+// TestTokenBudget checks that an API that counts tokens refuses nothing, although failed and dropped requests
+// use tokens, too.
 func TestTokenBudget(t *testing.T) {
 	api := generous
 	api.TokensPerMinute, api.TokenBurst = 120_000, 3000
@@ -52,17 +52,17 @@ func TestTokenBudget(t *testing.T) {
 	st := newSite(t, api, chats(80)...)
 	sum, err := st.process("-tpm", "120000", "-token-burst", "2000", "-retries", "30")
 	require.NoError(t, err)
-	require.Zero(t, sum.refused)
+	require.Zero(t, sum.rateLimited)
 	require.Equal(t, 80, sum.answered)
 	require.Len(t, st.results(), 80)
 	tokens, refused := st.spent()
 	require.Zero(t, refused)
-	require.Greater(t, tokens, int64(3000), "or there would have been nothing to refuse anyway")
-	require.Greater(t, tokens, sum.used, "what has failed is paid, and of no use")
+	require.Greater(t, tokens, int64(3000), "more than the API allows at once")
+	require.Greater(t, tokens, sum.tokensUsed, "failed attempts are paid, too")
 }
 
-// TestSettled: a line pays what it may cost, and in the end what it has cost.
-func TestSettled(t *testing.T) {
+// TestCostIsCorrected checks that a line pays its estimate at first, and its usage in the end.
+func TestCostIsCorrected(t *testing.T) {
 	api := generous
 	api.TokensPerMinute, api.TokenBurst = 1_000_000_000, 1_000_000_000
 	st := newSite(t, api, chats(40)...)
@@ -70,10 +70,10 @@ func TestSettled(t *testing.T) {
 	sum := r.result(t)
 	require.Equal(t, counts{answered: 40}, sum.counts)
 	tokens, _ := st.spent()
-	require.Equal(t, tokens, sum.used)
-	require.Contains(t, sum.String(), fmt.Sprintf("\ntokens used:      %d\n", sum.used))
+	require.Equal(t, tokens, sum.tokensUsed)
+	require.Contains(t, sum.String(), fmt.Sprintf("\ntokens used:      %d\n", sum.tokensUsed))
 	after := levels(r.s)
-	require.InDelta(t, 100_000-tokens, after[tokenBudget], 1, "one may have come in meanwhile")
+	require.InDelta(t, 100_000-tokens, after[tokenBudget], 1, "one token may have come in meanwhile")
 	require.InDelta(t, 960, after[requestBudget], 1)
 	require.Contains(t, r.log.String(), fmt.Sprintf("; %d of 1000 requests and %d of 100000 tokens left, ", after[requestBudget], after[tokenBudget]))
 
@@ -88,13 +88,13 @@ func TestSettled(t *testing.T) {
 	require.Equal(t, estimated-tokens, ledger.Refunded)
 }
 
-// TestTooLong: a line that the budget can never pay is not sent, and says what to do.
+// TestTooLong checks that a line that the budget can never pay is not sent, and that its result says what to do.
 func TestTooLong(t *testing.T) {
 	long := `{"x":"` + strings.Repeat("wind ", 100) + `"}`
 	st := newSite(t, generous, `{"max_tokens":100}`, `{"max_tokens":95}`, `{"max_tokens":1e99}`, `{"max_tokens":50,"n":2}`, long)
 	sum, err := st.process("-tpm", "100")
 	require.NoError(t, err)
-	require.Equal(t, counts{answered: 2, failed: 3}, sum.counts, "a number that makes no sense counts for nothing")
+	require.Equal(t, counts{answered: 2, failed: 3}, sum.counts, "an absurd max_tokens is ignored")
 	require.Len(t, st.entries(), 2)
 	messages := map[int]string{}
 	for id, r := range st.results() {
@@ -102,14 +102,14 @@ func TestTooLong(t *testing.T) {
 			messages[lineOf(id)] = r.Error.Message
 		}
 	}
-	const and, or = " of output, and no more than 100 are ever let through at once: ", ", or raise -tpm or -token-burst"
+	const and, or = " of output), and the budget never holds more than 100: ", ", or raise -tpm or -token-burst"
 	require.Equal(t, map[int]string{
-		1: "not sent: it may need 105 tokens, 5 of input and 100" + and + "ask for less output (max_tokens, n)" + or,
-		4: "not sent: it may need 106 tokens, 6 of input and 100" + and + "ask for less output (max_tokens, n)" + or,
-		5: "not sent: it may need 127 tokens, 127 of input and 0" + and + "shorten its input" + or,
+		1: "not sent: it may need 105 tokens (5 of input, 100" + and + "ask for less output (max_tokens, n)" + or,
+		4: "not sent: it may need 106 tokens (6 of input, 100" + and + "ask for less output (max_tokens, n)" + or,
+		5: "not sent: it may need 127 tokens (127 of input, 0" + and + "shorten its input" + or,
 	}, messages)
 
-	// Where it is the server that says so.
+	// With auto, the server sets the limit.
 	api := generous
 	api.TokensPerMinute = 1000
 	st = newSite(t, api, `{"max_tokens":10}`, `{"max_tokens":2000}`)
@@ -119,12 +119,13 @@ func TestTooLong(t *testing.T) {
 	require.Len(t, st.entries(), 1)
 	for id, r := range st.results() {
 		if lineOf(id) == 2 {
-			require.Equal(t, "not sent: it may need 2005 tokens, 5 of input and 2000 of output, and no more than 1000 are ever let through at once: ask for less output (max_tokens, n)", r.Error.Message)
+			require.Equal(t, "not sent: it may need 2005 tokens (5 of input, 2000 of output), and the budget never holds more than 1000: ask for less output (max_tokens, n)", r.Error.Message)
 		}
 	}
 }
 
-// TestH71_PictureInALine: a picture is sent although its characters, counted as text, would exceed the budget.
+// TestH71_PictureInALine checks that a picture is sent although its base64, counted as text, would exceed the
+// budget.
 func TestH71_PictureInALine(t *testing.T) {
 	const picture = `{"max_tokens":100,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}}]}]}`
 	st := newSite(t, generous, fmt.Sprintf(picture, strings.Repeat("A", 900_000)))
@@ -133,7 +134,7 @@ func TestH71_PictureInALine(t *testing.T) {
 	require.Equal(t, counts{answered: 1}, sum.counts)
 }
 
-// TestEstimate: a line is estimated as ratehttp estimates a request.
+// TestEstimate checks that a line is estimated as ratehttp estimates a request.
 func TestEstimate(t *testing.T) {
 	for body, want := range map[string]int64{
 		``:                          0,
@@ -149,8 +150,8 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
-// TestConsumed: batch reads answers like ratehttp, including streams.
-func TestConsumed(t *testing.T) {
+// TestUsedTokens checks that batch reads the usage in answers, including streams.
+func TestUsedTokens(t *testing.T) {
 	for answer, want := range map[string]int64{
 		`{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":8}}`:                  8,
 		`{"usage":{"input_tokens":3,"output_tokens":5}}`:                                        8,
@@ -164,7 +165,7 @@ func TestConsumed(t *testing.T) {
 		`"usage"`:        -1,
 		`null`:           -1,
 	} {
-		got, ok := consumed(json.RawMessage(answer))
+		got, ok := usedTokens(json.RawMessage(answer))
 		if !ok {
 			require.Zero(t, got, answer)
 			got = -1
@@ -173,7 +174,7 @@ func TestConsumed(t *testing.T) {
 	}
 }
 
-// TestAuto: the limits and what is left are the server's.
+// TestAuto checks that with auto, the limits and levels are the server's.
 func TestAuto(t *testing.T) {
 	api := strict.Config{PerMinute: 6000, Burst: 6000, TokensPerMinute: 600_000}
 	st := newSite(t, api, chats(100)...)
@@ -190,13 +191,13 @@ func TestAuto(t *testing.T) {
 	require.Contains(t, r.log.String(), "batch: the server's limit is 600000 tokens every 1m0s\n")
 }
 
-// TestOthersUseTheKey: when others have used up a part, who was told a limit believes it, and
-// who was not knows no other.
+// TestOthersUseTheKey checks that batch takes the server's level when others have used a part of the quota, with
+// limits of its own and with auto.
 func TestOthersUseTheKey(t *testing.T) {
 	api := strict.Config{PerMinute: 60, Burst: 60, TokensPerMinute: 6000}
 	for _, flags := range [][]string{{"-rpm", "1000", "-tpm", "6000"}, {"-rpm", "auto", "-tpm", "auto"}} {
 		st := newSite(t, api, chats(40)...)
-		_, err := st.process("-rpm", "1000", "-burst", "1000") // the others
+		_, err := st.process("-rpm", "1000", "-burst", "1000") // as another user of the key
 		require.NoError(t, err)
 		st.in, st.out = st.in+".more", st.out+".more"
 		st.input(`{"max_tokens":1000}`, `{"max_tokens":1001}`)
@@ -205,7 +206,7 @@ func TestOthersUseTheKey(t *testing.T) {
 		used, refused := st.spent()
 		require.Zero(t, refused)
 		left := levels(r.s)
-		require.InDelta(t, 60-40-2, left[requestBudget], 5) // one a second came in meanwhile
+		require.InDelta(t, 60-40-2, left[requestBudget], 5) // about one a second has come in meanwhile
 		require.InDelta(t, 6000-used, left[tokenBudget], 500)
 	}
 }

@@ -8,13 +8,12 @@ import (
 	"strings"
 )
 
-// errNoBase is why a line without a whole URL can't be sent.
+// errNoBase is the error of a line that needs -url when there is none.
 var errNoBase = errors.New("and there is no -url to complete it")
 
-// join returns the URL of a line's request. A line without a url goes to -url itself. A whole URL
-// stays as it is. Any other path is appended to the path of -url, and an overlap of the two, such
-// as /v1, appears once. The query of -url is added, except for parameters that the line's own query
-// has.
+// join returns the URL of a line's request. A line without a url goes to -url itself, and a complete URL stays
+// as it is. Any other path is appended to that of -url, and an overlap such as /v1 appears once. The query of
+// -url is added, except for parameters that the line sets itself.
 func join(base, target *url.URL) *url.URL {
 	if base == nil || target.Scheme != "" || target.Host != "" {
 		if base != nil {
@@ -29,7 +28,7 @@ func join(base, target *url.URL) *url.URL {
 		whole.Path, whole.RawPath = base.Path, base.RawPath
 	default:
 		path = "/" + strings.TrimPrefix(path, "/")
-		path = before + path[shared(before, path):]
+		path = before + path[overlap(before, path):]
 		if decoded, err := url.PathUnescape(path); err == nil {
 			whole.Path, whole.RawPath = decoded, path
 		}
@@ -38,9 +37,8 @@ func join(base, target *url.URL) *url.URL {
 	return base.ResolveReference(&whole)
 }
 
-// shared returns the length of the longest overlap, in whole segments, of before's end and path's
-// beginning.
-func shared(before, path string) int {
+// overlap returns the length of the longest overlap of before's end and path's beginning, in whole segments.
+func overlap(before, path string) int {
 	for i := range len(before) {
 		if end := before[i:]; end[0] == '/' && strings.HasPrefix(path+"/", end+"/") {
 			return len(end)
@@ -56,18 +54,18 @@ func mergeQueries(own, other string) string {
 		parts = strings.Split(own, "&")
 	}
 	for _, part := range parts {
-		names = append(names, nameOf(part))
+		names = append(names, parameterName(part))
 	}
 	for part := range strings.SplitSeq(other, "&") {
-		if part != "" && !slices.Contains(names, nameOf(part)) {
+		if part != "" && !slices.Contains(names, parameterName(part)) {
 			parts = append(parts, part)
 		}
 	}
 	return strings.Join(parts, "&")
 }
 
-// nameOf returns the name of a parameter.
-func nameOf(part string) string {
+// parameterName returns the name of a query parameter.
+func parameterName(part string) string {
 	name, _, _ := strings.Cut(part, "=")
 	if plain, err := url.QueryUnescape(name); err == nil {
 		return plain
@@ -77,9 +75,9 @@ func nameOf(part string) string {
 
 var userOf = regexp.MustCompile(`//[^/?#]*@`)
 
-// hidden returns a URL without its user, the values of its query and its fragment, which may be keys. A URL
+// redacted returns a URL without its user, the values of its query and its fragment, which may be keys. A URL
 // that can't be parsed is not shown at all, since a key may be in any part of it.
-func hidden(address string) string {
+func redacted(address string) string {
 	if _, err := url.Parse(address); err != nil {
 		return "…"
 	}
@@ -103,11 +101,11 @@ func hidden(address string) string {
 	return address
 }
 
-// errUnparsed takes the place of package url's errors, which show parts of the URL.
+// errUnparsed replaces package url's errors, which show parts of the URL.
 var errUnparsed = errors.New("it can't be parsed, and is not shown, since it may have a key in it: in a user, a password or a query write %23 for #, %25 for %, %2F for /, %3F for ? and %40 for @")
 
-// cause returns what is wrong with a request, without its URL.
-func cause(err error) error {
+// withoutURL returns an error of net/http or net/url without the URL.
+func withoutURL(err error) error {
 	if errors.As(err, new(*url.Error)) {
 		return errUnparsed
 	}

@@ -43,8 +43,8 @@ func parsed(t *testing.T, address string) *url.URL {
 	return u
 }
 
-// TestHidden: no part of a URL that may be a key is shown, whether or not the URL is valid.
-func TestHidden(t *testing.T) {
+// TestRedacted checks that no part of a URL that may be a key is shown, whether or not the URL is valid.
+func TestRedacted(t *testing.T) {
 	for address, want := range map[string]string{
 		"https://x.example.com/a?key=s3cret&api-version=7&flag#part": "https://x.example.com/a?key=…&api-version=…&…#…",
 		"https://me:s3cret@x.example.com/a@b":                        "https://…@x.example.com/a@b",
@@ -57,7 +57,7 @@ func TestHidden(t *testing.T) {
 		"https://x.example.com/%zz?key=s3cret%":                      "…",
 		"https://x.example.com/a":                                    "https://x.example.com/a",
 	} {
-		require.Equal(t, want, hidden(address))
+		require.Equal(t, want, redacted(address))
 	}
 	for _, target := range []string{"https://me:s3cret@h/%zz?key=s3cret", "/x?key=s3cret", "https://x.example.com/\x7f?key=s3cret",
 		"https://me:s3cret/x@h/", "https://me:s3cret?x@h/", "https://me:s3cret#x@h/", "https://h:s3cret/"} {

@@ -12,8 +12,8 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestRefusalWithoutItsBody: a refusal whose body is cut off keeps its status, its header fields and what has
-// come of the body.
+// TestRefusalWithoutItsBody checks that a refusal whose body is cut off keeps its status, its header fields and
+// the part of the body that has come.
 func TestRefusalWithoutItsBody(t *testing.T) {
 	var answer func(w http.ResponseWriter)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) }))
@@ -30,11 +30,11 @@ func TestRefusalWithoutItsBody(t *testing.T) {
 	require.EqualError(t, r.err, "429 Too Many Requests (retry after 5s)")
 	require.Equal(t, retry.Verdict{Kind: retry.KindRateLimited, Wait: 5 * time.Second}, retry.Classify(r.err))
 	require.Equal(t, `"sorry"`, string(resultOf(l, nil, r.err).Response.Body))
-	require.EqualValues(t, 1, s.refused.Load())
+	require.EqualValues(t, 1, s.rateLimited.Load())
 
 	answer = cutOff(401)
 	r = s.send(l)
-	require.Equal(t, theAccount, about(r.err))
+	require.Equal(t, theAccount, blameFor(r.err))
 	require.False(t, retry.Classify(r.err).Retryable())
 
 	answer = cutOff(200)
@@ -43,8 +43,8 @@ func TestRefusalWithoutItsBody(t *testing.T) {
 	require.Equal(t, retry.KindTransient, retry.Classify(r.err).Kind)
 }
 
-// TestRefusalThatStalls: a refusal whose body does not come keeps its status, and its slot only for a short
-// time.
+// TestRefusalThatStalls checks that a refusal whose body does not come keeps its status, and holds its slot only
+// for a short time.
 func TestRefusalThatStalls(t *testing.T) {
 	for _, timeout := range []string{"1h", "20ms"} {
 		t.Run(timeout, func(t *testing.T) {
@@ -60,11 +60,11 @@ func TestRefusalThatStalls(t *testing.T) {
 	}
 }
 
-// refuseStalled answers every request with the beginning of a refusal.
+// refuseStalled answers every request with the first part of a refusal, and then stalls.
 func (st *site) refuseStalled(status int) {
 	over := make(chan struct{})
 	st.t.Cleanup(func() { close(over) })
-	st.putInFront(func(w http.ResponseWriter, _ int) bool {
+	st.intercept(func(w http.ResponseWriter, _ int) bool {
 		w.Header().Set("Content-Length", "100")
 		w.WriteHeader(status)
 		fmt.Fprint(w, "sorry")

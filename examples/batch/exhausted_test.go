@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestH78_AServerThatAnswersNothing: a server that takes requests and answers none of them is no line's
-// fault. The run stops when the retries of several lines are used up, and the next one answers every line.
+// TestH78_AServerThatAnswersNothing checks that a run stops when the retries of several lines are used up, since
+// a server that answers nothing is no line's fault. The next run answers every line.
 func TestH78_AServerThatAnswersNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(w http.ResponseWriter)
@@ -25,7 +25,7 @@ func TestH78_AServerThatAnswersNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newSite(t, generous, requests(200)...)
-			st.putInFront(func(w http.ResponseWriter, _ int) bool {
+			st.intercept(func(w http.ResponseWriter, _ int) bool {
 				c.answer(w)
 				return true
 			})
@@ -34,9 +34,9 @@ func TestH78_AServerThatAnswersNothing(t *testing.T) {
 			require.Equal(t, 200, sum.todo)
 			require.ErrorContains(t, sum.stopped, c.want)
 			require.Empty(t, st.results())
-			require.LessOrEqual(t, sum.retries, uint64(100), "the others keep theirs")
+			require.LessOrEqual(t, sum.retries, uint64(100), "most lines keep their retries")
 
-			st.putInFront(nil)
+			st.intercept(nil)
 			sum, err = st.process()
 			require.NoError(t, err)
 			require.NoError(t, sum.stopped)
@@ -45,7 +45,7 @@ func TestH78_AServerThatAnswersNothing(t *testing.T) {
 	}
 }
 
-// cutOff returns a handler that promises more of a body than it sends.
+// cutOff returns a handler that sends less of a body than its Content-Length says.
 func cutOff(status int, fields ...string) func(w http.ResponseWriter) {
 	return func(w http.ResponseWriter) {
 		w.Header().Set("Content-Length", "100")
@@ -59,8 +59,8 @@ func cutOff(status int, fields ...string) func(w http.ResponseWriter) {
 	}
 }
 
-// TestOneLineWithoutAnswer: if other lines are answered, the failure of one that never is becomes its
-// result. In a file without any answer it does not, unless -stop-after is 0.
+// TestOneLineWithoutAnswer checks that the failure of a line becomes its result if other lines are answered. In
+// a file without any answer it does not, unless -stop-after is 0.
 func TestOneLineWithoutAnswer(t *testing.T) {
 	bad := func(w http.ResponseWriter, line int) bool {
 		if line == 2 {
@@ -70,7 +70,7 @@ func TestOneLineWithoutAnswer(t *testing.T) {
 	}
 	for _, n := range []int{2, 40} {
 		st := newSite(t, generous, requests(n)...)
-		st.putInFront(bad)
+		st.intercept(bad)
 		sum, err := st.process("-in-flight", "2", "-retries", "1", "-stop-after", "2")
 		require.NoError(t, err)
 		require.NoError(t, sum.stopped)
@@ -90,12 +90,11 @@ func TestOneLineWithoutAnswer(t *testing.T) {
 	require.Equal(t, 3, sum.failed)
 }
 
-// TestRevokedKey: an answer to a request that went out before a refused one does not make the refusal its
-// line's result.
+// TestRevokedKey checks that an answer does not make the refusals of later requests their lines' results.
 func TestRevokedKey(t *testing.T) {
 	st := newSite(t, generous, requests(100)...)
 	g, bothOut, refused := newGate(t), make(chan struct{}), make(chan struct{}, 100)
-	st.putInFront(func(w http.ResponseWriter, line int) bool {
+	st.intercept(func(w http.ResponseWriter, line int) bool {
 		switch {
 		case line <= 2:
 			g.pass(line)
@@ -119,30 +118,30 @@ func TestRevokedKey(t *testing.T) {
 	sum := r.result(t)
 	require.Equal(t, counts{answered: 4, todo: 96}, sum.counts)
 	require.ErrorContains(t, sum.stopped, " × 401 Unauthorized\n")
-	require.Less(t, len(r.refusals.kept), 20+4, "the answers did not begin a new row")
+	require.Less(t, len(r.refusals.withheld), 20+4, "the answers did not begin a new streak")
 }
 
-// TestRowOfRefusals: only answers to requests that went out later settle a refusal, in whatever order the
-// answers come.
-func TestRowOfRefusals(t *testing.T) {
+// TestStreakOfRefusals checks that only the answer to a later request ends a refusal's streak, in any order of
+// answers.
+func TestStreakOfRefusals(t *testing.T) {
 	var r refusals
-	r.answer(5)
-	require.Zero(t, r.refuse(4), "the later answer has come already")
-	require.Equal(t, 1, r.refuse(6))
-	require.Equal(t, 2, r.refuse(9))
-	r.answer(3)
-	require.Equal(t, 3, r.refuse(7))
-	r.answer(8)
-	require.True(t, r.settled(7))
-	require.False(t, r.settled(9))
-	require.Equal(t, 2, r.refuse(10))
+	r.onAnswer(5)
+	require.Zero(t, r.add(4), "a later request is answered already")
+	require.Equal(t, 1, r.add(6))
+	require.Equal(t, 2, r.add(9))
+	r.onAnswer(3)
+	require.Equal(t, 3, r.add(7))
+	r.onAnswer(8)
+	require.True(t, r.answeredSince(7))
+	require.False(t, r.answeredSince(9))
+	require.Equal(t, 2, r.add(10))
 }
 
-// TestKeptRefusalsAreShort: a refusal that is kept back does not keep a long body.
-func TestKeptRefusalsAreShort(t *testing.T) {
+// TestWithheldRefusalsAreShort checks that a withheld refusal does not keep a long body.
+func TestWithheldRefusalsAreShort(t *testing.T) {
 	st := newSite(t, generous, requests(2)...)
 	var once sync.Once
-	st.putInFront(func(w http.ResponseWriter, _ int) (refused bool) {
+	st.intercept(func(w http.ResponseWriter, _ int) (refused bool) {
 		once.Do(func() {
 			refused = true
 			w.WriteHeader(403)
@@ -155,7 +154,7 @@ func TestKeptRefusalsAreShort(t *testing.T) {
 	require.Equal(t, counts{answered: 1, failed: 1}, sum.counts)
 	for _, res := range st.results() {
 		if res.Error != nil {
-			require.Equal(t, `"`+strings.Repeat("é", mostKept/2)+`…"`, string(res.Response.Body))
+			require.Equal(t, `"`+strings.Repeat("é", maxWithheld/2)+`…"`, string(res.Response.Body))
 		}
 	}
 }

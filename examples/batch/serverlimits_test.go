@@ -12,71 +12,70 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// earOf is an ear, and what it has said.
-func earOf(t *testing.T, flags ...string) (*ear, *[]string) {
+// newTestLimits returns a serverLimits, and the messages that it prints.
+func newTestLimits(t *testing.T, flags ...string) (*serverLimits, *[]string) {
 	cfg, err := parseFlags(append([]string{"-in", "a", "-out", "b"}, flags...))
 	require.NoError(t, err)
 	s, err := scheduler.New(scheduler.Config{Limits: cfg.limits()})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
-	e, said := newEar(&cfg, s), new([]string)
+	e, said := newServerLimits(&cfg, s), new([]string)
 	e.say = func(text string) { *said = append(*said, text) }
 	return e, said
 }
 
-// says are observations of requests.
-func says(limit, remaining int64, reset time.Duration) headers.Observations {
+// requestLimit returns what headers.Parse finds for one budget of requests.
+func requestLimit(limit, remaining int64, reset time.Duration) headers.Observations {
 	at := time.Now()
 	return headers.Observations{At: at, Budgets: []headers.Budget{{Name: "requests", Limit: limit, Remaining: remaining, Reset: at.Add(reset)}}}
 }
 
-// TestOldNews: the answer to an earlier request, if it comes later, does not make up for
-// what went out since.
-func TestOldNews(t *testing.T) {
-	e, _ := earOf(t, "-rpm", "auto", "-burst", "1000")
-	first, second := e.ask(), e.ask()
-	e.hear(second, &line{}, says(100, 5, time.Minute), false)
+// TestLateAnswer checks that the answer to an earlier request does not raise the level that a later one has set.
+func TestLateAnswer(t *testing.T) {
+	e, _ := newTestLimits(t, "-rpm", "auto", "-burst", "1000")
+	first, second := e.begin(), e.begin()
+	e.finish(second, &line{}, requestLimit(100, 5, time.Minute), false)
 	require.InDelta(t, 5, levels(e.s)[requestBudget], 1)
-	e.hear(first, &line{}, says(100, 50, time.Minute), false)
+	e.finish(first, &line{}, requestLimit(100, 50, time.Minute), false)
 	require.InDelta(t, 5, levels(e.s)[requestBudget], 1)
-	e.hear(e.ask(), &line{}, says(100, 70, time.Minute), false)
+	e.finish(e.begin(), &line{}, requestLimit(100, 70, time.Minute), false)
 	require.InDelta(t, 70, levels(e.s)[requestBudget], 1)
 }
 
-// TestOvertaken: of those that were under way at the same time nobody knows which the server has
-// counted when it said what is left.
-func TestOvertaken(t *testing.T) {
-	e, _ := earOf(t, "-rpm", "auto", "-burst", "1000", "-tpm", "auto")
-	var all []question
+// TestFinishedWhileInFlight checks that requests that finished while another was in flight are subtracted from
+// the level in its answer, since the server may not have counted them.
+func TestFinishedWhileInFlight(t *testing.T) {
+	e, _ := newTestLimits(t, "-rpm", "auto", "-burst", "1000", "-tpm", "auto")
+	var all []sentRequest
 	for range 11 {
-		all = append(all, e.ask())
+		all = append(all, e.begin())
 	}
 	for _, q := range all[:10] {
-		e.hear(q, &line{tokens: 100}, headers.Observations{}, true)
+		e.finish(q, &line{tokens: 100}, headers.Observations{}, true)
 	}
-	seen := says(100, 50, time.Minute)
+	seen := requestLimit(100, 50, time.Minute)
 	seen.Budgets = append(seen.Budgets, headers.Budget{Name: "tokens", Limit: 6000, Remaining: 5000})
-	e.hear(all[10], &line{tokens: 100}, seen, false)
+	e.finish(all[10], &line{tokens: 100}, seen, false)
 	require.InDelta(t, 40, levels(e.s)[requestBudget], 1)
 	require.InDelta(t, 4000, levels(e.s)[tokenBudget], 100)
-	e.hear(e.ask(), &line{tokens: 100}, seen, false)
+	e.finish(e.begin(), &line{tokens: 100}, seen, false)
 	require.InDelta(t, 50, levels(e.s)[requestBudget], 1)
 	require.InDelta(t, 5000, levels(e.s)[tokenBudget], 100)
 }
 
-// TestTokensFirst: an answer that allows many requests and few tokens lets no more go than there are
-// tokens for.
+// TestTokensFirst checks that an answer that allows many requests and few tokens starts only as many requests as
+// there are tokens for.
 func TestTokensFirst(t *testing.T) {
-	e, _ := earOf(t, "-rpm", "auto", "-burst", "1", "-tpm", "auto")
+	e, _ := newTestLimits(t, "-rpm", "auto", "-burst", "1", "-tpm", "auto")
 	e.cfg.requests.burst = 50 // from here on
-	seen := says(6000, 50, time.Minute)
+	seen := requestLimit(6000, 50, time.Minute)
 	seen.Budgets = append(seen.Budgets, headers.Budget{Name: "tokens", Limit: 60, Remaining: 25})
 	waiting, ran, end := make(chan struct{}), make(chan int, 1), make(chan struct{})
 	for i := range 5 {
 		_, err := e.s.Submit(t.Context(), func(context.Context) error {
 			if i == 0 {
 				<-waiting
-				e.hear(e.ask(), &line{tokens: 10}, seen, true)
+				e.finish(e.begin(), &line{tokens: 10}, seen, true)
 				ran <- e.s.Snapshot().Running
 			}
 			<-end
@@ -84,31 +83,31 @@ func TestTokensFirst(t *testing.T) {
 		}, scheduler.CostOf(tokenBudget, 10))
 		require.NoError(t, err)
 	}
-	close(waiting) // the others do
+	close(waiting) // released once the others are queued
 	require.Equal(t, 1+2, <-ran)
 	close(end) // the others end with the scheduler
 }
 
-// TestNothingSaid: with auto, it is told once if the server does not say what its limits are.
-func TestNothingSaid(t *testing.T) {
-	e, said := earOf(t, "-rpm", "auto", "-tpm", "100")
-	e.hear(e.ask(), &line{}, headers.Observations{}, false) // who fails need not say
+// TestLimitNotGiven checks that with auto, batch says once that the server does not give its limits.
+func TestLimitNotGiven(t *testing.T) {
+	e, said := newTestLimits(t, "-rpm", "auto", "-tpm", "100")
+	e.finish(e.begin(), &line{}, headers.Observations{}, false) // a failure need not have them
 	require.Empty(t, *said)
 	for range 3 {
-		e.hear(e.ask(), &line{}, headers.Observations{}, true)
+		e.finish(e.begin(), &line{}, headers.Observations{}, true)
 	}
-	require.Equal(t, []string{"the server does not say how many requests it allows: it is sent 60 a minute until it does"}, *said)
+	require.Equal(t, []string{"the server does not give its limit of requests: batch sends 60 a minute until it does"}, *said)
 	for range 3 {
-		e.hear(e.ask(), &line{}, says(100, 70, time.Minute), true)
+		e.finish(e.begin(), &line{}, requestLimit(100, 70, time.Minute), true)
 	}
 	require.Equal(t, "the server's limit is 100 requests every 1m0s", (*said)[1])
 	require.Len(t, *said, 2)
 }
 
-// TestLimitByTheHour: a limit holds for a minute unless something says that it is longer; then
-// for as long ever after, however near the end of the window is.
+// TestLimitByTheHour checks that a limit is taken to be for a minute until a reset shows a longer window, and
+// for that window from then on.
 func TestLimitByTheHour(t *testing.T) {
-	e, _ := earOf(t, "-rpm", "auto", "-burst", "9")
+	e, _ := newTestLimits(t, "-rpm", "auto", "-burst", "9")
 	for _, one := range []struct {
 		reset time.Duration
 		want  time.Duration
@@ -118,15 +117,15 @@ func TestLimitByTheHour(t *testing.T) {
 		{40 * time.Minute, time.Hour},
 		{time.Second, time.Hour},
 		{24 * time.Hour, 24 * time.Hour},
-		{240 * time.Hour, 24 * time.Hour}, // nobody knows: it stays what it was
+		{240 * time.Hour, 24 * time.Hour}, // not known, so it stays as it was
 	} {
-		e.hear(e.ask(), &line{}, says(5000, 7, one.reset), true)
+		e.finish(e.begin(), &line{}, requestLimit(5000, 7, one.reset), true)
 		require.Equal(t, bucket.Per(5000, one.want).Burst(9), e.s.Snapshot().Limit, one.reset)
 	}
 }
 
-// TestWhoseBudget: which of a server's budgets are ours.
-func TestWhoseBudget(t *testing.T) {
+// TestBudgetName checks which of the server's budgets are ours.
+func TestBudgetName(t *testing.T) {
 	for _, one := range []struct {
 		budget headers.Budget
 		want   string
@@ -142,7 +141,7 @@ func TestWhoseBudget(t *testing.T) {
 		{headers.Budget{Name: "default", Unit: "tokens"}, tokenBudget, 0},
 		{headers.Budget{Name: "default", Unit: "content-bytes"}, "", 0},
 	} {
-		require.Equal(t, one.want, ours(one.budget), one.budget)
+		require.Equal(t, one.want, budgetName(one.budget), one.budget)
 		require.Equal(t, one.window, window(one.budget, time.Unix(0, 0)), one.budget)
 	}
 	least, ok := tightest(requestBudget, []headers.Budget{
@@ -154,13 +153,13 @@ func TestWhoseBudget(t *testing.T) {
 	require.False(t, ok)
 }
 
-// TestTold: a limit that the user gave is kept, whatever the server says of it.
-func TestTold(t *testing.T) {
-	e, said := earOf(t, "-rpm", "600", "-tpm", "100")
-	e.hear(e.ask(), &line{}, says(100_000, 50_000, time.Second), true)
+// TestGivenLimitIsKept checks that a limit from the command line is kept, although the server gives another.
+func TestGivenLimitIsKept(t *testing.T) {
+	e, said := newTestLimits(t, "-rpm", "600", "-tpm", "100")
+	e.finish(e.begin(), &line{}, requestLimit(100_000, 50_000, time.Second), true)
 	require.Equal(t, bucket.PerMinute(600).Burst(60), e.s.Snapshot().Limit)
 	require.EqualValues(t, 60, levels(e.s)[requestBudget])
-	e.hear(e.ask(), &line{}, says(100_000, 3, time.Second), true)
+	e.finish(e.begin(), &line{}, requestLimit(100_000, 3, time.Second), true)
 	require.InDelta(t, 3, levels(e.s)[requestBudget], 3)
 	require.Empty(t, *said)
 }

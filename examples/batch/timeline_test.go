@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReport: what happened to every request is in the page and in the trace.
+// TestReport checks that the report and the trace have every request.
 func TestReport(t *testing.T) {
 	st := newSite(t, generous, requests(30)...)
 	page, trace := filepath.Join(t.TempDir(), "run.html"), filepath.Join(t.TempDir(), "run.json")

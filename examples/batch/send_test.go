@@ -24,14 +24,14 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// TestH80_KeysAreShownNowhere: if anything fails, a key in a header or a URL is in no result, picture, trace or
-// message.
+// TestH80_KeysAreShownNowhere checks that a key in a header or a URL is in no result, timeline or message,
+// whatever fails.
 func TestH80_KeysAreShownNowhere(t *testing.T) {
 	t.Setenv("TEST_KEY", "s3cret")
 	dropped := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer dropped.Close()
 	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the client is gone
+		_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the client has gone
 		<-r.Context().Done()
 	}))
 	defer slow.Close()
@@ -44,7 +44,7 @@ func TestH80_KeysAreShownNowhere(t *testing.T) {
 		"dropped":   dropped.URL,
 		"slow":      slow.URL,
 		"no moving": odd.URL,
-		"away":      "http://" + newPlace(t).address,
+		"away":      "http://" + newFlakyServer(t).address,
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newSite(t, generous, `{"custom_id":"a","url":"/x?own=s3cret","body":{}}`, `{"custom_id":"b","url":"ftp://me:s3cret@h/?k=s3cret","body":{}}`,
@@ -54,7 +54,7 @@ func TestH80_KeysAreShownNowhere(t *testing.T) {
 			r := st.start("-header", "Authorization: Bearer $TEST_KEY", "-retries", "1", "-max-away", "3ms", "-timeout", "30ms", "-report", page, "-trace", trace)
 			sum := r.result(t)
 			require.Equal(t, 4, sum.failed+sum.todo)
-			all := r.log.String() + sum.String() + fmt.Sprint(sum.left, sum.stopped)
+			all := r.log.String() + sum.String() + fmt.Sprint(sum.leftovers, sum.stopped)
 			for _, path := range []string{st.out, page, trace} {
 				text, err := os.ReadFile(path)
 				require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestH80_KeysAreShownNowhere(t *testing.T) {
 	}
 }
 
-// TestEscapes: neither a server nor a file can drive the terminal of the program.
+// TestEscapes checks that neither a server nor a file can send escape sequences to the terminal.
 func TestEscapes(t *testing.T) {
 	program := build(t)
 	const nasty = "\x1b]0;title\x07\x1b[2J\u009b31m\u202e\x7f"
@@ -77,7 +77,7 @@ func TestEscapes(t *testing.T) {
 		cmd := exec.Command(program, args...)
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		_ = cmd.Run() // the code says it
+		_ = cmd.Run() // the exit code is checked
 		require.Equal(t, code, cmd.ProcessState.ExitCode(), stderr.String())
 		require.Empty(t, stdout.String())
 		for _, r := range stderr.String() {
@@ -90,7 +90,7 @@ func TestEscapes(t *testing.T) {
 		st.out += "x"
 		run(exitFailed, st.args("-retries", "0")...)
 	}
-	if runtime.GOOS != "windows" { // Windows has no such names
+	if runtime.GOOS != "windows" { // Windows does not allow such names
 		run(exitUsage, "-in", st.in+nasty, "-out", st.out)
 	}
 	run(exitUsage, "-in", st.in, "-out", st.out, nasty)
@@ -98,7 +98,7 @@ func TestEscapes(t *testing.T) {
 	run(exitUsage, "-in", st.in, "-out", st.out, "-retries", nasty)
 }
 
-// TestHelpGoesToStdout: the help goes to stdout, and an error is one line on stderr.
+// TestHelpGoesToStdout checks that the help goes to stdout, and an error to stderr, on one line.
 func TestHelpGoesToStdout(t *testing.T) {
 	program := build(t)
 	for _, flag := range []string{"-h", "-help"} {
@@ -116,7 +116,7 @@ func TestHelpGoesToStdout(t *testing.T) {
 	require.Equal(t, "batch: flag provided but not defined: -rate (batch -h explains the flags)\n", string(text))
 }
 
-// TestH81_ErrorsInsideOfA200: an answer of 200 whose body is an error counts as that error.
+// TestH81_ErrorsInsideOfA200 checks that a 200 whose body is an error counts as that error.
 func TestH81_ErrorsInsideOfA200(t *testing.T) {
 	transient, limited := retry.Verdict{Kind: retry.KindTransient}, retry.Verdict{Kind: retry.KindRateLimited}
 	for body, want := range map[string]*retry.Verdict{
@@ -140,7 +140,7 @@ func TestH81_ErrorsInsideOfA200(t *testing.T) {
 		`{"error":{"code":429,"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34s"}]}}`: {Kind: retry.KindRateLimited, Wait: 34 * time.Second},
 	} {
 		res := &http.Response{StatusCode: 200, Status: "200 OK"}
-		answer, err := new(sender).judge(res, json.RawMessage(body), headers.Observations{})
+		answer, err := new(sender).interpret(res, json.RawMessage(body), headers.Observations{})
 		if want == nil {
 			require.NoError(t, err, body)
 			require.Equal(t, body, string(answer.Body))
@@ -152,22 +152,23 @@ func TestH81_ErrorsInsideOfA200(t *testing.T) {
 	}
 }
 
-// TestH81_WaitInTheBody: of all waits in a refusal, in fields or in the body, the longest counts.
+// TestH81_WaitInTheBody checks that of all waits in a refusal, in header fields or in the body, the longest
+// counts.
 func TestH81_WaitInTheBody(t *testing.T) {
 	const body = `{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}]}}`
 	for header, want := range map[string]time.Duration{"": 34500 * time.Millisecond, "10": 34500 * time.Millisecond, "60": time.Minute} {
 		for _, status := range []int{429, 503} {
 			seen := headers.Parse(http.Header{"Retry-After": {header}}, time.Now())
-			_, err := new(sender).judge(&http.Response{StatusCode: status}, json.RawMessage(body), seen)
+			_, err := new(sender).interpret(&http.Response{StatusCode: status}, json.RawMessage(body), seen)
 			require.Equal(t, want, retry.Classify(err).Wait, "%d %s", status, header)
 		}
 	}
-	_, err := new(sender).judge(&http.Response{StatusCode: 400}, json.RawMessage(body), headers.Observations{})
-	require.False(t, retry.Classify(err).Retryable(), "a wait makes nothing worth a retry")
+	_, err := new(sender).interpret(&http.Response{StatusCode: 400}, json.RawMessage(body), headers.Observations{})
+	require.False(t, retry.Classify(err).Retryable(), "a wait does not make an error retryable")
 }
 
-// TestH82_ResentPays: a request that is lost because the server closed an idle connection is sent again, pays, and
-// loses no retry. A GET is sent again by net/http, a POST by batch.
+// TestH82_ResentPays checks that a request that is lost because the server closed an idle connection is sent
+// again, pays again, and loses no retry. A GET is sent again by net/http, a POST by batch.
 func TestH82_ResentPays(t *testing.T) {
 	for _, method := range []string{"GET", "POST"} {
 		var mu sync.Mutex
@@ -178,7 +179,7 @@ func TestH82_ResentPays(t *testing.T) {
 			defer mu.Unlock()
 			asked++
 			if connections[r.RemoteAddr]++; connections[r.RemoteAddr] > 1 {
-				panic(http.ErrAbortHandler) // as if it had been closed just before
+				panic(http.ErrAbortHandler) // as if the connection had just been closed
 			}
 			_, _ = w.Write([]byte(`{}`))
 		}))
@@ -202,8 +203,8 @@ func TestH82_ResentPays(t *testing.T) {
 	}
 }
 
-// TestH82_AnswerThatBreaksOff: a request whose answer has begun on a connection that was used before is not lost with an idle
-// connection. It costs a retry.
+// TestH82_AnswerThatBreaksOff checks that an answer that breaks off costs a retry, even on a connection that was
+// idle before.
 func TestH82_AnswerThatBreaksOff(t *testing.T) {
 	var mu sync.Mutex
 	connections := map[string]int{}
@@ -231,7 +232,7 @@ func TestH82_AnswerThatBreaksOff(t *testing.T) {
 	require.EqualValues(t, 1, r.s.Snapshot().Totals.Retries)
 }
 
-// TestHostHeader: -header can set Host, which net/http does not take from the headers.
+// TestHostHeader checks that -header can set Host, which net/http does not take from Header.
 func TestHostHeader(t *testing.T) {
 	var host, user string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -247,7 +248,7 @@ func TestHostHeader(t *testing.T) {
 	require.Equal(t, "me", user)
 }
 
-// TestTimeoutSaysSo: the error of an attempt that took too long names -timeout. That of one that failed sooner or was interrupted does not.
+// TestTimeoutSaysSo checks that the error of an attempt names -timeout only if that has ended it.
 func TestTimeoutSaysSo(t *testing.T) {
 	late, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
@@ -257,13 +258,13 @@ func TestTimeoutSaysSo(t *testing.T) {
 		attempts, attempt context.Context
 		want              string
 	}{
-		{t.Context(), late, "not over after 1m0s (-timeout): EOF"},
+		{t.Context(), late, "timed out after 1m0s (-timeout): EOF"},
 		{t.Context(), t.Context(), "EOF"},
 		{t.Context(), interrupted, "EOF"},
 		{interrupted, late, "EOF"},
 	} {
-		s := sender{attempts: c.attempts, timeout: time.Minute}
-		err := s.late(c.attempt, errors.New("EOF"))
+		s := sender{attemptsCtx: c.attempts, timeout: time.Minute}
+		err := s.retryable(c.attempt, errors.New("EOF"))
 		require.EqualError(t, err, c.want)
 		require.True(t, retry.Classify(err).Retryable())
 	}
