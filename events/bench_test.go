@@ -15,7 +15,7 @@ func BenchmarkPublish(b *testing.B) {
 			h.Publish(ev)
 		}
 	}
-	b.Run("nobody", func(b *testing.B) {
+	b.Run("no subscriber", func(b *testing.B) {
 		var h events.Hub
 		run(b, &h)
 	})

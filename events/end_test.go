@@ -18,7 +18,7 @@ func TestHubClose(t *testing.T) {
 	h.Close()
 	require.Zero(t, h.Wanted())
 	publish(&h, 3)
-	require.Equal(t, []uint64{1, 2, 3}, seqs(read(a)), "what it held can still be read")
+	require.Equal(t, []uint64{1, 2, 3}, seqs(read(a)), "the events in the buffer can still be read")
 	requireClosed(t, a)
 	require.Equal(t, []uint64{2, 3}, seqs(read(b)))
 	requireClosed(t, b)
@@ -33,7 +33,7 @@ func TestHubClose(t *testing.T) {
 	publish(&h, 1)
 }
 
-// TestCloseRaces: everything that may end a subscription at once, during a publish.
+// TestCloseRaces ends a subscription in all ways at once, while events are published.
 func TestCloseRaces(t *testing.T) {
 	for range 200 {
 		var h events.Hub
@@ -44,7 +44,7 @@ func TestCloseRaces(t *testing.T) {
 		wg.Go(h.Close)
 		wg.Go(sub.Close)
 		wg.Go(func() { h.Subscribe(events.All, 1).Close() })
-		for range sub.C { // until it is closed
+		for range sub.C { // until the channel is closed
 		}
 		wg.Wait()
 		require.Zero(t, h.Wanted())
@@ -58,10 +58,10 @@ func TestSubscribePanics(t *testing.T) {
 			func() { h.Subscribe(events.All, wrong) })
 	}
 	for _, none := range []events.Kinds{0, events.Of(), 1, events.All << 12 &^ events.All} {
-		require.PanicsWithValue(t, "events: subscription to no kind of event: name kinds that there are, or all of them",
+		require.PanicsWithValue(t, "events: subscription to no kind of event: name at least one, or use events.All",
 			func() { h.Subscribe(none, 1) })
 	}
-	h.Subscribe(events.All, 1).Close() // no lock is left behind
+	h.Subscribe(events.All, 1).Close() // the lock is free
 }
 
 func TestDefaultBuffer(t *testing.T) {
@@ -71,18 +71,18 @@ func TestDefaultBuffer(t *testing.T) {
 	require.Equal(t, events.DefaultBuffer, cap(sub.C))
 }
 
-// TestNobodyListens (E3): events that nobody wants cost nothing.
+// TestNobodyListens (E3) checks that events of kinds without a subscriber cost nothing.
 func TestNobodyListens(t *testing.T) {
 	var h events.Hub
 	ev := ping(events.Retrying)
 	ev.Err = errUnavailable
-	nobody := func() {
+	publishIfWanted := func() {
 		if h.Wanted() != 0 {
-			panic("nobody is subscribed")
+			panic("events are wanted without a subscriber")
 		}
 		h.Publish(ev)
 	}
-	require.Zero(t, testing.AllocsPerRun(1000, nobody))
+	require.Zero(t, testing.AllocsPerRun(1000, publishIfWanted))
 	h.Subscribe(events.All, 1).Close()
-	require.Zero(t, testing.AllocsPerRun(1000, nobody))
+	require.Zero(t, testing.AllocsPerRun(1000, publishIfWanted))
 }

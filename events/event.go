@@ -1,8 +1,8 @@
-// Package events tells what happens to calls, on channels that never hold up
-// the one who tells.
+// Package events reports what happens to calls, on channels that never block the
+// scheduler.
 //
-// A [Hub] publishes; a [Subscription] is a bounded channel of the kinds of events
-// that somebody asked for. Ranging over it is all there is to do:
+// A [Hub] publishes. A [Subscription] is a bounded channel that delivers the kinds of
+// events it was made for:
 //
 //	sub := s.Subscribe(events.Retrying, events.Exhausted)
 //	defer sub.Close()
@@ -12,16 +12,16 @@
 //
 // # Properties
 //
-//  1. One order. Every event has a sequence number, and all subscriptions see
-//     events in that order; those of one call come in the order of its life.
-//  2. Never blocked. A subscriber that is a full buffer behind loses the older half of
-//     it, and the next event says how many: [Event.Missed]. If it reads at that very
-//     moment it may lose more, and hear of it an event later; none goes untold.
-//  3. Nothing but news. Outcomes are never only in events: whoever made the call
-//     gets its result, whatever happens to the event.
-//  4. Complete at the ends. A subscription sees all events of its kinds from the
-//     moment it is made until it is closed. Its channel is then closed, and what
-//     was in it can still be read.
+//  1. One order. Every event has a sequence number, and all subscriptions see events
+//     in that order. The events of one call come in the order in which they happened.
+//  2. Never blocked. When its buffer is full, a subscription loses the older half of it,
+//     and [Event.Missed] of the next event says how many. If the subscriber reads at that
+//     moment, it may lose more, and a later event reports those.
+//  3. Nothing but news. Outcomes are never only in events. The caller gets the result of
+//     its call even if the event is lost.
+//  4. No gaps at the ends. A subscription sees all events of its kinds from the moment
+//     it is made until it is closed. Its channel is then closed, and the events in its
+//     buffer can still be read.
 package events
 
 import (
@@ -32,28 +32,28 @@ import (
 	"example.com/fairlead/events/internal/safetext"
 )
 
-// Event is one thing that happened. Fields that mean nothing for its Kind are zero.
+// Event is one thing that happened. Fields without a meaning for its Kind are zero.
 type Event struct {
-	Seq    uint64    // numbers the events of one hub, from 1, without gaps
-	Missed uint64    // how many events this subscription lost before this one and has not told of: see property 2
+	Seq    uint64    // the event's number in its hub, from 1, without gaps
+	Missed uint64    // events that this subscription lost before this one and that no earlier event reported (property 2)
 	At     time.Time // when it happened, by the scheduler's clock
 	Kind   Kind
 
-	Call        uint64 // the call's number, in order of arrival; Held: the call whose answer was the reason; 0 for Refused and for what is about the scheduler otherwise
-	Name        string // the name its caller gave it
-	Attempt     int    // the attempt it is about, from 1
-	MaxAttempts int    // the most attempts its policy allows
-	Budget      string // the name of the budget that Cost and Available are of: of several, the first by name; "" if there is but one
-	Cost        int64  // tokens an attempt of it pays
+	Call        uint64 // the call's number, in order of arrival; for Held that of the call whose error asked for the wait; 0 for Refused and other events of the scheduler
+	Name        string // the name that the caller gave the call
+	Attempt     int    // the number of the attempt, from 1
+	MaxAttempts int    // how many attempts the call's policy allows
+	Budget      string // the budget of Cost and Available; if the call pays from several, the first by name; "" if the scheduler has one budget
+	Cost        int64  // tokens that an attempt of the call pays
 
-	Available int64         // tokens in the budget, after what happened; negative in debt
-	Position  int           // Queued: its place in the queue, from 1
-	Wait      time.Duration // Queued: the estimated wait for its tokens
-	Delay     time.Duration // Retrying: the wait until it queues again; Held: how long it lasts
-	Until     time.Time     // Retrying, Held: At plus Delay; Paused: when the pause ends, if that is known
-	Err       error         // what the attempt or the call ended with
-	Rate      float64       // RateChanged: the part of the configured rate that is in force from now on
-	Times     Times         // the events that end a call: what it has spent its time on
+	Available int64         // tokens in the budget afterwards; negative in debt
+	Position  int           // Queued: the call's place in the queue, from 1
+	Wait      time.Duration // Queued: the estimated wait for the call's tokens
+	Delay     time.Duration // Retrying: the wait until the call is queued again; Held: the length of the hold
+	Until     time.Time     // Retrying, Held: At plus Delay; Paused: the end of the pause, if known
+	Err       error         // the error of the attempt or the call
+	Rate      float64       // RateChanged: the new rate, as a fraction of the configured one
+	Times     Times         // what the call spent its time on; only in the event that ends it
 }
 
 // String returns one line without the time and without control characters, such as
@@ -98,7 +98,7 @@ func (e Event) String() string {
 	return b.String()
 }
 
-// tokens is an amount in the event's budget, such as "1 token", or "59 requests".
+// tokens formats an amount in the event's budget, such as "1 token" or "59 requests".
 func (e Event) tokens(n int64) string {
 	if e.Budget == "" {
 		return count(n, "token")
@@ -113,7 +113,7 @@ func count[N int64 | uint64](n N, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// readable rounds a duration to what a person reads.
+// readable rounds a duration to milliseconds, or to microseconds if it is below a second.
 func readable(d time.Duration) time.Duration {
 	if d >= time.Second {
 		return d.Round(time.Millisecond)

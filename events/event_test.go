@@ -12,7 +12,7 @@ import (
 
 var errUnavailable = errors.New("503 Service Unavailable")
 
-// ping is the second of six attempts of a call.
+// ping returns an event of the second of six attempts of a call.
 func ping(kind events.Kind) events.Event {
 	return events.Event{
 		Seq: 40, At: time.Unix(1, 0), Kind: kind,

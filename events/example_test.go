@@ -14,15 +14,15 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// A program hears of what goes wrong with its calls, and of nothing else.
+// A program prints what goes wrong with its calls, and nothing else.
 func Example() {
 	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{MaxRetries: 1, Initial: time.Millisecond, Jitter: retry.None}})
 	if err != nil {
 		panic(err)
 	}
-	trouble, over := s.Subscribe(events.Retrying, events.Exhausted), make(chan struct{})
+	trouble, done := s.Subscribe(events.Retrying, events.Exhausted), make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(done)
 		for ev := range trouble.C { // until the scheduler is closed
 			fmt.Println(ev.Kind, ev.Name, ev.Attempt, ev.Err)
 		}
@@ -31,13 +31,13 @@ func Example() {
 	refuse := func(context.Context) error { return retry.Transient(errors.New("503 Service Unavailable")) }
 	_ = s.Do(context.Background(), refuse, scheduler.Name("ping"))
 	s.Close()
-	<-over
+	<-done
 	// Output:
 	// retrying ping 1 503 Service Unavailable
 	// exhausted ping 2 retries exhausted: 2 attempts failed, 1ms waited in between, the last with: 503 Service Unavailable
 }
 
-// Whoever publishes asks first what is wanted, and makes no event for nobody.
+// A publisher checks which kinds have a subscriber before it makes an event.
 func ExampleHub() {
 	var h events.Hub
 	fmt.Println("wanted:", h.Wanted().Has(events.Started))
@@ -57,8 +57,7 @@ func ExampleHub() {
 	// call 1 started: attempt 1 of 6
 }
 
-// A subscriber that is a full buffer behind loses the oldest events, and is told
-// how many.
+// A subscription whose buffer is full loses the oldest events. The next event says how many.
 func ExampleSubscription() {
 	var h events.Hub
 	sub := h.Subscribe(events.All, 4)
@@ -84,7 +83,7 @@ func ExampleEvent() {
 	// Output: call 7 "ping" retrying: attempt 2 of 6 failed, next in 1.9s, 93 tokens left: 503 Service Unavailable
 }
 
-// Of all that can happen to a call, one thing ends it.
+// Some kinds end a call, and each call has exactly one event of these.
 func ExampleKind() {
 	for _, kind := range []events.Kind{events.Granted, events.Retrying, events.Exhausted, events.Refused} {
 		fmt.Println(kind, kind.Ends())
@@ -96,7 +95,7 @@ func ExampleKind() {
 	// refused true
 }
 
-// A set of all kinds but some.
+// A set may be all kinds except some.
 func ExampleKinds() {
 	quiet := events.All &^ events.Of(events.Queued, events.Granted, events.Started)
 	fmt.Println(quiet.Has(events.Queued), quiet.Has(events.Held))
@@ -110,7 +109,7 @@ func ExampleOf() {
 	// Output: true false
 }
 
-// Whoever has seen enough closes its subscription, also inside the loop; what it holds can
+// A subscription may be closed inside the loop that reads it. The events in its buffer can
 // still be read.
 func ExampleSubscription_Close() {
 	var h events.Hub
@@ -128,7 +127,7 @@ func ExampleSubscription_Close() {
 	// call 3 succeeded: attempt 1 of 6
 }
 
-// Times add up: so the mean of many calls says where their time goes.
+// Times can be added up. The mean of many calls shows where their time goes.
 func ExampleTimes() {
 	calls := []events.Times{
 		{Queue: 2 * time.Second, Tokens: time.Second, Run: 200 * time.Millisecond},
@@ -145,14 +144,14 @@ func ExampleTimes() {
 	// 2.5s (queue 1s, tokens 500ms, slot 500ms, run 500ms)
 }
 
-// How much of its time has a call spent waiting?
+// Total is the call's time from arrival to end, so the rest is what it waited.
 func ExampleTimes_Total() {
 	t := events.Times{Queue: 2 * time.Second, Tokens: time.Second, Run: 200 * time.Millisecond}
 	fmt.Printf("%v of %v\n", t.Total()-t.Run, t.Total())
 	// Output: 3s of 3.2s
 }
 
-// An event is written to a file of lines, or to another program.
+// An event in JSON can be written to a file or sent to another program.
 func ExampleEvent_MarshalJSON() {
 	text, err := json.Marshal(events.Event{
 		Kind: events.Retrying, Call: 7, Name: "ping", Attempt: 2, MaxAttempts: 6,

@@ -7,45 +7,45 @@ import (
 	"sync/atomic"
 )
 
-// DefaultBuffer is how many events a subscription holds unless told otherwise.
+// DefaultBuffer is the number of events that a subscription holds by default.
 const DefaultBuffer = 1024
 
-// MaxBuffer is the most events that a subscription can hold. Its buffer is allocated as a whole, with some hundred bytes for
-// each.
+// MaxBuffer is the largest buffer of a subscription. The buffer is allocated at once, at some
+// hundred bytes an event.
 const MaxBuffer = 1 << 20
 
-// Hub publishes events to subscriptions. The zero Hub is ready to use. One
-// goroutine publishes; all other methods may be called from anywhere.
+// Hub publishes events to subscriptions. The zero Hub is ready to use. Only one goroutine
+// may publish; all other methods may be called from any goroutine.
 type Hub struct {
-	wanted atomic.Uint32 // the union of what the subscriptions want, to be read without the lock
+	wanted atomic.Uint32 // the kinds of all subscriptions together, read without the lock
 
-	mu     sync.Mutex // held for short, never while anybody waits
+	mu     sync.Mutex // held briefly, never while a goroutine waits
 	subs   []*Subscription
 	seq    uint64
 	closed bool
 }
 
-// Subscription is a bounded stream of events. Close it when done with it.
+// Subscription is a bounded stream of events. Close it after use.
 type Subscription struct {
-	// C delivers the events. It is closed by Close, or after the last event of the hub.
+	// C delivers the events. Close closes it, and so does the hub after its last event.
 	C <-chan Event
 
 	c      chan Event
 	kinds  Kinds
 	hub    *Hub
-	missed uint64  // lost, and not yet told
-	kept   []Event // empty but in makeRoom
+	missed uint64  // lost events that no event has reported yet
+	kept   []Event // scratch space of makeRoom, empty outside of it
 }
 
-// Subscribe returns a subscription to the kinds in the set, which holds up to
-// buffer events; 0 stands for [DefaultBuffer]. It panics if buffer is negative or above
-// [MaxBuffer], or the set is empty: these are mistakes in the program.
+// Subscribe returns a subscription to a set of kinds, with a buffer of that many events.
+// A buffer of 0 means [DefaultBuffer]. Subscribe panics if the buffer is negative or above
+// [MaxBuffer], or if the set is empty.
 func (h *Hub) Subscribe(kinds Kinds, buffer int) *Subscription {
 	if buffer < 0 || buffer > MaxBuffer {
 		panic(fmt.Sprintf("events: subscription buffer of %d: it must be from 1 to %d, or 0 for %d", buffer, MaxBuffer, DefaultBuffer))
 	}
 	if kinds&All == 0 {
-		panic("events: subscription to no kind of event: name kinds that there are, or all of them")
+		panic("events: subscription to no kind of event: name at least one, or use events.All")
 	}
 	if buffer == 0 {
 		buffer = DefaultBuffer
@@ -63,12 +63,12 @@ func (h *Hub) Subscribe(kinds Kinds, buffer int) *Subscription {
 	return sub
 }
 
-// Wanted returns the set of kinds that somebody is subscribed to. It costs one
-// atomic load: whoever publishes need not make events that nobody wants.
+// Wanted returns the kinds that have a subscriber. It costs one atomic load, so a publisher
+// can check it before it makes an event.
 func (h *Hub) Wanted() Kinds { return Kinds(h.wanted.Load()) }
 
-// Publish numbers the event and hands it to the subscriptions that want it,
-// without ever waiting for one.
+// Publish numbers the event and sends it to the subscriptions to its kind. It never waits for
+// a subscriber.
 func (h *Hub) Publish(ev Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -81,8 +81,8 @@ func (h *Hub) Publish(ev Event) {
 	}
 }
 
-// Close ends all subscriptions. What they hold can still be read. Nothing is
-// published afterwards, and later subscriptions are closed from the start.
+// Close ends all subscriptions. Events in their buffers can still be read. Afterwards nothing
+// is published, and new subscriptions are closed from the start.
 func (h *Hub) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -94,8 +94,8 @@ func (h *Hub) Close() {
 	h.update()
 }
 
-// Close ends the subscription and closes its channel. It may be called more than
-// once, at any time, also from the loop that ranges over the channel.
+// Close ends the subscription and closes its channel. It may be called more than once, at any
+// time, even inside the loop that ranges over the channel.
 func (s *Subscription) Close() {
 	h := s.hub
 	h.mu.Lock()
@@ -107,7 +107,7 @@ func (s *Subscription) Close() {
 	}
 }
 
-// update works out what is wanted. It expects the lock to be held, like all below.
+// update stores the kinds that have a subscriber. The caller holds the lock, as for all functions below.
 func (h *Hub) update() {
 	var all Kinds
 	for _, sub := range h.subs {
@@ -116,14 +116,15 @@ func (h *Hub) update() {
 	h.wanted.Store(uint32(all))
 }
 
-// send puts an event into the channel, making room if there is none.
+// send puts an event into the channel. If the channel is full, it makes room first.
 func (s *Subscription) send(ev Event) {
 	if !s.offer(ev) {
 		s.makeRoom()
-		s.offer(ev) // nobody but us sends, so there is room
+		s.offer(ev) // no other goroutine sends, so there is room
 	}
 }
 
+// offer puts an event into the channel and reports whether there was room.
 func (s *Subscription) offer(ev Event) bool {
 	ev.Missed = s.missed
 	select {
@@ -135,13 +136,12 @@ func (s *Subscription) offer(ev Event) bool {
 	}
 }
 
-// makeRoom drops the older half of a full channel; so its cost is shared by as
-// many later events.
+// makeRoom drops the older half of a full channel, so that many later events find room.
 //
-// The first event that stays must tell how many went before it, and a value in a
-// channel can't be changed: so all are taken out, and the newer half is put back.
-// If the reader takes one meanwhile, which shows in the length, what we had taken by
-// then may be older than what it has seen: that can't be put back and goes too.
+// The first event that stays has to report how many were dropped before it, and an event in a
+// channel can't be changed. So makeRoom takes all events out and puts the newer half back.
+// If the channel's length shows that the reader took an event meanwhile, the events taken out
+// so far may be older than that one. To keep the order they are dropped, too.
 func (s *Subscription) makeRoom() {
 	for left := len(s.c); left > 0; {
 		select {
@@ -149,7 +149,7 @@ func (s *Subscription) makeRoom() {
 			s.missed += ev.Missed
 			s.kept = append(s.kept, ev)
 			left--
-		default: // the reader was faster
+		default: // the reader took it
 		}
 		if n := len(s.c); n < left {
 			s.drop(len(s.kept))
@@ -163,7 +163,7 @@ func (s *Subscription) makeRoom() {
 	s.kept = s.kept[:0]
 }
 
-// drop gives up the n oldest of the events that were taken out.
+// drop discards the n oldest of the events that makeRoom took out.
 func (s *Subscription) drop(n int) {
 	s.missed += uint64(n)
 	s.kept = append(s.kept[:0], s.kept[n:]...)

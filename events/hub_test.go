@@ -11,7 +11,7 @@ import (
 	"example.com/fairlead/events"
 )
 
-// read takes everything that is in the channel now.
+// read takes all events that are in the channel now.
 func read(sub *events.Subscription) []events.Event {
 	var list []events.Event
 	for {
@@ -51,7 +51,7 @@ func requireClosed(t *testing.T, sub *events.Subscription) {
 	}
 }
 
-// TestOneOrder (E1): all subscriptions see the same numbers, each its own kinds.
+// TestOneOrder (E1) checks that all subscriptions see the same numbers, each for its own kinds.
 func TestOneOrder(t *testing.T) {
 	var h events.Hub
 	all := h.Subscribe(events.All, 0)
@@ -77,7 +77,7 @@ func TestOneOrder(t *testing.T) {
 	require.Equal(t, few, seqs(read(some)))
 }
 
-// TestFromSubscribeToClose (E3).
+// TestFromSubscribeToClose (E3) checks that a subscription has the events between its start and its end.
 func TestFromSubscribeToClose(t *testing.T) {
 	var h events.Hub
 	publish(&h, 2)
@@ -91,7 +91,7 @@ func TestFromSubscribeToClose(t *testing.T) {
 	sub = h.Subscribe(events.All, 0)
 	defer sub.Close()
 	publish(&h, 1)
-	require.Equal(t, []uint64{10}, seqs(read(sub)), "events that nobody saw are numbered too")
+	require.Equal(t, []uint64{10}, seqs(read(sub)), "events without a subscriber are numbered, too")
 }
 
 func TestWanted(t *testing.T) {
@@ -110,7 +110,7 @@ func TestWanted(t *testing.T) {
 	require.Zero(t, h.Wanted())
 }
 
-// TestReaderWaits: a reader that waits is woken by an event, and by either Close.
+// TestReaderWaits checks that an event wakes a waiting reader, and that either Close ends its loop.
 func TestReaderWaits(t *testing.T) {
 	for name, end := range map[string]func(*events.Hub, *events.Subscription){
 		"subscription closed": func(_ *events.Hub, s *events.Subscription) { s.Close() },
@@ -142,7 +142,7 @@ func TestReaderWaits(t *testing.T) {
 	}
 }
 
-// TestH23_Unsubscribe: twice, and from the loop that reads.
+// TestH23_Unsubscribe closes a subscription twice, inside the loop that reads it.
 func TestH23_Unsubscribe(t *testing.T) {
 	var h events.Hub
 	other := h.Subscribe(events.All, 0)
@@ -158,14 +158,14 @@ func TestH23_Unsubscribe(t *testing.T) {
 			publish(&h, 1)
 		}
 	}
-	require.Equal(t, []uint64{1, 2, 3, 4, 5}, got, "what it held, and nothing later")
+	require.Equal(t, []uint64{1, 2, 3, 4, 5}, got, "the events in the buffer, and no later one")
 	require.Equal(t, []uint64{1, 2, 3, 4, 5, 6}, seqs(read(other)), "the others go on")
 	h.Close()
 	sub.Close()
 }
 
-// TestH23_UnsubscribeDuringPublish: subscribers come and go from several
-// goroutines while one publishes; those that stay miss nothing.
+// TestH23_UnsubscribeDuringPublish has subscribers come and go on several goroutines while one
+// publishes. A subscriber that stays misses nothing.
 func TestH23_UnsubscribeDuringPublish(t *testing.T) {
 	const total = 5000
 	var h events.Hub
@@ -184,7 +184,7 @@ func TestH23_UnsubscribeDuringPublish(t *testing.T) {
 				var twice sync.WaitGroup
 				twice.Go(sub.Close)
 				twice.Go(sub.Close)
-				for range sub.C { // until it is closed
+				for range sub.C { // until the channel is closed
 				}
 				twice.Wait()
 			}

@@ -9,7 +9,7 @@ import (
 	"example.com/fairlead/events/internal/safetext"
 )
 
-// eventJSON is an Event in JSON. Its keys are those of [Event.LogValue] and of the scheduler's log.
+// eventJSON is the JSON of an Event. Its keys are those of [Event.LogValue] and of the scheduler's log.
 type eventJSON struct {
 	Seq         uint64        `json:"seq,omitzero"`
 	Missed      uint64        `json:"missed,omitzero"`
@@ -31,10 +31,10 @@ type eventJSON struct {
 	Err         string        `json:"err,omitzero"`
 }
 
-// MarshalJSON writes the kind by name and the error by its text. It leaves out zero fields except available, where zero says
-// something. Durations are in nanoseconds. To read the JSON back in Go, decode it into a struct of your own.
+// MarshalJSON writes the kind by name and the error by its text. It leaves out zero fields, except for available, where zero
+// means an empty budget. Durations are in nanoseconds. To read the JSON back in Go, decode it into a struct of your own.
 //
-// A struct that embeds an Event is written as the Event alone, because this method is promoted. Give the field a name.
+// A struct that embeds an Event is written as the Event alone, because this method is promoted. Give the field a name instead.
 func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(eventJSON{
 		Seq: e.Seq, Missed: e.Missed, At: instant(e.At), Kind: e.Kind,
@@ -73,7 +73,7 @@ func (e Event) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// rate returns the event's rate, or 0 if JSON has no such number.
+// rate returns the event's rate, or 0 if JSON can't express it.
 func (e Event) rate() float64 {
 	if math.IsNaN(e.Rate) || math.IsInf(e.Rate, 0) {
 		return 0
@@ -81,7 +81,7 @@ func (e Event) rate() float64 {
 	return e.Rate
 }
 
-// instant returns a time as JSON has it. Unlike Time.MarshalJSON it works for every year.
+// instant formats a time for JSON. Unlike Time.MarshalJSON it works for every year.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""

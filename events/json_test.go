@@ -18,7 +18,7 @@ import (
 	"example.com/fairlead/events"
 )
 
-// TestKindNamesAreFrozen: programs that read logs rely on the names of kinds.
+// TestKindNamesAreFrozen checks the names of kinds, on which programs that read logs rely.
 func TestKindNamesAreFrozen(t *testing.T) {
 	var names []string
 	for _, k := range everyKind {
@@ -55,8 +55,7 @@ func TestEventAsJSON(t *testing.T) {
 	require.Equal(t, `{"kind":"Kind(0)","available":0}`, text(events.Event{}))
 }
 
-// TestLogHasTheKeysOfTheJSON goes through the fields, so that neither form can miss a field that is added
-// later.
+// TestLogHasTheKeysOfTheJSON sets every field, so that a field added later can't be missing in the JSON or the log.
 func TestLogHasTheKeysOfTheJSON(t *testing.T) {
 	var full events.Event
 	v := reflect.ValueOf(&full).Elem()
@@ -92,14 +91,14 @@ func TestLogHasTheKeysOfTheJSON(t *testing.T) {
 	require.Contains(t, log.String(), ` event.err="503 Service Unavailable"`)
 }
 
-// vicious is an error whose method panics, with a value whose method panics, too.
+// vicious is an error whose method panics with a value whose method panics, too.
 type vicious struct{ with any }
 
 func (e vicious) Error() string { panic(e.with) }
 
 var errVicious = vicious{vicious{"oops"}}
 
-// TestErrorsThatPanicAreTold: they appear in text, in JSON and in a log.
+// TestErrorsThatPanicAreTold checks that errors whose methods panic appear in text, in JSON and in a log.
 func TestErrorsThatPanicAreTold(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -125,7 +124,7 @@ type pointer struct{ text string }
 
 func (p *pointer) Error() string { return p.text }
 
-// TestJSONIsAlwaysValid: any event makes valid JSON without empty members.
+// TestJSONIsAlwaysValid checks that any event makes valid JSON without empty members.
 func TestJSONIsAlwaysValid(t *testing.T) {
 	far := time.Date(123_456, 1, 1, 0, 0, 0, 0, time.FixedZone("odd", 99*3600))
 	b, err := json.Marshal(events.Event{Kind: events.Held, At: far, Until: far.AddDate(-200_000, 0, 0), Rate: math.NaN(), Name: "a\xffb", Err: errors.New("\xc0\x00" + strings.Repeat("long", 1<<20))})
@@ -159,7 +158,7 @@ func TestJSONIsAlwaysValid(t *testing.T) {
 	})
 }
 
-// TestStringCannotDriveATerminal: an event's line contains what the server said.
+// TestStringCannotDriveATerminal checks that control characters of a server's text are replaced.
 func TestStringCannotDriveATerminal(t *testing.T) {
 	ev := events.Event{Call: 7, Kind: events.Failed, Err: errors.New("a\x1b[2Jb\u009bc\x7fd\u202ee\xfff\ng\th")}
 	require.Equal(t, "call 7 failed: a\ufffd[2Jb\ufffdc\ufffdd\ufffde\ufffdf; g\th", ev.String())

@@ -9,28 +9,28 @@ import (
 // Kind says what happened.
 type Kind uint8
 
-// The kinds of events. A call's life is one or more rounds of
+// The kinds of events. A call goes through one or more rounds of
 //
 //	Queued, Granted, Started, Retrying
 //
-// the last of which ends, at any point, in exactly one of Succeeded, Failed,
-// Exhausted, Cancelled, Closed or Dropped. A call that is turned away at the door is
-// Refused and has no other event. The last five are about the scheduler.
+// and ends, at any point of a round, in one of Succeeded, Failed, Exhausted, Cancelled,
+// Closed or Dropped. A call that is not accepted has a single event, Refused. The last
+// five kinds are about the scheduler.
 const (
 	_           Kind = iota
 	Queued           // waits for tokens: Position, Wait
-	Granted          // its tokens are paid, at this very instant of the account
-	Started          // its function is about to run; a reservation has none, and so has a request of ratehttp
-	Retrying         // the attempt failed and will be made again: Delay, Err
+	Granted          // has paid its tokens, at exactly the time At
+	Started          // its function is about to run; reservations and requests of ratehttp have no such event
+	Retrying         // the attempt failed and will be repeated: Delay, Err
 	Succeeded        // the function returned nil
-	Failed           // an error that is not retried, a panic or a Goexit, a cost above a lowered capacity: Err
-	Exhausted        // no retry is left, or the server's wait was too long: Err
-	Cancelled        // its context was done, its handle cancelled or its deadline out of reach: Err
-	Closed           // the scheduler was closed before it could finish: Err
-	Dropped          // the queue was full and it ranked last: Err
+	Failed           // an error that is not retried, a panic, a Goexit or a cost above a lowered capacity: Err
+	Exhausted        // no retry is left, or the server asked for too long a wait: Err
+	Cancelled        // its context was done, its handle was canceled or its deadline was out of reach: Err
+	Closed           // the scheduler was closed before the call could finish: Err
+	Dropped          // the queue was full and the call ranked last: Err
 	Refused          // not accepted: Err
 	Held             // a server asked for a wait: no grant before Until
-	Paused           // by its user, or by a long sleep of the machine: no grant before it is resumed
+	Paused           // by the user, or after a long sleep of the machine: no grant until Resumed
 	Resumed          // the pause is over
 	RateChanged      // an adaptive rate was halved, or has risen again: Rate
 	ShutDown         // the scheduler has ended; the last event of a subscription
@@ -56,7 +56,7 @@ var kindNames = [kinds]string{
 	ShutDown:    "shut down",
 }
 
-// String is the kind in lower case, such as "retrying".
+// String returns the kind in lower case, such as "retrying".
 func (k Kind) String() string {
 	if k == 0 || k >= kinds {
 		return "Kind(" + strconv.Itoa(int(k)) + ")"
@@ -67,11 +67,11 @@ func (k Kind) String() string {
 // name returns the kind's name without spaces, such as "rate_changed".
 func (k Kind) name() string { return strings.ReplaceAll(k.String(), " ", "_") }
 
-// MarshalText returns the kind's name as JSON has it: that of [Kind.String], with underscores for spaces. The names will not
-// change.
+// MarshalText returns the name of [Kind.String] with underscores for spaces. These names will
+// not change.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.name()), nil }
 
-// UnmarshalText reads a kind's name as MarshalText writes it.
+// UnmarshalText reads a name as MarshalText writes it.
 func (k *Kind) UnmarshalText(text []byte) error {
 	var names []string
 	for kind := Queued; kind < kinds; kind++ {
@@ -84,7 +84,7 @@ func (k *Kind) UnmarshalText(text []byte) error {
 	return fmt.Errorf("events: %q is not the name of a kind: it must be one of %s", text, strings.Join(names, ", "))
 }
 
-// Ends reports whether the kind is the last event of a call.
+// Ends reports whether an event of this kind is the last of its call.
 func (k Kind) Ends() bool { return k >= Succeeded && k <= Refused }
 
 // Kinds is a set of kinds.
@@ -93,7 +93,7 @@ type Kinds uint32
 // All is the set of all kinds.
 const All Kinds = 1<<kinds - 2
 
-// Of returns the set of the kinds given.
+// Of returns the set of the given kinds.
 func Of(list ...Kind) Kinds {
 	var set Kinds
 	for _, k := range list {

@@ -28,8 +28,8 @@ func TestKindString(t *testing.T) {
 	require.Equal(t, "Kind(255)", events.Kind(255).String())
 }
 
-// TestEveryKindHasAName asks the set rather than the list above, so that a kind
-// added later can't be forgotten.
+// TestEveryKindHasAName asks the set All instead of the list above, so that a kind added later
+// can't be forgotten.
 func TestEveryKindHasAName(t *testing.T) {
 	var found []events.Kind
 	names := map[string]bool{}
@@ -67,7 +67,7 @@ func TestKinds(t *testing.T) {
 	require.Zero(t, events.Of())
 }
 
-// TestKindsOfNothing: what is no kind is in no set, however far the bit is off.
+// TestKindsOfNothing checks that a value that is no kind is in no set, even above the number of bits.
 func TestKindsOfNothing(t *testing.T) {
 	for _, k := range []events.Kind{0, events.ShutDown + 1, 31, 32, 33, 64, 255} {
 		require.Zero(t, events.Of(k), "%v", k)

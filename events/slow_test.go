@@ -13,8 +13,8 @@ import (
 	"example.com/fairlead/events"
 )
 
-// TestOldestLost (E2): the newer half stays, and the first of it says how many
-// went before.
+// TestOldestLost (E2) checks that the newer half of a full buffer stays, and that its first event
+// says how many were lost.
 func TestOldestLost(t *testing.T) {
 	for _, c := range []struct {
 		buffer, published int
@@ -42,16 +42,16 @@ func TestOldestLost(t *testing.T) {
 			require.Equal(t, c.seqs, seqs(got))
 			require.Equal(t, c.seqs[0]-1, got[0].Missed)
 			for _, ev := range got[1:] {
-				require.Zero(t, ev.Missed, "told once")
+				require.Zero(t, ev.Missed, "reported once")
 			}
 			publish(&h, 1)
-			require.Zero(t, (<-sub.C).Missed, "told once")
+			require.Zero(t, (<-sub.C).Missed, "reported once")
 		})
 	}
 }
 
-// TestMissedCountsItsOwn: events of kinds that a subscription did not ask for are
-// not missed.
+// TestMissedCountsItsOwn checks that events of kinds to which there is no subscription don't
+// count as missed.
 func TestMissedCountsItsOwn(t *testing.T) {
 	var h events.Hub
 	sub := h.Subscribe(events.Of(events.Held), 2)
@@ -66,8 +66,8 @@ func TestMissedCountsItsOwn(t *testing.T) {
 	require.Zero(t, got[1].Missed)
 }
 
-// TestDeadSubscriber (H21): in the bubble, a publisher that waited would be a
-// deadlock, which fails the test.
+// TestDeadSubscriber (H21) has a subscriber that never reads. In a synctest bubble, a publisher
+// that waited for it would be a deadlock, which fails the test.
 func TestDeadSubscriber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h events.Hub
@@ -88,12 +88,12 @@ func TestDeadSubscriber(t *testing.T) {
 	})
 }
 
-// follower is a subscription next to what must be in it.
+// follower is a subscription together with a model of what must be in it.
 type follower struct {
 	sub    *events.Subscription
 	kinds  events.Kinds
 	buffer int
-	held   []events.Event // Seq, Missed and Kind of what it holds
+	held   []events.Event // Seq, Missed and Kind of the events in its buffer
 
 	meant, seen, missed uint64
 	closed              bool
@@ -133,8 +133,8 @@ func (f *follower) read(t *rapid.T, n int) {
 	}
 }
 
-// TestInterleavings (E1, E2, E3) follows subscriptions through everything that can
-// happen between events: nothing is lost without being told.
+// TestInterleavings (E1, E2, E3) subscribes, publishes, reads and closes in any order. No event
+// may be lost without being reported as missed.
 func TestInterleavings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var h events.Hub
@@ -143,7 +143,7 @@ func TestInterleavings(t *testing.T) {
 		kind := rapid.SampledFrom(everyKind[:3])
 		pick := func(t *rapid.T) *follower {
 			if len(all) == 0 {
-				t.Skip("nobody is subscribed")
+				t.Skip("no subscription")
 			}
 			return rapid.SampledFrom(all).Draw(t, "subscription")
 		}
@@ -188,8 +188,8 @@ func TestInterleavings(t *testing.T) {
 	})
 }
 
-// TestRacingReader (E1, E2): the reader takes events from between those that the
-// publisher takes out to make room. Only two processors make that happen often.
+// TestRacingReader (E1, E2) has a reader take events while the publisher takes them out to make
+// room. That happens often only on two processors.
 func TestRacingReader(t *testing.T) {
 	for _, buffer := range []int{1, 2, 3, 4, 7, 64, 512} {
 		for _, pause := range []int{1, 2, 4} {

@@ -6,26 +6,25 @@ import (
 	"time"
 )
 
-// Times says what a call has spent its time on, from its arrival to its end. The
-// parts add up to exactly that. While several things stood in its way, the time is put
-// down to the first of them in the order Hold, Queue, Tokens, Slot. A backoff goes on during a
-// hold, and so does a run; a grant that is given up counts as a run until then.
-// In JSON the parts are in nanoseconds, and zero parts are left out.
+// Times says what a call spent its time on, from its arrival to its end. The parts add up to
+// the total. If a call waits for several things at once, the time counts as the first of Hold,
+// Queue, Tokens and Slot. Backoff and Run go on during a hold. A grant that is given up counts
+// as Run until then. In JSON the parts are in nanoseconds, and zero parts are left out.
 type Times struct {
-	Queue   time.Duration `json:"queue,omitzero"`   // waited behind others
+	Queue   time.Duration `json:"queue,omitzero"`   // waited behind other calls
 	Tokens  time.Duration `json:"tokens,omitzero"`  // was next, and waited for its tokens
-	Slot    time.Duration `json:"slot,omitzero"`    // was next with its tokens there, and waited for a slot
-	Hold    time.Duration `json:"hold,omitzero"`    // waited while no call was granted: a server's wait, or a pause
-	Backoff time.Duration `json:"backoff,omitzero"` // waited to be retried
-	Run     time.Duration `json:"run,omitzero"`     // from its grants to the ends of its attempts
+	Slot    time.Duration `json:"slot,omitzero"`    // was next, had its tokens, and waited for a slot
+	Hold    time.Duration `json:"hold,omitzero"`    // waited while no call was granted, because of a server's wait or a pause
+	Backoff time.Duration `json:"backoff,omitzero"` // waited for its retry
+	Run     time.Duration `json:"run,omitzero"`     // ran, from each grant to the end of the attempt
 }
 
-// Total is the time from the call's arrival to its end.
+// Total returns the time from the call's arrival to its end.
 func (t Times) Total() time.Duration {
 	return t.Queue + t.Tokens + t.Slot + t.Hold + t.Backoff + t.Run
 }
 
-// Plus adds up the times of two calls, part by part.
+// Plus returns the sum of two Times, part by part.
 func (t Times) Plus(u Times) Times {
 	return Times{
 		Queue: t.Queue + u.Queue, Tokens: t.Tokens + u.Tokens, Slot: t.Slot + u.Slot,
@@ -33,8 +32,8 @@ func (t Times) Plus(u Times) Times {
 	}
 }
 
-// Over divides each part by n, rounding down: the mean of the times of n calls that
-// were added up. It panics if n is zero.
+// Over returns each part divided by n, rounded down. For the sum of n calls that is their
+// mean. It panics if n is zero.
 func (t Times) Over(n int) Times {
 	d := time.Duration(n)
 	return Times{
@@ -43,7 +42,7 @@ func (t Times) Over(n int) Times {
 	}
 }
 
-// String is the total and the parts that are not zero, such as
+// String returns the total and the parts that are not zero, such as
 //
 //	3.2s (queue 2s, tokens 1s, run 200ms)
 func (t Times) String() string {

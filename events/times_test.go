@@ -10,8 +10,8 @@ import (
 	"example.com/fairlead/events"
 )
 
-// TestTimesForgetNoPart goes through the fields, so that a part added later can't be
-// left out of the sums or of the text.
+// TestTimesForgetNoPart sets every field, so that a part added later can't be missing in the
+// sums or the text.
 func TestTimesForgetNoPart(t *testing.T) {
 	var all events.Times
 	v := reflect.ValueOf(&all).Elem()

@@ -1,4 +1,4 @@
-// Package safetext has the text of errors and names of users and servers, in a form that harms neither the program nor a terminal.
+// Package safetext makes text of users and servers safe for the program and for a terminal.
 package safetext
 
 import (
@@ -7,20 +7,20 @@ import (
 	"unicode"
 )
 
-// Error returns the text of an error; "" for nil. It also handles errors whose methods panic.
+// Error returns the text of an error, or "" for nil. It survives errors whose methods panic.
 func Error(err error) (text string) {
 	if err == nil {
 		return ""
 	}
 	defer func() {
-		if recover() != nil { // the value of the panic panicked, too
+		if recover() != nil { // the panic's value panicked, too
 			text = fmt.Sprintf("a %T, whose Error method panicked", err)
 		}
 	}()
 	return fmt.Sprint(err) // survives a panic, unlike err.Error()
 }
 
-// Line returns a text on one line. It replaces control characters, by which a server's text could drive a
+// Line returns a text on one line. It replaces control characters, because they could drive a
 // terminal.
 func Line(text string) string {
 	return strings.Map(func(r rune) rune {
@@ -31,5 +31,5 @@ func Line(text string) string {
 	}, oneLine.Replace(text))
 }
 
-// oneLine replaces the line ends of errors.Join and of a panic's value.
+// oneLine replaces line ends, which errors.Join and panics put into a text.
 var oneLine = strings.NewReplacer("\r\n", "; ", "\n", "; ", "\r", "; ")

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLine: no character that a terminal obeys is left but the tab. Errors that were joined are on one line.
+// TestLine checks that of the characters that a terminal obeys only the tab is left, and that joined errors are on one line.
 func TestLine(t *testing.T) {
 	for r := range rune(unicode.MaxRune + 1) {
 		obeyed := r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 || r == 0x61c || r == 0x200e || r == 0x200f ||
