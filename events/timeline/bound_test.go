@@ -13,7 +13,7 @@ import (
 	"example.com/fairlead/events/timeline"
 )
 
-// crowd is n calls that all come at once, are granted one a second and run for a second.
+// crowd adds the events of n calls that all come at once. One is granted each second and runs for a second.
 func crowd(n int, add func(events.Event)) {
 	for i := range n {
 		add(events.Event{At: at(0), Kind: events.Queued, Call: uint64(i + 1), Name: "one of many", Attempt: 1, Cost: 1})
@@ -37,8 +37,8 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestManyCalls: of 200,000 calls a part is drawn, from all over the run, and what is written
-// says so; counts and sums are of all, and little memory is taken.
+// TestManyCalls checks that of 200,000 calls some from all over the run are drawn, and that the
+// output says so. Counts and sums include all calls, and the timeline takes little memory.
 func TestManyCalls(t *testing.T) {
 	var tl timeline.Timeline
 	before := heap()
@@ -72,7 +72,7 @@ func TestManyCalls(t *testing.T) {
 	require.Less(t, counters, 2000)
 }
 
-// TestMaxCalls: those that are not over count as well, and what comes later may drop them.
+// TestMaxCalls checks that calls that have not ended count too, and that later ones may replace earlier ones.
 func TestMaxCalls(t *testing.T) {
 	tl := timeline.Timeline{MaxCalls: 5}
 	crowd(5, tl.Add)
@@ -85,8 +85,8 @@ func TestMaxCalls(t *testing.T) {
 	require.Len(t, readPage(t, &tl).titles, 4)
 }
 
-// TestManyHolds: neither holds and pauses without end, nor calls that wait through all of
-// them or are tried without end, take more than so much.
+// TestManyHolds checks that any number of holds, pauses and attempts takes bounded space, also
+// for a call that waits through all of them.
 func TestManyHolds(t *testing.T) {
 	var list []events.Event
 	list = append(list, events.Event{At: at(0), Kind: events.Queued, Call: 1, Attempt: 1})
@@ -116,13 +116,13 @@ func TestManyHolds(t *testing.T) {
 	require.Equal(t, map[int]int{1: 1000, 2: 1000}, spans)
 	require.Contains(t, tr.OtherData.Summary, "Of what happened to the scheduler, 6000 things are not drawn.")
 	calls := tr.calls(t)
-	require.Len(t, calls[0].parts, 3, "the holds as one, behind call 2, and next")
+	require.Len(t, calls[0].parts, 3, "all holds as one, the queue behind call 2, and being next")
 	require.Equal(t, 4000*time.Second, nanos(t, calls[0].parts[0].Dur), "a hold and a pause that overlap are not counted twice")
 	require.Equal(t, "the order of its parts is not known", calls[1].whole.Args.Note)
 	require.Less(t, strings.Count(readPage(t, tl).text, `class="break"`), 3*2001)
 }
 
-// TestManyAtOnce: it may be written while events come.
+// TestManyAtOnce writes a timeline while events are added.
 func TestManyAtOnce(t *testing.T) {
 	var tl timeline.Timeline
 	var wait sync.WaitGroup

@@ -10,22 +10,22 @@ import (
 	"example.com/fairlead/events/internal/safetext"
 )
 
-// call is what is kept of a call.
+// call is what the timeline keeps of a call.
 type call struct {
 	number   uint64
 	name     string
 	attempts int
 	cost     int64
 	from, to time.Duration
-	outcome  events.Kind // 0: it is not over
+	outcome  events.Kind // 0 until the call has ended
 	err      string
 	times    events.Times
 
-	state   state
-	since   time.Duration
-	left    int64 // tokens there were when it began to wait
-	guessed []span
-	lost    bool // there were events that guessed has nothing of
+	state     state
+	since     time.Duration // when it entered the state
+	available int64         // tokens in the budget when it began to wait
+	spans     []span
+	lost      bool // events of the call were lost, so spans is empty
 }
 
 type state uint8
@@ -35,106 +35,107 @@ const (
 	waiting
 	running
 	backingOff
-	over
+	ended
 )
 
 const (
-	mostSpans = 128 // of a call; one with more is drawn as if events of it had been lost
-	mostHolds = 8   // in a wait; more than that are drawn as one, at its beginning
+	maxSpans = 128 // of a call; beyond that it is drawn as if events had been lost
+	maxHolds = 8   // in a wait; if there are more, they are drawn as one, at its beginning
 )
 
-// follow takes the next event of the call.
-func (c *call) follow(ev events.Event, t *Timeline) {
-	if c.state == over {
-		return // no event comes after the last: this is another scheduler's
+// apply takes the next event of the call.
+func (c *call) apply(ev events.Event, t *Timeline) {
+	if c.state == ended {
+		return // no event comes after the last, so this one is another scheduler's
 	}
-	first := c.state == unknown && c.guessed == nil && !c.lost
+	first := c.state == unknown && c.spans == nil && !c.lost
 	if name := text(ev.Name); name != "" {
 		c.name = name
 	}
 	c.cost = ev.Cost
 	switch ev.Kind {
 	case events.Queued:
-		c.expect(c.state == backingOff || first)
-		c.close(ev, t)
-		c.state, c.left = waiting, ev.Available
+		c.checkState(c.state == backingOff || first)
+		c.endSpan(ev, t)
+		c.state, c.available = waiting, ev.Available
 	case events.Granted:
-		c.expect(c.state == waiting)
-		c.close(ev, t)
+		c.checkState(c.state == waiting)
+		c.endSpan(ev, t)
 		c.state, c.attempts = running, ev.Attempt
 	case events.Started:
-		c.expect(c.state == running)
+		c.checkState(c.state == running)
 		return
 	case events.Retrying:
-		c.expect(c.state == running)
-		c.close(ev, t)
+		c.checkState(c.state == running)
+		c.endSpan(ev, t)
 		c.state = backingOff
 	default:
-		c.close(ev, t)
-		c.end(ev, t.now)
+		c.endSpan(ev, t)
+		c.finish(ev, t.now)
 	}
 	c.since = t.now
 }
 
-// expect notes that events were lost if the call is not in the state it should be.
-func (c *call) expect(as bool) {
-	if !as {
-		c.lost, c.guessed = true, nil
+// checkState records that events were lost if the call is not in the expected state.
+func (c *call) checkState(expected bool) {
+	if !expected {
+		c.lost, c.spans = true, nil
 	}
 }
 
-// close ends the span that goes on.
-func (c *call) close(ev events.Event, t *Timeline) {
+// endSpan ends the current span.
+func (c *call) endSpan(ev events.Event, t *Timeline) {
 	if c.lost {
 		return
 	}
 	s := span{part: tokens, from: c.since, to: t.now, attempt: c.attempts}
 	switch c.state {
 	case waiting:
-		s.attempt++ // it is for the next
-		if t.leftAt(c) >= c.cost {
+		s.attempt++ // the next attempt waits
+		if t.availableFor(c) >= c.cost {
 			s.part = slot
 		}
-		c.guessed = append(c.guessed, t.wait(s)...)
+		c.spans = append(c.spans, t.guessWait(s)...)
 	case running:
 		s.part = run
 		if ev.Err != nil {
 			s.err = text(safetext.Error(ev.Err))
 		}
-		c.guessed = append(c.guessed, s)
+		c.spans = append(c.spans, s)
 	case backingOff:
 		s.part = backoff
-		c.guessed = append(c.guessed, s)
+		c.spans = append(c.spans, s)
 	}
-	c.expect(len(c.guessed) <= mostSpans)
+	c.checkState(len(c.spans) <= maxSpans)
 }
 
-// end makes of what was guessed what the times say.
-func (c *call) end(ev events.Event, now time.Duration) {
-	c.state, c.outcome, c.to, c.attempts = over, ev.Kind, now, ev.Attempt
+// finish makes the spans agree with the times of the call's last event.
+func (c *call) finish(ev events.Event, now time.Duration) {
+	c.state, c.outcome, c.to, c.attempts = ended, ev.Kind, now, ev.Attempt
 	if ev.Err != nil {
 		c.err = text(safetext.Error(ev.Err))
 	}
 	defer func() {
 		c.from = c.to
-		if len(c.guessed) > 0 {
-			c.from = c.guessed[0].from
+		if len(c.spans) > 0 {
+			c.from = c.spans[0].from
 		}
 	}()
 	if !plausible(ev.Times) || ev.Times == (events.Times{}) && !c.lost {
-		c.times = sum(c.guessed)
+		c.times = sum(c.spans)
 		return
 	}
 	c.times = ev.Times
-	spans, ok := fit(c.guessed, ev.Times)
+	spans, ok := fit(c.spans, ev.Times)
 	if !ok {
 		c.lost = true
 		spans = endToEnd(ev.Times, now)
 	}
-	c.guessed = spans
+	c.spans = spans
 }
 
 func sum(spans []span) events.Times {
+	// sum returns the total length of the spans of each part.
 	var d [parts]time.Duration
 	for _, s := range spans {
 		d[s.part] += s.length()
@@ -142,27 +143,27 @@ func sum(spans []span) events.Times {
 	return toTimes(d)
 }
 
-// leftAt is how many tokens there were when a call that waits was next, as far as is known.
-func (t *Timeline) leftAt(c *call) int64 {
-	if t.granted > c.since {
-		return t.left
+// availableFor returns the tokens that were there when a waiting call became the next one.
+func (t *Timeline) availableFor(c *call) int64 {
+	if t.lastGrant > c.since {
+		return t.available
 	}
-	return c.left
+	return c.available
 }
 
-// wait guesses what a wait that ends now has been for. Whoever was granted before the end of
-// it went ahead: until then it was in the queue, then it was next, and waited for what its
-// part says. Holds come before both.
-func (t *Timeline) wait(s span) (spans []span) {
+// guessWait guesses what a call was waiting for, up to now. Until the last grant to another
+// call it was queued behind that one. Since then it has been next, waiting for s.part. Holds and
+// pauses come before both.
+func (t *Timeline) guessWait(s span) (spans []span) {
 	held := union(append(t.holds.within(s.from, s.to), t.pauses.within(s.from, s.to)...))
-	if len(held) > mostHolds {
+	if len(held) > maxHolds {
 		one := span{from: s.from, to: s.from}
 		for _, h := range held {
 			one.to += h.length()
 		}
 		held = []span{one}
 	}
-	next := min(max(s.from, t.granted), s.to)
+	next := min(max(s.from, t.lastGrant), s.to)
 	at := s.from
 	add := func(p part, to time.Duration) {
 		if to > at {
@@ -182,43 +183,41 @@ func (t *Timeline) wait(s span) (spans []span) {
 	return spans
 }
 
-// draw is the call as it stands now.
-func (c *call) draw(t *Timeline) drawn {
-	d := drawn{call: *c, spans: slices.Clone(c.guessed)}
-	if c.state == over {
-		return d
+// draw returns the call as it stands now.
+func (c *call) draw(t *Timeline) call {
+	d := *c
+	d.spans = slices.Clone(c.spans)
+	if c.state != ended {
+		d.endSpan(events.Event{}, t)
+		d.to, d.times = t.now, sum(d.spans)
 	}
-	going := *c
-	going.guessed = d.spans
-	going.close(events.Event{}, t)
-	d.spans, d.to, d.times = going.guessed, t.now, sum(going.guessed)
 	return d
 }
 
-// title is the call's number and name.
-func (d drawn) title() string {
-	s := "call " + strconv.FormatUint(d.number, 10)
-	if d.name != "" {
-		s += " " + strconv.Quote(d.name)
+// title returns the call's number and name.
+func (c call) title() string {
+	s := "call " + strconv.FormatUint(c.number, 10)
+	if c.name != "" {
+		s += " " + strconv.Quote(c.name)
 	}
 	return s
 }
 
-// ending is how it ended, such as "succeeded".
-func (d drawn) ending() string {
-	if d.outcome == 0 {
+// ending returns how the call ended, such as "succeeded".
+func (c call) ending() string {
+	if c.outcome == 0 {
 		return "not over"
 	}
-	return d.outcome.String()
+	return c.outcome.String()
 }
 
-// String is all that there is to say, in one line.
-func (d drawn) String() string {
-	s := fmt.Sprintf("%s %s, %s, after %v", d.title(), d.ending(), count(uint64(max(0, d.attempts)), "attempt"), d.times)
-	if d.err != "" {
-		s += ": " + d.err
+// String returns all that is known of the call, in one line.
+func (c call) String() string {
+	s := fmt.Sprintf("%s %s, %s, after %v", c.title(), c.ending(), count(uint64(max(0, c.attempts)), "attempt"), c.times)
+	if c.err != "" {
+		s += ": " + c.err
 	}
-	if d.lost {
+	if c.lost {
 		s += " (" + unordered + ")"
 	}
 	return s

@@ -6,21 +6,21 @@ import (
 	"example.com/fairlead/events"
 )
 
-// curves are the tokens in the budget and the number of calls that wait for a grant. Only so
-// many points are kept; then every second of them goes, and those that come are as far apart.
+// curves are the tokens in the budget and the number of waiting calls, over time. If there are
+// too many points, every second one is dropped, and new ones are twice as far apart from then on.
 type curves struct {
 	points  []point
-	apart   time.Duration // what happens sooner after the last point only changes that
+	spacing time.Duration // a change sooner than this after the last point only updates that point
 	waiting map[uint64]struct{}
 	now     time.Duration
-	peak    int // the most that have waited until before now
+	peak    int // the most calls that waited at a time before now
 }
 
-// most is the most calls that have waited: longer than an instant, as one that is granted when
-// it comes does not.
-func (c *curves) most() int { return max(c.peak, len(c.waiting)) }
+// maxWaited returns the most calls that waited at once. A call that is granted in the instant in
+// which it is queued does not count.
+func (c *curves) maxWaited() int { return max(c.peak, len(c.waiting)) }
 
-// point is where the curves stand from an instant on.
+// point holds the values of the curves from an instant on.
 type point struct {
 	at      time.Duration
 	tokens  int64
@@ -28,17 +28,18 @@ type point struct {
 }
 
 const (
-	mostPoints  = 2000
-	mostWaiting = 1 << 18 // the numbers of as many calls are remembered; more than that are not counted
+	maxPoints  = 2000
+	maxWaiting = 1 << 18 // waiting calls whose numbers are remembered; further ones are not counted
 )
 
+// add updates the curves with an event.
 func (c *curves) add(at time.Duration, ev events.Event) {
 	if at > c.now {
-		c.now, c.peak = at, c.most()
+		c.now, c.peak = at, c.maxWaited()
 	}
 	if ev.Kind != events.Queued {
 		delete(c.waiting, ev.Call)
-	} else if len(c.waiting) < mostWaiting {
+	} else if len(c.waiting) < maxWaiting {
 		if c.waiting == nil {
 			c.waiting = map[uint64]struct{}{}
 		}
@@ -49,21 +50,22 @@ func (c *curves) add(at time.Duration, ev events.Event) {
 	if last >= 0 && p.tokens == c.points[last].tokens && p.waiting == c.points[last].waiting {
 		return
 	}
-	if last >= 0 && (at == c.points[last].at || at-c.points[last].at < c.apart) {
+	if last >= 0 && (at == c.points[last].at || at-c.points[last].at < c.spacing) {
 		p.at = c.points[last].at
 		c.points[last] = p
 	} else {
 		c.points = append(c.points, p)
 	}
-	if len(c.points) == mostPoints {
-		c.thin()
+	if len(c.points) == maxPoints {
+		c.thinOut()
 	}
 }
 
-func (c *curves) thin() {
-	for i := range mostPoints / 2 {
+// thinOut drops every second point.
+func (c *curves) thinOut() {
+	for i := range maxPoints / 2 {
 		c.points[i] = c.points[2*i]
 	}
-	c.points = c.points[:mostPoints/2]
-	c.apart = (c.points[len(c.points)-1].at - c.points[0].at) / (mostPoints / 2)
+	c.points = c.points[:maxPoints/2]
+	c.spacing = (c.points[len(c.points)-1].at - c.points[0].at) / (maxPoints / 2)
 }

@@ -15,16 +15,16 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// A timeline is fed from a subscription, and written when the scheduler is closed.
+// A timeline takes the events of a subscription and is written when the scheduler is closed.
 func Example() {
 	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{MaxRetries: 1, Initial: time.Millisecond}})
 	if err != nil {
 		panic(err)
 	}
 	var t timeline.Timeline
-	sub, over := s.Subscribe(), make(chan struct{})
+	sub, done := s.Subscribe(), make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(done)
 		for ev := range sub.C {
 			t.Add(ev)
 		}
@@ -34,7 +34,7 @@ func Example() {
 	_ = s.Do(ctx, func(context.Context) error { return nil }, scheduler.Name("fine"))
 	_ = s.Do(ctx, func(context.Context) error { return retry.Transient(errors.New("connection reset")) }, scheduler.Name("hopeless"))
 	s.Close()
-	<-over
+	<-done
 
 	var page bytes.Buffer // or a file
 	if err := t.WriteHTML(&page); err != nil {
@@ -44,7 +44,7 @@ func Example() {
 	// Output: 2 calls, 2 failed attempts
 }
 
-// twoCalls are the events of a call that runs for a second, and of one that waits for it.
+// twoCalls returns a timeline of a call that runs for a second and another that waits for it.
 func twoCalls() *timeline.Timeline {
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	var t timeline.Timeline
@@ -61,7 +61,7 @@ func twoCalls() *timeline.Timeline {
 	return &t
 }
 
-// The trace can be opened with Perfetto, or in Chrome at chrome://tracing.
+// A trace can be opened with Perfetto, or in Chrome at chrome://tracing.
 func ExampleTimeline_WriteTrace() {
 	var trace bytes.Buffer
 	if err := twoCalls().WriteTrace(&trace); err != nil {
@@ -90,7 +90,7 @@ func ExampleTimeline_WriteHTML() {
 	// Output: <nil>
 }
 
-// A picture for a document says what it shows to those who can't see it.
+// The picture has a text that describes it, for readers who can't see it.
 func ExampleTimeline_WriteSVG() {
 	var picture bytes.Buffer
 	if err := twoCalls().WriteSVG(&picture); err != nil {
@@ -102,7 +102,7 @@ func ExampleTimeline_WriteSVG() {
 	// Output: 2 calls in 1s: 1 succeeded, 1 failed; 2 attempts; up to 1 waited at once. On average a call took 1s (slot 500ms, run 500ms).
 }
 
-// Of a long run only so many calls are drawn one by one.
+// Only some calls of a long run are drawn one by one.
 func ExampleTimeline() {
 	t := timeline.Timeline{MaxCalls: 100}
 	for i := range 1000 {

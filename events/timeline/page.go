@@ -22,16 +22,16 @@ var style string
 //go:embed page.js
 var script string
 
-// WriteHTML writes one page with the timeline as a picture. It needs no network: a policy in
-// it forbids that. It follows a reader's preference for light or dark, and can be used
-// with a keyboard and without a script: that only adds zoom and moving from call to call.
+// WriteHTML writes the timeline as a single page. The page needs no network, and its content
+// security policy forbids any. It follows the reader's light or dark theme and works with a
+// keyboard. Without scripts, only zooming and moving from call to call are missing.
 func (t *Timeline) WriteHTML(w io.Writer) error {
 	p := t.draw()
 	h := page{bufio.NewWriter(w), p}
 	h.head()
 	h.legend()
 	h.put(`<div class="picture">` + "\n")
-	h.scale()
+	h.leftColumn()
 	h.put(`<div id="view" role="region" aria-label="timeline" tabindex="0"><div id="wide">` + "\n")
 	h.curves()
 	h.axis()
@@ -43,33 +43,32 @@ func (t *Timeline) WriteHTML(w io.Writer) error {
 }
 
 const (
-	across      = 10000 // of all pictures, in their own units; a page stretches them
-	thin        = 0.01  // wide enough for a span of no length to have an edge
+	pageWidth   = 10000 // of the pictures, in their own units; the page stretches them
+	minWidth    = 0.01  // of a span, so that one of no length has a visible edge
 	rowHeight   = 16
 	panelHeight = 64
 	ticks       = 8
 )
 
 type page struct {
-	b *bufio.Writer // has the first error, and tells of it when it is flushed
+	b *bufio.Writer // keeps the first error, and Flush returns it
 	picture
 }
 
-// put writes markup as it is, and putf as a format says. For what comes from outside there
-// is say.
+// put writes markup as it is, putf formats markup, and putText escapes text from outside.
 func (h page) put(markup string) { _, _ = h.b.WriteString(markup) }
 
 func (h page) putf(format string, a ...any) { fmt.Fprintf(h.b, format, a...) }
 
-func (h page) say(s string) { h.put(html.EscapeString(s)) }
+func (h page) putText(s string) { h.put(html.EscapeString(s)) }
 
 func (h page) head() {
 	h.put(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"/>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"/>
 <meta name="viewport" content="width=device-width"/>
-<title>Timeline of ` + count(h.over(), "call") + "</title>\n<style>\n" + colours + style + "</style></head>\n<body><main>\n<h1>Timeline</h1>\n<p>")
-	h.say(h.summary())
+<title>Timeline of ` + count(h.ended(), "call") + "</title>\n<style>\n" + colours + style + "</style></head>\n<body><main>\n<h1>Timeline</h1>\n<p>")
+	h.putText(h.summary())
 	h.put("</p>\n" + `<p class="note">It begins at ` + h.start.UTC().Format("2006-01-02 15:04:05.000") + " UTC.</p>\n")
 }
 
@@ -87,8 +86,8 @@ func (h page) legend() {
 		`<span class="note">Keys: + − 0 zoom, f next failure; in the calls: ↑ ↓ Page Home End from call to call, ← → along.</span></p>` + "\n")
 }
 
-// scale is what stands at the left, and stays there when the picture is moved.
-func (h page) scale() {
+// leftColumn writes the labels at the left, which stay in place when the picture is scrolled.
+func (h page) leftColumn() {
 	low, high := h.level()
 	h.putf(`<div class="scale"><div class="of">tokens<br/>%d to %d</div><div class="of">calls waiting<br/>up to %d</div><div class="axis"></div>`+
 		`<div class="names" aria-hidden="true">`+"\n", low, high, h.peak)
@@ -98,16 +97,16 @@ func (h page) scale() {
 		} else {
 			h.put(`<div>`)
 		}
-		h.say(strconv.FormatUint(c.number, 10) + " " + c.name)
+		h.putText(strconv.FormatUint(c.number, 10) + " " + c.name)
 		h.put("</div>\n")
 	}
 	h.put("</div></div>\n")
 }
 
-// bad reports whether a call ended otherwise than it should.
-func (d drawn) bad() bool { return d.outcome != 0 && d.outcome != events.Succeeded }
+// bad reports whether the call ended in another way than by success.
+func (c call) bad() bool { return c.outcome != 0 && c.outcome != events.Succeeded }
 
-// level is how few and how many tokens there were: from 0, or from below it.
+// level returns the lowest and highest number of tokens. The lowest is at most 0.
 func (p picture) level() (low, high int64) {
 	for _, q := range p.points {
 		low, high = min(low, q.tokens), max(high, q.tokens)
@@ -115,8 +114,9 @@ func (p picture) level() (low, high int64) {
 	return low, high
 }
 
+// x returns the horizontal position of an instant.
 func (h page) x(at time.Duration) float64 {
-	return across * float64(at) / float64(max(h.length, 1))
+	return pageWidth * float64(at) / float64(max(h.length, 1))
 }
 
 func (h page) curves() {
@@ -137,14 +137,14 @@ func (h page) panel(name string, low, high float64, of func(point) float64) {
 		}
 	}
 	if len(h.points) > 0 {
-		h.putf(`H%d"/>`, across)
+		h.putf(`H%d"/>`, pageWidth)
 	}
 	h.put("</svg></div>\n")
 }
 
-// svg begins a picture that is stretched across the page, with what lies behind all of them.
+// svg begins a picture that is stretched across the page, with holds, pauses and grid lines.
 func (h page) svg(height int, attributes string) {
-	h.putf(`<svg viewBox="0 0 %d %d" preserveAspectRatio="none" height="%d" %s>`+"\n", across, height, height, attributes)
+	h.putf(`<svg viewBox="0 0 %d %d" preserveAspectRatio="none" height="%d" %s>`+"\n", pageWidth, height, height, attributes)
 	for _, s := range append(h.holds[:len(h.holds):len(h.holds)], h.pauses...) {
 		h.putf(`<rect class="break" x="%.1f" y="0" width="%.1f" height="%d"/>`, h.x(s.from), h.x(s.length()), height)
 	}
@@ -159,15 +159,15 @@ func (h page) axis() {
 	h.put(`<div class="axis" aria-hidden="true">`)
 	step := roundStep(h.length / ticks)
 	for at := time.Duration(0); at <= h.length-step/2; at += step {
-		h.putf(`<span style="left:%.3f%%">%s</span>`, h.x(at)*100/across, label(at))
+		h.putf(`<span style="left:%.3f%%">%s</span>`, h.x(at)*100/pageWidth, label(at))
 	}
 	h.put("</div>\n")
 }
 
-// steps are what the labels of a time axis may be apart.
+// steps are possible distances between labels on the time axis, in seconds.
 var steps = []time.Duration{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 6 * 3600, 12 * 3600, 24 * 3600}
 
-// roundStep is a step for a time axis that is not below d.
+// roundStep returns the smallest round step of the time axis that is at least d.
 func roundStep(d time.Duration) time.Duration {
 	for unit := time.Nanosecond; unit < time.Second; unit *= 10 {
 		for _, n := range steps[:3] {
@@ -188,7 +188,7 @@ func roundStep(d time.Duration) time.Duration {
 	return step
 }
 
-// label is an instant without parts that are zero, such as 5m or 1h30m.
+// label formats an instant without parts that are zero, such as 5m or 1h30m.
 func label(at time.Duration) string {
 	s := at.String()
 	for _, zero := range []string{"m0s", "h0m"} {
@@ -207,7 +207,7 @@ func (h page) rows() {
 	h.put("</svg>\n")
 }
 
-func (h page) row(i int, c drawn) {
+func (h page) row(i int, c call) {
 	class, reached := "call", "-1"
 	if c.bad() {
 		class = "call bad"
@@ -217,14 +217,14 @@ func (h page) row(i int, c drawn) {
 	}
 	y := i * rowHeight
 	h.putf(`<g class="%s" role="listitem" tabindex="%s"><title>`, class, reached)
-	h.say(c.String())
-	h.putf(`</title><rect class="row" x="0" y="%d" width="%d" height="%d"/>`, y, across, rowHeight)
+	h.putText(c.String())
+	h.putf(`</title><rect class="row" x="0" y="%d" width="%d" height="%d"/>`, y, pageWidth, rowHeight)
 	for _, s := range c.spans {
 		class := "span " + partNames[s.part]
 		if s.err != "" {
 			class += " bad"
 		}
-		h.putf(`<rect class="%s" x="%.2f" y="%d" width="%.2f" height="%d"/>`, class, h.x(s.from), y+3, max(h.x(s.length()), thin), rowHeight-6)
+		h.putf(`<rect class="%s" x="%.2f" y="%d" width="%.2f" height="%d"/>`, class, h.x(s.from), y+3, max(h.x(s.length()), minWidth), rowHeight-6)
 	}
 	h.put("</g>\n")
 }

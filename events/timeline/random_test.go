@@ -21,8 +21,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// realRun is the events of a scheduler's life in virtual time: calls of several costs and
-// priorities that fail, hold, are cancelled and come too late, with pauses in between.
+// realRun returns the events of a scheduler in virtual time. Its calls have several costs and
+// priorities, fail, cause holds, and are canceled; and there is a pause.
 func realRun(t *testing.T, seed uint64) (list []events.Event) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	synctest.Test(t, func(t *testing.T) {
@@ -71,10 +71,10 @@ func realRun(t *testing.T, seed uint64) (list []events.Event) {
 	return list
 }
 
-// TestPartsAreTheTimes: of every call of a real run the spans of each kind are together as
-// long as its times say, at the times when it waited, ran and backed off.
+// TestPartsAreTheTimes checks that the spans of each call of a real run add up to its times, part
+// by part.
 func TestPartsAreTheTimes(t *testing.T) {
-	kinds, guessed := events.Kinds(0), 0
+	kinds, spans := events.Kinds(0), 0
 	for seed := range uint64(20) {
 		list := realRun(t, seed)
 		calls := map[uint64]drawnCall{}
@@ -90,15 +90,15 @@ func TestPartsAreTheTimes(t *testing.T) {
 			require.Equal(t, ev.Times, c.times(t), "seed %d: %v", seed, ev)
 			require.Empty(t, c.whole.Args.Note, "seed %d: %v", seed, ev)
 			require.Equal(t, ev.Kind.String(), c.whole.Args.Outcome)
-			guessed += len(c.parts)
+			spans += len(c.parts)
 		}
 	}
-	require.Equal(t, events.All&^events.Of(events.Refused, events.Dropped, events.Closed, events.RateChanged), kinds, "the runs are not what they are meant to be")
-	require.Greater(t, guessed, 5000)
+	require.Equal(t, events.All&^events.Of(events.Refused, events.Dropped, events.Closed, events.RateChanged), kinds, "the runs have all these kinds of events")
+	require.Greater(t, spans, 5000)
 }
 
-// TestWhateverIsLost: with any events of a real run lost, every call whose last event is there
-// has its times.
+// TestWhateverIsLost drops any events of a real run. Every call whose last event is there has its
+// times.
 func TestWhateverIsLost(t *testing.T) {
 	list := realRun(t, 1)
 	rapid.Check(t, func(t *rapid.T) {
@@ -127,7 +127,7 @@ func TestWhateverIsLost(t *testing.T) {
 	})
 }
 
-// anyEvent is an event that nobody has made sure of.
+// anyEvent returns a generator of events that need not make sense.
 func anyEvent() *rapid.Generator[events.Event] {
 	duration := rapid.OneOf(
 		rapid.Map(rapid.Int64Range(0, 5), func(n int64) time.Duration { return time.Duration(n) * time.Second }),
@@ -154,8 +154,8 @@ func anyEvent() *rapid.Generator[events.Event] {
 	})
 }
 
-// TestWhateverComes: whatever events come, in whatever order, what is written can be read, says
-// the same each time, and has no more calls than it may.
+// TestWhateverComes adds any events in any order. The output can be read, is the same each time,
+// and has at most MaxCalls calls.
 func TestWhateverComes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tl := timeline.Timeline{MaxCalls: rapid.IntRange(-1, 5).Draw(t, "most")}
@@ -174,7 +174,7 @@ func TestWhateverComes(t *testing.T) {
 	})
 }
 
-// panicking is an error of a user that can't be printed.
+// panicking is an error whose method panics if it has no text.
 type panicking struct{ text *string }
 
 func (p panicking) Error() string { return *p.text }

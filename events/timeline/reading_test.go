@@ -16,7 +16,7 @@ import (
 	"example.com/fairlead/events/timeline"
 )
 
-// trace is a trace file as a reader of the format sees it.
+// trace is the content of a trace file.
 type trace struct {
 	OtherData   struct{ Start, Summary string }
 	TraceEvents []traceEvent
@@ -34,7 +34,7 @@ type traceEvent struct {
 	}
 }
 
-// nanos is a number of microseconds in nanoseconds, without rounding.
+// nanos converts a number of microseconds to nanoseconds, without rounding.
 func nanos(t require.TestingT, n json.Number) time.Duration {
 	require.Regexp(t, `^\d+\.\d{3}$`, n)
 	d, err := time.ParseDuration(string(n) + "us")
@@ -59,20 +59,20 @@ func readTrace(t require.TestingT, tl *timeline.Timeline) (tr trace) {
 	return tr
 }
 
-// drawnCall is a call in a trace: the span of all of it, and those within.
+// drawnCall holds a call's spans in a trace, the one of the whole call and those of its parts.
 type drawnCall struct {
 	whole traceEvent
 	parts []traceEvent
 }
 
-// calls checks that the spans of each call follow each other from the beginning to the end of
-// its own, as spans of one thread must, unless it is known that it has none.
+// calls returns the calls of a trace. It checks that the parts of each call cover its whole span
+// without a gap, unless the call has no parts.
 func (tr trace) calls(t require.TestingT) (all []drawnCall) {
 	var end time.Duration
 	left := time.Duration(0)
 	over := func() {
 		if n := len(all); n > 0 && len(all[n-1].parts) > 0 {
-			require.Zero(t, left, "the parts of %s are not as long as it is", all[n-1].whole.Name)
+			require.Zero(t, left, "the parts of %s don't add up to its length", all[n-1].whole.Name)
 		}
 	}
 	for _, ev := range tr.TraceEvents {
@@ -97,7 +97,7 @@ func (tr trace) calls(t require.TestingT) (all []drawnCall) {
 	return all
 }
 
-// times adds up the spans of a call.
+// times adds up the parts of a call.
 func (c drawnCall) times(t require.TestingT) (sum events.Times) {
 	for _, ev := range c.parts {
 		field := map[string]*time.Duration{
@@ -109,19 +109,18 @@ func (c drawnCall) times(t require.TestingT) (sum events.Times) {
 	return sum
 }
 
-// htmlPage is what matters of a page.
+// htmlPage is what the tests check of a page.
 type htmlPage struct {
 	text        string
-	classes     map[string]int // how many elements have it
-	titles      []string       // of calls
-	names       []string       // beside them
-	rows, focus int            // calls, and those of them that the tab key reaches
+	classes     map[string]int // the number of elements of each class
+	titles      []string       // of the calls
+	names       []string       // of the calls, beside them
+	rows, focus int            // the number of calls, and of those that the tab key reaches
 }
 
 var outside = regexp.MustCompile(`(?i)https?:|//|url\(|@import|\ssrc=|\shref=`)
 
-// readPage checks that a page is well-formed, that it is one file and that it has no picture
-// or script of another place.
+// readPage reads a page. It checks that the page is well-formed and refers to no other file.
 func readPage(t require.TestingT, tl *timeline.Timeline) htmlPage {
 	var b bytes.Buffer
 	require.NoError(t, tl.WriteHTML(&b))

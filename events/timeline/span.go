@@ -8,10 +8,10 @@ import (
 	"example.com/fairlead/events"
 )
 
-// longest bounds instants and times, so that sums of a few can't overflow: 36 years.
-const longest = time.Duration(1 << 60)
+// maxTime bounds instants and times, so that sums of a few of them can't overflow. It is 36 years.
+const maxTime = time.Duration(1 << 60)
 
-// part is what a call spends its time on: a field of [events.Times], in their order.
+// part is one of the things that a call spends its time on, a field of [events.Times] in their order.
 type part uint8
 
 const (
@@ -34,9 +34,9 @@ func toTimes(d [parts]time.Duration) events.Times {
 	return events.Times{Queue: d[queue], Tokens: d[tokens], Slot: d[slot], Hold: d[hold], Backoff: d[backoff], Run: d[run]}
 }
 
-// plausible reports whether times can be those of a call: they come from outside.
+// plausible reports whether a call can have such times. They come from outside.
 func plausible(t events.Times) bool {
-	left := longest
+	left := maxTime
 	for _, d := range byPart(t) {
 		if d < 0 || d > left {
 			return false
@@ -46,17 +46,17 @@ func plausible(t events.Times) bool {
 	return true
 }
 
-// span is a time that was spent on one thing.
+// span is a stretch of time that a call spent on one thing.
 type span struct {
 	part     part
-	attempt  int // the one it is of, or after which it comes
+	attempt  int // the number of the attempt; for a backoff, of the attempt before it
 	from, to time.Duration
 	err      string // run: what the attempt failed with
 }
 
 func (s span) length() time.Duration { return s.to - s.from }
 
-// shift counts from another instant.
+// shift moves the spans so that they count from another instant.
 func shift(spans []span, first time.Duration) []span {
 	for i := range spans {
 		spans[i].from -= first
@@ -65,21 +65,21 @@ func shift(spans []span, first time.Duration) []span {
 	return spans
 }
 
-// breaks are times in which nobody was granted, in order and apart from each other.
+// breaks are times without grants, which are holds or pauses, in order and without overlap.
 type breaks []span
 
-const mostBreaks = 1000
+const maxBreaks = 1000
 
-// add appends one that begins after the last has begun, and returns how many were left out.
+// add appends a break that begins after the last one began. It returns how many it dropped.
 func (b *breaks) add(s span) (leftOut int) {
-	if *b = b.with(s); len(*b) > mostBreaks {
-		*b = (*b)[:mostBreaks]
+	if *b = b.with(s); len(*b) > maxBreaks {
+		*b = (*b)[:maxBreaks]
 		return 1
 	}
 	return 0
 }
 
-// with has one more, that is joined to the last if they touch.
+// with returns the breaks with one more, which is joined to the last if they touch.
 func (b breaks) with(s span) breaks {
 	if n := len(b); n > 0 && b[n-1].to >= s.from {
 		b[n-1].to = max(b[n-1].to, s.to)
@@ -88,21 +88,21 @@ func (b breaks) with(s span) breaks {
 	return append(b, s)
 }
 
-// cut ends the last one, if it still goes on.
+// cut ends the last break, if it still goes on.
 func (b breaks) cut(at time.Duration) {
 	if n := len(b); n > 0 && b[n-1].to > at {
 		b[n-1].to = at
 	}
 }
 
-// until are those up to now.
+// until returns the breaks up to now.
 func (b breaks) until(now time.Duration) []span {
 	all := slices.Clone(b)
 	all.cut(now)
 	return all
 }
 
-// within are those in a time, cut to it.
+// within returns the parts of breaks that lie between two instants.
 func (b breaks) within(from, to time.Duration) (in []span) {
 	for i := len(b) - 1; i >= 0 && b[i].to > from; i-- {
 		if s := (span{from: max(from, b[i].from), to: min(to, b[i].to)}); s.length() > 0 {
@@ -112,7 +112,7 @@ func (b breaks) within(from, to time.Duration) (in []span) {
 	return in
 }
 
-// union puts spans into order, and joins those that overlap.
+// union sorts spans and joins those that overlap.
 func union(spans []span) (all breaks) {
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	for _, s := range spans {
@@ -121,19 +121,19 @@ func union(spans []span) (all breaks) {
 	return all
 }
 
-// fit gives the spans of a call the parts that its times say. The events tell when it waited,
-// ran and backed off; on what it waited only the sums are known, and at is a good guess. So
-// each wait takes of what was guessed as much as there is, and the rest of the others. It
-// reports false if the times are not those of the spans.
-func fit(guessed []span, times events.Times) (spans []span, ok bool) {
-	left := byPart(times)
-	for _, s := range guessed {
+// fit corrects spans spans so that their parts add up to the times. Events tell exactly when a
+// call waited, ran and backed off, but not what each wait was for; of that only the sums are known.
+// So each wait takes its spans part as long as the sum lasts, and then other parts. fit reports
+// false if the times can't be those of the spans.
+func fit(guess []span, times events.Times) (spans []span, ok bool) {
+	rest := byPart(times)
+	for _, s := range guess {
 		for _, p := range preference(s.part) {
-			d := min(s.length(), left[p])
-			if d == 0 && p != run { // a run of no length may have an error to tell
+			d := min(s.length(), rest[p])
+			if d == 0 && p != run { // a run of no length may have an error to show
 				continue
 			}
-			left[p] -= d
+			rest[p] -= d
 			piece := s
 			piece.part, piece.to = p, s.from+d
 			s.from += d
@@ -143,10 +143,10 @@ func fit(guessed []span, times events.Times) (spans []span, ok bool) {
 			return nil, false
 		}
 	}
-	return spans, left == [parts]time.Duration{}
+	return spans, rest == [parts]time.Duration{}
 }
 
-// preference is what a span may be, if it was guessed to be p: the first that fits.
+// preference returns what a span that was spans to be p may be, the most likely first.
 func preference(p part) []part {
 	switch p {
 	case queue:
@@ -161,7 +161,7 @@ func preference(p part) []part {
 	return []part{p}
 }
 
-// endToEnd are the parts of a call that ended at an instant, in the order of the fields.
+// endToEnd returns the parts of a call that ended at an instant, in the order of the fields.
 func endToEnd(times events.Times, to time.Duration) (spans []span) {
 	at := to - times.Total()
 	for p, d := range byPart(times) {
@@ -173,7 +173,7 @@ func endToEnd(times events.Times, to time.Duration) (spans []span) {
 	return spans
 }
 
-// appendSpan joins a span to the last one if it only goes on with it.
+// appendSpan appends a span, or joins it to the last one if it merely continues that.
 func appendSpan(spans []span, s span) []span {
 	if n := len(spans); n > 0 && spans[n-1].part == s.part && spans[n-1].attempt == s.attempt && s.part != run {
 		spans[n-1].to = s.to

@@ -8,20 +8,20 @@ import (
 	"example.com/fairlead/events"
 )
 
-// summary is what happened, of all calls, in a sentence or two.
+// summary says in a sentence or two what happened to all calls.
 func (p picture) summary() string {
-	s := p.ends()
+	s := p.outcomes()
 	if p.sums.timed > 0 {
 		s += fmt.Sprintf(" On average a call took %v.", p.sums.mean())
 	}
 	return strings.Join(append([]string{s}, p.notes()...), " ")
 }
 
-// ends says how the calls have ended.
-func (p picture) ends() string {
+// outcomes says how the calls ended.
+func (p picture) outcomes() string {
 	var b strings.Builder
-	over := p.over()
-	fmt.Fprintf(&b, "%s in %v", count(over, "call"), readable(p.length))
+	ended := p.ended()
+	fmt.Fprintf(&b, "%s in %v", count(ended, "call"), readable(p.length))
 	between := ": "
 	for kind := events.Succeeded; kind < events.Refused; kind++ {
 		if n := p.sums.ended[kind]; n > 0 {
@@ -37,7 +37,7 @@ func (p picture) ends() string {
 	return b.String()
 }
 
-// mean is what a call has spent its time on, on average.
+// mean returns what a call spent its time on, on average.
 func (s sums) mean() events.Times {
 	var d [parts]time.Duration
 	for p, all := range s.times {
@@ -46,22 +46,22 @@ func (s sums) mean() events.Times {
 	return toTimes(d)
 }
 
-// over is how many calls have ended that were taken in.
-func (p picture) over() (n int) {
+// ended returns the number of calls that have ended, without refused ones.
+func (p picture) ended() (n int) {
 	for kind := events.Succeeded; kind < events.Refused; kind++ {
 		n += p.sums.ended[kind]
 	}
 	return n
 }
 
-// notes say what is not in the picture.
+// notes says what is missing in the picture.
 func (p picture) notes() (all []string) {
 	if p.every > 1 {
 		all = append(all, fmt.Sprintf("One call in %d is drawn, %d of the %d that are over; sums and curves are of all.",
-			p.every, p.sums.drawn, p.over()))
+			p.every, p.sums.drawn, p.ended()))
 	}
 	if p.sums.missed > 0 {
-		all = append(all, count(p.sums.missed, "event")+" came too fast to be read: what they told is missing.")
+		all = append(all, count(p.sums.missed, "event")+" lost because the reader was too slow.")
 	}
 	if n := p.sums.breaks + p.sums.marks; n > 0 {
 		all = append(all, fmt.Sprintf("Of what happened to the scheduler, %s not drawn.", wereNot(n)))
@@ -76,7 +76,7 @@ func wereNot(n int) string {
 	return fmt.Sprintf("%d things are", n)
 }
 
-// readable rounds a duration to what a person reads.
+// readable rounds a duration to milliseconds, or to microseconds if it is below a second.
 func readable(d time.Duration) time.Duration {
 	if d >= time.Second {
 		return d.Round(time.Millisecond)

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// WriteSVG writes the timeline as one picture, for a document or a README: the calls below
-// one another, and above them the tokens and the calls that wait. It needs no network and
-// follows a reader's preference for light or dark. A call takes 14 pixels: with hundreds of them,
-// WriteHTML is easier to read.
+// WriteSVG writes the timeline as one picture for a document. The calls stand below one another,
+// with the tokens and the number of waiting calls above them. The picture needs no network and
+// follows the reader's light or dark theme. Each call takes 14 pixels, so for hundreds of calls
+// use WriteHTML.
 func (t *Timeline) WriteSVG(w io.Writer) error {
 	d := drawing{bufio.NewWriter(w), t.draw()}
 	d.head()
@@ -27,7 +27,7 @@ func (t *Timeline) WriteSVG(w io.Writer) error {
 	return d.b.Flush()
 }
 
-// The places of things in the picture, in pixels.
+// Positions and sizes in the picture, in pixels.
 const (
 	sheetWidth = 900
 	sheetLeft  = 140
@@ -41,7 +41,7 @@ const (
 )
 
 type drawing struct {
-	b *bufio.Writer // has the first error, and tells of it when it is flushed
+	b *bufio.Writer // keeps the first error, and Flush returns it
 	picture
 }
 
@@ -57,7 +57,7 @@ func (d drawing) x(at time.Duration) float64 {
 
 func (d drawing) bottom() int { return rowsTop + len(d.calls)*callHeight }
 
-// head begins the picture, with what lies behind everything.
+// head begins the picture and draws the background, holds, pauses and the grid.
 func (d drawing) head() {
 	height := d.bottom() + 36
 	d.putf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="%s">`+"\n",
@@ -65,7 +65,7 @@ func (d drawing) head() {
 	d.putf("<style>\n%stext{fill:var(--text);font:11px system-ui,sans-serif}.title{font-size:14px;font-weight:600}.note{fill:var(--note)}.wrong{fill:var(--bad)}\n</style>\n", colours)
 	d.putf(`<rect width="%d" height="%d" style="fill:var(--back)"/>`+"\n", sheetWidth, height)
 	d.text(16, 24, "title", "start", "Timeline")
-	d.text(sheetLeft, 24, "note", "start", d.ends())
+	d.text(sheetLeft, 24, "note", "start", d.outcomes())
 	for _, s := range append(d.holds[:len(d.holds):len(d.holds)], d.pauses...) {
 		d.putf(`<rect class="break" x="%.1f" y="%d" width="%.1f" height="%d"/>`+"\n", d.x(s.from), sheetTop, d.x(s.to)-d.x(s.from), d.bottom()-sheetTop)
 	}
@@ -92,7 +92,7 @@ func (d drawing) panel(top int, name string, low, high float64, of func(point) f
 	}
 }
 
-func (d drawing) row(y int, c drawn) {
+func (d drawing) row(y int, c call) {
 	class, name := "note", strconv.FormatUint(c.number, 10)+" "+c.name
 	if c.bad() {
 		class, name = "wrong", "✗ "+name
@@ -107,7 +107,7 @@ func (d drawing) row(y int, c drawn) {
 		if s.err != "" {
 			class += " bad"
 		}
-		d.putf(`<rect class="%s" x="%.1f" y="%d" width="%.1f" height="%d"/>`+"\n", class, d.x(s.from), y+3, max(d.x(s.to)-d.x(s.from), thin), callHeight-6)
+		d.putf(`<rect class="%s" x="%.1f" y="%d" width="%.1f" height="%d"/>`+"\n", class, d.x(s.from), y+3, max(d.x(s.to)-d.x(s.from), minWidth), callHeight-6)
 	}
 	d.putf("</g>\n")
 }
@@ -123,5 +123,5 @@ func (d drawing) legend() {
 		key(name, name)
 	}
 	key("run bad", "run that failed")
-	key("break", "nobody is granted")
+	key("break", "no grants")
 }

@@ -21,8 +21,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// story is a run in virtual time: two dozen calls, more than the budget has tokens for; one is
-// told to come back later, which holds up everybody, and two fail, one of them for good.
+// story returns a run of two dozen calls in virtual time, more than the budget has tokens for. One
+// is told by the server to come back later, which holds all calls. Two fail, one of them for good.
 func story(t *testing.T) (tl *timeline.Timeline) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := scheduler.New(scheduler.Config{
@@ -60,7 +60,7 @@ func story(t *testing.T) (tl *timeline.Timeline) {
 	return tl
 }
 
-// TestPicture: the picture in the README is that of the story.
+// TestPicture checks the picture in the README, which shows the story.
 func TestPicture(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, story(t).WriteSVG(&b))
@@ -73,8 +73,8 @@ func TestPicture(t *testing.T) {
 	require.Equal(t, string(want), b.String(), "if that is right: go test ./events/timeline -run Picture -rewrite")
 }
 
-// TestPictureOfAnything: whatever happened, the picture is well-formed, refers to nothing
-// outside, has each call that the page has, and nothing of it is drawn beside the sheet.
+// TestPictureOfAnything checks that any picture is well-formed, refers to nothing outside, has the
+// calls that the page has, and draws nothing beyond its edges.
 func TestPictureOfAnything(t *testing.T) {
 	for name, tl := range map[string]*timeline.Timeline{"nothing": {}, "by hand": timelineOf(handMade()...), "story": story(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestPictureOfAnything(t *testing.T) {
 	}
 }
 
-// TestPictureNotWritten: a writer that fails is told of.
+// TestPictureNotWritten checks that the writer's error is returned.
 func TestPictureNotWritten(t *testing.T) {
 	full := errors.New("disk full")
 	require.ErrorIs(t, timelineOf(handMade()...).WriteSVG(writerFunc(func([]byte) (int, error) { return 0, full })), full)

@@ -6,17 +6,17 @@ import (
 	"unicode"
 )
 
-// longestText is how much of a name or an error is kept, in characters.
-const longestText = 120
+// maxText is how much of a name or an error is kept, in characters.
+const maxText = 120
 
-// text is a user's string, on one line, of characters that have a picture, and not too long.
-// So no name can turn a page's direction, or break what reads it.
+// text returns a user's string on one line, shortened and without unprintable characters, which
+// could change the direction of a page's text or break a reader of the trace.
 func text(s string) string {
-	s = strings.Join(strings.Fields(s[:min(len(s), 8*longestText)]), " ")
+	s = strings.Join(strings.Fields(s[:min(len(s), 8*maxText)]), " ")
 	var b strings.Builder
 	n := 0
 	for _, r := range s {
-		if n++; n > longestText {
+		if n++; n > maxText {
 			b.WriteString("…")
 			break
 		}

@@ -1,5 +1,5 @@
-// Package timeline draws what happened to calls, from their events: as a trace for
-// Perfetto and chrome://tracing, and as a page that needs nothing but a browser.
+// Package timeline draws what happened to calls, from their events. It writes a trace for
+// Perfetto and chrome://tracing, a page for any browser, or an SVG picture.
 //
 //	var t timeline.Timeline
 //	for ev := range s.Subscribe().C { // all kinds, until the scheduler is closed
@@ -7,27 +7,27 @@
 //	}
 //	err := t.WriteHTML(file)
 //
-// Of every call it shows on what it has spent its time: the parts of [events.Times],
-// which add up to exactly its time from arrival to end. Above the calls are the tokens
-// in the budget, the calls that wait for a grant, and the times when nobody was granted.
+// It shows what each call spent its time on. These are the parts of [events.Times], which add up
+// to the time from the call's arrival to its end. Above the calls it shows the tokens in the
+// budget, the number of waiting calls, and the times when no call was granted.
 //
 // # What it keeps
 //
-// However long the run is, no more than [Timeline.MaxCalls] calls are kept one by one.
-// When there are more, only every second is kept, then every fourth and so on: of 200,000
-// calls, with the default of 1000, every 256th, which are 782 from all over the run. The
-// curves become coarser in the same way. Counts and sums are always of all calls, and what
-// is written says what was left out. Besides that it remembers the numbers of the calls
-// that wait at the moment, of up to 262,144. A run of 200,000 calls that all wait at once takes
-// about 5 MB. Of each call there are at most 128 spans, and of each name and error 120 characters.
+// However long the run is, at most [Timeline.MaxCalls] calls are kept one by one. When there are
+// more, only every second call is kept, then every fourth and so on. Of 200,000 calls, the
+// default of 1000 keeps every 256th, which are 782 from all over the run. The curves become
+// coarser in the same way. Counts and sums include all calls, and the output says what was left
+// out. Up to 262,144 calls that wait at the same time are counted. A run of 200,000 calls that
+// all wait at once takes about 5 MB. A call has at most 128 spans, and each name and error
+// 120 characters.
 //
 // # Lost events
 //
-// A reader that falls behind loses events, and [events.Event.Missed] says so. The last event
-// of a call has its times: so a call of which others were lost is drawn with its parts
-// end to end, in the order of the fields of [events.Times], and a note that their real
-// order is not known. A call whose last event was lost is drawn as one that is not over.
-// The number of calls that wait may be too high or too low from then on.
+// A reader that falls behind loses events, and [events.Event.Missed] says so. The last event of
+// a call has its times. A call that lost an earlier event is drawn with its parts end to end, in
+// the order of the fields of [events.Times], and a note that their real order is not known. A
+// call that lost its last event is drawn as if it had not ended. The number of waiting calls may
+// be wrong after a loss.
 package timeline
 
 import (
@@ -40,54 +40,53 @@ import (
 	"example.com/fairlead/events"
 )
 
-// Timeline collects events. The zero value is ready for use. All methods may be called
-// from any goroutine, also to write it while events still come.
+// Timeline collects events. The zero Timeline is ready to use. All methods may be called from any
+// goroutine, and a timeline may be written while events still arrive.
 type Timeline struct {
-	// MaxCalls is the most calls that are drawn one by one; 0 or less: 1000. It must
-	// not be changed after the first event.
+	// MaxCalls limits the calls that are drawn one by one; 0 or less means 1000. It must not
+	// be changed after the first event.
 	MaxCalls int
 
 	mu     sync.Mutex
-	origin time.Time     // of the first event
-	now    time.Duration // since then, of the latest
+	origin time.Time     // when the first event happened
+	now    time.Duration // when the latest event happened, since origin
 	seen   bool
 
-	calls   map[uint64]*call // those that are kept, by number
-	every   uint64           // one in so many is kept
-	granted time.Duration    // the latest grant
-	left    int64            // tokens after it
-	holds   breaks
-	pauses  breaks
-	marks   []mark
-	curves  curves
-	sums    sums
+	calls     map[uint64]*call // those that are kept, by number
+	every     uint64           // one call in this many is kept
+	lastGrant time.Duration
+	available int64 // tokens after the last grant
+	holds     breaks
+	pauses    breaks
+	marks     []mark
+	curves    curves
+	sums      sums
 }
 
-// sums are of all calls, kept or not.
+// sums count all calls, kept or not.
 type sums struct {
 	ended    [32]int // by kind
 	attempts int
-	times    [parts]float64 // in nanoseconds: of a crowd they are more than a Duration holds
-	timed    int            // how many calls times is of
+	times    [parts]float64 // in nanoseconds; a Duration is too small for the sum of very many calls
+	timed    int            // calls in times
 	drawn    int            // ended calls that are kept
 	missed   uint64
-	breaks   int // holds and pauses beyond what is kept
-	marks    int // marks likewise
+	breaks   int // holds and pauses that were dropped
+	marks    int // marks that were dropped
 }
 
 const (
 	defaultCalls = 1000
-	mostMarks    = 1000
+	maxMarks     = 1000
 )
 
-// mark is something that happened at an instant.
+// mark is something that happened to the scheduler at an instant.
 type mark struct {
 	at   time.Duration
 	what string
 }
 
-// Add takes the next event of a stream: of one scheduler, and in order. Of kinds that
-// were not subscribed to it knows nothing: so subscribe to all.
+// Add takes the next event. All events must be of one scheduler, in order and of all kinds.
 func (t *Timeline) Add(ev events.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,18 +94,18 @@ func (t *Timeline) Add(ev events.Event) {
 		t.seen, t.origin, t.every = true, ev.At, 1
 		t.calls = map[uint64]*call{}
 	}
-	t.now = max(t.now, min(ev.At.Sub(t.origin), longest))
+	t.now = max(t.now, min(ev.At.Sub(t.origin), maxTime))
 	if ev.Missed > 0 {
 		t.sums.missed += ev.Missed
 		t.mark(text(count(ev.Missed, "event") + " lost"))
 	}
 	switch ev.Kind {
 	case events.Held:
-		t.hold(min(max(ev.Delay, 0), longest))
+		t.hold(min(max(ev.Delay, 0), maxTime))
 	case events.Paused:
-		until := longest
+		until := maxTime
 		if !ev.Until.IsZero() {
-			until = min(ev.Until.Sub(t.origin), longest)
+			until = min(ev.Until.Sub(t.origin), maxTime)
 		}
 		t.pauses.cut(t.now)
 		t.sums.breaks += t.pauses.add(span{from: t.now, to: max(t.now, until)})
@@ -116,17 +115,17 @@ func (t *Timeline) Add(ev events.Event) {
 		ev.Missed = 0
 		t.mark(text(ev.String()))
 	case events.Queued, events.Granted, events.Started, events.Retrying:
-		t.life(ev)
+		t.addCallEvent(ev)
 	default:
 		if ev.Kind.Ends() {
-			t.life(ev)
+			t.addCallEvent(ev)
 		}
 	}
 	t.curves.add(t.now, ev)
 }
 
 func (t *Timeline) mark(what string) {
-	if len(t.marks) == mostMarks {
+	if len(t.marks) == maxMarks {
 		t.sums.marks++
 		return
 	}
@@ -134,19 +133,19 @@ func (t *Timeline) mark(what string) {
 }
 
 func (t *Timeline) hold(d time.Duration) {
-	t.sums.breaks += t.holds.add(span{from: t.now, to: min(t.now+d, longest)})
+	t.sums.breaks += t.holds.add(span{from: t.now, to: min(t.now+d, maxTime)})
 }
 
-// life takes an event of a call.
-func (t *Timeline) life(ev events.Event) {
+// addCallEvent takes an event of a call.
+func (t *Timeline) addCallEvent(ev events.Event) {
 	if ev.Kind == events.Granted {
 		t.sums.attempts++
 	}
 	if c := t.find(ev.Call); c != nil {
-		c.follow(ev, t)
+		c.apply(ev, t)
 	}
 	if ev.Kind == events.Granted {
-		t.granted, t.left = t.now, ev.Available
+		t.lastGrant, t.available = t.now, ev.Available
 	}
 	if !ev.Kind.Ends() {
 		return
@@ -160,7 +159,7 @@ func (t *Timeline) life(ev events.Event) {
 	}
 }
 
-// find is the call of that number, a new one if need be, or nil if it is not to be kept.
+// find returns the call with that number, if need be a new one, or nil if it is not kept.
 func (t *Timeline) find(number uint64) *call {
 	if number == 0 || !t.keeps(number) {
 		return nil
@@ -169,7 +168,7 @@ func (t *Timeline) find(number uint64) *call {
 	if c == nil {
 		c = &call{number: number, from: t.now}
 		t.calls[number] = c
-		for len(t.calls) > t.most() && t.every < 1<<63 {
+		for len(t.calls) > t.maxCalls() && t.every < 1<<63 {
 			t.every *= 2
 			maps.DeleteFunc(t.calls, func(number uint64, _ *call) bool { return !t.keeps(number) })
 		}
@@ -177,41 +176,36 @@ func (t *Timeline) find(number uint64) *call {
 	return c
 }
 
-// keeps reports whether the call of that number is among those that are kept. The first is.
+// keeps reports whether the call with that number is kept. The first call always is.
 func (t *Timeline) keeps(number uint64) bool { return (number-1)%t.every == 0 }
 
-func (t *Timeline) most() int {
+// maxCalls returns the limit of calls that are kept.
+func (t *Timeline) maxCalls() int {
 	if t.MaxCalls <= 0 {
 		return defaultCalls
 	}
 	return t.MaxCalls
 }
 
-// picture is what is to be drawn, as plain values: instants count from its start.
+// picture is what is drawn, as plain values. Instants count from its start.
 type picture struct {
 	start  time.Time
 	length time.Duration
-	calls  []drawn
+	calls  []call
 	holds  []span
 	pauses []span
 	marks  []mark
 	points []point
-	peak   int // the most calls that waited
+	peak   int // the most calls that waited at once
 	every  uint64
 	sums   sums
 }
 
-// drawn is a call as it is drawn.
-type drawn struct {
-	call
-	spans []span // its parts, without gaps, from its from to its to
-}
-
-// draw takes the picture at this moment.
+// draw returns a picture of the timeline as it stands now.
 func (t *Timeline) draw() picture {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := picture{start: t.origin, every: t.every, sums: t.sums, peak: t.curves.most()}
+	p := picture{start: t.origin, every: t.every, sums: t.sums, peak: t.curves.maxWaited()}
 	first := time.Duration(0)
 	for _, c := range t.calls {
 		d := c.draw(t)
@@ -221,7 +215,7 @@ func (t *Timeline) draw() picture {
 		}
 		p.calls = append(p.calls, d)
 	}
-	slices.SortFunc(p.calls, func(a, b drawn) int { return cmp.Compare(a.number, b.number) })
+	slices.SortFunc(p.calls, func(a, b call) int { return cmp.Compare(a.number, b.number) })
 	p.start, p.length = t.origin.Add(first), t.now-first
 	for i := range p.calls {
 		c := &p.calls[i]

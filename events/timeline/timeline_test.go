@@ -15,16 +15,16 @@ import (
 	"example.com/fairlead/events/timeline"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the golden files should be now into testdata, to be read in the diff")
+var rewrite = flag.Bool("rewrite", false, "write the golden files in testdata anew; check them in the diff")
 
-// noon is when the hand-made runs begin.
+// noon is the beginning of the runs that are made by hand.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func at(seconds float64) time.Time { return noon.Add(time.Duration(seconds * float64(time.Second))) }
 
-// handMade is a run by hand: one call at a time, two tokens and one more each second. The
-// first fails and makes all wait; the second has to wait for its token twice; the third is
-// given up during a pause, and the fourth is not over.
+// handMade returns the events of a run with one call at a time, two tokens and one more each
+// second. Call 1 fails and holds all calls, call 2 waits for its token twice, call 3 is canceled
+// during a pause, and call 4 does not end.
 func handMade() []events.Event {
 	refused := errors.New("503 \"<b>&amp;\nslow down")
 	return []events.Event{
@@ -55,8 +55,8 @@ func handMade() []events.Event {
 	}
 }
 
-// TestGolden: what is written of a run by hand, to the letter. The page without its style and
-// script, which are files.
+// TestGolden compares the trace and the page of a run with golden files. Style and script are files
+// of their own.
 func TestGolden(t *testing.T) {
 	tl := timelineOf(handMade()...)
 	readTrace(t, tl).calls(t)
@@ -81,7 +81,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestNothing: a timeline without events, or that only has just begun, is one as well.
+// TestNothing checks timelines with no event or only one.
 func TestNothing(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -105,7 +105,7 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// TestLostEvents: whatever is lost before the last event of a call, its times are there.
+// TestLostEvents checks that a call's times are drawn even if only its last event was seen.
 func TestLostEvents(t *testing.T) {
 	tl := timelineOf(events.Event{
 		At: at(10), Missed: 12, Kind: events.Succeeded, Call: 7, Name: "seven", Attempt: 2,
@@ -113,16 +113,16 @@ func TestLostEvents(t *testing.T) {
 	})
 	tr := readTrace(t, tl)
 	c := tr.calls(t)[0]
-	require.Equal(t, at(0).Format(time.RFC3339Nano), tr.OtherData.Start, "it began before its first event")
+	require.Equal(t, at(0).Format(time.RFC3339Nano), tr.OtherData.Start, "the call began before its first event that was seen")
 	require.Equal(t, "the order of its parts is not known", c.whole.Args.Note)
 	require.Equal(t, events.Times{Queue: time.Second, Tokens: 2 * time.Second, Backoff: 3 * time.Second, Run: 4 * time.Second}, c.times(t))
-	require.Contains(t, tr.OtherData.Summary, "12 events came too fast to be read: what they told is missing.")
+	require.Contains(t, tr.OtherData.Summary, "12 events lost because the reader was too slow.")
 	page := readPage(t, tl)
-	require.Contains(t, page.text, "12 events came too fast to be read")
+	require.Contains(t, page.text, "12 events lost because the reader was too slow.")
 	require.Equal(t, []string{`call 7 "seven" succeeded, 2 attempts, after 10s (queue 1s, tokens 2s, backoff 3s, run 4s) (the order of its parts is not known)`}, page.titles)
 }
 
-// TestLostOfACallThatIsNotOver: nothing says what it has spent its time on.
+// TestLostOfACallThatIsNotOver checks that a call that lost an event and has not ended has no parts.
 func TestLostOfACallThatIsNotOver(t *testing.T) {
 	life := []events.Event{
 		{At: at(0), Kind: events.Queued, Call: 1, Attempt: 1},
@@ -143,8 +143,8 @@ func TestLostOfACallThatIsNotOver(t *testing.T) {
 	}
 }
 
-// TestWhatAWaitWasFor: whether a call that was next waited for tokens or for a slot can be seen
-// from the tokens that there were.
+// TestWhatAWaitWasFor checks that the number of tokens tells whether a call that was next waited for
+// tokens or for a slot.
 func TestWhatAWaitWasFor(t *testing.T) {
 	c := readTrace(t, timelineOf(
 		events.Event{At: at(0), Kind: events.Queued, Call: 1, Attempt: 1, Cost: 2, Available: 3},
@@ -168,8 +168,7 @@ func TestWhatAWaitWasFor(t *testing.T) {
 	require.Equal(t, "succeeded", c.whole.Args.Outcome)
 }
 
-// TestTimesThatDoNotFit: should the times of a call not be those of its events, it is the
-// times that are drawn.
+// TestTimesThatDoNotFit checks that the times of a call are drawn when they contradict its events.
 func TestTimesThatDoNotFit(t *testing.T) {
 	for _, times := range []events.Times{
 		{Queue: time.Second},
@@ -187,7 +186,7 @@ func TestTimesThatDoNotFit(t *testing.T) {
 	}
 }
 
-// TestNamesAreText: nobody's name becomes markup, nor a control character.
+// TestNamesAreText checks that no name becomes markup or brings in a control character.
 func TestNamesAreText(t *testing.T) {
 	evil := "</title></script><script>alert(1)</script>\"'&\x00\x1b[31m\n\u202egnp.exe \xff" + strings.Repeat("long ", 100)
 	tl := timelineOf(
@@ -205,7 +204,7 @@ func TestNamesAreText(t *testing.T) {
 	require.Equal(t, c.whole.Args.Error, c.parts[1].Args.Error)
 }
 
-// rude is an error that panics with a value that panics when it is printed.
+// rude is an error whose method panics with a value that panics when it is printed.
 type rude struct{}
 
 func (rude) Error() string { panic(rude{}) }
@@ -218,7 +217,7 @@ func TestErrorsThatPanic(t *testing.T) {
 	require.Equal(t, "a timeline_test.rude, whose Error method panicked", readTrace(t, tl).calls(t)[0].whole.Args.Error)
 }
 
-// failing is a file on a full disk.
+// failing is a file on a disk that has room for a number of bytes.
 type failing struct{ room int }
 
 var errFull = errors.New("disk full")

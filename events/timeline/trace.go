@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// WriteTrace writes a JSON file in the Trace Event format, which Perfetto and
-// chrome://tracing open. The process "calls" has a thread for each call, in order of their
-// numbers: in it a span for the call, and inside that one for each thing on which it
-// spent its time; together they are as long as the call. The process "scheduler" has
-// holds, pauses and what else happened, and as counters the tokens and the calls that wait.
-// Times count from the first of them, in microseconds with three decimals, which are exact.
+// WriteTrace writes a JSON file in the Trace Event format, which Perfetto and chrome://tracing
+// open. The process "calls" has a thread for each call, in order of their numbers. A thread has
+// one span for the call and inside it one for each thing that the call spent its time on. The
+// process "scheduler" has holds, pauses, other events, and two counters: the tokens and the
+// number of waiting calls. Times are in microseconds since the start, with three exact decimals.
 func (t *Timeline) WriteTrace(w io.Writer) error {
 	p := t.draw()
 	tw := traceWriter{b: bufio.NewWriter(w)}
@@ -51,7 +50,7 @@ const (
 	callsProcess     = 2
 )
 
-// traceEvent is an entry of a trace.
+// traceEvent is an entry of the trace.
 type traceEvent struct {
 	Name     string         `json:"name"`
 	Phase    string         `json:"ph"`
@@ -63,16 +62,16 @@ type traceEvent struct {
 	Args     map[string]any `json:"args,omitempty"`
 }
 
-// micros is a time in microseconds, to the nanosecond.
+// micros is a time that is written in microseconds, exact to the nanosecond.
 type micros time.Duration
 
-// MarshalJSON is a number that no floating point has been near.
+// MarshalJSON returns a decimal number. It does not go through floating point.
 func (m micros) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%d.%03d", m/1000, m%1000), nil // instants and times are not negative
 }
 
 type traceWriter struct {
-	b     *bufio.Writer // has the first error, and tells of it when it is flushed
+	b     *bufio.Writer // keeps the first error, and Flush returns it
 	after string
 }
 
@@ -103,8 +102,8 @@ func (w *traceWriter) counter(name string, at time.Duration, v int64) {
 	w.event(traceEvent{Name: name, Phase: "C", At: micros(at), Process: schedulerProcess, Args: map[string]any{"value": v}})
 }
 
-// call is a thread. It has a number of its own, since that of the call may be too large for one.
-func (w *traceWriter) call(thread int, c drawn) {
+// call writes a call as a thread. Threads are numbered anew, as a call's number may be too large for one.
+func (w *traceWriter) call(thread int, c call) {
 	w.name(callsProcess, thread, "thread_name", c.title())
 	w.event(traceEvent{
 		Name: "thread_sort_index", Phase: "M", Process: callsProcess, Thread: thread, Args: map[string]any{"sort_index": thread},

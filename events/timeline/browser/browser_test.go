@@ -1,5 +1,5 @@
-// Package browser_test opens a timeline's page in a real browser. It is a module of its own,
-// since what drives the browser is not for those who use this library to download.
+// Package browser_test opens a timeline's page in a real browser. It is a module of its own, so
+// that users of the library don't download what drives the browser.
 package browser_test
 
 import (
@@ -31,7 +31,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// executable is a browser of this machine. Without one there is nothing to test with; CI has one.
+// executable returns the path of a browser, or skips the test if there is none. CI has one.
 func executable(t *testing.T) string {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -48,8 +48,8 @@ func executable(t *testing.T) string {
 
 const calls = 30
 
-// page is a file with a timeline of calls that each wait, run, back off and run again: the
-// tenth and twentieth in vain.
+// page writes a timeline of calls that each wait, run, back off and run again. Every tenth call
+// fails in the end.
 func page(t *testing.T) string {
 	var list []events.Event
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -85,7 +85,7 @@ func page(t *testing.T) string {
 	return "file://" + filepath.ToSlash(path)
 }
 
-// complaints are what a browser has to say about a page, and where else it has looked.
+// complaints collects errors that the browser reports about a page, and requests to other places.
 type complaints struct {
 	mu   sync.Mutex
 	all  []string
@@ -120,9 +120,8 @@ func command[P, R any](ctx context.Context, t *testing.T, c cdp.Command[P, R], p
 	require.NoError(t, err)
 }
 
-// TestPage: the browser has nothing to complain of and asks for nothing else; all calls and
-// spans are there and have a size; every call can be reached by keyboard; and the page is dark
-// for those who want it so.
+// TestPage checks that the browser reports no error and requests nothing else, that all calls and
+// spans are visible, that every call can be reached by keyboard, and that the page follows a dark theme.
 func TestPage(t *testing.T) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(executable(t)), chromedp.NoSandbox)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -144,7 +143,7 @@ func TestPage(t *testing.T) {
 	require.Equal(t, float64(calls*4), number(`document.querySelectorAll("rect.span").length`))
 	require.Equal(t, float64(calls*4), number(`Array.from(document.querySelectorAll("rect.span")).filter(r => r.getBoundingClientRect().width >= 5).length`))
 	require.Equal(t, float64(3), number(`document.querySelectorAll("g.call.bad").length`))
-	require.LessOrEqual(t, number(`document.documentElement.scrollWidth`), 1000.0, "it is wider than the window")
+	require.LessOrEqual(t, number(`document.documentElement.scrollWidth`), 1000.0, "the page is wider than the window")
 
 	told := func() string {
 		text := words(`document.getElementById("told").textContent`)
