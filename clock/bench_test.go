@@ -8,7 +8,7 @@ import (
 	"example.com/fairlead/clock"
 )
 
-// plain is a timer of package time, to compare with.
+// plain is a timer of package time, for comparison.
 type plain struct{ *time.Timer }
 
 func (p plain) C() <-chan time.Time   { return p.Timer.C }
@@ -20,7 +20,7 @@ func bothTimers(b *testing.B, f func(b *testing.B, timer clock.Timer)) {
 	b.Run("time", func(b *testing.B) { f(b, plain{time.NewTimer(time.Hour)}) })
 }
 
-// BenchmarkTimerLateness is how late a tick is received in an idle process.
+// BenchmarkTimerLateness measures how late a tick is received in an idle process.
 func BenchmarkTimerLateness(b *testing.B) {
 	for _, d := range []time.Duration{200 * time.Microsecond, 1300 * time.Microsecond, 3 * time.Millisecond, 5 * time.Millisecond} {
 		b.Run(d.String(), func(b *testing.B) {

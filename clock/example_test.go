@@ -8,7 +8,7 @@ import (
 	"example.com/fairlead/clock/clocktest"
 )
 
-// session is what code that takes its time from a clock looks like.
+// session is an example of code that gets the time from a clock.
 type session struct {
 	clock   clock.Clock
 	expires time.Time
@@ -17,7 +17,7 @@ type session struct {
 func (s *session) renew()        { s.expires = s.clock.Now().Add(30 * time.Minute) }
 func (s *session) expired() bool { return !s.clock.Now().Before(s.expires) }
 
-// A program gives it the system's clock, and a test one that it moves itself.
+// A program uses the system clock. A test uses a mock and moves it.
 func Example() {
 	production := &session{clock: clock.System()}
 	production.renew()
@@ -44,7 +44,7 @@ func ExampleSystem() {
 	// Output: tick
 }
 
-// Code that takes a Clock runs on real time and on a test's.
+// Code that takes a Clock works with real time and with a test's time.
 func ExampleClock() {
 	uptime := func(c clock.Clock, since time.Time) time.Duration { return c.Now().Sub(since) }
 
@@ -55,7 +55,7 @@ func ExampleClock() {
 	// Output: 1h30m0s
 }
 
-// A tick is a hint: look at the clock, and arm the timer again if it came too early.
+// A tick is only a hint. Look at the clock, and reset the timer if the tick came too early.
 func ExampleTimer() {
 	waitUntil := func(c clock.Clock, instant time.Time) {
 		timer := c.NewTimer(instant.Sub(c.Now()))

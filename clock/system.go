@@ -7,39 +7,37 @@ import (
 
 // System returns the clock of package time.
 //
-// Now carries a monotonic reading, so differences between two instants survive
-// a change of the wall clock. A timer that is no longer referenced is collected,
-// stopped or not. Inside a testing/synctest bubble the clock is the bubble's.
+// Now has a monotonic reading, so a change of the wall clock does not affect the difference of two
+// instants. A timer that is no longer referenced is garbage collected, stopped or not. In a
+// testing/synctest bubble, System returns the bubble's time.
 //
-// On Linux a timer of up to 100 ms is on time in an idle process too, where one of
-// package time is up to a millisecond late. For that the process keeps at most 8 file
-// descriptors, however many timers it has; if it gets none, timers are plain ones.
+// In an idle process, a timer of package time is up to a millisecond late. On Linux, a timer of this
+// clock is on time if it waits for 100 ms or less. For that the process opens at most 8 file
+// descriptors, however many timers it has. If it can't open them, timers work as elsewhere.
 //
-// That an unread tick is dropped rests on the timers of Go 1.23 and later; a
-// program that sets GODEBUG=asynctimerchan=1 can receive a stale one.
+// With GODEBUG=asynctimerchan=1, a program may receive a stale tick after Reset or Stop.
 func System() Clock { return system{} }
 
 type system struct{}
 
 func (system) Now() time.Time { return time.Now() }
 
-// Since returns Now().Sub(t) at a little more than half the cost, because it does not read the
-// wall clock.
+// Since returns Now().Sub(t). It costs about half as much, because it does not read the wall clock.
 func (system) Since(t time.Time) time.Duration { return time.Since(t) }
 
 func (system) NewTimer(d time.Duration) Timer {
 	t := &systemTimer{timer: time.NewTimer(d)}
-	t.nudge.after(d)
+	t.alarm.wakeAfter(d)
 	return t
 }
 
 func (system) String() string { return "system clock" }
 
-// systemTimer is a Go timer, and what makes it be on time.
+// systemTimer is a Go timer with an alarm that makes it tick on time.
 type systemTimer struct {
 	timer *time.Timer
-	mu    sync.Mutex // so that the nudge is for the Reset that came last
-	nudge nudge
+	mu    sync.Mutex // makes the alarm be that of the latest Reset
+	alarm alarmUse
 }
 
 func (t *systemTimer) C() <-chan time.Time { return t.timer.C }
@@ -47,9 +45,9 @@ func (t *systemTimer) C() <-chan time.Time { return t.timer.C }
 func (t *systemTimer) Reset(d time.Duration) {
 	t.mu.Lock()
 	t.timer.Reset(d)
-	t.nudge.after(d)
+	t.alarm.wakeAfter(d)
 	t.mu.Unlock()
 }
 
-// Stop leaves the nudge alone: without a timer that is due it does nothing.
+// Stop leaves the alarm set, because an alarm does nothing if no timer is due.
 func (t *systemTimer) Stop() { t.timer.Stop() }

@@ -14,10 +14,10 @@ import (
 	"example.com/fairlead/clock"
 )
 
-// What a timer promises is tested for all clocks at once, this one included, in
-// package clocktest. Here is what only the system clock does.
+// The promises of clock.Timer are tested in package clocktest, for the system clock too. The tests
+// here are for the system clock alone.
 
-// requireQuiet asserts that there is no tick. (The length of such a channel is always zero.)
+// requireQuiet checks that there is no tick. (The length of a Go timer's channel is always zero.)
 func requireQuiet(t *testing.T, timer clock.Timer) {
 	t.Helper()
 	select {
@@ -41,7 +41,7 @@ func TestSystemTickCarriesItsInstant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		timer := clock.System().NewTimer(time.Minute)
 		due := time.Now().Add(time.Minute)
-		time.Sleep(time.Hour) // nobody looks at the tick until then
+		time.Sleep(time.Hour) // the tick waits unread
 		require.Equal(t, due, <-timer.C())
 	})
 }
@@ -74,7 +74,7 @@ func TestSystemIsAValue(t *testing.T) {
 	require.Equal(t, "system clock", fmt.Sprint(clock.System()))
 }
 
-// In real time: a bubble's timers are not those that programs get.
+// The tests below run in real time, because a bubble's timers are not those of a program.
 
 func TestSystemTimerIsNeverEarly(t *testing.T) {
 	timer := clock.System().NewTimer(time.Hour)

@@ -10,17 +10,17 @@ import (
 	"example.com/fairlead/clock/clocktest"
 )
 
-// agenda is a Syncer like a scheduler: one goroutine owns all, sleeps on one
-// timer, and answers Sync through its inbox.
+// agenda is a Syncer that works like a scheduler. One goroutine owns it, waits for one timer, and
+// answers Sync through an inbox.
 type agenda struct {
 	clock   clock.Clock
 	inbox   chan chan time.Time
-	due     []time.Time   // in order
-	handled []time.Time   // the instants at which each was handled
-	every   time.Duration // if set, what is handled comes again
+	due     []time.Time   // appointments, in order
+	handled []time.Time   // when each appointment was handled
+	every   time.Duration // if above zero, each appointment is repeated after it
 }
 
-// newAgenda starts an agenda of appointments after now. It ends with the test.
+// newAgenda starts an agenda with appointments after the given durations. It ends with the test.
 func newAgenda(t *testing.T, c clock.Clock, every time.Duration, after ...time.Duration) *agenda {
 	a := &agenda{clock: c, inbox: make(chan chan time.Time), every: every}
 	for _, d := range after {
@@ -55,7 +55,7 @@ func (a *agenda) own() {
 	}
 }
 
-// turn handles what is due and returns what is next.
+// turn handles the appointments that are due and returns the next one.
 func (a *agenda) turn() time.Time {
 	now := a.clock.Now()
 	for len(a.due) > 0 && !a.due[0].After(now) {
@@ -92,8 +92,8 @@ func TestAdvance(t *testing.T) {
 		{"the last instant is included", []time.Duration{5 * s, 5*s + 1}, 0, 5 * s, []time.Duration{5 * s}},
 		{"several at one instant", []time.Duration{s, s, s}, 0, 5 * s, []time.Duration{s, s, s}},
 		{"nothing comes early", []time.Duration{6 * s}, 0, 5 * s, nil},
-		{"what is added on the way", []time.Duration{s}, 2 * s, 6 * s, []time.Duration{s, 3 * s, 5 * s}},
-		{"by nothing", []time.Duration{0, 1}, 0, 0, []time.Duration{0}},
+		{"added on the way", []time.Duration{s}, 2 * s, 6 * s, []time.Duration{s, 3 * s, 5 * s}},
+		{"by zero", []time.Duration{0, 1}, 0, 0, []time.Duration{0}},
 		{"overdue from the start", []time.Duration{-s, s}, 0, 2 * s, []time.Duration{0, s}},
 	}
 	for _, tc := range cases {
@@ -111,7 +111,7 @@ func TestAdvance(t *testing.T) {
 	}
 }
 
-// syncFunc is a Syncer that says what it is told to.
+// syncFunc is a function that is used as a Syncer.
 type syncFunc func() (time.Time, bool)
 
 func (f syncFunc) Sync() (time.Time, bool) { return f() }
@@ -122,7 +122,7 @@ func TestAdvanceGivesUpOnASyncerThatIsStuck(t *testing.T) {
 			mock := clocktest.NewMock()
 			stuck := syncFunc(func() (time.Time, bool) { return mock.Now().Add(-behind), true })
 			require.PanicsWithValue(t,
-				"clocktest: Advance cannot go on: Sync keeps asking to be woken at "+epoch.Add(-behind).String()+
+				"clocktest: Advance cannot go on: Sync keeps returning "+epoch.Add(-behind).String()+
 					", and it is 2000-01-01 00:00:00 +0000 UTC already",
 				func() { clocktest.Advance(stuck, mock, time.Second) })
 		})

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// WithTimeout is [Mock.WithDeadline] with a deadline d from now.
+// WithTimeout returns [Mock.WithDeadline] with a deadline d from now.
 func (m *Mock) WithTimeout(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return m.WithDeadline(parent, m.Now().Add(d))
 }
 
-// WithDeadline is [context.WithDeadline] on the time of the mock: the context
-// ends with DeadlineExceeded when the clock is moved to deadline. A context of
-// package context would wait for real time, or a bubble's.
+// WithDeadline works like [context.WithDeadline] on the time of the mock. The context ends with
+// DeadlineExceeded when the clock is moved to deadline. A context of package context would wait for
+// real time, or for a bubble's.
 //
-// The end of parent is passed on by a goroutine, that is soon after and not at
-// the same time. If parent has an earlier deadline, that one counts.
+// If parent has an earlier deadline, that one counts. When parent ends, a goroutine ends the context
+// soon after, but not at the same instant.
 func (m *Mock) WithDeadline(parent context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
 	if earlier, ok := parent.Deadline(); ok && !earlier.After(deadline) {
 		return context.WithCancel(parent)
@@ -32,18 +32,18 @@ func (m *Mock) WithDeadline(parent context.Context, deadline time.Time) (context
 		return ctx, func() {}
 	}
 	timer := m.raw.AfterFunc(left, func() { ctx.end(context.DeadlineExceeded) })
-	unfollow := context.AfterFunc(parent, func() {
+	stop := context.AfterFunc(parent, func() {
 		timer.Stop()
 		ctx.end(parent.Err())
 	})
 	return ctx, func() {
-		unfollow()
+		stop()
 		timer.Stop()
 		ctx.end(context.Canceled)
 	}
 }
 
-// deadlineContext is what benbjohnson's WithDeadline returns, less its data race
+// deadlineContext is like the context of benbjohnson's WithDeadline, but without its data race
 // between Err and the end of the context.
 type deadlineContext struct {
 	context.Context // the parent, for its values
@@ -64,7 +64,7 @@ func (c *deadlineContext) Err() error {
 	return c.err
 }
 
-// end ends the context with err, unless it has ended before.
+// end ends the context with err, unless it has ended already.
 func (c *deadlineContext) end(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -38,21 +38,21 @@ func TestContextEndsOnce(t *testing.T) {
 	why := errors.New("why")
 	type during struct {
 		mock   *clocktest.Mock
-		stop   context.CancelCauseFunc // the parent's
+		stop   context.CancelCauseFunc // of the parent
 		cancel context.CancelFunc
 	}
 	cases := []struct {
 		name  string
-		over  bool // the parent, before the context is made
+		over  bool // the parent has ended before the context is made
 		left  time.Duration
 		do    func(d during)
 		want  error
 		cause error
 	}{
-		{"cancelled", false, time.Second, func(d during) { d.cancel(); d.mock.Add(time.Hour) }, context.Canceled, context.Canceled},
-		{"cancelled too late", false, time.Second, func(d during) { d.mock.Add(time.Hour); d.cancel() }, context.DeadlineExceeded, context.DeadlineExceeded},
-		{"parent cancelled", false, time.Second, func(d during) { d.stop(why); d.mock.Add(time.Hour) }, context.Canceled, why},
-		{"parent over before", true, time.Second, nil, context.Canceled, why},
+		{"canceled", false, time.Second, func(d during) { d.cancel(); d.mock.Add(time.Hour) }, context.Canceled, context.Canceled},
+		{"canceled too late", false, time.Second, func(d during) { d.mock.Add(time.Hour); d.cancel() }, context.DeadlineExceeded, context.DeadlineExceeded},
+		{"parent canceled", false, time.Second, func(d during) { d.stop(why); d.mock.Add(time.Hour) }, context.Canceled, why},
+		{"parent ended before", true, time.Second, nil, context.Canceled, why},
 		{"deadline now", false, 0, nil, context.DeadlineExceeded, context.DeadlineExceeded},
 		{"deadline in the past", false, -time.Hour, nil, context.DeadlineExceeded, context.DeadlineExceeded},
 	}
@@ -70,7 +70,7 @@ func TestContextEndsOnce(t *testing.T) {
 					require.NoError(t, ctx.Err())
 					tc.do(during{mock, stop, cancel})
 				} else {
-					require.Equal(t, tc.want, ctx.Err(), "over from the start")
+					require.Equal(t, tc.want, ctx.Err(), "ended from the start")
 				}
 				<-ctx.Done()
 				require.Equal(t, tc.want, ctx.Err())
@@ -111,7 +111,8 @@ func TestContextInContext(t *testing.T) {
 	}
 }
 
-// Benbjohnson's context reads its error without a lock.
+// TestContextErrWhileItEnds checks for a data race, because benbjohnson's context reads its error
+// without a lock.
 func TestContextErrWhileItEnds(t *testing.T) {
 	mock := clocktest.NewMock()
 	ctx, cancel := mock.WithTimeout(t.Context(), time.Second)

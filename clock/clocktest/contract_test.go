@@ -13,35 +13,34 @@ import (
 	"example.com/fairlead/clock/clocktest"
 )
 
-// rig is a clock, and the way to let time pass on it.
-type rig struct {
+// testClock is a clock and a function that lets time pass on it.
+type testClock struct {
 	clock.Clock
 	pass func(d time.Duration)
 }
 
-// everyClock runs f on each clock there is, in a bubble: what holds for one has
-// to hold for all.
-func everyClock(t *testing.T, f func(t *testing.T, c rig)) {
+// everyClock runs f on each kind of clock, in a bubble, because all have to keep the same promises.
+func everyClock(t *testing.T, f func(t *testing.T, c testClock)) {
 	bubbleTime := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
 
 	t.Run("system", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { f(t, rig{clock.System(), bubbleTime}) })
+		synctest.Test(t, func(t *testing.T) { f(t, testClock{clock.System(), bubbleTime}) })
 	})
 	t.Run("mock", func(t *testing.T) {
-		clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) { f(t, rig{mock, mock.Add}) })
+		clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) { f(t, testClock{mock, mock.Add}) })
 	})
 	t.Run("from benbjohnson's mock", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			raw := benclock.NewMock()
-			f(t, rig{clocktest.From(raw), func(d time.Duration) { synctest.Wait(); raw.Add(d); synctest.Wait() }})
+			f(t, testClock{clocktest.From(raw), func(d time.Duration) { synctest.Wait(); raw.Add(d); synctest.Wait() }})
 		})
 	})
 	t.Run("from benbjohnson's real clock", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { f(t, rig{clocktest.From(benclock.New()), bubbleTime}) })
+		synctest.Test(t, func(t *testing.T) { f(t, testClock{clocktest.From(benclock.New()), bubbleTime}) })
 	})
 }
 
-// requireTick asserts that a tick of the instant at is there to be received.
+// requireTick checks that the tick of the given instant can be received.
 func requireTick(t *testing.T, timer clock.Timer, at time.Time) {
 	t.Helper()
 	synctest.Wait()
@@ -53,7 +52,7 @@ func requireTick(t *testing.T, timer clock.Timer, at time.Time) {
 	}
 }
 
-// requireQuiet asserts that there is nothing to be received.
+// requireQuiet checks that no tick can be received.
 func requireQuiet(t *testing.T, timer clock.Timer) {
 	t.Helper()
 	synctest.Wait()
@@ -65,7 +64,7 @@ func requireQuiet(t *testing.T, timer clock.Timer) {
 }
 
 func TestTimerTicksOnceAtItsInstant(t *testing.T) {
-	everyClock(t, func(t *testing.T, c rig) {
+	everyClock(t, func(t *testing.T, c testClock) {
 		start := c.Now()
 		timer := c.NewTimer(time.Second)
 		c.pass(time.Second - 1)
@@ -78,7 +77,7 @@ func TestTimerTicksOnceAtItsInstant(t *testing.T) {
 }
 
 func TestTimerTicksForOneWhoWaits(t *testing.T) {
-	everyClock(t, func(t *testing.T, c rig) {
+	everyClock(t, func(t *testing.T, c testClock) {
 		start := c.Now()
 		timer := c.NewTimer(time.Second)
 		var woken time.Time
@@ -92,7 +91,7 @@ func TestTimerTicksForOneWhoWaits(t *testing.T) {
 }
 
 func TestTimerZeroOrLessIsDueAtOnce(t *testing.T) {
-	everyClock(t, func(t *testing.T, c rig) {
+	everyClock(t, func(t *testing.T, c testClock) {
 		start := c.Now()
 		timer := c.NewTimer(math.MinInt64)
 		requireTick(t, timer, start)
@@ -108,30 +107,30 @@ func TestTimerResetAndStop(t *testing.T) {
 	const s = time.Second
 	cases := []struct {
 		name string
-		do   func(c rig, timer clock.Timer) // with a timer that is due in one second
-		want time.Duration                  // the tick that is there ten seconds after the start, 0: none
+		do   func(c testClock, timer clock.Timer) // the timer is due in one second
+		want time.Duration                        // the instant of the tick that is there after ten seconds, or 0 if there is none
 	}{
-		{"later", func(_ rig, timer clock.Timer) { timer.Reset(5 * s) }, 5 * s},
-		{"sooner", func(_ rig, timer clock.Timer) { timer.Reset(s / 2) }, s / 2},
-		{"never", func(_ rig, timer clock.Timer) { timer.Stop() }, 0},
-		{"never, said twice", func(_ rig, timer clock.Timer) { timer.Stop(); timer.Stop() }, 0},
-		{"stopped, then set", func(_ rig, timer clock.Timer) { timer.Stop(); timer.Reset(3 * s) }, 3 * s},
-		{"set many times", func(_ rig, timer clock.Timer) {
+		{"later", func(_ testClock, timer clock.Timer) { timer.Reset(5 * s) }, 5 * s},
+		{"sooner", func(_ testClock, timer clock.Timer) { timer.Reset(s / 2) }, s / 2},
+		{"never", func(_ testClock, timer clock.Timer) { timer.Stop() }, 0},
+		{"never, stopped twice", func(_ testClock, timer clock.Timer) { timer.Stop(); timer.Stop() }, 0},
+		{"stopped, then set", func(_ testClock, timer clock.Timer) { timer.Stop(); timer.Reset(3 * s) }, 3 * s},
+		{"set many times", func(_ testClock, timer clock.Timer) {
 			for d := 9 * s; d > 0; d -= s {
 				timer.Reset(d)
 			}
 		}, s},
-		{"set over an unread tick", func(c rig, timer clock.Timer) { c.pass(2 * s); timer.Reset(s) }, 3 * s},
-		{"set far over an unread tick", func(c rig, timer clock.Timer) { c.pass(2 * s); timer.Reset(time.Hour) }, 0},
-		{"stopped over an unread tick", func(c rig, timer clock.Timer) { c.pass(2 * s); timer.Stop() }, 0},
-		{"set after a tick", func(c rig, timer clock.Timer) { c.pass(2 * s); <-timer.C(); timer.Reset(4 * s) }, 6 * s},
-		{"stopped after a tick", func(c rig, timer clock.Timer) { c.pass(2 * s); <-timer.C(); timer.Stop() }, 0},
-		{"set to now over an unread tick", func(c rig, timer clock.Timer) { c.pass(2 * s); timer.Reset(0) }, 2 * s},
-		{"stopped over an unread tick of zero", func(_ rig, timer clock.Timer) { timer.Reset(0); timer.Stop() }, 0},
+		{"set over an unread tick", func(c testClock, timer clock.Timer) { c.pass(2 * s); timer.Reset(s) }, 3 * s},
+		{"set far over an unread tick", func(c testClock, timer clock.Timer) { c.pass(2 * s); timer.Reset(time.Hour) }, 0},
+		{"stopped over an unread tick", func(c testClock, timer clock.Timer) { c.pass(2 * s); timer.Stop() }, 0},
+		{"set after a tick", func(c testClock, timer clock.Timer) { c.pass(2 * s); <-timer.C(); timer.Reset(4 * s) }, 6 * s},
+		{"stopped after a tick", func(c testClock, timer clock.Timer) { c.pass(2 * s); <-timer.C(); timer.Stop() }, 0},
+		{"set to now over an unread tick", func(c testClock, timer clock.Timer) { c.pass(2 * s); timer.Reset(0) }, 2 * s},
+		{"stopped over an unread tick of zero", func(_ testClock, timer clock.Timer) { timer.Reset(0); timer.Stop() }, 0},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			everyClock(t, func(t *testing.T, c rig) {
+			everyClock(t, func(t *testing.T, c testClock) {
 				start := c.Now()
 				timer := c.NewTimer(s)
 				channel := timer.C()
@@ -148,10 +147,10 @@ func TestTimerResetAndStop(t *testing.T) {
 	}
 }
 
-// D3: in one long step, each deadline is met at its own instant, those that are
-// set on the way included.
+// TestTimerRearmedInOneLongStep checks that in one long step each deadline is met at its own instant,
+// also those that are set on the way (D3).
 func TestTimerRearmedInOneLongStep(t *testing.T) {
-	everyClock(t, func(t *testing.T, c rig) {
+	everyClock(t, func(t *testing.T, c testClock) {
 		start := c.Now()
 		var woken []time.Duration
 		go func() {

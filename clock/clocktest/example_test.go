@@ -16,7 +16,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// An hour of a scheduler's life, outside a bubble: one call at once, and one a minute.
+// This test runs outside a bubble. In one hour a scheduler starts one call at once and one each
+// minute.
 func Example() {
 	mock := clocktest.NewMock()
 	s, err := scheduler.New(scheduler.Config{Clock: mock, Limit: bucket.PerMinute(1)})
@@ -34,8 +35,8 @@ func Example() {
 	// Output: 01:00:00 61
 }
 
-// A test of something that runs every minute. In a test file the inner function would
-// be TestEveryMinute.
+// This tests code that runs every minute. In a test file, the inner function would be
+// TestEveryMinute.
 func ExampleRun() {
 	testEveryMinute := func(t *testing.T) {
 		clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
@@ -46,7 +47,7 @@ func ExampleRun() {
 					runs++
 				}
 			}()
-			mock.Add(5 * time.Minute) // no race and no waiting: Add knows when all is settled
+			mock.Add(5 * time.Minute) // no race and no sleep, because Add waits for the goroutine
 			if runs != 5 {
 				t.Errorf("%d runs in five minutes", runs)
 			}
@@ -60,7 +61,7 @@ func ExampleNewMock() {
 	// Output: mock clock at 2000-01-01T00:00:00Z
 }
 
-// Time passes when the test says so.
+// Time passes only when the test moves the mock.
 func ExampleMock() {
 	mock := clocktest.NewMock()
 	began := mock.Now()
@@ -98,8 +99,8 @@ func ExampleMock_Rewind() {
 }
 
 func ExampleFrom() {
-	mock := benclock.NewMock() // what the tests have already
-	c := clocktest.From(mock)  // what the code takes
+	mock := benclock.NewMock() // the mock that the tests have already
+	c := clocktest.From(mock)  // the clock for code that takes a clock.Clock
 
 	timer := c.NewTimer(time.Minute)
 	mock.Add(time.Minute)
@@ -133,7 +134,7 @@ func ExampleSyncer() {
 	// mock clock at 2000-01-01T03:00:00Z
 }
 
-// A call that fails twice is done after its two backoffs.
+// A call that fails twice ends after its two backoffs.
 func ExampleAdvance() {
 	mock := clocktest.NewMock()
 	s, err := scheduler.New(scheduler.Config{Clock: mock, Retry: retry.Policy{Initial: time.Second, Jitter: retry.None}})
@@ -156,7 +157,7 @@ func ExampleAdvance() {
 	// Output: <nil> 3s (backoff 3s)
 }
 
-// The program's work between its calls takes real time, which Advance does not know of.
+// The program works between its calls on a goroutine of its own, which Advance does not know of.
 func ExampleAdvanceUntil() {
 	mock := clocktest.NewMock()
 	s, err := scheduler.New(scheduler.Config{Clock: mock, Limit: bucket.PerMinute(1)})
@@ -175,7 +176,7 @@ func ExampleAdvanceUntil() {
 	// Output: true
 }
 
-// A scheduler is a Runner, and so is a client with one inside.
+// A scheduler is a Runner, and so is a struct that embeds one.
 func ExampleRunner() {
 	s, err := scheduler.New(scheduler.Config{Clock: clocktest.NewMock()})
 	if err != nil {

@@ -9,18 +9,16 @@ import (
 	"example.com/fairlead/clock"
 )
 
-// From makes a [clock.Clock] of a benbjohnson clock, mock or real. It panics if
-// c is nil.
+// From returns a [clock.Clock] that uses a benbjohnson clock, mock or real. It panics if c is nil.
 //
-// Its timers keep every promise of [clock.Timer], which those of a mock do not:
-// an unread tick never blocks Add or Now, a timer of zero or less ticks at once
-// and never moves the mock back, and a deadline set while another goroutine is
-// inside Add is neither lost nor mixed up with the one before it. Benbjohnson's
-// own Timer and After keep their traps for those who call them on the same mock:
-// called while another goroutine is inside Add, they can block both.
+// Its timers keep every promise of [clock.Timer], which those of a benbjohnson mock do not. An unread
+// tick never blocks Add or Now. A timer of zero or less ticks at once and never moves the mock back.
+// A deadline that is set while another goroutine is in Add is not lost, nor mixed up with an earlier
+// one. The mock's own Timer and After remain unsafe. If a goroutine calls them while another one is
+// in Add, both may block for ever.
 //
-// A mock's tick comes from a goroutine that Add starts, so outside a bubble it
-// may arrive just after Add has returned: receive it, don't poll for it.
+// A mock's tick comes from a goroutine that Add starts. Outside a bubble it may arrive just after Add
+// has returned, so receive it and don't poll for it.
 func From(c benclock.Clock) clock.Clock {
 	if c == nil {
 		panic("clocktest: From(nil)")
@@ -29,35 +27,34 @@ func From(c benclock.Clock) clock.Clock {
 }
 
 type adapter struct {
-	raw benclock.Clock
-	all *pending // nil but for a Mock
+	raw     benclock.Clock
+	pending *pending // nil unless raw is a Mock's
 }
 
 func (a adapter) Now() time.Time { return a.raw.Now() }
 
 func (a adapter) NewTimer(d time.Duration) clock.Timer {
-	t := &timer{raw: a.raw, all: a.all, c: make(chan time.Time, 1)}
+	t := &timer{raw: a.raw, pending: a.pending, c: make(chan time.Time, 1)}
 	t.Reset(d)
 	return t
 }
 
-// timer is a channel of ours and, for each deadline, an AfterFunc of the clock.
+// timer has a channel of its own, and an AfterFunc of the clock for each deadline.
 //
-// A mock's Timer won't do, however carefully it is stopped and drained. It sends
-// its tick holding the mock's lock. Making one fires whatever is due, so that a
-// timer which Add has picked but not yet ticked is ticked twice; the second tick
-// finds the channel full and the mock is locked for good. And since Add picks a
-// timer and ticks it under two separate locks, a Reset in between is taken back
-// by the tick. An AfterFunc has the last of these faults only, and a new one
-// for each deadline, which knows its arming, is free of it too.
+// A mock's Timer is unsafe even if it is stopped and drained with care. It sends its tick while it
+// holds the mock's lock. Making a timer ticks all timers that are due. So a timer that Add has picked
+// but not yet ticked is ticked twice, the second tick finds the channel full, and the mock stays
+// locked for good. Also, Add picks a timer and ticks it under two separate locks, and the tick undoes
+// a Reset in between. An AfterFunc has only this last fault. A new AfterFunc for each deadline, which
+// knows its generation, does not have that one either.
 type timer struct {
-	raw benclock.Clock
-	all *pending
-	c   chan time.Time
+	raw     benclock.Clock
+	pending *pending
+	c       chan time.Time
 
-	mu     sync.Mutex
-	arming uint64          // counts deadlines set and dropped; a function of another arming is late
-	armed  *benclock.Timer // the current deadline's; nil when there is none
+	mu         sync.Mutex
+	generation uint64          // counts the deadlines set and dropped; an AfterFunc of an earlier one does nothing
+	armed      *benclock.Timer // the AfterFunc of the current deadline, or nil
 }
 
 func (t *timer) C() <-chan time.Time { return t.c }
@@ -67,12 +64,12 @@ func (t *timer) Reset(d time.Duration) {
 	defer t.mu.Unlock()
 	t.disarm()
 	if d <= 0 {
-		t.c <- t.raw.Now() // a mock would leave it for the next Add, or go back to it
+		t.c <- t.raw.Now() // a mock would tick only at the next Add, or move back
 		return
 	}
-	arming := t.arming
-	t.all.add(t, t.raw.Now().Add(d))
-	t.armed = t.raw.AfterFunc(d, func() { t.tick(arming) })
+	generation := t.generation
+	t.pending.add(t, t.raw.Now().Add(d))
+	t.armed = t.raw.AfterFunc(d, func() { t.tick(generation) })
 }
 
 func (t *timer) Stop() {
@@ -81,25 +78,25 @@ func (t *timer) Stop() {
 	t.disarm()
 }
 
-// tick runs when a deadline has come. Its send cannot block: an arming starts
-// with an empty channel and ticks once.
-func (t *timer) tick(arming uint64) {
+// tick sends the tick of a deadline. The send cannot block, because a generation starts with an empty
+// channel and ticks once.
+func (t *timer) tick(generation uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if arming != t.arming {
+	if generation != t.generation {
 		return
 	}
-	t.arming++
+	t.generation++
 	t.armed = nil
-	t.all.remove(t)
+	t.pending.remove(t)
 	t.c <- t.raw.Now()
 }
 
-// disarm drops the deadline and the tick that nobody has received. t.mu is held.
+// disarm drops the deadline and an unread tick. The caller holds t.mu.
 func (t *timer) disarm() {
-	t.arming++
+	t.generation++
 	if t.armed != nil {
-		t.all.remove(t)
+		t.pending.remove(t)
 		t.armed.Stop()
 		t.armed = nil
 	}

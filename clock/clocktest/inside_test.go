@@ -12,7 +12,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// A function that waits for a call made inside it waits for time, if that call does.
+// TestAdvanceMovesForCallsInsideCalls checks that a function counts as waiting for time if a call made
+// inside it does.
 func TestAdvanceMovesForCallsInsideCalls(t *testing.T) {
 	inside := map[string]func(context.Context, *scheduler.Scheduler) error{
 		"Do": func(ctx context.Context, s *scheduler.Scheduler) error {
@@ -24,7 +25,7 @@ func TestAdvanceMovesForCallsInsideCalls(t *testing.T) {
 				return err
 			}
 			<-r.Ready()
-			time.Sleep(20 * time.Millisecond) // real work, for which time must not move
+			time.Sleep(20 * time.Millisecond) // real work, during which the mock must not move
 			r.Done(nil)
 			return r.Err()
 		},
@@ -46,23 +47,24 @@ func TestAdvanceMovesForCallsInsideCalls(t *testing.T) {
 				clocktest.Advance(s, mock, 3*time.Second)
 				<-h.Done()
 				require.NoError(t, h.Err())
-				require.Equal(t, time.Second, ended.Sub(epoch), "when the token was there")
+				require.Equal(t, time.Second, ended.Sub(epoch), "when the token was available")
 			})
 		}
 	}
 }
 
-// A function may be about to set more timers than one, so Advance looks twice before it moves.
+// TestAdvanceLooksTwice checks that Advance looks twice before it moves the mock, because a function
+// may be about to set another timer.
 func TestAdvanceLooksTwice(t *testing.T) {
 	mock := clocktest.NewMock()
 	looks := 0
 	p := &pool{mock: mock, next: epoch.Add(4 * time.Second)}
 	p.running = func() (int, int) {
-		if looks++; looks <= 2 { // the function's first timer, and a moment later its second
+		if looks++; looks <= 2 { // the function sets its first timer, and a moment later its second
 			mock.NewTimer(time.Duration(looks) * time.Second)
 		}
 		return 1, 0
 	}
 	clocktest.Advance(p, mock, 500*time.Millisecond)
-	require.Equal(t, []time.Duration{0, 0, 0, 0}, p.asked[:4], "one timer is new, a second is, two are there, and still are")
+	require.Equal(t, []time.Duration{0, 0, 0, 0}, p.asked[:4], "one new timer, a second new one, two timers, and the same two")
 }

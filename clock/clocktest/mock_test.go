@@ -35,7 +35,7 @@ func TestMockMovesWhenTold(t *testing.T) {
 	})
 }
 
-func TestMockAddZeroSettles(t *testing.T) {
+func TestMockAddZeroWaits(t *testing.T) {
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
 		done := false
 		go func() { done = true }()
@@ -51,10 +51,10 @@ func TestMockGoesBackOnlyWhenAskedTo(t *testing.T) {
 		do   func()
 		want string
 	}{
-		{"Add", func() { mock.Add(-1) }, "clocktest: Add(-1ns) would move the clock back: that is what Rewind is for"},
+		{"Add", func() { mock.Add(-1) }, "clocktest: Add(-1ns) would move the clock back: use Rewind for that"},
 		{"Set", func() { mock.Set(epoch.Add(-1)) }, "clocktest: Set(1999-12-31 23:59:59.999999999 +0000 UTC) would move the clock back " +
-			"from 2000-01-01 00:00:00 +0000 UTC: that is what Rewind is for"},
-		{"Rewind", func() { mock.Rewind(-1) }, "clocktest: Rewind(-1ns) would move the clock forward: that is what Add is for"},
+			"from 2000-01-01 00:00:00 +0000 UTC: use Rewind for that"},
+		{"Rewind", func() { mock.Rewind(-1) }, "clocktest: Rewind(-1ns) would move the clock forward: use Add for that"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestMockIsMovedByOneAtATime(t *testing.T) {
 		go func() {
 			defer func() { got = recover() }()
 			mock.Sleep(time.Second)
-			mock.Add(time.Second) // the Add that woke us is still under way
+			mock.Add(time.Second) // the Add that ended the sleep is still running
 		}()
 		mock.Add(time.Minute)
 		require.Equal(t, "clocktest: a Mock is being moved by two goroutines at the same time", got)
@@ -119,8 +119,8 @@ func TestFromNil(t *testing.T) {
 	require.PanicsWithValue(t, "clocktest: From(nil)", func() { clocktest.From(nil) })
 }
 
-// A mock made by NewMock is a good clock in a bubble of the user's own making,
-// if the user waits.
+// TestNewMockInABubble checks that a mock made by NewMock works in a bubble if the test waits before
+// and after Add.
 func TestNewMockInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()

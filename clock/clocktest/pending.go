@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// pending is the set of timers of a Mock that are set. A nil pending keeps no account.
+// pending holds the timers of a Mock that have yet to tick. A nil pending records nothing.
 type pending struct {
 	mu  sync.Mutex
 	due map[*timer]time.Time
@@ -29,8 +29,8 @@ func (p *pending) remove(t *timer) {
 	}
 }
 
-// after counts the timers that are due after now, and returns when the first of them is due. It leaves out a timer
-// that is due already. That one has ticked or is about to, so its goroutine goes on.
+// after returns how many timers are due after now, and when the first of them is due. A timer that is
+// due by now does not count. It has ticked or is about to, so its goroutine goes on.
 func (p *pending) after(now time.Time) (n int, first time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPendingLeavesOutWhatIsDue: a timer whose instant has come is no reason to move on, even before its tick.
+// TestPendingLeavesOutWhatIsDue checks that a timer that is due does not count, even before its tick.
 func TestPendingLeavesOutWhatIsDue(t *testing.T) {
 	p, now := newPending(), time.Unix(1, 0)
 	due, soon, late := new(timer), new(timer), new(timer)
@@ -18,7 +18,7 @@ func TestPendingLeavesOutWhatIsDue(t *testing.T) {
 	require.Equal(t, 2, n)
 	require.Equal(t, now.Add(1), first)
 	p.remove(soon)
-	p.add(late, now.Add(5)) // set anew
+	p.add(late, now.Add(5)) // set again
 	n, first = p.after(now)
 	require.Equal(t, 1, n)
 	require.Equal(t, now.Add(5), first)

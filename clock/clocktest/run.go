@@ -5,21 +5,18 @@ import (
 	"testing/synctest"
 )
 
-// Run runs f as a test inside a testing/synctest bubble, with a mock that knows
-// it: when [Mock.Add] returns, everything that was due has happened, in
-// whichever goroutine.
+// Run runs f as a test in a testing/synctest bubble. When [Mock.Add] returns, everything that was
+// due has happened, on all goroutines of the bubble.
 //
-// What holds for [synctest.Test] holds here. Inside f, t.Run, t.Parallel and
-// t.Deadline are not available. Channels that f waits on must be made in f. Whatever f
-// starts must end with it: close schedulers, cancel contexts, and let no
-// goroutine wait for a mock that nobody moves any more, or the test binary dies
-// with "deadlock" and the stacks of those that remain. t.Context ends by itself,
-// before the functions given to t.Cleanup run.
+// The rules of [synctest.Test] hold. In f, t.Run, t.Parallel and t.Deadline are not available. f must
+// make the channels that it waits on. All goroutines must end with f, so close schedulers and cancel
+// contexts. If a goroutine still waits for the mock, the test panics with "deadlock" and the stacks
+// of the goroutines that remain. t.Context ends by itself, before the functions of t.Cleanup run.
 //
-// Real time does not pass in the bubble, and the time of package time is not
-// the mock's: use the mock to sleep and for deadlines.
+// Real time does not pass in the bubble, and package time does not see the mock's time. Use the mock
+// to sleep and for deadlines.
 func Run(t *testing.T, f func(t *testing.T, mock *Mock)) {
 	t.Helper()
-	mock := newMock(synctest.Wait) // out here, for it sleeps a millisecond
+	mock := newMock(synctest.Wait) // outside the bubble, because it sleeps a millisecond
 	synctest.Test(t, func(t *testing.T) { f(t, mock) })
 }

@@ -33,10 +33,10 @@ func submit(t *testing.T, s *scheduler.Scheduler, fn func(context.Context) error
 	return h
 }
 
-// work takes real time, of which the mock knows nothing. In a bubble it costs none.
+// work takes real time, which the mock does not see. In a bubble it takes none.
 func work() { time.Sleep(5 * time.Second) }
 
-// TestH84_TheObviousTest: time does not move on before a running function has returned.
+// TestH84_TheObviousTest checks that time does not move before a running function has returned.
 func TestH84_TheObviousTest(t *testing.T) {
 	for range 200 {
 		mock := clocktest.NewMock()
@@ -55,8 +55,8 @@ func TestH84_TheObviousTest(t *testing.T) {
 	}
 }
 
-// TestAdvanceMeetsEachInstantOfASleepingFunction: Advance does not wait for a function that sleeps on the mock, and waits for
-// it again once it is awake.
+// TestAdvanceMeetsEachInstantOfASleepingFunction checks that Advance does not wait for a function
+// while it sleeps on the mock, and waits for it again after that.
 func TestAdvanceMeetsEachInstantOfASleepingFunction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()
@@ -73,7 +73,7 @@ func TestAdvanceMeetsEachInstantOfASleepingFunction(t *testing.T) {
 		failed := 0
 		flaky := submit(t, s, func(context.Context) error {
 			work()
-			if failed++; failed < 3 { // while the other sleeps
+			if failed++; failed < 3 { // while the other function sleeps
 				return retry.Transient(errors.New("flaky"))
 			}
 			return nil
@@ -82,12 +82,13 @@ func TestAdvanceMeetsEachInstantOfASleepingFunction(t *testing.T) {
 		require.Equal(t, []time.Duration{7 * time.Second, 14 * time.Second, 21 * time.Second}, woken)
 		require.NoError(t, sleepy.Err())
 		require.NoError(t, flaky.Err())
-		require.Equal(t, 2*time.Minute, flaky.Times().Total(), "two attempts more, at a token a minute")
+		require.Equal(t, 2*time.Minute, flaky.Times().Total(), "two more attempts, at a token a minute")
 		require.Equal(t, epoch.Add(2*time.Minute), mock.Now())
 	})
 }
 
-// TestAdvanceWaitsForPlainCalls: Advance also waits for calls that the owner does not know of.
+// TestAdvanceWaitsForPlainCalls checks that Advance waits for calls that the scheduler's owner does
+// not know of.
 func TestAdvanceWaitsForPlainCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()
@@ -113,7 +114,7 @@ func TestAdvanceWaitsForPlainCalls(t *testing.T) {
 }
 
 func TestAdvanceSaysWhatToDoAboutAFunctionThatRunsOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // the ten seconds cost no real time
+	synctest.Test(t, func(t *testing.T) { // the ten seconds take no real time
 		mock := clocktest.NewMock()
 		s := newScheduler(t, mock, scheduler.Config{})
 		hold := make(chan struct{})
@@ -123,9 +124,9 @@ func TestAdvanceSaysWhatToDoAboutAFunctionThatRunsOn(t *testing.T) {
 		submit(t, s, func(context.Context) error { mock.Sleep(time.Hour); return nil })
 		began := time.Now()
 		text := func(functions string) string {
-			return fmt.Sprintf("clocktest: it is mock clock at 2000-01-01T00:00:00Z, and %s not returned for 10s of real time: a function that waits for the test has to be "+
-				"let go before Advance; one that waits for time has to use Mock.Sleep or Mock.NewTimer, and no context of the mock; "+
-				"where a function must go on running, move the mock by Mock.Add", functions)
+			return fmt.Sprintf("clocktest: %s not returned for 10s of real time (mock clock at 2000-01-01T00:00:00Z): release a function that waits for the test "+
+				"before Advance; in one that waits for time, use Mock.Sleep or Mock.NewTimer, not a context of the mock; "+
+				"while one has to keep running, move the mock by Mock.Add", functions)
 		}
 		require.PanicsWithValue(t, text("2 functions have"), func() { clocktest.Advance(s, mock, time.Second) })
 		require.Less(t, time.Since(began), 11*time.Second)
@@ -140,8 +141,8 @@ func TestAdvanceSaysWhatToDoAboutAFunctionThatRunsOn(t *testing.T) {
 	})
 }
 
-// TestAdvanceDoesNotTakeAContextForATimer: Advance panics with a hint, since moving time might
-// not help.
+// TestAdvanceDoesNotTakeAContextForATimer checks that Advance panics if a function waits for a
+// context of the mock.
 func TestAdvanceDoesNotTakeAContextForATimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()
@@ -158,7 +159,7 @@ func TestAdvanceDoesNotTakeAContextForATimer(t *testing.T) {
 	})
 }
 
-// TestAdvanceDoesNotWaitForReservations: the test itself may hold a reservation.
+// TestAdvanceDoesNotWaitForReservations checks that the test itself may hold a reservation.
 func TestAdvanceDoesNotWaitForReservations(t *testing.T) {
 	mock := clocktest.NewMock()
 	s := newScheduler(t, mock, scheduler.Config{})
@@ -170,7 +171,7 @@ func TestAdvanceDoesNotWaitForReservations(t *testing.T) {
 	require.EqualValues(t, 1, s.Snapshot().Totals.Succeeded)
 }
 
-// TestAdvanceNoticesAnotherClock: a test that forgets Config.Clock fails, instead of seeing nothing happen.
+// TestAdvanceNoticesAnotherClock checks that Advance panics if the test forgot Config.Clock.
 func TestAdvanceNoticesAnotherClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()
@@ -187,7 +188,7 @@ func TestAdvanceNoticesAnotherClock(t *testing.T) {
 	})
 }
 
-// TestAdvanceUntil: AdvanceUntil sees what happens on other goroutines, and moves no further.
+// TestAdvanceUntil checks that AdvanceUntil sees what happens on other goroutines, and then stops.
 func TestAdvanceUntil(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()
@@ -224,7 +225,8 @@ func TestAdvanceUntil(t *testing.T) {
 	})
 }
 
-// TestAdvanceUntilLetsAFunctionGo: done may release the function that runs.
+// TestAdvanceUntilLetsAFunctionGo checks that AdvanceUntil returns while a function runs, so that
+// the test can release it.
 func TestAdvanceUntilLetsAFunctionGo(t *testing.T) {
 	mock := clocktest.NewMock()
 	s := newScheduler(t, mock, scheduler.Config{})
@@ -235,7 +237,7 @@ func TestAdvanceUntilLetsAFunctionGo(t *testing.T) {
 	clocktest.AdvanceUntil(s, mock, func() bool { return h.Err() == nil })
 }
 
-// pool is a Runner that reports what the test tells it to.
+// pool is a Runner whose answers the test chooses.
 type pool struct {
 	mock    *clocktest.Mock
 	running func() (functions, timers int)
@@ -254,7 +256,7 @@ func TestAdvanceAsksWhatIsDueAfterTheLastFunctionHasReturned(t *testing.T) {
 	mock := clocktest.NewMock()
 	p := &pool{mock: mock}
 	p.running = func() (int, int) {
-		p.next = epoch.Add(time.Second) // meanwhile the function fails and is to be retried
+		p.next = epoch.Add(time.Second) // the function has failed and will be retried
 		return 0, 0
 	}
 	clocktest.Advance(p, mock, time.Minute)
@@ -266,18 +268,18 @@ func TestAdvanceTellsTheTimersApart(t *testing.T) {
 	timer := mock.NewTimer(time.Hour)
 	looks := 0
 	p := &pool{mock: mock, running: func() (int, int) {
-		if looks++; looks <= 5 { // the function runs, and the timer is the pool's own
+		if looks++; looks <= 5 { // a function runs, and the timer is the pool's own
 			return 1, 1
 		}
 		return 0, 1
 	}}
 	clocktest.Advance(p, mock, time.Second)
-	require.Equal(t, []time.Duration{0, 0, 0, 0, 0, 0, time.Second}, p.asked, "until the function has returned time stands still")
+	require.Equal(t, []time.Duration{0, 0, 0, 0, 0, 0, time.Second}, p.asked, "time stands still until the function has returned")
 	timer.Stop()
 
 	looks = 0
 	p = &pool{mock: mock, running: func() (int, int) {
-		if looks++; looks == 1 { // a timer is set between the answers
+		if looks++; looks == 1 { // a timer is set between the two answers
 			timer.Reset(time.Hour)
 			return 1, 0
 		}
@@ -299,15 +301,15 @@ func TestAdvanceStopsAtTimersOfTheMock(t *testing.T) {
 }
 
 func TestAdvanceUntilHasBounds(t *testing.T) {
-	require.PanicsWithValue(t, "clocktest: AdvanceUntil(nil): pass a function that reports whether the test has what it waits for",
+	require.PanicsWithValue(t, "clocktest: AdvanceUntil(nil): pass a function that reports whether to stop",
 		func() { clocktest.AdvanceUntil(syncFunc(nil), clocktest.NewMock(), nil) })
 	never := func() bool { return false }
 	synctest.Test(t, func(t *testing.T) {
 		mock := clocktest.NewMock()
 		s := newScheduler(t, mock, scheduler.Config{})
 		began := time.Now()
-		require.PanicsWithValue(t, "clocktest: AdvanceUntil: it is mock clock at 2000-01-01T00:00:00Z, nothing is due any more, and done has been false "+
-			"for 10s of real time: look whether it can become true", func() { clocktest.AdvanceUntil(s, mock, never) })
+		require.PanicsWithValue(t, "clocktest: AdvanceUntil: nothing is due, and done has been false "+
+			"for 10s of real time (mock clock at 2000-01-01T00:00:00Z): check that it can become true", func() { clocktest.AdvanceUntil(s, mock, never) })
 		require.Less(t, time.Since(began), 11*time.Second)
 
 		restless := syncFunc(func() (time.Time, bool) { return mock.Now().Add(time.Hour), true })

@@ -14,9 +14,9 @@ import (
 	"example.com/fairlead/clock/clocktest"
 )
 
-// Each test here is a fault of benbjohnson/clock 1.3.5 that was met in practice.
-// Where it is cheap the test shows the fault first, so that we notice when it
-// goes away, and then that ours does not have it.
+// Each test here is about a fault of benbjohnson/clock 1.3.5 that was met in practice. Where it is
+// cheap, the test first shows the fault, so that it fails when the fault is fixed. Then it checks
+// that package clocktest does not have it.
 
 func TestTrapResetOnUnreadTick(t *testing.T) {
 	t.Run("raw: the next Add holds the lock for ever", func(t *testing.T) {
@@ -32,7 +32,7 @@ func TestTrapResetOnUnreadTick(t *testing.T) {
 			case <-added:
 				require.Fail(t, "the trap is gone")
 			default:
-				<-timer.C // lets Add end, so that the bubble can
+				<-timer.C // lets Add and then the bubble end
 				<-added
 			}
 		})
@@ -89,11 +89,10 @@ func TestTrapNegativeTimerMovesNowBack(t *testing.T) {
 	})
 }
 
-// Timers of one instant tick in any order, on the system clock too: no adapter
-// can make up for it, and Timer's comment says so. What counts is that all tick,
-// once, at that instant, and that whoever keeps one timer and a queue has an order.
+// TestTrapEqualDeadlines checks that timers of the same instant all tick then, once. Their order is
+// random, on the system clock too, and clock.Timer says so. One timer and a queue keep an order.
 func TestTrapEqualDeadlines(t *testing.T) {
-	const timers = 100 // a dozen would be sorted by insertion, which keeps their order
+	const timers = 100 // an insertion sort, which is used for a dozen, would keep their order
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
 		due := mock.Now().Add(time.Second)
 		woken := make(chan time.Time, 2*timers)
@@ -120,7 +119,8 @@ func TestTrapEqualDeadlines(t *testing.T) {
 	})
 }
 
-// Every fire sleeps a millisecond. A bubble makes that millisecond virtual.
+// TestTrapEveryFireSleeps checks that the millisecond for which Add sleeps at each tick takes no real
+// time in a bubble.
 func TestTrapEveryFireSleeps(t *testing.T) {
 	const timers = 1000
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
@@ -133,12 +133,12 @@ func TestTrapEveryFireSleeps(t *testing.T) {
 		}
 		mock.Add(timers * time.Second)
 		require.Len(t, woken, timers)
-		require.GreaterOrEqual(t, time.Since(start), (timers-1)*time.Millisecond, "of the bubble, not of the machine")
+		require.GreaterOrEqual(t, time.Since(start), (timers-1)*time.Millisecond, "in the bubble's time")
 	})
 }
 
-// Add returns before a goroutine that it has woken has acted. In a bubble it
-// does not, however many goroutines it takes and however slow they are.
+// TestTrapAddReturnsBeforeTheWokenHaveActed checks that in a bubble Add waits for the goroutines that
+// it wakes, however many and slow they are.
 func TestTrapAddReturnsBeforeTheWokenHaveActed(t *testing.T) {
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
 		const hops = 50
@@ -164,8 +164,8 @@ func TestTrapAddReturnsBeforeTheWokenHaveActed(t *testing.T) {
 	})
 }
 
-// The other side of the same trap: Add moves on before what was started just
-// before has made its timer.
+// TestTrapAddStartsBeforeTheStartedWait checks that in a bubble Add waits for goroutines that were
+// started just before to make their timers.
 func TestTrapAddStartsBeforeTheStartedWait(t *testing.T) {
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
 		woken := make(chan time.Time, 10)
@@ -181,11 +181,11 @@ func TestTrapAddStartsBeforeTheStartedWait(t *testing.T) {
 	})
 }
 
-// A mock picks a timer and ticks it under two separate locks. A Reset in between
-// is taken back by the tick, and whoever makes a timer in between ticks the
-// picked one a second time, which blocks everybody who touches the mock, for
-// good. Real parallelism is needed to get there, so this is no bubble; done with
-// benbjohnson's own timers, it hangs more often than not.
+// TestTrapArmingDuringAdd makes and resets timers while another goroutine is in Add. A mock picks a
+// timer and ticks it under two separate locks. The tick undoes a Reset in between. A timer that is
+// made in between ticks the picked one a second time, which blocks the mock for good. The fault
+// needs parallel goroutines, so the test does not use a bubble. With benbjohnson's own timers, it
+// hangs more often than not.
 func TestTrapArmingDuringAdd(t *testing.T) {
 	const (
 		users = 2
@@ -193,7 +193,7 @@ func TestTrapArmingDuringAdd(t *testing.T) {
 	)
 	raw := benclock.NewMock()
 	c := clocktest.From(raw)
-	alone := runtime.GOMAXPROCS(0) == 1 // then Add has to be let in; else that would hide the fault
+	alone := runtime.GOMAXPROCS(0) == 1 // then the users must yield to Add; otherwise yielding would hide the fault
 	var over atomic.Bool
 	var wg sync.WaitGroup
 	for range users {

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// leaveAlarms makes all alarms but the first few look taken by others until the test ends.
+// leaveAlarms makes all alarms but the first few look taken until the test ends.
 func leaveAlarms(t *testing.T, few int) {
 	for i := range alarms {
 		until := alarms[i].until.Load()
@@ -25,15 +25,15 @@ func leaveAlarms(t *testing.T, few int) {
 	}
 }
 
-// takenUntil returns until when each alarm is taken.
-func takenUntil() (until [mostAlarms]int64) {
+// takenUntil returns the instant until which each alarm is taken.
+func takenUntil() (until [maxAlarms]int64) {
 	for i := range alarms {
 		until[i] = alarms[i].until.Load()
 	}
 	return until
 }
 
-// ticks reports whether there is a tick, and receives it. (The length of such a channel is
+// ticks receives a tick and reports whether there was one. (The length of a Go timer's channel is
 // always zero.)
 func ticks(timer Timer) bool {
 	select {
@@ -52,14 +52,14 @@ func openFiles(t *testing.T) int {
 
 func TestTimersLeaveNothingBehind(t *testing.T) {
 	const more = 20
-	<-System().NewTimer(time.Microsecond).C() // opens what the runtime keeps, too
+	<-System().NewTimer(time.Microsecond).C() // also opens the files that the runtime keeps
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	files := openFiles(t)
-	timers := make([]Timer, mostAlarms+more)
+	timers := make([]Timer, maxAlarms+more)
 	for i := range timers {
-		timers[i] = System().NewTimer(shortWait)
+		timers[i] = System().NewTimer(maxWait)
 	}
-	require.LessOrEqual(t, openFiles(t), files+mostAlarms-1, "an alarm is more than one file, or there are too many")
+	require.LessOrEqual(t, openFiles(t), files+maxAlarms-1, "an alarm uses more than one file, or there are too many alarms")
 	files = openFiles(t)
 	for range 3 {
 		for _, timer := range timers {
@@ -79,7 +79,7 @@ func TestAlarmGoesOff(t *testing.T) {
 		start := time.Now()
 		a.set(time.Hour)
 		a.set(d)
-		require.NoError(t, a.file.SetReadDeadline(start.Add(time.Hour)), "the runtime does not poll it")
+		require.NoError(t, a.file.SetReadDeadline(start.Add(time.Hour)), "the runtime does not poll the alarm")
 		var count [8]byte
 		_, err := a.file.Read(count[:])
 		require.NoError(t, err)
@@ -88,56 +88,56 @@ func TestAlarmGoesOff(t *testing.T) {
 	}
 	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, a.fd, syscall.F_GETFD, 0)
 	require.Zero(t, errno)
-	require.NotZero(t, flags&syscall.FD_CLOEXEC, "programs that are started inherit it")
+	require.NotZero(t, flags&syscall.FD_CLOEXEC, "child processes inherit it")
 	require.NoError(t, a.file.Close())
 }
 
 func TestTimerSetsItsAlarm(t *testing.T) {
 	leaveAlarms(t, 1)
 	a := &alarms[0]
-	timer := System().NewTimer(shortWait)
+	timer := System().NewTimer(maxWait)
 	defer timer.Stop()
 	for _, d := range []time.Duration{1, time.Millisecond} {
-		a.set(time.Hour) // also takes back that it went off before
-		earliest := time.Since(origin) + max(d, alarmPace)
+		a.set(time.Hour) // also clears an earlier expiry
+		earliest := time.Since(origin) + max(d, minAlarm)
 		timer.Reset(d)
 		require.GreaterOrEqual(t, a.until.Load(), int64(earliest))
 		require.NoError(t, a.file.SetReadDeadline(time.Now().Add(time.Minute)))
 		_, err := a.file.Read(make([]byte, 8))
-		require.NoError(t, err, "it does not go off")
+		require.NoError(t, err, "the alarm does not expire")
 		require.GreaterOrEqual(t, time.Since(origin), earliest)
-		require.True(t, ticks(timer), "it went off before the timer was due")
+		require.True(t, ticks(timer), "the alarm expired before the timer was due")
 	}
 }
 
 func TestAlarmIsSharedInTurns(t *testing.T) {
 	leaveAlarms(t, 2)
-	var a, b, c nudge
+	var a, b, c alarmUse
 	require.True(t, a.take(10, 100))
 	require.True(t, b.take(10, 100))
 	require.NotSame(t, a.alarm, b.alarm)
-	require.False(t, c.take(99, 300), "took what is in use")
+	require.False(t, c.take(99, 300), "took an alarm that is in use")
 
-	require.True(t, a.has(50, 100))
-	require.False(t, a.has(101, 200), "it goes off too early")
-	require.False(t, a.has(50, 99), "it goes off too late")
-	require.False(t, c.has(50, 100), "it has none")
+	require.True(t, a.expiresBetween(50, 100))
+	require.False(t, a.expiresBetween(101, 200), "it expires too early")
+	require.False(t, a.expiresBetween(50, 99), "it expires too late")
+	require.False(t, c.expiresBetween(50, 100), "it has no alarm")
 
 	first := a.alarm
-	require.True(t, a.take(50, 400), "lost its alarm to itself")
+	require.True(t, a.take(50, 400), "lost its own alarm")
 	require.True(t, a.take(60, 90))
 	require.Same(t, first, a.alarm)
 
-	require.True(t, c.take(91, 300), "what is over is not in use")
+	require.True(t, c.take(91, 300), "an expired alarm is free")
 	require.Same(t, first, c.alarm)
-	require.False(t, a.has(50, 90), "another has it")
-	require.False(t, a.take(92, 93), "took back what another has")
+	require.False(t, a.expiresBetween(50, 90), "another timer has it")
+	require.False(t, a.take(92, 93), "took back an alarm that another timer has")
 	require.True(t, a.take(101, 200))
 	require.Same(t, b.alarm, a.alarm)
 	require.False(t, b.take(110, 120))
 }
 
-// A timer without an alarm is a plain one.
+// TestTimerWithoutAnAlarm checks that a timer works without an alarm.
 func TestTimerWithoutAnAlarm(t *testing.T) {
 	check := func(t *testing.T) {
 		const d = time.Millisecond
@@ -160,14 +160,14 @@ func TestTimerWithoutAnAlarm(t *testing.T) {
 		a.opened.Do(func() { a.open(math.MaxInt32) }) // no such clock
 		a.set(time.Millisecond)
 		require.Nil(t, a.file)
-		require.Equal(t, int64(math.MaxInt64), a.until.Load(), "others would take it")
+		require.Equal(t, int64(math.MaxInt64), a.until.Load(), "other timers would take it")
 		require.Equal(t, files, openFiles(t))
 	})
 }
 
 func TestOnlyShortWaitsInRealTimeTakeAnAlarm(t *testing.T) {
-	leaveAlarms(t, mostAlarms)
-	outside := System().NewTimer(shortWait) // one that already has an alarm, set too late for what follows
+	leaveAlarms(t, maxAlarms)
+	outside := System().NewTimer(maxWait) // already has an alarm, which expires too late for the waits below
 	free := takenUntil()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -178,11 +178,11 @@ func TestOnlyShortWaitsInRealTimeTakeAnAlarm(t *testing.T) {
 		outside.Reset(time.Millisecond)
 	})
 	require.Equal(t, free, takenUntil(), "an alarm for a bubble")
-	for _, d := range []time.Duration{0, -1, math.MinInt64, shortWait + 1, math.MaxInt64} {
+	for _, d := range []time.Duration{0, -1, math.MinInt64, maxWait + 1, math.MaxInt64} {
 		outside.Reset(d)
 		require.Equal(t, free, takenUntil(), "an alarm for %v", d)
 	}
-	outside.Reset(shortWait)
+	outside.Reset(maxWait)
 	require.NotEqual(t, free, takenUntil())
 	outside.Stop()
 }
