@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// understands: TERM says nothing here; prepare finds out.
+// understands reports true, because TERM says nothing here. prepare finds out.
 func understands(string) bool { return true }
 
-// prepare has a console understand escape sequences, and reports whether it does.
+// prepare turns on escape sequences in a console, and reports whether that worked.
 func prepare(f *os.File) bool {
 	console, mode := windows.Handle(f.Fd()), uint32(0)
 	if windows.GetConsoleMode(console, &mode) != nil {

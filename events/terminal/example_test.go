@@ -15,8 +15,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// Where there is no terminal, there are plain lines. A program as short as this one has only the
-// last of them, and its own messages.
+// Without a terminal, a View writes plain lines. A program as short as this one gets only the last
+// of them, below its own messages.
 func Example() {
 	mock := clocktest.NewMock()
 	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerMinute(60), Clock: mock})
@@ -44,7 +44,7 @@ func Example() {
 	// crawl: 3 of 3 done (1 failed), 100%, in 0.5s; 57 of 60 tokens left, 0 queued, 0 running, 0 backing off; ended: 3, retries: 0
 }
 
-// How many calls there will be need not be known.
+// The number of calls need not be known.
 func ExampleWatch() {
 	s, err := scheduler.New(scheduler.Config{Clock: clocktest.NewMock()})
 	if err != nil {
@@ -57,7 +57,7 @@ func ExampleWatch() {
 	// Output: 1 done, in 0.0s; 999 of 1000 tokens left, 0 queued, 0 running, 0 backing off; ended: 1, retries: 0
 }
 
-// A program that goes on where an earlier run ended counts what that has done.
+// A program that continues an earlier run counts the calls of that run, too.
 func ExampleConfig() {
 	s, err := scheduler.New(scheduler.Config{Clock: clocktest.NewMock()})
 	if err != nil {
@@ -74,7 +74,7 @@ func ExampleConfig() {
 	// Output: batch: 301 of 320 done, 94%, in 0.0s; 999 of 1000 tokens left, 0 queued, 0 running, 0 backing off; ended: 1, retries: 0
 }
 
-// Whatever writes lines to a View has them above the picture: here a log.
+// Messages that are written to a View appear above its picture, here those of a log.
 func ExampleView() {
 	s, err := scheduler.New(scheduler.Config{Clock: clocktest.NewMock()})
 	if err != nil {
@@ -84,7 +84,7 @@ func ExampleView() {
 	view := terminal.Watch(s, terminal.Config{Title: "crawl", Out: os.Stdout})
 	log := slog.New(slog.NewTextHandler(view, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
-			return slog.Attr{} // for the sake of the example
+			return slog.Attr{} // the output below has no time
 		}
 		return a
 	}}))
@@ -95,7 +95,7 @@ func ExampleView() {
 	// crawl: 0 done, in 0.0s; 1000 of 1000 tokens left, 0 queued, 0 running, 0 backing off; ended: 0, retries: 0
 }
 
-// A program that prints a server's answer without a View makes it visible itself.
+// A program without a View makes a server's answer visible before it prints it.
 func ExampleVisible() {
 	fmt.Println(terminal.Visible("503 \x1b]0;a new title\x07\x1b[2JService Unavailable"))
 	// Output: 503 \x1b]0;a new title\x07\x1b[2JService Unavailable

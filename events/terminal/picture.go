@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-// style is how a picture looks, whatever it shows.
+// style says how a picture looks, whatever it shows.
 type style struct {
 	title string
-	total int64 // 0: not known
+	total int64 // 0 if not known
 	ascii bool
 }
 
-// counts are how many calls are done, and how many of those have failed.
+// counts are the number of calls that are done, and how many of those failed.
 type counts struct{ done, failed int64 }
 
-// The bar is as wide as there is room for, within this.
+// The bar fills the rest of the line, within these bounds.
 const (
-	shortestBar = 10
-	longestBar  = 30
+	minBar = 10
+	maxBar = 30
 )
 
-// picture is what a terminal of so many columns shows. The last column stays free: some terminals
-// wrap a line that fills it.
-func (st style) picture(c *course, n counts, over bool, columns int) []line {
+// picture returns the lines for a terminal with that many columns. The last column stays free,
+// because some terminals wrap a line that fills it.
+func (st style) picture(h *history, n counts, stopped bool, columns int) []line {
 	width := max(1, columns-1)
 	between, tail := " · ", "…"
 	if st.ascii {
 		between, tail = " | ", "..."
 	}
-	return append(flow(st.head(c, n, over, width), "  ", tail, width), flow(st.state(c), between, tail, width)...)
+	return append(flow(st.head(h, n, stopped, width), "  ", tail, width), flow(st.state(h), between, tail, width)...)
 }
 
-// head are the items that say how far it is.
-func (st style) head(c *course, n counts, over bool, width int) []line {
+// head returns the items that show the progress.
+func (st style) head(h *history, n counts, stopped bool, width int) []line {
 	var before, after []line
 	if st.title != "" {
 		before = append(before, line{{clean(st.title, st.ascii), bold}})
@@ -47,29 +47,29 @@ func (st style) head(c *course, n counts, over bool, width int) []line {
 	if n.failed > 0 {
 		after = append(after, line{{fmt.Sprintf("%d failed", n.failed), red}})
 	}
-	switch eta, ok := c.eta(st.total - n.done); {
-	case over:
-		after = append(after, line{{rate(c.meanRate()), ""}}, line{{"in " + short(c.elapsed()), ""}})
+	switch eta, ok := h.eta(st.total - n.done); {
+	case stopped:
+		after = append(after, line{{rate(h.meanRate()), ""}}, line{{"in " + short(h.elapsed()), ""}})
 	case st.total > 0 && ok:
-		after = append(after, line{{rate(c.rate()), ""}}, line{{"ETA " + atMost(eta), ""}})
+		after = append(after, line{{rate(h.rate()), ""}}, line{{"ETA " + atMost(eta), ""}})
 	default:
-		after = append(after, line{{rate(c.rate()), ""}})
+		after = append(after, line{{rate(h.rate()), ""}})
 	}
 	if st.total > 0 {
 		free := width
 		for _, item := range append(before, after...) {
 			free -= item.width() + 2
 		}
-		before = append(before, st.bar(n, min(max(free, shortestBar), longestBar, width)))
+		before = append(before, st.bar(n, min(max(free, minBar), maxBar, width)))
 	}
 	return append(before, after...)
 }
 
-// percent is 100 only when all is done.
-func (st style) percent(n counts) int { return st.part(n, 100) }
+// percent returns how much is done, and 100 only if all is.
+func (st style) percent(n counts) int { return st.share(n, 100) }
 
-// part is how many of so many parts are done.
-func (st style) part(n counts, of int) int {
+// share returns how many of a number of parts are done.
+func (st style) share(n counts, of int) int {
 	return min(max(0, int(float64(of)*float64(n.done)/float64(st.total))), of)
 }
 
@@ -78,13 +78,13 @@ func (st style) bar(n counts, width int) line {
 	if st.ascii {
 		full, empty = "#", "-"
 	}
-	filled := st.part(n, width)
+	filled := st.share(n, width)
 	return line{{strings.Repeat(full, filled), green}, {strings.Repeat(empty, width-filled), dim}}
 }
 
-// state are the items that say how things are.
-func (st style) state(c *course) []line {
-	snap := c.now
+// state returns the items that show budgets, calls and holds.
+func (st style) state(h *history) []line {
+	snap := h.now
 	var items []line
 	add := func(colour, format string, args ...any) {
 		items = append(items, line{{fmt.Sprintf(format, args...), colour}})
@@ -117,7 +117,7 @@ func (st style) state(c *course) []line {
 	if snap.Rate < 1 {
 		add(yellow, "slowed to %.0f%%", 100*snap.Rate)
 	}
-	if retries := snap.Totals.Retries - c.first.Totals.Retries; retries > 0 {
+	if retries := snap.Totals.Retries - h.first.Totals.Retries; retries > 0 {
 		add("", "%d retries", retries)
 	}
 	if snap.Closed {
@@ -126,8 +126,8 @@ func (st style) state(c *course) []line {
 	return items
 }
 
-// plain is a line that says the same to a file.
-func (st style) plain(c *course, n counts, over bool) string {
+// plain returns the same as one line of text.
+func (st style) plain(h *history, n counts, stopped bool) string {
 	var b strings.Builder
 	if st.title != "" {
 		b.WriteString(clean(st.title, false) + ": ")
@@ -143,16 +143,16 @@ func (st style) plain(c *course, n counts, over bool) string {
 	if st.total > 0 {
 		fmt.Fprintf(&b, ", %d%%", st.percent(n))
 	}
-	switch eta, ok := c.eta(st.total - n.done); {
-	case over:
-		b.WriteString(", in " + short(c.elapsed()))
+	switch eta, ok := h.eta(st.total - n.done); {
+	case stopped:
+		b.WriteString(", in " + short(h.elapsed()))
 	case st.total > 0 && ok:
 		b.WriteString(", ETA " + atMost(eta))
 	}
-	return b.String() + "; " + clean(c.now.String(), false)
+	return b.String() + "; " + clean(h.now.String(), false)
 }
 
-// rate is a number of calls a second with about two digits that say something.
+// rate formats a number of calls per second with about two significant digits.
 func rate(r float64) string {
 	switch {
 	case r == 0 || r >= 10:
@@ -163,7 +163,7 @@ func rate(r float64) string {
 	return fmt.Sprintf("%.2f/s", r)
 }
 
-// short is a duration in tenths of a second as long as those matter.
+// short formats a duration, with tenths of a second if it is short.
 func short(d time.Duration) string {
 	if d = max(0, d); d < 10*time.Second {
 		return fmt.Sprintf("%.1fs", d.Seconds())
@@ -171,10 +171,10 @@ func short(d time.Duration) string {
 	return inSeconds(d)
 }
 
-// atMost is a duration in whole seconds, of which there are none only when it is over.
+// atMost formats a duration in whole seconds, rounded up.
 func atMost(d time.Duration) string { return inSeconds((d + time.Second - 1).Truncate(time.Second)) }
 
-// inSeconds is a duration in whole seconds, and in minutes if they are many.
+// inSeconds formats a duration in whole seconds, or in minutes from an hour on.
 func inSeconds(d time.Duration) string {
 	if d >= time.Hour {
 		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")

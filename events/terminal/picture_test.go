@@ -17,17 +17,17 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the transcripts print now into testdata, to be read in the diff")
+var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata anew; check them in the diff")
 
-// TestPictures draws what the transcripts in testdata say. Each is a list of states, every
-// one followed by what is drawn of it:
+// TestPictures draws the transcripts in testdata. Each is a list of states, followed by the picture
+// of each:
 //
-//	what is different from the state before, a thing on each line: see painter.set
+//	the differences from the state before, one a line (see painter.set)
 //	draw 80, or plain
 //	----
 //	the picture
 //
-// To see what a change alters: go test . -run TestPictures -rewrite
+// After a change, run go test . -run TestPictures -rewrite and read the diff.
 func TestPictures(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	require.NoError(t, err)
@@ -46,20 +46,20 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// painter is the state that is drawn.
+// painter holds the state that is drawn.
 type painter struct {
 	t       testing.TB
 	style   style
 	counts  counts
-	course  *course
+	history *history
 	colours bool
-	over    bool
+	stopped bool
 }
 
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func newPainter(t testing.TB) *painter {
-	return &painter{t: t, course: begin(scheduler.Snapshot{At: epoch, Rate: 1})}
+	return &painter{t: t, history: newHistory(scheduler.Snapshot{At: epoch, Rate: 1})}
 }
 
 func (p *painter) paint(transcript string) string {
@@ -79,19 +79,19 @@ func (p *painter) paint(transcript string) string {
 	return out.String()
 }
 
-// set carries out a command, and returns what that draws.
+// set runs a command and returns what it draws, if anything.
 //
 //	title crawl, total 320, done 120, failed 3
-//	budget requests 12 of 60 per 1m     what is left of a budget, of how much
+//	budget requests 12 of 60 per 1m     what is left of a budget, and its limit
 //	running 8, queued 41, retries 14, backing-off 3 1.2s
 //	held 12s, paused, paused 5s, resumed, rate 0.5, closed
 //	look 10s attempts=50 ended=40 spent=50
-//	                                    when all that is seen; counts are since the look before
-//	ascii yes, colours yes, over yes
+//	                                    adds a snapshot 10 s later; counts are since the one before
+//	ascii yes, colours yes, stopped yes
 //	draw 80, plain
 func (p *painter) set(command string) string {
 	verb, rest, _ := strings.Cut(command, " ")
-	snap := &p.course.now
+	snap := &p.history.now
 	switch verb {
 	case "title":
 		p.style.title = rest
@@ -130,12 +130,12 @@ func (p *painter) set(command string) string {
 		p.style.ascii = rest == "yes"
 	case "colours":
 		p.colours = rest == "yes"
-	case "over":
-		p.over = rest == "yes"
+	case "stopped":
+		p.stopped = rest == "yes"
 	case "draw":
 		return "----\n" + p.draw(int(p.int(rest)))
 	case "plain":
-		return "----\n" + p.style.plain(p.course, p.counts, p.over) + "\n"
+		return "----\n" + p.style.plain(p.history, p.counts, p.stopped) + "\n"
 	default:
 		p.t.Fatalf("unknown command %q", command)
 	}
@@ -148,21 +148,21 @@ func (p *painter) int(s string) int64 {
 	return n
 }
 
-// in is an instant so long after that of the snapshot; the zero one if nothing is said.
+// in returns the instant that long after the snapshot, or the zero time for "".
 func (p *painter) in(s string) time.Time {
 	if s == "" {
 		return time.Time{}
 	}
 	d, err := time.ParseDuration(s)
 	require.NoError(p.t, err)
-	return p.course.now.At.Add(d)
+	return p.history.now.At.Add(d)
 }
 
 func (p *painter) budget(words []string) {
 	require.Len(p.t, words, 6)
 	name := strings.Trim(words[0], `"`)
-	b := scheduler.Budget{Name: name, Available: p.int(words[1]), Limit: bucket.Per(p.int(words[3]), p.in(words[5]).Sub(p.course.now.At))}
-	budgets := &p.course.now.Budgets
+	b := scheduler.Budget{Name: name, Available: p.int(words[1]), Limit: bucket.Per(p.int(words[3]), p.in(words[5]).Sub(p.history.now.At))}
+	budgets := &p.history.now.Budgets
 	for i := range *budgets {
 		if (*budgets)[i].Name == name {
 			b.Ledger = (*budgets)[i].Ledger
@@ -171,12 +171,12 @@ func (p *painter) budget(words []string) {
 		}
 	}
 	*budgets = append(*budgets, b)
-	p.course.first.Budgets = append(p.course.first.Budgets, scheduler.Budget{Name: name})
+	p.history.first.Budgets = append(p.history.first.Budgets, scheduler.Budget{Name: name})
 }
 
-// look sees a snapshot that is some time later.
+// look adds a snapshot that is some time later.
 func (p *painter) look(words []string) {
-	snap := p.course.now
+	snap := p.history.now
 	snap.At = p.in(words[0])
 	snap.Budgets = append([]scheduler.Budget(nil), snap.Budgets...)
 	for _, w := range words[1:] {
@@ -194,13 +194,13 @@ func (p *painter) look(words []string) {
 			p.t.Fatalf("a look does not see %q", w)
 		}
 	}
-	p.course.see(snap)
+	p.history.add(snap)
 }
 
-// draw is the picture, with the escape character as ^.
+// draw returns the picture, with ^ for the escape character.
 func (p *painter) draw(columns int) string {
 	var b strings.Builder
-	for _, l := range p.style.picture(p.course, p.counts, p.over, columns) {
+	for _, l := range p.style.picture(p.history, p.counts, p.stopped, columns) {
 		require.Less(p.t, displaywidth.String(l.String()), columns)
 		text := l.String()
 		if p.colours {
@@ -211,16 +211,16 @@ func (p *painter) draw(columns int) string {
 	return b.String()
 }
 
-// TestPictureFits: whatever the names and the width, no line is as wide as the terminal, no
-// row count is less than it takes, and nothing gets through that a terminal would obey.
+// TestPictureFits checks that with any names and width each line is narrower than the terminal, takes
+// one row, and has no character that a terminal would obey.
 func TestPictureFits(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := newPainter(t)
 		p.style = style{title: rapid.String().Draw(rt, "title"), total: rapid.Int64Min(0).Draw(rt, "total"), ascii: rapid.Bool().Draw(rt, "ascii")}
 		p.counts = counts{rapid.Int64().Draw(rt, "done"), rapid.Int64().Draw(rt, "failed")}
-		p.course.now.Budgets = []scheduler.Budget{{Name: rapid.String().Draw(rt, "budget"), Available: rapid.Int64().Draw(rt, "available")}}
+		p.history.now.Budgets = []scheduler.Budget{{Name: rapid.String().Draw(rt, "budget"), Available: rapid.Int64().Draw(rt, "available")}}
 		columns := rapid.IntRange(2, 200).Draw(rt, "columns")
-		for _, l := range p.style.picture(p.course, p.counts, rapid.Bool().Draw(rt, "over"), columns) {
+		for _, l := range p.style.picture(p.history, p.counts, rapid.Bool().Draw(rt, "over"), columns) {
 			if w := displaywidth.String(l.String()); w >= columns {
 				rt.Fatalf("%q is %d columns wide", l, w)
 			}
@@ -234,7 +234,7 @@ func TestPictureFits(t *testing.T) {
 	})
 }
 
-// TestPercent: exact, and 100 only when all is done.
+// TestPercent checks that percentages are exact, and 100 only when all is done.
 func TestPercent(t *testing.T) {
 	for done := range int64(101) {
 		require.EqualValues(t, done, style{total: 100}.percent(counts{done: done}))
@@ -243,7 +243,7 @@ func TestPercent(t *testing.T) {
 	require.Zero(t, style{total: 100}.percent(counts{done: -1}))
 }
 
-// TestRows: as terminals wrap.
+// TestRows checks that rows are counted as terminals wrap them.
 func TestRows(t *testing.T) {
 	for _, c := range []struct {
 		text    string
@@ -257,11 +257,11 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestClean: names can't do anything to a terminal.
+// TestClean checks that names can't drive a terminal.
 func TestClean(t *testing.T) {
 	require.Equal(t, `a\x1b[2J\nb\tc`, clean("a\x1b[2J\nb\tc", false))
 	require.Equal(t, "日本語", clean("日本語", false))
 	require.Equal(t, "??? b", clean("日本語 b", true))
 	require.Equal(t, `a\xffb`, clean("a\xffb", false))
-	require.Equal(t, `a\u202eb`, clean("a\u202eb", false), "which would turn the rest round")
+	require.Equal(t, `a\u202eb`, clean("a\u202eb", false), "it would reverse the rest of the line")
 }

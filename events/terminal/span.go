@@ -6,13 +6,13 @@ import (
 	"github.com/clipperhouse/displaywidth"
 )
 
-// span is a text in one colour. Its text has no control characters.
+// span is a text in one color. It has no control characters.
 type span struct {
 	text   string
-	colour string // as SGR, the escape sequence, has it; "" for none
+	colour string // the parameter of the SGR escape sequence; "" for none
 }
 
-// The colours.
+// The colors.
 const (
 	bold   = "1"
 	red    = "31"
@@ -21,10 +21,10 @@ const (
 	dim    = "2"
 )
 
-// line is what stands on one.
+// line is the text of one line.
 type line []span
 
-// String is the line without colours.
+// String returns the line without colors.
 func (l line) String() string {
 	var b strings.Builder
 	for _, s := range l {
@@ -35,7 +35,7 @@ func (l line) String() string {
 
 func (l line) width() int { return displaywidth.String(l.String()) }
 
-// paint is the line with its colours.
+// paint returns the line with its colors.
 func (l line) paint() string {
 	var b strings.Builder
 	for _, s := range l {
@@ -48,7 +48,7 @@ func (l line) paint() string {
 	return b.String()
 }
 
-// cut is as much of the line as fits.
+// cut returns as much of the line as fits.
 func (l line) cut(width int, tail string) line {
 	if l.width() <= width {
 		return l
@@ -59,7 +59,7 @@ func (l line) cut(width int, tail string) line {
 	return line{{displaywidth.TruncateString(l.String(), width, tail), l[0].colour}}
 }
 
-// flow puts items on lines, as many on each as fit with a separator between them.
+// flow puts items on lines, as many on each as fit, with a separator in between.
 func flow(items []line, separator, tail string, width int) []line {
 	var lines []line
 	for _, item := range items {
@@ -74,12 +74,12 @@ func flow(items []line, separator, tail string, width int) []line {
 	return lines
 }
 
-// rows is how many rows of so many columns a text takes when a terminal wraps it.
+// rows returns how many rows a text takes in a terminal that wraps at that many columns.
 func rows(text string, columns int) int {
 	n, column := 1, 0
 	for all := displaywidth.StringGraphemes(text); all.Next(); {
 		w := all.Width()
-		if column+w > columns { // a wide one goes to the next row as a whole
+		if column+w > columns { // a wide character is not split
 			n, column = n+1, 0
 		}
 		column += w

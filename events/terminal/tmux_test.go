@@ -21,12 +21,11 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// programEnv has the test binary be a program that is shown, and says from which address it is told
-// what to do.
+// programEnv makes the test binary run program instead of tests. Its value is the address to connect to.
 const programEnv = "FAIRLEAD_TERMINAL_TEST"
 
-// program shows a scheduler of five calls: two are done, one backs off, and two run until
-// the connection ends. Each line that comes meanwhile is a message.
+// program shows a scheduler of five calls. Two are done, one backs off, and two run until the
+// connection ends. It writes each line from the connection as a message.
 func program(address string) {
 	conn, err := net.Dial("tcp", address)
 	must(err)
@@ -36,7 +35,7 @@ func program(address string) {
 	})
 	must(err)
 	view := Watch(s, Config{Title: "crawl", Total: 5})
-	over := make(chan struct{})
+	done := make(chan struct{})
 	var calls []*scheduler.Handle
 	for i := range 5 {
 		h, err := s.Submit(context.Background(), func(context.Context) error {
@@ -44,7 +43,7 @@ func program(address string) {
 			case i == 2:
 				return retry.Transient(errors.New("busy"))
 			case i > 2:
-				<-over
+				<-done
 			}
 			return nil
 		})
@@ -54,7 +53,7 @@ func program(address string) {
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		fmt.Fprintln(view, lines.Text())
 	}
-	close(over)
+	close(done)
 	<-calls[3].Done()
 	<-calls[4].Done()
 	s.Close()
@@ -68,31 +67,31 @@ func must(err error) {
 	}
 }
 
-// pane is a program in a terminal: a pane of a tmux of its own.
+// pane is a program in a terminal, which is a pane of its own tmux server.
 type pane struct {
 	t      *testing.T
 	socket string
 	tell   net.Conn
 }
 
-// newPane starts the program in a terminal of so many columns.
+// newPane starts the program in a terminal with that many columns.
 func newPane(t *testing.T, columns int) *pane {
 	if _, err := exec.LookPath("tmux"); err != nil {
-		require.Empty(t, os.Getenv("CI"), "there is no tmux, and CI is set: what is drawn has to be seen in a terminal there")
-		t.Skip("there is no tmux to look at the picture in")
+		require.Empty(t, os.Getenv("CI"), "CI has to test the picture in a terminal, but there is no tmux")
+		t.Skip("there is no tmux to draw the picture in")
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
 	p := &pane{t: t, socket: "fairlead-" + rand.Text()}
-	t.Cleanup(func() { _ = exec.Command("tmux", "-L", p.socket, "kill-server").Run() }) // it may not have started
+	t.Cleanup(func() { _ = exec.Command("tmux", "-L", p.socket, "kill-server").Run() }) // fails if tmux did not start
 	p.tmux("-f", os.DevNull, "-u", "new-session", "-d", "-x", fmt.Sprint(columns), "-y", "24",
 		"env", "-u", "CI", "-u", "NO_COLOR", "LC_ALL=C.UTF-8", programEnv+"="+listener.Addr().String(),
 		"sh", "-c", `"$1"; exec cat`, "sh", os.Args[0])
 	require.NoError(t, listener.(*net.TCPListener).SetDeadline(time.Now().Add(20*time.Second)))
 	p.tell, err = listener.Accept()
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = p.tell.Close() }) // the test may have done so
+	t.Cleanup(func() { _ = p.tell.Close() }) // fails if the test has closed it
 	return p
 }
 
@@ -102,7 +101,7 @@ func (p *pane) tmux(args ...string) string {
 	return string(out)
 }
 
-// say has the program write messages.
+// say makes the program write messages.
 func (p *pane) say(messages ...string) {
 	for _, m := range messages {
 		_, err := fmt.Fprintln(p.tell, m)
@@ -114,7 +113,7 @@ func (p *pane) resize(columns int) {
 	p.tmux("resize-window", "-x", fmt.Sprint(columns), "-y", "24")
 }
 
-// lines are all that the terminal has, in its window and above it. What it has wrapped is one line.
+// lines returns all lines of the terminal, in its window and above it. Wrapped rows count as one line.
 func (p *pane) lines() []string {
 	var lines []string
 	for _, l := range strings.Split(p.tmux("capture-pane", "-p", "-J", "-S", "-"), "\n") {
@@ -125,8 +124,8 @@ func (p *pane) lines() []string {
 	return lines
 }
 
-// await returns when messages are all that the terminal has, each once and in order, and below them lines
-// that match patterns.
+// await waits until the terminal has exactly these messages, each once and in order, and below them
+// lines that match the patterns.
 func (p *pane) await(messages []string, patterns ...string) {
 	p.t.Helper()
 	var want []string
@@ -143,8 +142,8 @@ func (p *pane) await(messages []string, patterns ...string) {
 	p.t.Fatalf("the terminal does not show this:\n%s\nbut this:\n%s", whole, got)
 }
 
-// TestTerminal: in a real terminal there is one picture, whatever becomes of the window and
-// whatever is written meanwhile.
+// TestTerminal checks that a real terminal shows one picture, however the window changes and whatever
+// is written meanwhile.
 func TestTerminal(t *testing.T) {
 	p := newPane(t, 100)
 	head := `crawl  █+░+  2/5  40%  \S+/s  ETA \S+`
@@ -164,7 +163,7 @@ func TestTerminal(t *testing.T) {
 	for range 2 {
 		p.resize(50)
 		p.await(said, narrow...)
-		say("while it is narrow, somebody has a long message that the terminal wraps by itself")
+		say("while it is narrow, there is a long message that the terminal wraps by itself")
 		p.await(said, narrow...)
 		p.resize(120)
 		p.await(said, wide...)

@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// Visible returns s with every character that a terminal would obey instead of showing it written as in Go source:
-// ESC becomes \x1b, a newline \n, and a right-to-left override \u202e. These are the control characters (C0, DEL
-// and C1), the line and paragraph separators, the characters that set a text's direction, and bytes that are not
-// UTF-8. All else stays as it is.
+// Visible returns s with every character that a terminal would obey instead of showing it written as in Go source.
+// ESC becomes \x1b, a newline \n, and a right-to-left override \u202e. These characters are the control characters
+// (C0, DEL and C1), the line and paragraph separators, those that set a text's direction, and bytes that are not
+// UTF-8. All other text stays as it is.
 //
-// A server's answer or a file's text must not reach a terminal without Visible. An escape sequence can clear the
-// screen, set the window's title or write to the clipboard. A [View] applies Visible to its Title and to all that
+// Pass a server's answer or a file's text through Visible before it reaches a terminal. An escape sequence can clear
+// the screen, set the window's title or write to the clipboard. A [View] applies Visible to its Title and to all that
 // is written to it.
 func Visible(s string) string { return visible(s, "") }
 
-// visible leaves the control characters in keep as they are.
+// visible does the same as Visible, but leaves the characters in keep as they are.
 func visible(s, keep string) string {
 	obeyed := func(r rune) bool { return obeys(r) && !strings.ContainsRune(keep, r) }
 	if utf8.ValidString(s) && strings.IndexFunc(s, obeyed) < 0 {
@@ -60,15 +60,15 @@ func escaped(r rune) string {
 	return fmt.Sprintf(`\u%04x`, r)
 }
 
-// message returns text that a program writes with its lines and tabs kept.
+// message makes a program's text visible, but keeps line ends and tabs.
 func message(p []byte) []byte {
 	return []byte(visible(string(bytes.ReplaceAll(p, []byte("\r\n"), []byte("\n"))), "\n\t"))
 }
 
-// clean returns a name as it is shown on a line.
+// clean returns a name in a form for the picture.
 func clean(name string, ascii bool) string {
 	return strings.Map(func(r rune) rune {
-		if ascii && r > unicode.MaxASCII || r == unicode.ReplacementChar { // terminals don't agree on its width
+		if ascii && r > unicode.MaxASCII || r == unicode.ReplacementChar { // its width differs between terminals
 			return '?'
 		}
 		return r

@@ -17,8 +17,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// nasty contains what a terminal obeys: a title, a cleared screen, a clipboard, C1's form of the same, DEL,
-// overrides, and a stray byte that begins a sequence on a terminal without UTF-8.
+// nasty contains what a terminal obeys: sequences that set the title, clear the screen and write to the clipboard,
+// the C1 form of one, DEL, overrides, and a stray byte that begins a sequence on a terminal without UTF-8.
 const nasty = "\x1b]0;title\x07\x1b[2J\x1b]52;c;aGk=\x1b\\\u009b2J\x7f\u202eabc\u2066\u2028\x9b2J\x00"
 
 const nastyShown = `\x1b]0;title\x07\x1b[2J\x1b]52;c;aGk=\x1b\\u009b2J\x7f\u202eabc\u2066\u2028\x9b2J\x00`
@@ -42,7 +42,7 @@ func TestVisible(t *testing.T) {
 		shown := Visible(s)
 		requireHarmless(t, shown, "")
 		require.True(t, shown == s || len(shown) > len(s))
-		require.Equal(t, shown, Visible(shown), "there is nothing left to do")
+		require.Equal(t, shown, Visible(shown), "a second pass changes nothing")
 	})
 }
 
@@ -56,8 +56,8 @@ func requireHarmless(t require.TestingT, text, keep string) {
 	}
 }
 
-// TestH83_MessagesCannotDriveATerminal: a server's text is in the picture, in lines and in messages, including a
-// last message without an end and those after Stop.
+// TestH83_MessagesCannotDriveATerminal has a server's text in the picture, in lines and in messages, also in an
+// unfinished message and in those after Stop.
 func TestH83_MessagesCannotDriveATerminal(t *testing.T) {
 	bubble(t, func(t *testing.T, _ *scheduler.Scheduler, out *file) {
 		s, err := scheduler.New(scheduler.Config{Limits: bucket.Limits{nasty: bucket.PerSecond(1)}})
@@ -71,7 +71,7 @@ func TestH83_MessagesCannotDriveATerminal(t *testing.T) {
 		view.Stop()
 		n, err := fmt.Fprintf(view, "over %s\n", nasty)
 		require.NoError(t, err)
-		require.Equal(t, len("over ")+len(nasty)+1, n, "of what was handed in")
+		require.Equal(t, len("over ")+len(nasty)+1, n, "the length of the text before it was made visible")
 		requireHarmless(t, out.String(), "\n\t")
 		for _, want := range []string{"|" + nastyShown + ": 0 done", " " + nastyShown + " left, ", "a\tb\n" + nastyShown + "\n", "|begun " + nastyShown + "\n", "|over " + nastyShown + "\n"} {
 			require.Contains(t, out.String(), want)

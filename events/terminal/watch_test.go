@@ -19,12 +19,12 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// file is a writer that notes when it was written to.
+// file is a writer that records when it was written to.
 type file struct {
 	mu    sync.Mutex
 	began time.Time
 	text  strings.Builder
-	shut  chan struct{} // if there is one, nobody gets out of Write before it is closed
+	shut  chan struct{} // if not nil, Write blocks until it is closed
 }
 
 func (f *file) Write(p []byte) (int, error) {
@@ -43,7 +43,7 @@ func (f *file) String() string {
 	return f.text.String()
 }
 
-// bubble runs a test on a scheduler of a token a second, five at most, in a bubble.
+// bubble runs a test in a synctest bubble, on a scheduler with a token a second and a burst of five.
 func bubble(t *testing.T, f func(t *testing.T, s *scheduler.Scheduler, out *file)) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(1).Burst(5)})
@@ -53,11 +53,11 @@ func bubble(t *testing.T, f func(t *testing.T, s *scheduler.Scheduler, out *file
 	})
 }
 
-// TestPlainLines: after 2 s, then after twice as long each time, but half a minute at most, and in the end.
+// TestPlainLines checks that lines come 2 s after the start, then after twice as long each time up to 30 s, and at Stop.
 func TestPlainLines(t *testing.T) {
 	bubble(t, func(t *testing.T, s *scheduler.Scheduler, out *file) {
 		view := Watch(s, Config{Out: out, Title: "crawl", Total: 100})
-		time.Sleep(550 * time.Millisecond) // so that nothing happens while somebody looks
+		time.Sleep(550 * time.Millisecond) // so that nothing happens during an update
 		for range 100 {
 			_, err := s.Submit(t.Context(), func(context.Context) error { return nil })
 			require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestPlainLines(t *testing.T) {
 	})
 }
 
-// TestDone: what is done is what Done says, or else the calls that have ended since Watch.
+// TestDone checks that Done counts the calls that are done, or else the calls that have ended since Watch.
 func TestDone(t *testing.T) {
 	bubble(t, func(t *testing.T, s *scheduler.Scheduler, out *file) {
 		do := func(err error) { _ = s.Do(t.Context(), func(context.Context) error { return err }) }
@@ -93,7 +93,7 @@ func TestDone(t *testing.T) {
 	})
 }
 
-// TestWrite: what is written appears in whole lines, and at once.
+// TestWrite checks that messages appear in whole lines, and at once.
 func TestWrite(t *testing.T) {
 	bubble(t, func(t *testing.T, s *scheduler.Scheduler, out *file) {
 		view := Watch(s, Config{Out: out})
@@ -115,12 +115,12 @@ func TestWrite(t *testing.T) {
 	})
 }
 
-// TestWriteWithoutEnd: a line that never ends is kept up to a bound.
+// TestWriteWithoutEnd checks that an unfinished line is kept up to a bound.
 func TestWriteWithoutEnd(t *testing.T) {
 	bubble(t, func(t *testing.T, s *scheduler.Scheduler, out *file) {
 		view := Watch(s, Config{Out: out})
 		defer view.Stop()
-		dots := strings.Repeat(".", longestBegun)
+		dots := strings.Repeat(".", maxPartial)
 		fmt.Fprint(view, dots)
 		require.Empty(t, out.String())
 		fmt.Fprint(view, ".")
@@ -130,7 +130,7 @@ func TestWriteWithoutEnd(t *testing.T) {
 	})
 }
 
-// full is a writer to a disk that has no room.
+// full is a writer to a disk without room.
 type full struct{}
 
 var errFull = errors.New("no space left on device")
@@ -147,7 +147,7 @@ func TestWriteSaysWhatFailed(t *testing.T) {
 	})
 }
 
-// TestBlockedWriter: somebody has stopped the terminal with Ctrl-S. Calls go on.
+// TestBlockedWriter checks that calls go on while the terminal is stopped with Ctrl-S.
 func TestBlockedWriter(t *testing.T) {
 	bubble(t, func(t *testing.T, s *scheduler.Scheduler, out *file) {
 		out.shut = make(chan struct{})
@@ -170,34 +170,34 @@ func TestClosed(t *testing.T) {
 		s.Close()
 		time.Sleep(time.Hour)
 		view.Stop()
-		require.Equal(t, "1h0m0s|0 done, in 0.0s; 5 of 5 tokens left, 0 queued, 0 running, 0 backing off, closed; ended: 0, retries: 0\n", out.String(), "nothing happens any more, not even time")
+		require.Equal(t, "1h0m0s|0 done, in 0.0s; 5 of 5 tokens left, 0 queued, 0 running, 0 backing off, closed; ended: 0, retries: 0\n", out.String(), "a closed scheduler's state and time no longer change")
 	})
 }
 
 func TestNoScheduler(t *testing.T) {
-	require.PanicsWithValue(t, "terminal: there is no scheduler to watch: it is nil", func() { Watch(nil, Config{}) })
+	require.PanicsWithValue(t, "terminal: the scheduler to watch is nil", func() { Watch(nil, Config{}) })
 }
 
-func TestSurroundings(t *testing.T) {
+func TestEnvironment(t *testing.T) {
 	const utf8 = "en_GB.UTF-8"
 	for _, c := range []struct {
 		env  map[string]string
-		want surroundings
+		want environment
 	}{
-		{map[string]string{"TERM": "xterm"}, surroundings{live: true, colours: true}},
-		{map[string]string{"TERM": "xterm", "NO_COLOR": "1"}, surroundings{live: true}},
-		{map[string]string{"TERM": "xterm", "CI": "true"}, surroundings{colours: true}},
-		{map[string]string{"TERM": "dumb"}, surroundings{live: understands("dumb"), colours: true}},
-		{map[string]string{}, surroundings{live: understands(""), colours: true}},
-		{map[string]string{"TERM": "xterm", "LANG": "C"}, surroundings{live: true, colours: true, ascii: true}},
-		{map[string]string{"TERM": "xterm", "LANG": "C", "LC_CTYPE": "C.utf8"}, surroundings{live: true, colours: true}},
-		{map[string]string{"TERM": "xterm", "LANG": utf8, "LC_CTYPE": utf8, "LC_ALL": "POSIX"}, surroundings{live: true, colours: true, ascii: true}},
+		{map[string]string{"TERM": "xterm"}, environment{live: true, colours: true}},
+		{map[string]string{"TERM": "xterm", "NO_COLOR": "1"}, environment{live: true}},
+		{map[string]string{"TERM": "xterm", "CI": "true"}, environment{colours: true}},
+		{map[string]string{"TERM": "dumb"}, environment{live: understands("dumb"), colours: true}},
+		{map[string]string{}, environment{live: understands(""), colours: true}},
+		{map[string]string{"TERM": "xterm", "LANG": "C"}, environment{live: true, colours: true, ascii: true}},
+		{map[string]string{"TERM": "xterm", "LANG": "C", "LC_CTYPE": "C.utf8"}, environment{live: true, colours: true}},
+		{map[string]string{"TERM": "xterm", "LANG": utf8, "LC_CTYPE": utf8, "LC_ALL": "POSIX"}, environment{live: true, colours: true, ascii: true}},
 	} {
-		require.Equal(t, c.want, inEnvironment(func(name string) string { return c.env[name] }), c.env)
+		require.Equal(t, c.want, readEnvironment(func(name string) string { return c.env[name] }), c.env)
 	}
 }
 
-// TestScreen is what a terminal gets to see.
+// TestScreen checks what is written to a terminal.
 func TestScreen(t *testing.T) {
 	var out bytes.Buffer
 	columns, rows := 40, 10
@@ -214,8 +214,8 @@ func TestScreen(t *testing.T) {
 	require.Equal(t, "\r^[2A^[?7lthe first line^[K\n^[?7h^[J", draw(""))
 	require.Equal(t, "\r^[A^[2Ka message\n^[?7lthe first line^[K\n^[?7h^[J", draw("a message\n"))
 	columns = 5
-	require.Equal(t, "\r^[A^[2K^[A^[2K^[A^[2K^[?7lthe first line^[K\n^[?7h^[J", draw(""), "the terminal has wrapped it to three rows")
+	require.Equal(t, "\r^[A^[2K^[A^[2K^[A^[2K^[?7lthe first line^[K\n^[?7h^[J", draw(""), "the terminal has wrapped the line to three rows")
 	columns, rows, sc.colours = 40, 2, true
 	pictured = []line{{{"the first line", bold}}, {{"the second", ""}}}
-	require.Equal(t, "\r^[A^[2K^[?7l^[1mthe first line^[m^[K\n^[?7h^[J", draw(""), "there is no room for more")
+	require.Equal(t, "\r^[A^[2K^[?7l^[1mthe first line^[m^[K\n^[?7h^[J", draw(""), "two rows have room for one line and the cursor")
 }

@@ -16,18 +16,18 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// trip is a workload, all of it there at the start.
+// trip is a workload whose calls are all submitted at the start.
 type trip struct {
 	cfg   scheduler.Config
 	calls int
 	cost  []scheduler.Option
 	work  func(ctx context.Context, rnd *rand.Rand) error
 
-	atOnce bool // the first look says it all
-	held   bool // for a minute, after five seconds
+	atOnce bool // the ETA is already right when no call has ended
+	held   bool // there is a hold of a minute, after five seconds
 }
 
-// TestETA compares what is said under way with what becomes true.
+// TestETA compares the ETA on the way with what becomes true.
 func TestETA(t *testing.T) {
 	takes := func(least, most time.Duration) func(context.Context, *rand.Rand) error {
 		return func(_ context.Context, rnd *rand.Rand) error {
@@ -83,10 +83,10 @@ func (tr trip) run(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	rnd, lock := rand.New(rand.NewPCG(1, 0)), sync.Mutex{}
-	c := begin(s.Snapshot())
-	over := make(chan struct{})
+	c := newHistory(s.Snapshot())
+	done := make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(done)
 		var all []*scheduler.Handle
 		for range tr.calls {
 			h, err := s.Submit(context.Background(), func(ctx context.Context) error {
@@ -115,8 +115,8 @@ func (tr trip) run(t *testing.T) {
 	}
 	for next := 0; ; {
 		select {
-		case <-time.After(everyLook):
-			c.see(s.Snapshot())
+		case <-time.After(updateInterval):
+			c.add(s.Snapshot())
 			if tr.held && c.elapsed() == 5*time.Second {
 				require.NoError(t, s.PauseUntil(s.Now().Add(time.Minute)))
 			}
@@ -128,11 +128,11 @@ func (tr trip) run(t *testing.T) {
 				next++
 			}
 			continue
-		case <-over:
+		case <-done:
 		}
 		break
 	}
-	c.see(s.Snapshot())
+	c.add(s.Snapshot())
 	for _, g := range guesses {
 		truth := c.elapsed() - g.at
 		t.Logf("at %.0f%%, after %v: %v, and it was %v", 100*g.share, g.at, g.eta, truth)
