@@ -13,10 +13,9 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// BenchmarkDo is a plain call under each depth of watching, on one goroutine and on many. What the
-// reader of events does on its own goroutine takes processor time from the calls, too.
-// Spans go to nobody, but are recorded; "lost" is the part of the events that its reader was
-// too slow for.
+// BenchmarkDo measures a plain call at each depth, on one goroutine and on many. The reader of events
+// has its own goroutine, but takes processor time from the calls. Spans are recorded and discarded.
+// "lost" is the fraction of events that were lost because the reader was too slow.
 func BenchmarkDo(b *testing.B) {
 	for _, depth := range []struct {
 		name string
@@ -67,21 +66,21 @@ func BenchmarkDo(b *testing.B) {
 
 func spansOf(sampler sdktrace.Sampler) func(b *testing.B) []otelevents.Option {
 	return func(b *testing.B) []otelevents.Option {
-		provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler), sdktrace.WithSpanProcessor(nobody{}))
+		provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sampler), sdktrace.WithSpanProcessor(discard{}))
 		b.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
 		return []otelevents.Option{otelevents.Spans(provider)}
 	}
 }
 
-// nobody is a span processor that does nothing with a span.
-type nobody struct{}
+// discard is a span processor that does nothing with a span.
+type discard struct{}
 
-func (nobody) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
-func (nobody) OnEnd(sdktrace.ReadOnlySpan)                     {}
-func (nobody) Shutdown(context.Context) error                  { return nil }
-func (nobody) ForceFlush(context.Context) error                { return nil }
+func (discard) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+func (discard) OnEnd(sdktrace.ReadOnlySpan)                     {}
+func (discard) Shutdown(context.Context) error                  { return nil }
+func (discard) ForceFlush(context.Context) error                { return nil }
 
-// BenchmarkCollect is a collection of all metrics of a scheduler of one budget.
+// BenchmarkCollect measures a collection of all metrics of a scheduler with one budget.
 func BenchmarkCollect(b *testing.B) {
 	s, err := scheduler.New(scheduler.Config{})
 	if err != nil {

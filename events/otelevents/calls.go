@@ -15,23 +15,22 @@ import (
 	"example.com/fairlead/events/internal/safetext"
 )
 
-// calls makes spans. It keeps what it has seen of calls that have not ended: never more of
-// them than the scheduler itself has open, because it forgets them all when it may have
-// missed that some have ended.
+// calls makes spans from events. It keeps the calls that have not ended. These are never more than
+// the scheduler has itself, because after a loss of events it forgets them all.
 type calls struct {
 	tracer trace.Tracer
 	common []attribute.KeyValue
 	open   map[uint64]*call
 }
 
-// call is what was seen of a call.
+// call is what has been seen of a call.
 type call struct {
-	partly   bool // not from its arrival on
-	arrived  time.Time
-	name     string
-	cost     int64
-	queued   []place // each time that it was put into the queue
-	attempts []attempt
+	incomplete bool // not seen from its arrival on
+	arrived    time.Time
+	name       string
+	cost       int64
+	queued     []place // each time it was queued
+	attempts   []attempt
 }
 
 type place struct {
@@ -43,8 +42,8 @@ type place struct {
 type attempt struct {
 	number  int
 	granted time.Time
-	started time.Time // zero if its function was not seen to start
-	failed  time.Time // zero if it is not to be retried
+	started time.Time // zero if no start was seen
+	failed  time.Time // zero if there was no retry after it
 	err     error
 	delay   time.Duration // until the retry
 }
@@ -53,35 +52,36 @@ func newCalls(tracer trace.Tracer, common []attribute.KeyValue) *calls {
 	return &calls{tracer: tracer, common: common, open: map[uint64]*call{}}
 }
 
-// lost is for when events were lost: nobody can tell which calls have ended.
-func (cs *calls) lost() { clear(cs.open) }
+// forget drops all open calls, for when events were lost and any of them may have ended.
+func (cs *calls) forget() { clear(cs.open) }
 
-// see takes note of an event.
-func (cs *calls) see(ev events.Event) {
+// record takes the next event.
+func (cs *calls) record(ev events.Event) {
 	switch {
 	case ev.Kind == events.Refused:
 		cs.export(ev, &call{arrived: ev.At})
 	case ev.Kind.Ends():
-		cs.export(ev, cs.of(ev))
+		cs.export(ev, cs.find(ev))
 		delete(cs.open, ev.Call)
 	case ev.Kind == events.ShutDown:
 		cs.unfinished(ev)
 	case forSpans.Has(ev.Kind):
-		cs.of(ev).see(ev)
+		cs.find(ev).record(ev)
 	}
 }
 
-// of is the call that an event is about.
-func (cs *calls) of(ev events.Event) *call {
+// find returns the call that an event is about, if need be a new one.
+func (cs *calls) find(ev events.Event) *call {
 	c := cs.open[ev.Call]
 	if c == nil {
-		c = &call{arrived: ev.At, partly: ev.Kind != events.Queued || ev.Attempt > 1}
+		c = &call{arrived: ev.At, incomplete: ev.Kind != events.Queued || ev.Attempt > 1}
 		cs.open[ev.Call] = c
 	}
 	return c
 }
 
-func (c *call) see(ev events.Event) {
+// record takes the next event of the call.
+func (c *call) record(ev events.Event) {
 	c.name, c.cost = ev.Name, ev.Cost
 	switch ev.Kind {
 	case events.Queued:
@@ -99,7 +99,7 @@ func (c *call) see(ev events.Event) {
 	}
 }
 
-// current is the attempt that runs, or nil.
+// current returns the running attempt, or nil.
 func (c *call) current() *attempt {
 	if n := len(c.attempts); n > 0 && c.attempts[n-1].failed.IsZero() {
 		return &c.attempts[n-1]
@@ -107,7 +107,7 @@ func (c *call) current() *attempt {
 	return nil
 }
 
-// unfinished makes spans of what runs when the scheduler ends: of its end there is no event.
+// unfinished exports the calls that still run when the scheduler ends. Their ends have no event.
 func (cs *calls) unfinished(ev events.Event) {
 	for id, c := range cs.open {
 		end := events.Event{At: ev.At, Call: id, Name: c.name, Cost: c.cost}
@@ -119,9 +119,9 @@ func (cs *calls) unfinished(ev events.Event) {
 	clear(cs.open)
 }
 
-// export makes the spans of a call, of which the event is the end.
+// export makes the spans of a call that ended with the given event.
 func (cs *calls) export(end events.Event, c *call) {
-	if c.partly && end.Times != (events.Times{}) {
+	if c.incomplete && end.Times != (events.Times{}) {
 		c.arrived = end.At.Add(-end.Times.Total())
 	}
 	ctx, span := cs.tracer.Start(context.Background(), "fairlead.call",
@@ -140,7 +140,7 @@ func (cs *calls) export(end events.Event, c *call) {
 	span.End(trace.WithTimestamp(end.At))
 }
 
-// exportAttempt makes the span of an attempt of a call. The last ended with the call.
+// exportAttempt makes the span of an attempt. The call's last attempt ended with the call.
 func (cs *calls) exportAttempt(ctx context.Context, end *events.Event, a *attempt) {
 	_, span := cs.tracer.Start(ctx, "fairlead.attempt",
 		trace.WithTimestamp(a.granted), trace.WithAttributes(attribute.Int("fairlead.attempt", a.number)))
@@ -156,7 +156,7 @@ func (cs *calls) exportAttempt(ctx context.Context, end *events.Event, a *attemp
 	span.End(trace.WithTimestamp(at))
 }
 
-// attributes are those of the span of a call.
+// attributes returns the attributes of a call's span.
 func (cs *calls) attributes(end *events.Event, c *call) []attribute.KeyValue {
 	all := append(make([]attribute.KeyValue, 0, 16), cs.common...)
 	if end.Call != 0 {
@@ -171,7 +171,7 @@ func (cs *calls) attributes(end *events.Event, c *call) []attribute.KeyValue {
 	} else {
 		all = append(all, attribute.String("fairlead.outcome", "unfinished"))
 	}
-	if c.partly {
+	if c.incomplete {
 		all = append(all, attribute.Bool("fairlead.incomplete", true))
 	}
 	for _, part := range parts {
@@ -182,7 +182,7 @@ func (cs *calls) attributes(end *events.Event, c *call) []attribute.KeyValue {
 	return all
 }
 
-// fail gives a span the status of an error, if there is one.
+// fail sets a span's status to an error, if there is one.
 func fail(span trace.Span, err error) {
 	if err != nil {
 		span.SetStatus(codes.Error, plain(safetext.Error(err)))
@@ -190,16 +190,16 @@ func fail(span trace.Span, err error) {
 	}
 }
 
-// longestText is how many bytes of a name or an error are exported.
-const longestText = 4096
+// maxText is how many bytes of a name or an error are exported.
+const maxText = 4096
 
-// plain returns a text that every exporter takes. Protobuf refuses text that is not UTF-8, and everything sent along
-// with it.
+// plain returns a text that every exporter accepts. Protobuf refuses text that is not UTF-8, and with
+// it the whole batch.
 func plain(s string) string {
-	return strings.ToValidUTF8(s[:min(len(s), longestText)], "\ufffd")
+	return strings.ToValidUTF8(s[:min(len(s), maxText)], "\ufffd")
 }
 
-// errorType is the type of the innermost error: what is around it here is often but a marker.
+// errorType returns the type of the innermost error, because those around it are often just markers.
 func errorType(err error) (attr attribute.KeyValue) {
 	defer func() {
 		if recover() != nil { // in a method of a user's error

@@ -21,8 +21,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// traced runs a test on a scheduler, inside a bubble, and returns what spans there are after
-// it was closed: one line each, those of attempts indented below their calls.
+// traced runs a test on a scheduler in a synctest bubble, closes the scheduler and returns a line for
+// each span. Attempts are indented below their calls.
 func traced(t *testing.T, cfg scheduler.Config, f func(t *testing.T, s *scheduler.Scheduler), opts ...sdktrace.TracerProviderOption) (lines []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -53,7 +53,7 @@ func traced(t *testing.T, cfg scheduler.Config, f func(t *testing.T, s *schedule
 	return lines
 }
 
-// line is a span as its name, times, attributes and events, and its error.
+// line formats a span with its name, times, attributes, events and error.
 func line(span tracetest.SpanStub, start time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %v-%v", strings.TrimPrefix(span.Name, "fairlead."), span.StartTime.Sub(start), span.EndTime.Sub(start))
@@ -73,7 +73,7 @@ func line(span tracetest.SpanStub, start time.Time) string {
 	return b.String()
 }
 
-// TestSpans: a call with retries, one that waits, one that fails and one that is refused.
+// TestSpans has a call with a retry, one that waits and fails, and one that is refused.
 func TestSpans(t *testing.T) {
 	got := traced(t, scheduler.Config{Limit: oneEach, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		failures := 1
@@ -100,8 +100,8 @@ func TestSpans(t *testing.T) {
 	}, got)
 }
 
-// TestSpansAtTheEnd: what waits when the scheduler is closed has ended then, and of what runs
-// nobody will know more.
+// TestSpansAtTheEnd checks that a call that is queued when the scheduler is closed ends then, and
+// that one that runs is exported as unfinished.
 func TestSpansAtTheEnd(t *testing.T) {
 	got := traced(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		r, err := s.Reserve(t.Context(), scheduler.Cost(10), scheduler.Name("mine"))
@@ -114,11 +114,11 @@ func TestSpansAtTheEnd(t *testing.T) {
 		"call 0s-1s scheduler=api call=2 cost=10 attempts=0 outcome=closed time.tokens=1 error.type=*errors.errorString" +
 			" [queued 0s queue.position=1 wait.estimate=10]: scheduler is closed",
 		"call 0s-1s scheduler=api call=1 name=mine cost=10 attempts=1 outcome=unfinished [queued 0s queue.position=1 wait.estimate=0]",
-		"  attempt 0s-1s attempt=1", // a reservation is not known to start
+		"  attempt 0s-1s attempt=1", // a reservation has no event Started
 	}, got)
 }
 
-// TestSpansSampled: nothing is made of a call that its trace's sampler does not want.
+// TestSpansSampled checks that a call has no spans if the sampler drops it.
 func TestSpansSampled(t *testing.T) {
 	var asked sampler
 	got := traced(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
@@ -128,7 +128,7 @@ func TestSpansSampled(t *testing.T) {
 	require.Equal(t, sampler{"fairlead.call"}, asked)
 }
 
-// sampler wants no span, and notes which there could have been.
+// sampler drops every span, and records which there could have been.
 type sampler []string
 
 func (s *sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
@@ -163,7 +163,7 @@ type ruder struct{}
 
 func (ruder) Error() string { panic(ruder{}) }
 
-// TestTextsAreExportable: OTLP drops a whole batch for a text that is not UTF-8, and for one that is too long.
+// TestTextsAreExportable checks that texts are short and UTF-8, because OTLP drops a whole batch with one that is not.
 func TestTextsAreExportable(t *testing.T) {
 	odd := "a\xffb" + strings.Repeat("é", 3000)
 	got := traced(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
@@ -174,7 +174,7 @@ func TestTextsAreExportable(t *testing.T) {
 	require.Less(t, len(got[0]), 2*4200)
 }
 
-// stuck is a span processor that lets no end of a span pass before out is closed.
+// stuck is a span processor that blocks at the end of a span until out is closed.
 type stuck struct {
 	sdktrace.SpanProcessor
 	out chan struct{}
@@ -185,8 +185,8 @@ func (p stuck) OnEnd(span sdktrace.ReadOnlySpan) {
 	p.SpanProcessor.OnEnd(span)
 }
 
-// TestSlowExporter: it holds up nobody. What was lost meanwhile is counted, a call that was open
-// then is said to be incomplete, and one whose end was lost is forgotten.
+// TestSlowExporter checks that a slow exporter blocks no call. Events that are lost meanwhile are
+// counted, a call that was open is marked as incomplete, and one whose end was lost is forgotten.
 func TestSlowExporter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		spans := tracetest.NewInMemoryExporter()
@@ -205,7 +205,7 @@ func TestSlowExporter(t *testing.T) {
 		lost, err := s.Reserve(t.Context(), scheduler.Name("lost"))
 		require.NoError(t, err)
 		require.NoError(t, s.Do(t.Context(), nothing))
-		synctest.Wait() // until its span is stuck
+		synctest.Wait() // until the processor has blocked
 		time.Sleep(time.Second)
 		lost.Done(nil)
 		for range 100 {

@@ -24,8 +24,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// exposition is what a Prometheus gets when it asks for the metrics of a scheduler of which
-// nothing is left out.
+// exposition returns what Prometheus reads from a scheduler that has used every metric.
 func exposition(t *testing.T) string {
 	registry := prometheus.NewRegistry()
 	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry))
@@ -53,8 +52,8 @@ func exposition(t *testing.T) string {
 	return string(text)
 }
 
-// firstSpan is a span processor that says when the first span has ended: a call is in the
-// histograms by then.
+// firstSpan is a span processor that is closed when the first span has ended. By then a call is in
+// the histograms.
 type firstSpan chan struct{}
 
 func (c firstSpan) OnEnd(sdktrace.ReadOnlySpan) {
@@ -68,7 +67,7 @@ func (firstSpan) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
 func (firstSpan) Shutdown(context.Context) error                  { return nil }
 func (firstSpan) ForceFlush(context.Context) error                { return nil }
 
-// exposed are samples by name: the labels that they have and what type they are of.
+// exposed returns the labels and types of samples, by name.
 func exposed(text string) (labels map[string][]string, types map[string]string) {
 	labels, types = map[string][]string{}, map[string]string{}
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)$`).FindAllStringSubmatch(text, -1) {
@@ -84,7 +83,7 @@ func exposed(text string) (labels map[string][]string, types map[string]string) 
 	return labels, types
 }
 
-// family is the name of the metric that a sample is of.
+// family returns the name of a sample's metric.
 func family(sample string, types map[string]string) string {
 	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
 		if name, ok := strings.CutSuffix(sample, suffix); ok && types[name] == "histogram" {
@@ -94,7 +93,7 @@ func family(sample string, types map[string]string) string {
 	return sample
 }
 
-// TestDashboard: it asks for what Prometheus is given, and for all of that.
+// TestDashboard checks that the dashboard queries all metrics that there are, and no others.
 func TestDashboard(t *testing.T) {
 	labels, types := exposed(exposition(t))
 	asked := map[string]bool{}
@@ -120,7 +119,7 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// queries are what the dashboard asks for.
+// queries returns the queries of the dashboard.
 func queries(t *testing.T) (exprs []string) {
 	data, err := os.ReadFile("dashboard.json")
 	require.NoError(t, err)
@@ -151,7 +150,7 @@ func queries(t *testing.T) (exprs []string) {
 	return exprs
 }
 
-// TestExposition: names, units and types, as Prometheus gets them.
+// TestExposition checks names, units and types, as Prometheus reads them.
 func TestExposition(t *testing.T) {
 	_, types := exposed(exposition(t))
 	for name := range types {

@@ -22,7 +22,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// prometheusPage is what Prometheus would fetch.
+// prometheusPage is a page of metrics for Prometheus.
 type prometheusPage struct {
 	*sdkmetric.MeterProvider
 	registry *prometheus.Registry
@@ -50,10 +50,10 @@ func (p prometheusPage) print(prefixes ...string) {
 	}
 }
 
-// A call that is refused once, as metrics and as spans.
+// A call that the server refuses once, as metrics and as spans.
 func Example() {
 	page, spans := newPage(), tracetest.NewInMemoryExporter()
-	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{Initial: 1, Jitter: retry.None}}) // 1 ns: no time to wait in an example
+	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{Initial: 1, Jitter: retry.None}}) // 1 ns, so that the example is fast
 	if err != nil {
 		panic(err)
 	}
@@ -74,9 +74,9 @@ func Example() {
 		}
 		return nil
 	})
-	s.Sync() // Do does not wait until its end is counted
+	s.Sync() // waits until the end of the call is counted
 	page.print("fairlead_attempts", "fairlead_rate_limited")
-	stop() // all that has happened is recorded
+	stop() // waits until all is recorded
 	fmt.Println(len(spans.GetSpans()), "spans")
 	// Output:
 	// fairlead_attempts_total 2
@@ -106,7 +106,7 @@ func ExampleWatch() {
 	// fairlead_budget_spent_total{fairlead_scheduler="github"} 4
 }
 
-// Several schedulers of a process are told apart by their names.
+// Names tell the schedulers of a process apart.
 func ExampleName() {
 	page := newPage()
 	for name, refill := range map[string]int64{"github": 5000, "gitlab": 2000} {
@@ -127,7 +127,7 @@ func ExampleName() {
 	// fairlead_budget_capacity{fairlead_scheduler="gitlab"} 2000
 }
 
-// Any provider of the SDK will do: here one that is read by hand.
+// Any provider of the SDK works, here one that is read by hand.
 func ExampleMeterProvider() {
 	reader := sdkmetric.NewManualReader()
 	s, err := scheduler.New(scheduler.Config{})
@@ -153,11 +153,10 @@ func ExampleMeterProvider() {
 	// Output:
 	// fairlead.budget.available, in {token}: Tokens in the budget; negative in debt.
 	// fairlead.budget.capacity, in {token}: The most tokens that the budget can hold.
-	// fairlead.budget.spent, in {token}: Tokens that were taken out of the budget; what was given back is not taken off.
+	// fairlead.budget.spent, in {token}: Tokens that attempts have paid. Refunds are not subtracted.
 }
 
-// Histograms need the end of every call, and cost every call its fast path: so they are
-// asked for.
+// Histograms need the end of every call and close the fast path, so they are an option.
 func ExampleDurations() {
 	page := newPage()
 	s, err := scheduler.New(scheduler.Config{})
@@ -178,7 +177,7 @@ func ExampleDurations() {
 	// fairlead_wait_duration_seconds_count{fairlead_outcome="succeeded"} 1
 }
 
-// A program shows more when it is asked to.
+// A program that is being debugged exports more.
 func ExampleOption() {
 	page, debug := newPage(), false
 	options := []otelevents.Option{otelevents.Name("github"), otelevents.MeterProvider(page)}
@@ -204,12 +203,12 @@ func ExampleOption() {
 	// Output: fairlead_queue_length{fairlead_scheduler="github"} 1
 }
 
-// A span for each call, and one below it for each of its attempts.
+// Each call has a span, and below it one for each of its attempts.
 func ExampleSpans() {
 	exporter := tracetest.NewInMemoryExporter() // in a program, one that sends them somewhere
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter))
 
-	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{Initial: 1, Jitter: retry.None}}) // 1 ns: no time to wait in an example
+	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{Initial: 1, Jitter: retry.None}}) // 1 ns, so that the example is fast
 	if err != nil {
 		panic(err)
 	}
@@ -228,7 +227,7 @@ func ExampleSpans() {
 		return nil
 	})
 	s.Sync()
-	stop() // all that has happened is recorded
+	stop() // waits until all is recorded
 
 	for _, span := range exporter.GetSpans() {
 		fmt.Printf("%s %v %q\n", span.Name, span.Status.Code, span.Status.Description)

@@ -24,17 +24,17 @@ var (
 	errBusy   = errors.New("server is busy")
 	errBroken = errors.New("request is malformed")
 
-	// exact is the default policy without chance: 1 s, 2 s, 4 s, 8 s, 16 s.
+	// exact is the default policy without jitter. Its delays are 1 s, 2 s, 4 s, 8 s and 16 s.
 	exact = retry.Policy{Jitter: retry.None}
 
-	// oneEach is a token a second, ten at most.
+	// oneEach is one token a second, with a burst of ten.
 	oneEach = bucket.PerSecond(1).Burst(10)
 )
 
 func nothing(context.Context) error { return nil }
 
-// bubble runs a test on a scheduler that is watched, inside a bubble. What f gets last
-// collects the metrics.
+// bubble runs a test on a watched scheduler in a synctest bubble. f gets the scheduler and a function
+// that collects the metrics.
 func bubble(t *testing.T, cfg scheduler.Config, opts []otelevents.Option, f func(t *testing.T, s *scheduler.Scheduler, collect func() metrics)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -46,14 +46,13 @@ func bubble(t *testing.T, cfg scheduler.Config, opts []otelevents.Option, f func
 		require.NoError(t, err)
 		defer stop()
 		f(t, s, func() metrics {
-			synctest.Wait() // until what has happened is recorded
+			synctest.Wait() // until all is recorded
 			return collect(t, reader)
 		})
 	})
 }
 
-// metrics are what was collected: values by name and attributes, as in a{b=c}, and
-// histograms likewise.
+// metrics holds values and histograms that were collected, by name and attributes as in a{b=c}.
 type metrics struct {
 	values map[string]float64
 	hists  map[string]metricdata.HistogramDataPoint[float64]

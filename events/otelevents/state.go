@@ -13,27 +13,27 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// state are the metrics that are read off a snapshot when they are collected, and those
-// that events add to meanwhile.
+// state holds the metrics that are read from a snapshot when they are collected, and those that
+// events add up in the meantime.
 type state struct {
 	meter    metric.Meter
 	common   []attribute.KeyValue
 	readings []reading
 
 	mu      sync.Mutex
-	hold    stretch // of servers' waits
-	pause   stretch
+	hold    stopwatch // of servers' waits
+	pause   stopwatch
 	dropped uint64
-	highest map[series]int64 // what counters have been seen at
+	highest map[series]int64 // the highest value of each counter
 }
 
-// reading is a metric and how it is read off: it may have several values, with an attribute each.
+// reading is a metric and how it is read. It may have several values, with an attribute each.
 type reading struct {
 	instrument metric.Observable
 	observe    func(o metric.Observer, s *scheduler.Snapshot)
 }
 
-// series is one line of a counter.
+// series is one of the series of a counter.
 type series struct {
 	name string
 	attr attribute.KeyValue
@@ -45,13 +45,13 @@ func newState(meter metric.Meter, common []attribute.KeyValue) (*state, error) {
 	st := &state{meter: meter, common: common, highest: map[series]int64{}}
 	type snap = *scheduler.Snapshot
 	return st, errors.Join(
-		st.level("fairlead.queue.length", "{call}", "Calls that wait for tokens or a slot.",
+		st.level("fairlead.queue.length", "{call}", "Calls that are queued for tokens or a slot.",
 			func(s snap) int64 { return int64(s.Queued) }),
 		st.level("fairlead.calls.in_flight", "{call}", "Calls whose function runs.",
 			func(s snap) int64 { return int64(s.Running) }),
 		st.level("fairlead.calls.backing_off", "{call}", "Calls that wait to be retried.",
 			func(s snap) int64 { return int64(s.BackingOff) }),
-		st.count("fairlead.calls.ended", "{call}", "Calls that have ended, by how; those that were refused among them.",
+		st.count("fairlead.calls.ended", "{call}", "Calls that have ended, by outcome, with refused ones.",
 			func(s snap, add func(int64, attribute.KeyValue)) {
 				for kind, n := range endings(s.Totals) {
 					add(int64(n), outcome(kind))
@@ -61,13 +61,13 @@ func newState(meter metric.Meter, common []attribute.KeyValue) (*state, error) {
 			func(s snap, add func(int64, attribute.KeyValue)) { add(int64(s.Totals.Attempts), none) }),
 		st.count("fairlead.retries", "{attempt}", "Attempts that were not a call's first.",
 			func(s snap, add func(int64, attribute.KeyValue)) { add(int64(s.Totals.Retries), none) }),
-		st.count("fairlead.rate_limited", "{attempt}", "Attempts that were answered with a rate-limit error.",
+		st.count("fairlead.rate_limited", "{attempt}", "Attempts that ended with a rate-limit error.",
 			func(s snap, add func(int64, attribute.KeyValue)) { add(int64(s.Totals.RateLimited), none) }),
 		st.budgets("fairlead.budget.available", "Tokens in the budget; negative in debt.",
 			func(b *scheduler.Budget) int64 { return b.Available }),
 		st.budgets("fairlead.budget.capacity", "The most tokens that the budget can hold.",
 			func(b *scheduler.Budget) int64 { return b.Limit.WithDefaults().Capacity }),
-		st.count("fairlead.budget.spent", "{token}", "Tokens that were taken out of the budget; what was given back is not taken off.",
+		st.count("fairlead.budget.spent", "{token}", "Tokens that attempts have paid. Refunds are not subtracted.",
 			func(s snap, add func(int64, attribute.KeyValue)) {
 				for i := range s.Budgets {
 					add(s.Budgets[i].Ledger.Spent, budget(&s.Budgets[i]))
@@ -75,12 +75,12 @@ func newState(meter metric.Meter, common []attribute.KeyValue) (*state, error) {
 			}),
 		st.rate(),
 		st.holds(),
-		st.count("fairlead.events.dropped", "{event}", "Events that were lost because their reader was too far behind.",
+		st.count("fairlead.events.dropped", "{event}", "Events that were lost because the reader was too slow.",
 			func(_ snap, add func(int64, attribute.KeyValue)) { add(int64(st.dropped), none) }),
 	)
 }
 
-// register has the metrics collected from now on.
+// register starts the collection of the metrics.
 func (st *state) register(s *scheduler.Scheduler) (metric.Registration, error) {
 	instruments := make([]metric.Observable, len(st.readings))
 	for i, r := range st.readings {
@@ -97,8 +97,8 @@ func (st *state) register(s *scheduler.Scheduler) (metric.Registration, error) {
 	}, instruments...)
 }
 
-// see takes note of an event.
-func (st *state) see(ev events.Event) {
+// record takes the next event.
+func (st *state) record(ev events.Event) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.dropped += ev.Missed
@@ -112,7 +112,7 @@ func (st *state) see(ev events.Event) {
 	}
 }
 
-// level adds a metric that goes up and down, and of which the sum over several processes makes sense.
+// level adds a metric that goes up and down, and that can be added up over several processes.
 func (st *state) level(name, unit, description string, read func(*scheduler.Snapshot) int64) error {
 	in, err := st.meter.Int64ObservableUpDownCounter(name, metric.WithUnit(unit), metric.WithDescription(description))
 	st.readings = append(st.readings, reading{in, func(o metric.Observer, s *scheduler.Snapshot) {
@@ -126,13 +126,13 @@ func (st *state) count(name, unit, description string, read func(s *scheduler.Sn
 	in, err := st.meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(description))
 	st.readings = append(st.readings, reading{in, func(o metric.Observer, s *scheduler.Snapshot) {
 		read(s, func(n int64, attr attribute.KeyValue) {
-			o.ObserveInt64(in, st.rising(name, attr, n), st.with(attr))
+			o.ObserveInt64(in, st.monotonic(name, attr, n), st.with(attr))
 		})
 	}})
 	return err
 }
 
-// budgets adds a metric of each budget.
+// budgets adds a metric that each budget has.
 func (st *state) budgets(name, description string, read func(*scheduler.Budget) int64) error {
 	in, err := st.meter.Int64ObservableUpDownCounter(name, metric.WithUnit("{token}"), metric.WithDescription(description))
 	st.readings = append(st.readings, reading{in, func(o metric.Observer, s *scheduler.Snapshot) {
@@ -143,37 +143,39 @@ func (st *state) budgets(name, description string, read func(*scheduler.Budget) 
 	return err
 }
 
+// rate adds the metric of the adaptive rate.
 func (st *state) rate() error {
 	in, err := st.meter.Float64ObservableGauge("fairlead.rate", metric.WithUnit("1"),
-		metric.WithDescription("The part of the configured rate that is in force; less than 1 only if it is adaptive."))
+		metric.WithDescription("The current rate as a fraction of the configured one. Below 1 only if the rate is adaptive."))
 	st.readings = append(st.readings, reading{in, func(o metric.Observer, s *scheduler.Snapshot) {
 		o.ObserveFloat64(in, s.Rate, st.with(none))
 	}})
 	return err
 }
 
+// holds adds the metric of the time without grants.
 func (st *state) holds() error {
 	const name = "fairlead.hold.duration"
 	in, err := st.meter.Float64ObservableCounter(name, metric.WithUnit("s"),
-		metric.WithDescription("Time during which nobody was granted, because a server had asked for it or the scheduler was paused."))
+		metric.WithDescription("Time without grants, because a server had asked for a wait or the scheduler was paused."))
 	st.readings = append(st.readings, reading{in, func(o metric.Observer, s *scheduler.Snapshot) {
-		for reason, held := range map[string]*stretch{"server": &st.hold, "pause": &st.pause} {
+		for reason, held := range map[string]*stopwatch{"server": &st.hold, "pause": &st.pause} {
 			attr := attribute.String("fairlead.hold.reason", reason)
-			o.ObserveFloat64(in, time.Duration(st.rising(name, attr, int64(held.total(s.At)))).Seconds(), st.with(attr))
+			o.ObserveFloat64(in, time.Duration(st.monotonic(name, attr, int64(held.total(s.At)))).Seconds(), st.with(attr))
 		}
 	}})
 	return err
 }
 
-// rising is n, or what the series was at if that is more: a counter that falls is taken for one
-// that has begun anew, and all of it for growth.
-func (st *state) rising(name string, attr attribute.KeyValue, n int64) int64 {
+// monotonic returns n, or the highest value of the series if that is more. A backend takes a counter
+// that falls for one that was reset.
+func (st *state) monotonic(name string, attr attribute.KeyValue, n int64) int64 {
 	key := series{name, attr}
 	st.highest[key] = max(st.highest[key], n)
 	return st.highest[key]
 }
 
-// with are the attributes of a measurement.
+// with returns the attributes of a measurement.
 func (st *state) with(attr attribute.KeyValue) metric.MeasurementOption {
 	return withAttributes(st.common, attr)
 }
@@ -206,19 +208,19 @@ func budget(b *scheduler.Budget) attribute.KeyValue {
 	return attribute.String("fairlead.budget", plain(b.Name))
 }
 
-// stretch adds up times that may overlap.
-type stretch struct {
+// stopwatch adds up times that may overlap.
+type stopwatch struct {
 	before      time.Duration
-	from, until time.Time // the latest of them; without an until it goes on
+	from, until time.Time // the latest of them; it has no end if until is zero
 }
 
-// set ends the one that is on, and begins another.
-func (st *stretch) set(at, until time.Time) {
-	*st = stretch{before: st.total(at), from: at, until: until}
+// set ends the current time, and begins another.
+func (st *stopwatch) set(at, until time.Time) {
+	*st = stopwatch{before: st.total(at), from: at, until: until}
 }
 
-// total is what it has come to by then.
-func (st *stretch) total(at time.Time) time.Duration {
+// total returns the sum at an instant.
+func (st *stopwatch) total(at time.Time) time.Duration {
 	if st.from.IsZero() {
 		return 0
 	}

@@ -17,7 +17,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// TestState: everything that a snapshot tells, at an instant at which no two numbers are alike.
+// TestState checks all metrics from snapshots, at an instant when no two numbers are alike.
 func TestState(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Retry: exact, MaxInFlight: 3}, nil, func(t *testing.T, s *scheduler.Scheduler, collect func() metrics) {
 		block := make(chan struct{})
@@ -28,7 +28,7 @@ func TestState(t *testing.T) {
 		require.ErrorIs(t, s.Do(t.Context(), nothing, scheduler.Cost(10), scheduler.NoWait()), scheduler.ErrWouldWait)
 		submit(t, s, failing(retry.RateLimited(errBusy)), 1)
 		synctest.Wait()
-		time.Sleep(1500 * time.Millisecond) // it fails again 1 s later, and then waits for 2
+		time.Sleep(1500 * time.Millisecond) // the call fails again after 1 s, and then backs off for 2 s
 		submit(t, s, blocked, 3)
 		submit(t, s, nothing, 4)
 		m := collect()
@@ -54,7 +54,7 @@ func TestState(t *testing.T) {
 			"fairlead.hold.duration{fairlead.hold.reason=server}": 0,
 			"fairlead.hold.duration{fairlead.hold.reason=pause}":  0,
 		}, m.values)
-		require.Empty(t, m.hists, "there are no durations without events of all calls")
+		require.Empty(t, m.hists, "there are no durations without the option")
 		for name, unit := range map[string]string{"fairlead.queue.length": "{call}", "fairlead.budget.spent": "{token}", "fairlead.rate": "1", "fairlead.hold.duration": "s"} {
 			require.Equal(t, unit, m.units[name], name)
 		}
@@ -67,7 +67,7 @@ func TestState(t *testing.T) {
 	})
 }
 
-// submit hands in n calls.
+// submit submits n calls.
 func submit(t *testing.T, s *scheduler.Scheduler, fn func(context.Context) error, n int, opts ...scheduler.Option) {
 	t.Helper()
 	for range n {
@@ -93,7 +93,7 @@ func TestSeveralBudgetsAndName(t *testing.T) {
 	})
 }
 
-// TestCountersNeverFall: a grant that is given up takes an attempt off the scheduler's own count.
+// TestCountersNeverFall gives up a grant, which lowers the scheduler's own count of attempts.
 func TestCountersNeverFall(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, nil, func(t *testing.T, s *scheduler.Scheduler, collect func() metrics) {
 		r, err := s.Reserve(t.Context())
@@ -111,7 +111,7 @@ func TestCountersNeverFall(t *testing.T) {
 	})
 }
 
-// TestHoldDuration: holds that overlap count once, and what is still to come does not count.
+// TestHoldDuration checks that overlapping holds count once, and that the rest of a hold does not count yet.
 func TestHoldDuration(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Retry: exact}, nil, func(t *testing.T, s *scheduler.Scheduler, collect func() metrics) {
 		held := func() (server, pause float64) {
@@ -150,8 +150,8 @@ func TestHoldDuration(t *testing.T) {
 	})
 }
 
-// TestAfterTheEnd: metrics can be collected after Close, and stay what they were; after stop
-// there are none.
+// TestAfterTheEnd checks that metrics keep their values after Close, and that there are none after
+// stop.
 func TestAfterTheEnd(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, []otelevents.Option{otelevents.Durations(), otelevents.Spans(nil)}, func(t *testing.T, s *scheduler.Scheduler, collect func() metrics) {
 		require.NoError(t, s.Do(t.Context(), nothing))
@@ -178,7 +178,7 @@ func TestStop(t *testing.T) {
 		go stop()
 		stop()
 		m := collect(t, reader)
-		require.Empty(t, m.values, "of what is read off snapshots")
+		require.Empty(t, m.values, "no metrics from snapshots")
 		require.EqualValues(t, 1, m.hists["fairlead.wait.duration{fairlead.outcome=succeeded}"].Count, "recorded when stop returns")
 		require.NoError(t, s.Do(t.Context(), nothing))
 		s.Close()
@@ -204,8 +204,8 @@ func TestWatchFails(t *testing.T) {
 
 var errRefused = errors.New("instrument refused")
 
-// refusing provides a meter that does not make an instrument of a certain name; if that is
-// empty, it takes no callback.
+// refusing provides a meter that can't make the instrument of a certain name or, if the name is empty,
+// takes no callback.
 type refusing struct {
 	noop.MeterProvider
 	name string

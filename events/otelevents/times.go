@@ -11,12 +11,12 @@ import (
 	"example.com/fairlead/events"
 )
 
-// times are the metrics of how long calls took.
+// times holds the metrics of how long calls took.
 type times struct {
 	wait, run metric.Float64Histogram
 	spent     metric.Float64Counter
 
-	outcomes map[events.Kind][]metric.RecordOption // made once: they cost more than the rest
+	outcomes map[events.Kind][]metric.RecordOption // made once, because they are expensive
 	parts    [len(parts)][]metric.AddOption
 }
 
@@ -35,13 +35,13 @@ var parts = [...]struct {
 
 func newTimes(meter metric.Meter, common []attribute.KeyValue) (*times, error) {
 	wait, err1 := meter.Float64Histogram("fairlead.wait.duration", metric.WithUnit("s"),
-		metric.WithDescription("Time that a call has waited in all, from its arrival to its end but for its runs."),
+		metric.WithDescription("Time that a call has waited, from its arrival to its end without its runs."),
 		metric.WithExplicitBucketBoundaries(0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800))
 	run, err2 := meter.Float64Histogram("fairlead.run.duration", metric.WithUnit("s"),
-		metric.WithDescription("Time that a call's attempts have run, all together."),
+		metric.WithDescription("Time that a call's attempts have run, added up."),
 		metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60))
 	spent, err3 := meter.Float64Counter("fairlead.call.time", metric.WithUnit("s"),
-		metric.WithDescription("What calls that have ended spent their time on, all together."))
+		metric.WithDescription("What ended calls spent their time on, added up."))
 	t := &times{wait: wait, run: run, spent: spent, outcomes: map[events.Kind][]metric.RecordOption{}}
 	for _, kind := range list(forDurations) {
 		t.outcomes[kind] = []metric.RecordOption{withAttributes(common, outcome(kind))}
@@ -52,7 +52,7 @@ func newTimes(meter metric.Meter, common []attribute.KeyValue) (*times, error) {
 	return t, errors.Join(err1, err2, err3)
 }
 
-// record takes note of the end of a call.
+// record takes the end of a call.
 func (t *times) record(ev events.Event) {
 	ctx, how := context.Background(), t.outcomes[ev.Kind]
 	t.wait.Record(ctx, (ev.Times.Total() - ev.Times.Run).Seconds(), how...)

@@ -18,7 +18,7 @@ func newReader() (*sdkmetric.ManualReader, *sdkmetric.MeterProvider) {
 	return reader, sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
 }
 
-// TestDurations: how long calls wait and run, and what with.
+// TestDurations checks how long calls wait and run, and what they wait for.
 func TestDurations(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Retry: exact}, []otelevents.Option{otelevents.Durations()}, func(t *testing.T, s *scheduler.Scheduler, collect func() metrics) {
 		runs := func(d time.Duration, err error) func(context.Context) error {
@@ -27,8 +27,8 @@ func TestDurations(t *testing.T) {
 		require.NoError(t, s.Do(t.Context(), runs(200*time.Millisecond, nil), scheduler.Cost(10)))
 		require.NoError(t, s.Do(t.Context(), runs(3*time.Second, nil), scheduler.Cost(4))) // 3.8 s for its tokens
 		fails := retry.Policy{Jitter: retry.None, MaxRetries: 1}
-		require.Error(t, s.Do(t.Context(), runs(time.Second, retry.Transient(errBusy)), scheduler.Retry(fails))) // twice, and 1 s between
-		require.ErrorIs(t, s.Do(t.Context(), nothing, scheduler.Cost(10), scheduler.NoWait()), scheduler.ErrWouldWait, "it neither waits nor runs")
+		require.Error(t, s.Do(t.Context(), runs(time.Second, retry.Transient(errBusy)), scheduler.Retry(fails))) // two attempts of 1 s, and 1 s in between
+		require.ErrorIs(t, s.Do(t.Context(), nothing, scheduler.Cost(10), scheduler.NoWait()), scheduler.ErrWouldWait, "the call neither waits nor runs")
 		m := collect()
 
 		wait, run := m.hists["fairlead.wait.duration{fairlead.outcome=succeeded}"], m.hists["fairlead.run.duration{fairlead.outcome=succeeded}"]
@@ -36,7 +36,7 @@ func TestDurations(t *testing.T) {
 		require.InDelta(t, 3.8, wait.Sum, 1e-9)
 		require.InDelta(t, 3.2, run.Sum, 1e-9)
 		require.Equal(t, []float64{0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800}, wait.Bounds)
-		require.EqualValues(t, 1, wait.BucketCounts[0], "did not wait")
+		require.EqualValues(t, 1, wait.BucketCounts[0], "calls that did not wait")
 		require.EqualValues(t, 1, wait.BucketCounts[6], "2.5 to 5 s")
 		require.Equal(t, []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}, run.Bounds)
 
@@ -54,8 +54,8 @@ func TestDurations(t *testing.T) {
 	})
 }
 
-// TestFastPath: a plain Do that need not ask the owner is not known to it one by one, which shows
-// in the report of what runs at the end. Metrics alone leave it so; durations don't.
+// TestFastPath checks that metrics leave the fast path open and durations don't. The owner does not
+// know calls on the fast path one by one, so Shutdown reports them without a number.
 func TestFastPath(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts  []otelevents.Option
@@ -68,7 +68,7 @@ func TestFastPath(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := scheduler.Config{Limit: oneEach.Burst(1000)}
 			bubble(t, cfg, test.opts, func(t *testing.T, s *scheduler.Scheduler, collect func() metrics) {
-				for range 10 { // in a row, so that tokens are lent
+				for range 10 { // in a row, so that the fast path opens
 					require.NoError(t, s.Do(t.Context(), nothing))
 				}
 				block, in := make(chan struct{}), make(chan struct{})
@@ -87,8 +87,8 @@ func TestFastPath(t *testing.T) {
 	}
 }
 
-// TestCallsFromBeforeAreNotInHistograms: of one that was let through without the owner it is
-// not known how long it took.
+// TestCallsFromBeforeAreNotInHistograms checks that calls from before Watch are not in histograms. How
+// long a call on the fast path took is not known.
 func TestCallsFromBeforeAreNotInHistograms(t *testing.T) {
 	s, err := scheduler.New(scheduler.Config{Limit: oneEach.Burst(1000)})
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// scope names this package to OpenTelemetry.
+// scope is the name of this package in OpenTelemetry.
 const scope = "example.com/fairlead/events/otelevents"
 
 // Option changes what [Watch] does.
@@ -29,38 +29,37 @@ type config struct {
 	spans     bool
 }
 
-// Name sets the attribute fairlead.scheduler on everything. Two schedulers that are watched
-// in one process need different names, or their metrics are mixed up.
+// Name sets the attribute fairlead.scheduler on all metrics and spans. Two schedulers of one process
+// need different names, or their metrics are mixed up.
 func Name(name string) Option { return func(c *config) { c.name = name } }
 
-// MeterProvider says where metrics go. Without it, or if it is nil, they go to OpenTelemetry's global
+// MeterProvider sets the provider of metrics. The default, also for nil, is OpenTelemetry's global
 // provider.
 func MeterProvider(p metric.MeterProvider) Option { return func(c *config) { c.meters = p } }
 
-// Durations adds the metrics that need the end of every call. It shuts the fast path of
-// Do: see the package's documentation.
+// Durations adds the metrics that need the end of every call. It closes the fast path of Do (see the
+// package's documentation).
 func Durations() Option { return func(c *config) { c.durations = true } }
 
-// Spans adds a span for every call and its attempts; if p is nil they go to
-// OpenTelemetry's global provider. It shuts the fast path of Do: see the package's documentation.
+// Spans adds a span for every call and its attempts. If p is nil, they go to OpenTelemetry's global
+// provider. Spans closes the fast path of Do (see the package's documentation).
 func Spans(p trace.TracerProvider) Option {
 	return func(c *config) { c.spans, c.tracers = true, p }
 }
 
-// What has to be seen for what.
+// The kinds of events that each depth needs.
 var (
 	forHolds     = events.Of(events.Held, events.Paused, events.Resumed)
 	forDurations = events.Of(events.Succeeded, events.Failed, events.Exhausted, events.Cancelled, events.Closed, events.Dropped)
 	forSpans     = forDurations | events.Of(events.Queued, events.Granted, events.Started, events.Retrying, events.Refused, events.ShutDown)
 )
 
-// Watch shows a scheduler in OpenTelemetry until stop is called. It fails if s is nil or
-// an instrument can't be made; then nothing is left behind.
+// Watch exports a scheduler to OpenTelemetry until stop is called. It fails if s is nil or an
+// instrument can't be made, and then it exports nothing.
 //
-// stop returns when all that had happened before is recorded. It may be called more than
-// once, and also after the scheduler was closed; don't call it from an exporter or span processor
-// that works on the goroutine of whoever ends a span. After Close the metrics stay at the final state until
-// stop is called.
+// stop returns when all that happened before is recorded. It may be called more than once, and after
+// the scheduler was closed. Don't call it from an exporter or span processor that runs on the
+// goroutine that ends a span. After Close the metrics keep their last values until stop is called.
 func Watch(s *scheduler.Scheduler, opts ...Option) (stop func(), err error) {
 	if s == nil {
 		return nil, errors.New("otelevents: Watch needs a scheduler, not nil")
@@ -81,22 +80,22 @@ func Watch(s *scheduler.Scheduler, opts ...Option) (stop func(), err error) {
 		return nil, err
 	}
 	sub := s.Subscribe(list(c.kinds())...)
-	w.before = s.Snapshot().Totals.Accepted // no call up to here is complete
-	over := make(chan struct{})
+	w.before = s.Snapshot().Totals.Accepted // calls up to this one are incomplete
+	done := make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(done)
 		for ev := range sub.C {
-			w.see(ev)
+			w.record(ev)
 		}
 	}()
 	return sync.OnceFunc(func() {
 		sub.Close()
-		<-over
-		_ = registration.Unregister() // it only fails for another provider's
+		<-done
+		_ = registration.Unregister() // fails only for another provider's
 	}), nil
 }
 
-// kinds are the events that have to be seen.
+// kinds returns the kinds of events to subscribe to.
 func (c *config) kinds() events.Kinds {
 	kinds := forHolds
 	if c.durations {
@@ -117,9 +116,9 @@ func list(set events.Kinds) (kinds []events.Kind) {
 	return kinds
 }
 
-// watcher is what sees the events. But for state it belongs to one goroutine.
+// watcher takes the events. Except for state it belongs to one goroutine.
 type watcher struct {
-	before uint64 // the number of the last call that was taken in before it watched
+	before uint64 // the number of the last call that was accepted before Watch
 	state  *state
 	times  *times // nil without Durations
 	calls  *calls // nil without Spans
@@ -153,11 +152,11 @@ func (c *config) watcher() (*watcher, error) {
 	return w, nil
 }
 
-// see takes note of an event.
-func (w *watcher) see(ev events.Event) {
-	w.state.see(ev)
+// record takes the next event.
+func (w *watcher) record(ev events.Event) {
+	w.state.record(ev)
 	if ev.Missed > 0 && w.calls != nil {
-		w.calls.lost()
+		w.calls.forget()
 	}
 	if ev.Call != 0 && ev.Call <= w.before {
 		return
@@ -166,6 +165,6 @@ func (w *watcher) see(ev events.Event) {
 		w.times.record(ev)
 	}
 	if w.calls != nil {
-		w.calls.see(ev)
+		w.calls.record(ev)
 	}
 }

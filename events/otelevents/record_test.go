@@ -10,9 +10,9 @@ import (
 	"example.com/fairlead/events"
 )
 
-// BenchmarkSee is what the reader of events does for a call, on its own goroutine: so many
-// calls a second can it keep up with.
-func BenchmarkSee(b *testing.B) {
+// BenchmarkRecord measures the work of the reader of events for a call. It limits the calls a second
+// that the reader can keep up with.
+func BenchmarkRecord(b *testing.B) {
 	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader()))
 	for name, c := range map[string]config{
 		"durations":       {durations: true, meters: meters},
@@ -30,7 +30,7 @@ func BenchmarkSee(b *testing.B) {
 			for b.Loop() {
 				for _, kind := range []events.Kind{events.Queued, events.Granted, events.Started, events.Succeeded} {
 					if kinds.Has(kind) {
-						w.see(events.Event{Kind: kind, At: at, Call: 1, Attempt: 1, Cost: 1, Times: events.Times{Tokens: time.Second, Run: time.Second}})
+						w.record(events.Event{Kind: kind, At: at, Call: 1, Attempt: 1, Cost: 1, Times: events.Times{Tokens: time.Second, Run: time.Second}})
 					}
 				}
 			}

@@ -12,9 +12,9 @@ import (
 	"example.com/fairlead/events"
 )
 
-// TestPartlySeen: whatever of a call's life was lost, its span says so, and begins when the
-// call arrived if its end tells. One event for each kind of loss is handed in directly:
-// which ones a slow reader loses is chance.
+// TestPartlySeen checks that the span of a call that lost any event says so, and begins when the call
+// arrived if its last event was seen. The test passes events directly to the watcher, because the
+// events that a slow reader loses are left to chance.
 func TestPartlySeen(t *testing.T) {
 	arrived := time.Unix(1000, 0)
 	end := events.Event{Kind: events.Succeeded, Call: 7, Attempt: 2, At: arrived.Add(4 * time.Second),
@@ -37,7 +37,7 @@ func TestPartlySeen(t *testing.T) {
 			if i == 0 {
 				ev.Missed = uint64(missed)
 			}
-			w.see(ev)
+			w.record(ev)
 		}
 		require.Empty(t, cs.open)
 		all := spans.GetSpans()
@@ -49,23 +49,23 @@ func TestPartlySeen(t *testing.T) {
 	}
 }
 
-// TestForgetsWhatIsLost: memory is bounded by the calls that are open, whatever is missed.
+// TestForgetsWhatIsLost checks that memory is bounded by the open calls, whatever events are lost.
 func TestForgetsWhatIsLost(t *testing.T) {
 	cs := newCalls(sdktrace.NewTracerProvider().Tracer(""), nil)
 	w := &watcher{state: &state{}, calls: cs}
 	for i := range uint64(1000) {
-		w.see(events.Event{Kind: events.Queued, Call: i + 1, Attempt: 1, At: time.Unix(0, 0), Missed: i % 10 / 9})
+		w.record(events.Event{Kind: events.Queued, Call: i + 1, Attempt: 1, At: time.Unix(0, 0), Missed: i % 10 / 9})
 		require.LessOrEqual(t, len(cs.open), 10)
 	}
 }
 
-// TestPartlySeenAndUnfinished: of such a call nobody knows when it arrived.
+// TestPartlySeenAndUnfinished checks a call of which neither arrival nor end was seen. Its span begins at the first event seen.
 func TestPartlySeenAndUnfinished(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	w := &watcher{state: &state{}, calls: newCalls(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)).Tracer(""), nil)}
 	granted := time.Unix(1000, 0)
-	w.see(events.Event{Kind: events.Granted, Call: 7, Attempt: 1, At: granted, Missed: 1})
-	w.see(events.Event{Kind: events.ShutDown, At: granted.Add(time.Second)})
+	w.record(events.Event{Kind: events.Granted, Call: 7, Attempt: 1, At: granted, Missed: 1})
+	w.record(events.Event{Kind: events.ShutDown, At: granted.Add(time.Second)})
 	require.Len(t, spans.GetSpans(), 2)
 	for _, span := range spans.GetSpans() {
 		require.Equal(t, granted, span.StartTime.Local())
