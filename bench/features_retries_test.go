@@ -39,7 +39,7 @@ var retryFeatures = []row{
 		{yes, "in adaptive mode; else from a quota of retries, which fills when calls succeed", awsPays},
 	}},
 	{"A retry keeps its place", [6]cell{
-		{yes, "", all(tested("TestTillSeniority", "TestTranscripts"), keepsPlace(fairleadRetries(1)))},
+		{yes, "", all(tested("TestFastPathSeniority", "TestTranscripts"), keepsPlace(fairleadRetries(1)))},
 		{no, "", keepsPlace(xrateRetries(1))},
 		{no, "no retries", onlyTake},
 		{no, "", keepsPlace(failsafeRetries(1))},

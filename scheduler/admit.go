@@ -39,23 +39,25 @@ func (k *core) submit(now time.Duration, c *call) {
 	k.settle()
 }
 
-// rank is the instant at which a call that arrives now counts as having arrived: a
-// step earlier for each point of priority.
-func (k *core) rank(c *call) time.Duration {
+// rank returns the instant at which a call that arrives now counts as having arrived: a step
+// earlier for each point of priority.
+func (k *core) rank(c *call) time.Duration { return k.rankAt(c, k.now) }
+
+func (k *core) rankAt(c *call, at time.Duration) time.Duration {
 	if c.trail == nil {
-		return k.now
+		return at
 	}
 	p := time.Duration(c.priority)
 	if most := bucket.Forever / k.step; p > most || p < -most {
 		if p > 0 {
-			return k.now - bucket.Forever
+			return at - bucket.Forever
 		}
 		return bucket.Forever
 	}
 	if p < 0 {
-		return after(k.now, -p*k.step)
+		return after(at, -p*k.step)
 	}
-	return k.now - p*k.step
+	return at - p*k.step
 }
 
 // refusal is why a call can't be accepted, or nil.

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
 )
 
 // plenty is a limit that is never felt.
 var plenty = bucket.Per(1_000_000_000, time.Second).Burst(1 << 50)
 
-func newPlenty(b *testing.B) *Scheduler {
-	s, err := New(Config{Limit: plenty})
+func newLimited(b *testing.B, l bucket.Limit) *Scheduler {
+	s, err := New(Config{Limit: l})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -22,29 +23,27 @@ func newPlenty(b *testing.B) *Scheduler {
 
 func succeed(context.Context) error { return nil }
 
-// BenchmarkDo is a whole protected call: a plain one, through the till; one with an
-// option, through the owner; and beside them the least that any goroutine could do for
-// another, a request and a reply over channels.
+// scarce is a limit that is never felt, and too small for a lease.
+var scarce = bucket.Per(1_000_000_000, time.Second).Burst(minLease - 1)
+
+// BenchmarkDo measures a whole protected call: by the fast path, by the owner, and beside them a
+// request and its reply over channels, which is the least that one goroutine can do for another. Run
+// it with -cpu to see how it scales.
 func BenchmarkDo(b *testing.B) {
-	ctx := context.Background()
 	for _, path := range []struct {
-		name string
-		opts []Option
-	}{{"till", nil}, {"owner", []Option{Priority(0)}}} {
+		name  string
+		limit bucket.Limit
+	}{{"fast", plenty}, {"owner", scarce}} {
 		b.Run(path.name, func(b *testing.B) {
-			s := newPlenty(b)
-			b.ReportAllocs()
-			for b.Loop() {
-				_ = s.Do(ctx, succeed, path.opts...)
-			}
+			benchmarkDo(b, path.limit)
 		})
 		b.Run(path.name+"/parallel", func(b *testing.B) {
-			s := newPlenty(b)
+			s := newLimited(b, path.limit)
 			b.ReportAllocs()
 			b.SetParallelism(128)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					_ = s.Do(ctx, succeed, path.opts...)
+					_ = s.Do(context.Background(), succeed)
 				}
 			})
 		})
@@ -79,6 +78,33 @@ func bareOwner(b *testing.B) chan<- chan struct{} {
 		}
 	}()
 	return inbox
+}
+
+func benchmarkDo(b *testing.B, l bucket.Limit, opts ...Option) {
+	s, ctx := newLimited(b, l), context.Background()
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = s.Do(ctx, succeed, opts...)
+	}
+}
+
+// BenchmarkDoOptions measures calls with options. Compare it with BenchmarkDo/fast.
+func BenchmarkDoOptions(b *testing.B) {
+	for _, with := range []struct {
+		name string
+		opts []Option
+	}{
+		{"Name", []Option{Name("a")}},
+		{"Priority", []Option{Priority(1)}},
+		{"NoWait", []Option{NoWait()}},
+		{"WaitUntilDeadline", []Option{WaitUntilDeadline()}},
+		{"Classify", []Option{Classify(retry.Network)}},
+		{"Retry", []Option{Retry(retry.Policy{MaxRetries: 2})}},
+		{"OnProgress", []Option{OnProgress(func(Progress) {})}},
+		{"Cost", []Option{Cost(2)}},
+	} {
+		b.Run(with.name, func(b *testing.B) { benchmarkDo(b, plenty, with.opts...) })
+	}
 }
 
 // BenchmarkCore is a call's life in the pure core: submit, grant, finish.

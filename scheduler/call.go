@@ -51,7 +51,7 @@ type call struct {
 
 	watched bool          // wants updates on its progress
 	noWait  bool          // is refused if it can't start at once
-	plain   bool          // of Do, without options: the till would do for it
+	fast    bool          // of Do, and the fast path could have served it
 	patient bool          // does not tell the core its deadline
 	stopped atomic.Uint32 // Handle's, for which there is room here: see stopped
 
@@ -78,6 +78,8 @@ type trail struct {
 	// The runner's.
 	reply  chan reply // Do's; nil if no caller waits
 	made   int32      // attempts started
+	permit permit     // of the fast path; the zero permit if the owner knows the call
+	slot   *fastSlot  // where the owner finds the call before it knows it; nil if the fast path has never served it
 	pinned bool       // the core may look at it when it is over: it is not used again
 }
 

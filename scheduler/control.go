@@ -74,6 +74,7 @@ func (s *Scheduler) Learn(budget string, l bucket.Limit, remaining int64) error 
 		return err
 	}
 	return s.control(func(o *owner, now time.Duration) error {
+		o.knowAll(now) // for what they have paid
 		err := o.core.learn(now, i, l, remaining)
 		if err == nil {
 			s.limits.Store(o.core.budgets.limits())

@@ -30,7 +30,7 @@ type core struct {
 	outside     chain // calls in the queue, but beyond its bound: those that have not been let in
 	backoff     backoff
 	running     chain // in order of their grants
-	inTill      int   // how many run besides, let through by the till
+	inFast      int   // how many run besides, let through by the till
 	stuck       int   // how many of the running calls wait for calls made inside them
 	pace        pace
 	pausedUntil time.Duration // bucket.Forever if that is not known; 0: not paused
@@ -128,7 +128,7 @@ func (k *core) nextGrant() time.Duration {
 	return max(k.handover.earliest, k.budgets.readyFor(head))
 }
 
-func (k *core) hasSlot() bool { return k.maxInFlight == 0 || k.running.count+k.inTill < k.maxInFlight }
+func (k *core) hasSlot() bool { return k.maxInFlight == 0 || k.running.count+k.inFast < k.maxInFlight }
 
 // pass moves the core's time. Nothing falls due on the way, so all of it is spent on
 // the same: first, perhaps, a hold; then whatever the head waits for.

@@ -57,7 +57,7 @@ func (k *core) unlinkInner(c *call) {
 
 // deadlocked reports whether every slot is held by a call that waits for an inner call.
 func (k *core) deadlocked() bool {
-	return k.stuck > 0 && !k.hasSlot() && k.inTill == 0 && k.stuck == k.running.count
+	return k.stuck > 0 && !k.hasSlot() && k.inFast == 0 && k.stuck == k.running.count
 }
 
 // breakDeadlock ends queued inner calls, the newest first, until no deadlock is left.

@@ -23,23 +23,31 @@ import (
 //
 // A panic in fn passes through Do to its caller, and so does runtime.Goexit.
 func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
-	plain := len(opts) == 0
-	if plain && ctx != nil && fn != nil && ctx.Err() == nil {
-		if got, ok := s.till.take(); ok {
-			return s.through(ctx, fn, got)
+	if len(opts) == 0 && ctx != nil && fn != nil && ctx.Err() == nil {
+		if got, ok := s.fast.take(1); ok {
+			return s.runFast(ctx, fn, got)
 		}
 	}
+	return s.doSlow(ctx, fn, opts)
+}
+
+// doSlow is Do for calls that have options or that the fast path has turned away.
+func (s *Scheduler) doSlow(ctx context.Context, fn func(context.Context) error, opts []Option) error {
 	c := s.calls.Get().(*call)
-	c.plain = plain
 	if err := s.prepare(c, ctx, fn, opts); err != nil {
 		s.recycle(c)
 		return err
+	}
+	c.fast = c.cost > 0 && !c.several
+	if c.fast && len(opts) > 0 && s.startFast(c) {
+		c.made = 1
+		return s.run(c, attempting)
 	}
 	s.nest(c, ctx)
 	if !s.post(message{op: opSubmit, call: c}) {
 		return ErrClosed
 	}
-	return s.run(c)
+	return s.run(c, waiting)
 }
 
 // Value is [Scheduler.Do] for a function with a result. The result is that of the
@@ -57,19 +65,21 @@ func Value[T any](ctx context.Context, s *Scheduler, fn func(context.Context) (T
 	return v, err
 }
 
-// run drives a call that was sent to the owner, on this goroutine, until it has
-// ended. Between a message to the owner and the reply, the call belongs to the owner
-// and is not touched.
-func (s *Scheduler) run(c *call) error {
-	const (
-		waiting = iota
-		granted
-		attempting
-		over
-	)
-	stage := waiting
-	defer func() { // only a panic or a Goexit in the user's code gets here before it is over
-		switch stage {
+// stage says how far the runner of a call has come.
+type stage uint8
+
+const (
+	waiting    stage = iota // for the owner's reply
+	granted                 // the call has paid
+	attempting              // its function runs, or is about to
+	over
+)
+
+// run drives a call on this goroutine until it has ended. Between a message to the owner and its
+// reply, the call belongs to the owner and is not touched.
+func (s *Scheduler) run(c *call, at stage) error {
+	defer func() { // at is over unless the user's code has panicked or called Goexit
+		switch at {
 		case waiting:
 			s.withdraw(c, noReturn(c))
 		case granted:
@@ -79,40 +89,35 @@ func (s *Scheduler) run(c *call) error {
 		}
 	}()
 	for {
-		got, err, ended := s.await(c)
-		if ended {
-			stage = over
-			return err
+		if at == waiting {
+			if err, ended := s.await(c); ended {
+				at = over
+				return err
+			}
+			at = granted
+			if cause := c.unwanted(); cause != nil { // select took the grant although the call was to end
+				at = over
+				return s.abandon(c, cause)
+			}
+			at = attempting
+			s.started(c)
 		}
-		if got.loan != nil {
-			stage = over
-			ctx, fn := c.ctx, c.fn
-			s.recycle(c)
-			return s.through(ctx, fn, got)
-		}
-		stage = granted
-		if cause := c.unwanted(); cause != nil { // select took the grant although the call was to end
-			stage = over
-			return s.abandon(c, cause)
-		}
-		stage = attempting
 		v, err := s.attempt(c)
 		if !v.Retryable() {
-			stage = over
+			at = over
 			s.finished(c, err)
 			return err
 		}
-		stage = waiting
+		at = waiting
 		if failed := s.failed(c, err, v); failed != nil {
-			stage = over
+			at = over
 			return failed
 		}
 	}
 }
 
-// await waits for a call's grant, which may be a ticket of the till, or returns how it
-// ended without one.
-func (s *Scheduler) await(c *call) (got ticket, err error, ended bool) {
+// await waits until a call is granted, or has ended without a grant.
+func (s *Scheduler) await(c *call) (err error, ended bool) {
 	for {
 		var r reply
 		if done := (guarded{c.ctx}).Done(); done == nil {
@@ -121,20 +126,18 @@ func (s *Scheduler) await(c *call) (got ticket, err error, ended bool) {
 			select {
 			case r = <-c.reply:
 			case <-done:
-				return ticket{}, s.withdraw(c, causeOf(c.ctx)), true
+				return s.withdraw(c, causeOf(c.ctx)), true
 			}
 		}
 		switch r.kind {
 		case replyEnded:
 			err := c.err
 			s.recycle(c)
-			return ticket{}, err, true
+			return err, true
 		case replyUpdate:
 			c.tell(*r.progress)
 		case replyGranted:
-			return ticket{}, nil, false
-		case replyTicket:
-			return r.ticket, nil, false
+			return nil, false
 		}
 	}
 }
@@ -149,9 +152,6 @@ func (s *Scheduler) withdraw(c *call, cause error) error {
 			return c.err
 		case replyGranted:
 			return s.abandon(c, cause)
-		case replyTicket:
-			s.adopt(c, r.ticket, cause)
-			return cause
 		}
 	}
 }
@@ -167,6 +167,10 @@ func (s *Scheduler) abandon(c *call, cause error) error {
 
 // finished reports the outcome of a call's last attempt.
 func (s *Scheduler) finished(c *call, err error) {
+	if err == nil && c.slot != nil && s.succeededFast(c) {
+		return
+	}
+	c.claim()
 	if !s.post(message{op: opDone, call: c, err: err}) {
 		c.conclude(err)
 	}
@@ -184,6 +188,9 @@ func noReturn(c *call) error {
 // no owner any more, it returns how the call ends.
 func (s *Scheduler) failed(c *call, err error, v retry.Verdict) error {
 	c.verdict = s.verdict(v)
+	if c.claim() {
+		s.nest(c, guarded{c.ctx})
+	}
 	if s.post(message{op: opFailed, call: c, err: err}) {
 		return nil
 	}
@@ -213,12 +220,16 @@ func (c *call) unwanted() error {
 	return nil
 }
 
-// attempt runs the function once and judges its outcome.
-func (s *Scheduler) attempt(c *call) (retry.Verdict, error) {
+// started notes that a granted call's function is about to run.
+func (s *Scheduler) started(c *call) {
 	c.made++
 	if s.hub.Wanted().Has(events.Started) {
 		s.post(message{op: opStarted, call: c})
 	}
+}
+
+// attempt runs the function once and judges its outcome.
+func (s *Scheduler) attempt(c *call) (retry.Verdict, error) {
 	var err error
 	if c.handle != nil {
 		err = c.handle.invoke()
@@ -266,7 +277,7 @@ func (s *Scheduler) recycle(c *call) {
 		t := c.trail
 		clear(t.costsOf)
 		*t.options = options{costsOf: t.costsOf[:0]}
-		*t = trail{reply: t.reply, options: t.options}
+		*t = trail{reply: t.reply, options: t.options, slot: t.slot}
 		*c = call{trail: t, deadline: bucket.Forever}
 		s.calls.Put(c)
 	}

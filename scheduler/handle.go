@@ -113,7 +113,7 @@ func (h *Handle) send() (*Handle, error) {
 	}
 	switch {
 	case watched:
-		go s.run(c)
+		go s.run(c, waiting)
 	case errOf(ctx) != nil: // the watcher may have told the owner before the post, in vain
 		h.cancel(causeOf(ctx))
 	}
@@ -140,6 +140,7 @@ func (s *Scheduler) work(c *call) {
 		s.abandon(c, cause)
 		return
 	}
+	s.started(c)
 	v, err := s.attempt(c)
 	returned = true
 	s.workers.back()

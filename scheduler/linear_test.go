@@ -23,11 +23,11 @@ import (
 // began when he had been answered.
 func TestTokensAreLinearizable(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
-	fromTill := uint64(0)
+	tryFast := uint64(0)
 	for range 300 {
 		seed := rand.Uint64()
 		history, lent := playTokens(t, seed)
-		if fromTill += lent; !linearizable(history, tokensAtStart) {
+		if tryFast += lent; !linearizable(history, tokensAtStart) {
 			var b strings.Builder
 			for _, op := range history {
 				fmt.Fprintf(&b, "%+v\n", op)
@@ -35,7 +35,7 @@ func TestTokensAreLinearizable(t *testing.T) {
 			t.Fatalf("no order explains this, of seed %d:\n%s", seed, b.String())
 		}
 	}
-	require.NotZero(t, fromTill, "nothing was lent")
+	require.NotZero(t, tryFast, "nothing was lent")
 }
 
 // TestLinearizable: the search itself finds an order where there is one, and no other.
@@ -108,14 +108,14 @@ type player struct {
 
 // playTokens has some players take tokens of which no more will come. It returns what they
 // did, and how often from the till.
-func playTokens(t *testing.T, seed uint64) (history []tokenOp, fromTill uint64) {
+func playTokens(t *testing.T, seed uint64) (history []tokenOp, tryFast uint64) {
 	const players, each = 4, 7 // at most twice as many operations as a search can keep in a word
-	s, err := New(Config{Limit: bucket.Per(1, 100*365*24*time.Hour).Burst(tokensAtStart + loanStreak)})
+	s, err := New(Config{Limit: bucket.Per(1, 100*365*24*time.Hour).Burst(tokensAtStart + leaseArrivals)})
 	require.NoError(t, err)
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour) // so that nobody waits for tokens
 	defer cancel()
-	for range loanStreak {
+	for range leaseArrivals {
 		require.NoError(t, s.Do(ctx, succeed))
 	}
 	s.Sync()
@@ -136,7 +136,7 @@ func playTokens(t *testing.T, seed uint64) (history []tokenOp, fromTill uint64) 
 		history = append(history, p.history...)
 		require.NoError(t, p.err)
 	}
-	return history, taken(s.till.word.Load())
+	return history, taken(s.fast.word.Load())
 }
 
 // play does something; most often what takes from the till.

@@ -45,6 +45,7 @@ func (s *Scheduler) nest(c *call, ctx context.Context) {
 	defer a.mu.Unlock()
 	if !a.over {
 		a.call.follow()
+		s.makeKnown(a.call) // so that the owner sees a deadlock
 		a.call.pinned = true
 		x := c.extras()
 		x.outer, x.attempt = a.call, a.number

@@ -189,13 +189,13 @@ func (k *core) drain(now time.Duration) {
 
 // drained reports whether every accepted call has ended.
 func (k *core) drained() bool {
-	return k.queue.len() == 0 && len(k.backoff) == 0 && k.running.count+k.inTill == 0
+	return k.queue.len() == 0 && len(k.backoff) == 0 && k.running.count+k.inFast == 0
 }
 
 // functions counts the functions that run and don't wait for a call made inside them. A
 // reservation has no function.
 func (k *core) functions() int {
-	n := k.running.count + k.inTill
+	n := k.running.count + k.inFast
 	var waiting []*call
 	note := func(inner *call) {
 		if o := inner.outer(); o != nil && !slices.Contains(waiting, o) {
@@ -231,7 +231,7 @@ func (k *core) close(now time.Duration) []Unfinished {
 	}
 	slices.SortFunc(open, byRank)
 	var left []Unfinished
-	for range k.inTill {
+	for range k.inFast {
 		plain := call{cost: 1}
 		left = append(left, Unfinished{State: "running", Cost: 1, Attempts: 1, Paid: 1, costs: plain.allCosts()})
 	}

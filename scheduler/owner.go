@@ -20,7 +20,7 @@ type owner struct {
 	read  func() time.Duration // returns the time since origin
 	timer clock.Timer
 	armed time.Duration // when the timer goes off; bucket.Forever if it does not
-	loan  lender
+	lease leaser
 
 	after  []func()        // called when the turn is over and the timer is set
 	drains []chan struct{} // closed when every call has ended
@@ -30,34 +30,34 @@ type owner struct {
 type message struct {
 	op   op
 	call *call
-	err  error                       // opDone, opFailed, opAdopt: the outcome; opCancel, opAbandon: the cause
-	do   func(*owner, time.Duration) // opAsk, opOver
+	err  error                       // opDone, opFailed: the outcome; opCancel, opAbandon: the cause
+	do   func(*owner, time.Duration) // opAsk
 }
 
 type op uint8
 
 const (
-	opSubmit  op = iota // here is a call
-	opStarted           // its function is about to run
-	opDone              // its attempt was the last, and its runner knows
-	opFailed            // its attempt failed, in a way that may be retried: see call.verdict
-	opAbandon           // it was granted too late and not started
-	opCancel            // it is not wanted any more
-	opAdopt             // a call that was let through by the till is no success
-	opOver              // one is
-	opTick              // nothing but time has passed
-	opAsk               // let do look at the core or change it
+	opSubmit    op = iota // here is a call
+	opStarted             // its function is about to run
+	opDone                // its attempt was the last, and its runner knows
+	opFailed              // its attempt failed, in a way that may be retried: see call.verdict
+	opAbandon             // it was granted too late and not started
+	opCancel              // it is not wanted any more
+	opFastDone            // a call that was granted by the fast path has succeeded
+	opFastKnown           // the owner has to know such a call while it runs
+	opTick                // nothing but time has passed
+	opAsk                 // let do look at the core or change it
 )
 
-// harmless reports whether a message can't change who is granted next, so that tokens may
-// stay lent.
-func (op op) harmless() bool { return op == opStarted || op == opDone || op == opOver || op == opTick }
+// keepsLease reports whether a message can't change which call is granted next.
+func (op op) keepsLease() bool {
+	return op == opStarted || op == opDone || op == opFastDone || op == opTick
+}
 
 // reply is what the runner of a call is sent.
 type reply struct {
 	kind     replyKind
 	progress *Progress // replyUpdate
-	ticket   ticket    // replyTicket
 }
 
 type replyKind uint8
@@ -66,7 +66,6 @@ const (
 	replyGranted replyKind = iota // run the function
 	replyEnded                    // the call is over: see call.err
 	replyUpdate                   // this is how it is doing
-	replyTicket                   // run the function: the till had a token, and the call is not needed
 )
 
 // mostReplies is how many replies can be on their way to one runner: after an
@@ -112,7 +111,7 @@ func (o *owner) turn(m message) {
 	o.core.wanted = o.s.hub.Wanted()
 	o.look(now)
 	if o.core.wake() <= now {
-		o.recall(now)
+		o.revokeLease(now)
 		o.core.wakeUp(now)
 	}
 	o.handle(now, m)
@@ -120,7 +119,7 @@ func (o *owner) turn(m message) {
 		o.handle(now, <-o.s.inbox)
 	}
 	o.core.advance(now)
-	o.lend()
+	o.grantLease()
 	o.deliver()
 	if o.core.handover.pending {
 		o.core.handedOver(o.read())
@@ -133,11 +132,11 @@ func (o *owner) turn(m message) {
 }
 
 func (o *owner) handle(now time.Duration, m message) {
-	if m.op == opSubmit && m.call.plain && o.fromTill(now, m.call) {
+	if m.op == opSubmit && m.call.fast && o.tryFast(now, m.call) {
 		return
 	}
-	if !m.op.harmless() {
-		o.recall(now)
+	if !m.op.keepsLease() {
+		o.revokeLease(now)
 	}
 	switch m.op {
 	case opSubmit:
@@ -145,22 +144,26 @@ func (o *owner) handle(now time.Duration, m message) {
 	case opStarted:
 		o.core.started(now, m.call)
 	case opDone:
+		o.know(now, m.call)
 		m.call.left = true
 		o.core.finish(now, m.call, m.err, retry.Verdict{})
 	case opFailed:
+		o.know(now, m.call)
 		o.core.finish(now, m.call, m.err, o.core.verdict(m.call))
 	case opAbandon:
 		m.call.left = true
 		o.core.abandon(now, m.call, m.err)
 	case opCancel:
 		o.core.cancel(now, m.call, m.err)
-	case opAdopt:
-		o.adopt(now, m.call, m.err)
-	case opOver:
+	case opFastDone:
 		o.look(now)
-		m.do(o, now)
+		m.call.id = m.call.permit.number
+		o.core.doneFast(now, m.call)
+		o.s.recycle(m.call)
+	case opFastKnown:
+		o.know(now, m.call)
 	case opTick:
-		o.renew(now)
+		o.renewLease(now)
 	case opAsk:
 		m.do(o, now)
 	}
@@ -239,8 +242,8 @@ func (o *owner) notify() {
 // so that is always later than now.
 func (o *owner) arm() {
 	wake := o.core.wake()
-	if o.loan.lent {
-		wake = min(wake, o.loan.renews)
+	if o.lease.active {
+		wake = min(wake, o.lease.renewAt)
 	}
 	if wake == o.armed {
 		return
@@ -256,6 +259,7 @@ func (o *owner) arm() {
 // close ends the owner after this turn. No message comes after the one that asks
 // for it, because the gate was closed before.
 func (o *owner) close(now time.Duration) {
+	o.knowAll(now)
 	o.s.left = o.core.close(now)
 	o.s.final = o.core.snapshot(now)
 	for c := o.core.running.first; c != nil; c = c.next {

@@ -93,7 +93,7 @@ func (k *core) learn(now time.Duration, i int, l bucket.Limit, remaining int64) 
 	if remaining < 0 {
 		return nil
 	}
-	remaining -= int64(k.inTill)
+	remaining -= int64(k.inFast)
 	for c := k.running.first; c != nil; c = c.next {
 		remaining = max(0, remaining-c.costOf(i))
 	}

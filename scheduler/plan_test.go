@@ -100,7 +100,7 @@ func TestEndOfTime(t *testing.T) {
 func TestLearnTakesOffWhatIsInTheTill(t *testing.T) {
 	k, err := newCore(Config{Limit: bucket.PerSecond(10)}, time.Time{})
 	require.NoError(t, err)
-	k.inTill = 2
+	k.inFast = 2
 	require.NoError(t, k.learn(0, 0, bucket.PerSecond(10), 10))
 	require.EqualValues(t, 8, k.budgets[0].Available())
 }

@@ -10,8 +10,8 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// granted returns a core, and a call that was granted for its cost.
-func granted(t *testing.T, cost int64) (*core, *call) {
+// grantedCall returns a core, and a call that was granted for its cost.
+func grantedCall(t *testing.T, cost int64) (*core, *call) {
 	k, err := newCore(Config{Limit: bucket.PerSecond(10)}, time.Time{})
 	require.NoError(t, err)
 	policy := retry.Policy{Jitter: retry.None}.WithDefaults()
@@ -35,7 +35,7 @@ func TestH05_LateReportIsIgnored(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for first, v := range map[string]retry.Verdict{"backs off": {Kind: retry.KindTransient}, "over": {}} {
-				k, c := granted(t, 3)
+				k, c := grantedCall(t, 3)
 				k.finish(0, c, errFlaky, v)
 				k.effects.clear()
 				before, state := k.snapshot(0), c.state
@@ -53,7 +53,7 @@ func TestH05_LateReportIsIgnored(t *testing.T) {
 // cost, and those behind it are granted as though it had never been.
 func TestH12_RefundIsWhatWasPaid(t *testing.T) {
 	for _, cost := range []int64{0, 1, 5, 10} {
-		k, c := granted(t, cost)
+		k, c := grantedCall(t, cost)
 		next := &call{cost: 10, policy: c.policy, deadline: bucket.Forever}
 		k.submit(0, next)
 		k.abandon(0, c, ErrCancelled)

@@ -39,12 +39,12 @@ func TestRunning(t *testing.T) {
 		synctest.Wait()
 		running(2, 0)
 
-		for range 2 * loanStreak {
+		for range 2 * leaseArrivals {
 			require.NoError(t, s.Do(t.Context(), func(context.Context) error { return nil }))
 		}
 		go func() { _ = s.Do(t.Context(), held) }()
 		synctest.Wait()
-		require.EqualValues(t, 1, inFlight(s.till.word.Load()), "it has come by the till")
+		require.EqualValues(t, 1, inFlight(s.fast.word.Load()), "it has come by the till")
 		functions, _ := s.Running()
 		require.Equal(t, 3, functions)
 

@@ -27,11 +27,12 @@ type Scheduler struct {
 	classify    retry.Classifier
 	eventBuffer int
 
-	till    till
-	hub     events.Hub
-	inbox   chan message // never closed
-	workers workers
-	calls   sync.Pool // of *call, for Do
+	fast      fastPath
+	fastSlots fastSlots
+	hub       events.Hub
+	inbox     chan message // never closed
+	workers   workers
+	calls     sync.Pool // of *call, for Do
 
 	// gate is held for reading while something is sent to the inbox. Whoever has
 	// held it for writing, to set closed, knows that nothing more will be sent: so

@@ -82,6 +82,7 @@ func (s *Scheduler) settle(a *attempt, budget string, tokens int64) error {
 	if a.over {
 		return fmt.Errorf("%w: the attempt is over", ErrNotSettled)
 	}
+	s.makeKnown(a.call)
 	posted := s.post(message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.settleCost(now, a.call, a.number, i, tokens) }})
 	if !posted {
 		return ErrClosed

@@ -103,11 +103,11 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 		Rate:           k.pace.rate(),
 		Queued:         k.queue.len(),
 		WaitingForRoom: k.outside.count,
-		Running:        k.running.count + k.inTill,
+		Running:        k.running.count + k.inFast,
 		BackingOff:     len(k.backoff),
 		Totals:         k.totals,
 	}
-	s.Totals.Succeeded -= uint64(k.inTill) // they are not over
+	s.Totals.Succeeded -= uint64(k.inFast) // they are not over
 	for i := range k.budgets {
 		b := &k.budgets[i]
 		s.Budgets = append(s.Budgets, Budget{b.name, b.Available(), b.Ledger(), b.limit, b.level(k.now, at)})

@@ -11,24 +11,24 @@ import (
 	"example.com/fairlead/events"
 )
 
-// TestH56_TillCountWraps: the till's count of tokens taken has 20 bits. Calls are numbered
+// TestH56_FastPathCountWraps: the till's count of tokens taken has 20 bits. Calls are numbered
 // on across its end.
-func TestH56_TillCountWraps(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+func TestH56_FastPathCountWraps(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		const before = 1<<20 - 5
 		_, ok := ask(s, func(o *owner, now time.Duration) bool {
-			require.False(t, o.loan.lent, "a question has ended the loan")
-			s.till.word.Store(before * tillTaken)
-			o.loan.taken = before
+			require.False(t, o.lease.active, "a question has ended the loan")
+			s.fast.word.Store(before * fastTaken)
+			o.lease.taken = before
 			return true
 		})
 		require.True(t, ok)
 		sub := s.Subscribe(events.Failed)
-		heat(t, s) // these three are the owner's, and have the numbers 4 to 6
+		warm(t, s) // these three are the owner's, and have the numbers 4 to 6
 		for range 10 {
 			require.NoError(t, s.Do(context.Background(), succeed))
 		}
-		require.Less(t, taken(s.till.word.Load()), uint64(before), "it has wrapped, within one loan")
+		require.Less(t, taken(s.fast.word.Load()), uint64(before), "it has wrapped, within one loan")
 		require.Equal(t, errFinal, s.Do(context.Background(), func(context.Context) error { return errFinal }))
 		require.EqualValues(t, 17, (<-sub.C).Call)
 		require.EqualValues(t, 17, s.Snapshot().Totals.Accepted)

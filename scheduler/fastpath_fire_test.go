@@ -16,7 +16,7 @@ import (
 )
 
 // at each instant no more have started than what was there and what has come in since.
-func TestTillUnderFire(t *testing.T) {
+func TestFastPathUnderFire(t *testing.T) {
 	limit := bucket.PerSecond(1_000_000).Burst(1000)
 	t.Run("one budget", func(t *testing.T) { fire(t, Config{Limit: limit}) })
 	t.Run("two budgets", func(t *testing.T) {

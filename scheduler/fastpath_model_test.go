@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -13,21 +14,24 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestTillAgainstTheExactBucket (B2, B5, O3): whenever calls take from the till, and
+// TestFastPathAgainstTheExactBucket (B2, B5, O3): whenever calls take from the till, and
 // whenever and however late the owner looks, the exact bucket has the token that is
 // taken. What the owner's account is short of is at most what comes in the longest time
 // between two looks, and it never has more.
-func TestTillAgainstTheExactBucket(t *testing.T) {
+func TestFastPathAgainstTheExactBucket(t *testing.T) {
 	lent := 0
 	for range 5 {
 		rapid.Check(t, func(t *rapid.T) {
-			m := newTillMatch(t)
+			m := newFastMatch(t)
 			t.Repeat(map[string]func(*rapid.T){
 				"plain calls":  m.plainCalls,
+				"with options": m.withOptions,
+				"options over": m.optionsOver,
+				"known":        m.known,
 				"other call":   m.otherCall,
 				"long call":    m.longCall,
 				"failure":      m.failure,
-				"till failure": m.tillFailure,
+				"till failure": m.fastFailure,
 				"over":         m.over,
 				"time":         m.time,
 				"long time":    m.longTime,
@@ -42,12 +46,13 @@ func TestTillAgainstTheExactBucket(t *testing.T) {
 	require.Greater(t, lent, 1000, "the till is hardly ever open")
 }
 
-// tillMatch plays an owner and its till, without goroutines, against an exact bucket.
-type tillMatch struct {
+// fastMatch plays an owner and its till, without goroutines, against an exact bucket.
+type fastMatch struct {
 	o       *owner
 	clock   *handClock
 	exact   bucket.Bucket
-	inTill  int     // calls that have taken a token there and are not over
+	inFast  int     // calls that have taken a token there and are not over
+	named   []*call // those of them that have options
 	running []*call // calls that run for longer
 	retries []*call // calls that back off
 	calls   uint64
@@ -67,22 +72,22 @@ func (c *handClock) C() <-chan time.Time                      { return nil }
 func (c *handClock) Stop()                                    { c.due = bucket.Forever }
 func (c *handClock) Reset(d time.Duration)                    { c.due = c.now + d }
 
-func newTillMatch(t *rapid.T) *tillMatch {
+func newFastMatch(t *rapid.T) *fastMatch {
 	limit := bucket.Limit{
-		Capacity: rapid.Int64Range(smallestLoan, 200).Draw(t, "capacity"),
+		Capacity: rapid.Int64Range(minLease, 200).Draw(t, "capacity"),
 		Refill:   rapid.Int64Range(1, 10_000).Draw(t, "refill"),
 		Per:      time.Second,
 	}
 	k, err := newCore(Config{Limit: limit, MaxInFlight: rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "slots")}, time.Time{})
 	require.NoError(t, err)
 	c := &handClock{due: bucket.Forever}
-	m := &tillMatch{clock: c, o: &owner{s: &Scheduler{clock: c, retry: retry.Policy{}.WithDefaults()}, core: k, read: reader(c, time.Time{}), timer: c, armed: bucket.Forever}}
+	m := &fastMatch{clock: c, o: &owner{s: &Scheduler{clock: c, retry: retry.Policy{}.WithDefaults(), inbox: make(chan message, 1)}, core: k, read: reader(c, time.Time{}), timer: c, armed: bucket.Forever}}
 	m.exact, _ = bucket.New(limit, 0)
 	return m
 }
 
 // turn lets the owner handle a message now, and the exact bucket whatever it grants.
-func (m *tillMatch) turn(t *rapid.T, msg message) {
+func (m *fastMatch) turn(t *rapid.T, msg message) {
 	m.longest = max(m.longest, m.clock.now-m.looked)
 	m.looked = m.clock.now
 	m.o.turn(msg)
@@ -90,7 +95,7 @@ func (m *tillMatch) turn(t *rapid.T, msg message) {
 }
 
 // wait lets time pass; the owner's timer goes off, perhaps late.
-func (m *tillMatch) wait(t *rapid.T, d time.Duration) {
+func (m *fastMatch) wait(t *rapid.T, d time.Duration) {
 	end := m.clock.now + d
 	for m.clock.due <= end {
 		late := rapid.SampledFrom([]time.Duration{0, 0, 0, time.Microsecond, time.Millisecond}).Draw(t, "late")
@@ -105,43 +110,88 @@ func (m *tillMatch) wait(t *rapid.T, d time.Duration) {
 	m.clock.now = end
 }
 
-func (m *tillMatch) plainCalls(t *rapid.T) {
+func (m *fastMatch) plainCalls(t *rapid.T) {
 	for range rapid.SampledFrom([]int{1, 5, 20, 100, 300}).Draw(t, "n") {
-		if got, ok := m.o.s.till.take(); ok {
-			m.tookFromTill(t, got)
+		if got, ok := m.o.s.fast.take(1); ok {
+			m.tookFast(t, got)
 			continue
 		}
 		c := m.newCall(1)
-		c.plain = true
+		c.fast = true
 		m.submit(t, c)
 	}
 }
 
-func (m *tillMatch) tookFromTill(t *rapid.T, got ticket) {
+func (m *fastMatch) tookFast(t *rapid.T, got permit) {
+	m.tookTokens(t, got, 1)
+	m.inFast++
+}
+
+func (m *fastMatch) tookTokens(t *rapid.T, got permit, cost int64) {
 	require.Equal(t, m.calls+1, got.number, "R3: calls are numbered as they come")
-	require.True(t, m.exact.Take(m.clock.now, 1), "a token was taken from the till that did not exist")
-	require.Zero(t, m.o.core.queue.len(), "O3: nobody is overtaken")
-	m.inTill++
+	require.True(t, m.exact.Take(m.clock.now, cost), "the fast path granted tokens that did not exist")
+	require.Zero(t, m.o.core.queue.len(), "O3: no call is overtaken")
 	m.calls++
 	m.grants++
 	m.lent++
 	m.checkSlots(t)
 }
 
-func (m *tillMatch) otherCall(t *rapid.T) {
+// withOptions makes calls with a cost, as Do does, which run until optionsOver.
+func (m *fastMatch) withOptions(t *rapid.T) {
+	for range rapid.IntRange(1, 5).Draw(t, "n") {
+		c := m.newCall(rapid.Int64Range(1, 10).Draw(t, "cost"))
+		if c.fast = m.o.s.startFast(c); c.fast {
+			c.made = 1
+			m.named = append(m.named, c)
+			m.tookTokens(t, c.permit, c.cost)
+		}
+	}
+}
+
+// optionsOver ends the oldest call with options, as its runner does.
+func (m *fastMatch) optionsOver(t *rapid.T) {
+	if len(m.named) == 0 {
+		return
+	}
+	c := m.named[0]
+	m.named = m.named[1:]
+	switch {
+	case rapid.Bool().Draw(t, "fails"):
+		c.claim()
+		m.failed++
+		m.turn(t, message{op: opDone, call: c, err: errFlaky})
+	case !m.o.s.succeededFast(c):
+		m.turn(t, message{op: opDone, call: c})
+	case len(m.o.s.inbox) > 0:
+		m.turn(t, <-m.o.s.inbox)
+	}
+}
+
+// known has the owner look at all calls that run, as for a report.
+func (m *fastMatch) known(t *rapid.T) {
+	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) {
+		o.knowAll(now)
+		require.Equal(t, m.inFast, o.core.inFast, "only those without options are not known")
+		for _, c := range m.named {
+			require.Equal(t, running, c.state)
+			require.Equal(t, c.cost, c.paid)
+		}
+	}})
+}
+
+func (m *fastMatch) otherCall(t *rapid.T) {
 	m.submit(t, m.newCall(rapid.Int64Range(0, 10).Draw(t, "cost")))
 }
 
-func (m *tillMatch) newCall(cost int64) *call {
-	return &call{cost: cost, policy: &m.o.s.retry, deadline: bucket.Forever, noWait: true, trail: &trail{options: noOptions, reply: make(chan reply, mostReplies)}}
+func (m *fastMatch) newCall(cost int64) *call {
+	return &call{ctx: context.Background(), cost: cost, policy: &m.o.s.retry, deadline: bucket.Forever, noWait: true, trail: &trail{options: noOptions, reply: make(chan reply, mostReplies)}}
 }
 
 // submit hands in a call that is refused unless it can start at once.
-func (m *tillMatch) submit(t *rapid.T, c *call) {
+func (m *fastMatch) submit(t *rapid.T, c *call) {
 	m.turn(t, message{op: opSubmit, call: c})
 	switch r := <-c.reply; r.kind {
-	case replyTicket:
-		m.tookFromTill(t, r.ticket)
 	case replyGranted:
 		require.True(t, m.exact.Take(m.clock.now, c.cost), "a token was granted that did not exist")
 		m.calls++
@@ -160,7 +210,7 @@ func (m *tillMatch) submit(t *rapid.T, c *call) {
 }
 
 // longCall is a call that keeps its slot until another one comes.
-func (m *tillMatch) longCall(t *rapid.T) {
+func (m *fastMatch) longCall(t *rapid.T) {
 	if len(m.running) > rapid.IntRange(0, 3).Draw(t, "long calls") {
 		c := m.running[0]
 		m.running = m.running[1:]
@@ -172,21 +222,21 @@ func (m *tillMatch) longCall(t *rapid.T) {
 	m.submit(t, c)
 }
 
-// tillFailure is a call that takes from the till and fails, so that the owner hears of it.
-func (m *tillMatch) tillFailure(t *rapid.T) {
-	if got, ok := m.o.s.till.take(); ok {
-		m.tookFromTill(t, got)
+// fastFailure is a call that takes from the till and fails, so that the owner hears of it.
+func (m *fastMatch) fastFailure(t *rapid.T) {
+	if got, ok := m.o.s.fast.take(1); ok {
+		m.tookFast(t, got)
 		c := m.newCall(1)
-		c.made, c.id, c.rank = 1, got.number, got.loan.since
-		m.inTill--
+		c.made, c.permit = 1, got
+		m.inFast--
 		m.failed++
-		m.turn(t, message{op: opAdopt, call: c, err: errFlaky})
+		m.turn(t, message{op: opDone, call: c, err: errFlaky})
 	}
 }
 
 // failure is a call that fails and is granted again as soon as it is due, by an owner who
 // has then to know what was taken from the till.
-func (m *tillMatch) failure(t *rapid.T) {
+func (m *fastMatch) failure(t *rapid.T) {
 	c := m.newCall(rapid.Int64Range(1, m.exact.Limit().Capacity).Draw(t, "cost"))
 	c.verdict = verdict{kind: retry.KindTransient}
 	c.policy = &retry.Policy{Initial: time.Millisecond, Max: 3 * time.Millisecond}
@@ -194,7 +244,7 @@ func (m *tillMatch) failure(t *rapid.T) {
 }
 
 // retried lets the exact bucket pay for the retries that the owner has granted.
-func (m *tillMatch) retried(t *rapid.T) {
+func (m *fastMatch) retried(t *rapid.T) {
 	for i := 0; i < len(m.retries); i++ {
 		c := m.retries[i]
 		select {
@@ -209,66 +259,66 @@ func (m *tillMatch) retried(t *rapid.T) {
 	}
 }
 
-func (m *tillMatch) over(t *rapid.T) {
-	for range min(m.inTill, rapid.IntRange(1, 20).Draw(t, "n")) {
-		m.inTill--
-		if m.o.s.till.put() {
-			m.turn(t, message{op: opOver, do: func(*owner, time.Duration) {}})
+func (m *fastMatch) over(t *rapid.T) {
+	for range min(m.inFast, rapid.IntRange(1, 20).Draw(t, "n")) {
+		m.inFast--
+		if m.o.s.fast.release() {
+			m.turn(t, message{op: opFastDone, call: m.newCall(1)})
 		}
 	}
 }
 
-func (m *tillMatch) time(t *rapid.T) {
+func (m *fastMatch) time(t *rapid.T) {
 	m.wait(t, time.Duration(rapid.Int64Range(0, int64(3*time.Millisecond)).Draw(t, "time")))
 }
 
-func (m *tillMatch) longTime(t *rapid.T) {
+func (m *fastMatch) longTime(t *rapid.T) {
 	m.wait(t, time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "time")))
 }
 
-func (m *tillMatch) snapshot(t *rapid.T) {
-	m.turn(t, message{op: opOver, do: func(o *owner, now time.Duration) { o.core.advance(now) }}) // retries that have a slot by now
+func (m *fastMatch) snapshot(t *rapid.T) {
+	m.turn(t, message{op: opFastDone, call: m.newCall(1)}) // so that retries run that have a slot by now
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) {
 		s := o.core.snapshot(now)
-		require.Equal(t, m.inTill+len(m.running), s.Running)
+		require.Equal(t, m.inFast+len(m.named)+len(m.running), s.Running)
 		require.Equal(t, m.calls, s.Totals.Accepted)
 		require.Equal(t, m.grants, s.Totals.Attempts)
 		require.Equal(t, m.failed, s.Totals.Failed)
-		require.Equal(t, m.calls-m.failed-uint64(m.inTill+len(m.running)+len(m.retries)), s.Totals.Succeeded)
+		require.Equal(t, m.calls-m.failed-uint64(m.inFast+len(m.named)+len(m.running)+len(m.retries)), s.Totals.Succeeded)
 		require.Equal(t, m.calls, o.core.lastID)
 	}})
 }
 
-func (m *tillMatch) pause(t *rapid.T) {
+func (m *fastMatch) pause(t *rapid.T) {
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.pause(now, bucket.Forever) }})
-	_, ok := m.o.s.till.take()
+	_, ok := m.o.s.fast.take(1)
 	require.False(t, ok, "nothing is let through in a pause")
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.resume(now) }})
 }
 
-func (m *tillMatch) newLimit(t *rapid.T) {
+func (m *fastMatch) newLimit(t *rapid.T) {
 	limit := m.exact.Limit()
 	limit.Refill = rapid.Int64Range(1, 10_000).Draw(t, "refill")
 	require.NoError(t, m.exact.SetLimit(m.clock.now, limit))
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { require.NoError(t, o.core.setLimit(now, 0, limit)) }})
 }
 
-func (m *tillMatch) check(t *rapid.T) {
+func (m *fastMatch) check(t *rapid.T) {
 	m.exact.Advance(m.clock.now)
 	b := m.o.core.budgets[0] // with what was taken since the owner looked
 	b.Advance(m.clock.now)
-	require.True(t, b.Take(m.clock.now, int64(m.o.loan.left-m.o.s.till.word.Load()&tillTokens)))
+	require.True(t, b.Take(m.clock.now, int64(m.o.lease.left-m.o.s.fast.word.Load()&fastTokens)))
 	short := m.exact.Available() - b.Available()
 	require.GreaterOrEqual(t, short, int64(0), "never more than there is")
 	gap := max(m.longest, m.clock.now-m.looked)
 	require.LessOrEqual(t, short, int64(float64(10_000)*gap.Seconds())+1, "and short of one interval at most")
 	requireBalanced(t, &m.o.core.budgets[0].Bucket)
 	k := m.o.core
-	require.Equal(t, k.queue.len()+len(k.backoff)+k.running.count+k.inTill == 0, k.drained())
+	require.Equal(t, k.queue.len()+len(k.backoff)+k.running.count+k.inFast == 0, k.drained())
 }
 
-func (m *tillMatch) checkSlots(t *rapid.T) {
+func (m *fastMatch) checkSlots(t *rapid.T) {
 	if k := m.o.core; k.maxInFlight > 0 {
-		require.LessOrEqual(t, m.inTill+k.running.count, k.maxInFlight, "no more run than may")
+		require.LessOrEqual(t, int(inFlight(m.o.s.fast.word.Load()))+k.running.count, k.maxInFlight, "no more run than may")
 	}
 }

@@ -15,22 +15,22 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// heat makes so many plain calls, one right after the other, that the till is open.
-func heat(t testing.TB, s *Scheduler) {
-	for range loanStreak {
+// warm makes so many plain calls, one right after the other, that the till is open.
+func warm(t testing.TB, s *Scheduler) {
+	for range leaseArrivals {
 		require.NoError(t, s.Do(context.Background(), succeed))
 	}
 	synctest.Wait() // until the last one's slot is free
 	require.True(t, open(s), "the till should be open")
 }
 
-func open(s *Scheduler) bool { return s.till.word.Load()&tillTokens > 0 }
+func open(s *Scheduler) bool { return s.fast.word.Load()&fastTokens > 0 }
 
-// inTill starts a plain call that takes from the till and runs until it is released.
-func inTill(t testing.TB, s *Scheduler, outcome error) (release func() error) {
+// inFast starts a plain call that takes from the till and runs until it is released.
+func inFast(t testing.TB, s *Scheduler, outcome error) (release func() error) {
 	hold, done := make(chan struct{}), make(chan error, 1)
 	first := true
-	before := s.till.word.Load()
+	before := s.fast.word.Load()
 	go func() {
 		done <- s.Do(context.Background(), func(context.Context) error {
 			if first {
@@ -42,14 +42,14 @@ func inTill(t testing.TB, s *Scheduler, outcome error) (release func() error) {
 		})
 	}()
 	synctest.Wait()
-	require.Equal(t, taken(before)+1, taken(s.till.word.Load()), "it should have taken from the till")
+	require.Equal(t, taken(before)+1, taken(s.fast.word.Load()), "it should have taken from the till")
 	return func() error {
 		close(hold)
 		return <-done
 	}
 }
 
-func tillBubble(t *testing.T, cfg Config, f func(t *testing.T, s *Scheduler)) {
+func fastBubble(t *testing.T, cfg Config, f func(t *testing.T, s *Scheduler)) {
 	t.Helper()
 	if cfg.Limit == (bucket.Limit{}) {
 		cfg.Limit = bucket.PerSecond(1000)
@@ -59,7 +59,7 @@ func tillBubble(t *testing.T, cfg Config, f func(t *testing.T, s *Scheduler)) {
 		s, err := New(cfg)
 		require.NoError(t, err)
 		defer s.Close()
-		heat(t, s)
+		warm(t, s)
 		f(t, s)
 		snap := s.Snapshot()
 		n := snap.Totals
@@ -71,14 +71,14 @@ func tillBubble(t *testing.T, cfg Config, f func(t *testing.T, s *Scheduler)) {
 // H63: a caller is preempted in take, between its loads and its swap. Meanwhile the owner recalls
 // the loan, grants another call its slot and number, and lends the same number of tokens again. The
 // word must not be what it was.
-func TestH63_TillABA(t *testing.T) {
+func TestH63_FastPathABA(t *testing.T) {
 	cfg := Config{Limit: bucket.PerSecond(1_000_000_000).Burst(1 << 40), MaxInFlight: 3}
-	tillBubble(t, cfg, func(t *testing.T, s *Scheduler) {
-		release := inTill(t, s, nil)
-		time.Sleep(loanInterval + 1) // the loan is topped up
+	fastBubble(t, cfg, func(t *testing.T, s *Scheduler) {
+		release := inFast(t, s, nil)
+		time.Sleep(leaseInterval + 1) // the loan is topped up
 		synctest.Wait()
-		w := s.till.word.Load()
-		l := s.till.loan.Load()
+		w := s.fast.word.Load()
+		l := s.fast.lease.Load()
 
 		hold := make(chan struct{})
 		_, err := s.Submit(context.Background(), func(context.Context) error { <-hold; return nil })
@@ -88,19 +88,19 @@ func TestH63_TillABA(t *testing.T) {
 			require.NoError(t, s.Do(context.Background(), succeed))
 			synctest.Wait()
 		}
-		require.NotSame(t, l, s.till.loan.Load(), "there is another loan")
-		require.Equal(t, w&tillTokens, s.till.word.Load()&tillTokens, "of as many tokens")
-		require.Equal(t, inFlight(w), inFlight(s.till.word.Load()))
-		require.False(t, s.till.word.CompareAndSwap(w, w-1+tillInFlight+tillTaken), "the swap of a caller who saw the loan before")
+		require.NotSame(t, l, s.fast.lease.Load(), "there is another loan")
+		require.Equal(t, w&fastTokens, s.fast.word.Load()&fastTokens, "of as many tokens")
+		require.Equal(t, inFlight(w), inFlight(s.fast.word.Load()))
+		require.False(t, s.fast.word.CompareAndSwap(w, w-1+fastInFlight+fastTaken), "the swap of a caller who saw the loan before")
 		close(hold)
 		require.NoError(t, release())
 	})
 }
 
 // What goes through the till is in the snapshot as anything else (B5).
-func TestTillInSnapshot(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
-		release := inTill(t, s, nil)
+func TestFastPathInSnapshot(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		release := inFast(t, s, nil)
 		snap := s.Snapshot()
 		require.Equal(t, 1, snap.Running)
 		require.EqualValues(t, 996, snap.Available)
@@ -112,9 +112,9 @@ func TestTillInSnapshot(t *testing.T) {
 }
 
 // C6: Shutdown waits for calls that were started through the till, and reports them.
-func TestC6_ShutdownWaitsForTheTill(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
-		release := inTill(t, s, nil)
+func TestC6_ShutdownWaitsForTheFastPath(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		release := inFast(t, s, nil)
 		down := make(chan error, 1)
 		go func() {
 			_, err := s.Shutdown(context.Background())
@@ -126,8 +126,8 @@ func TestC6_ShutdownWaitsForTheTill(t *testing.T) {
 		require.NoError(t, release())
 		require.NoError(t, <-down)
 	})
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
-		release := inTill(t, s, retry.Transient(errFlaky))
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		release := inFast(t, s, retry.Transient(errFlaky))
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		left, err := s.Shutdown(ctx)
@@ -140,9 +140,9 @@ func TestC6_ShutdownWaitsForTheTill(t *testing.T) {
 }
 
 // H19: after Close nothing goes through the till.
-func TestCloseRecallsTheLoan(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
-		release := inTill(t, s, nil)
+func TestCloseRevokesTheLease(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		release := inFast(t, s, nil)
 		s.Close()
 		require.False(t, open(s))
 		require.Equal(t, ErrClosed, s.Do(context.Background(), succeed))
@@ -152,12 +152,12 @@ func TestCloseRecallsTheLoan(t *testing.T) {
 }
 
 // A pause shuts the till, and so does whoever is queued.
-func TestTillIsShut(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+func TestFastPathIsShut(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		require.NoError(t, s.Pause())
 		require.False(t, open(s))
 		require.NoError(t, s.Resume())
-		heat(t, s)
+		warm(t, s)
 		require.NoError(t, s.Do(context.Background(), succeed)) // the loan is in use
 		h, err := s.Submit(context.Background(), succeed, Cost(1000))
 		require.NoError(t, err)
@@ -168,9 +168,9 @@ func TestTillIsShut(t *testing.T) {
 }
 
 // With a cap, calls by the till have slots as others do, and free them for others.
-func TestTillAndSlots(t *testing.T) {
-	tillBubble(t, Config{MaxInFlight: 3}, func(t *testing.T, s *Scheduler) {
-		one, two, three := inTill(t, s, nil), inTill(t, s, nil), inTill(t, s, nil)
+func TestFastPathAndSlots(t *testing.T) {
+	fastBubble(t, Config{MaxInFlight: 3}, func(t *testing.T, s *Scheduler) {
+		one, two, three := inFast(t, s, nil), inFast(t, s, nil), inFast(t, s, nil)
 		fourth, ran := make(chan error, 1), atomic.Bool{}
 		go func() {
 			fourth <- s.Do(context.Background(), func(context.Context) error { ran.Store(true); return nil })
@@ -193,16 +193,16 @@ func TestTillAndSlots(t *testing.T) {
 }
 
 // Those that run otherwise take their slots from the till.
-func TestTillBesideOtherCalls(t *testing.T) {
-	tillBubble(t, Config{MaxInFlight: 3}, func(t *testing.T, s *Scheduler) {
+func TestFastPathBesideOtherCalls(t *testing.T) {
+	fastBubble(t, Config{MaxInFlight: 3}, func(t *testing.T, s *Scheduler) {
 		hold := make(chan struct{})
 		for range 2 {
 			_, err := s.Submit(context.Background(), func(context.Context) error { <-hold; return nil })
 			require.NoError(t, err)
 		}
 		synctest.Wait()
-		heat(t, s)
-		release := inTill(t, s, nil)
+		warm(t, s)
+		release := inFast(t, s, nil)
 		fourth, ran := make(chan error, 1), atomic.Bool{}
 		go func() {
 			fourth <- s.Do(context.Background(), func(context.Context) error { ran.Store(true); return nil })
@@ -216,9 +216,9 @@ func TestTillBesideOtherCalls(t *testing.T) {
 }
 
 // O2: a call that went through the till is senior to all that came later.
-func TestTillSeniority(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
-		release := inTill(t, s, retry.Transient(errFlaky))
+func TestFastPathSeniority(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		release := inFast(t, s, retry.Transient(errFlaky))
 		time.Sleep(time.Second)
 		var later []*Handle
 		for range 4 {
@@ -239,7 +239,7 @@ func TestTillSeniority(t *testing.T) {
 
 // B2: a retry that falls due while tokens are lent is not paid out of them.
 func TestRetryDueWhileLent(t *testing.T) {
-	tillBubble(t, Config{Limit: bucket.Per(1000, 1000*time.Hour)}, func(t *testing.T, s *Scheduler) {
+	fastBubble(t, Config{Limit: bucket.Per(1000, 1000*time.Hour)}, func(t *testing.T, s *Scheduler) {
 		require.NoError(t, s.Do(context.Background(), succeed)) // the loan is in use
 		fails := true
 		require.NoError(t, s.Do(context.Background(), func(context.Context) error {
@@ -247,23 +247,23 @@ func TestRetryDueWhileLent(t *testing.T) {
 				fails = false
 				return retry.Transient(errFlaky)
 			}
-			require.True(t, s.till.word.Load()&tillTokens <= 1000-loanStreak-1-800)
+			require.True(t, s.fast.word.Load()&fastTokens <= 1000-leaseArrivals-1-800)
 			return nil
 		}, Cost(400)))
 	})
 }
 
 // Calls far apart are not worth a loan; a loan that is used stays.
-func TestTillOpensForMany(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
-		for range 5 * loanStreak { // the bucket is full: the loan is looked at every interval
-			time.Sleep(loanInterval)
+func TestFastPathOpensForMany(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		for range 5 * leaseArrivals { // the bucket is full: the loan is looked at every interval
+			time.Sleep(leaseInterval)
 			require.True(t, open(s))
 			require.NoError(t, s.Do(context.Background(), succeed))
 		}
-		require.Greater(t, taken(s.till.word.Load()), uint64(4*loanStreak))
+		require.Greater(t, taken(s.fast.word.Load()), uint64(4*leaseArrivals))
 		time.Sleep(time.Hour)
-		for range 5 * loanStreak {
+		for range 5 * leaseArrivals {
 			time.Sleep(time.Second)
 			require.NoError(t, s.Do(context.Background(), succeed))
 			require.False(t, open(s))
@@ -272,9 +272,9 @@ func TestTillOpensForMany(t *testing.T) {
 }
 
 // E3: whoever subscribes shuts the till, and still sees the end of what went through it.
-func TestE3_SubscribersShutTheTill(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
-		release := inTill(t, s, nil)
+func TestE3_SubscribersCloseTheFastPath(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		release := inFast(t, s, nil)
 		sub := s.Subscribe(events.Granted, events.Succeeded)
 		require.False(t, open(s))
 		require.NoError(t, release())
@@ -283,20 +283,20 @@ func TestE3_SubscribersShutTheTill(t *testing.T) {
 		require.Equal(t, "call 4 succeeded: attempt 1 of 6", (<-sub.C).String())
 		require.Equal(t, "call 5 granted: attempt 1 of 6 for 1 token, 995 tokens left", (<-sub.C).String())
 		sub.Close()
-		heat(t, s)
+		warm(t, s)
 		trouble := s.Subscribe(events.Retrying, events.Exhausted)
-		heat(t, s)
+		warm(t, s)
 		require.Empty(t, trouble.C)
 	})
 }
 
 // R3, O2: a call that fails after it went through the till has the number of its arrival,
 // and so the jitter and the seniority.
-func TestTillFailures(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+func TestFastPathFailures(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		sub := s.Subscribe(events.Retrying, events.Failed)
-		heat(t, s)
-		seventh, eighth, ninth := inTill(t, s, retry.Transient(errFlaky)), inTill(t, s, errFinal), inTill(t, s, retry.RateLimited(errFlaky))
+		warm(t, s)
+		seventh, eighth, ninth := inFast(t, s, retry.Transient(errFlaky)), inFast(t, s, errFinal), inFast(t, s, retry.RateLimited(errFlaky))
 		started := time.Now()
 		require.Equal(t, errFinal, eighth())
 		late := make(chan error)
@@ -319,8 +319,8 @@ func TestTillFailures(t *testing.T) {
 }
 
 // H01, H02: a panic or a Goexit passes through Do, and is accounted for.
-func TestTillUnwound(t *testing.T) {
-	tillBubble(t, Config{MaxInFlight: 1}, func(t *testing.T, s *Scheduler) {
+func TestFastPathUnwound(t *testing.T) {
+	fastBubble(t, Config{MaxInFlight: 1}, func(t *testing.T, s *Scheduler) {
 		require.PanicsWithValue(t, "oops", func() {
 			_ = s.Do(context.Background(), func(context.Context) error { panic("oops") })
 		})
@@ -336,30 +336,30 @@ func TestTillUnwound(t *testing.T) {
 }
 
 // H03: a classifier that panics is contained.
-func TestTillClassifierPanics(t *testing.T) {
+func TestFastPathClassifierPanics(t *testing.T) {
 	cfg := Config{Classify: func(error) retry.Verdict { panic("oops") }}
-	tillBubble(t, cfg, func(t *testing.T, s *Scheduler) {
-		err := inTill(t, s, errFlaky)()
+	fastBubble(t, cfg, func(t *testing.T, s *Scheduler) {
+		err := inFast(t, s, errFlaky)()
 		require.ErrorAs(t, err, new(*PanicError))
 		require.ErrorIs(t, err, errFlaky)
 	})
 }
 
 // C4, H11: a context that is done takes no token there either.
-func TestH11_TillWithADoneContext(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+func TestH11_FastPathWithADoneContext(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		ctx, cancel := context.WithCancel(context.Background())
 		require.NoError(t, s.Do(ctx, succeed))
 		cancel()
-		before := s.till.word.Load()
+		before := s.fast.word.Load()
 		require.Equal(t, context.Canceled, s.Do(ctx, func(context.Context) error { panic("it runs") }))
-		require.Equal(t, before, s.till.word.Load())
+		require.Equal(t, before, s.fast.word.Load())
 	})
 }
 
 // P10: when nothing is taken any more, the loan ends, and with it the timer.
-func TestTillGoesCold(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+func TestFastPathGoesCold(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		time.Sleep(2 * time.Second) // it is looked at when the bucket would be full
 		synctest.Wait()
 		require.False(t, open(s))
@@ -369,24 +369,24 @@ func TestTillGoesCold(t *testing.T) {
 	})
 }
 
-// H10: a call that finds both a ticket and its context's end does not start, and the
+// H10: a call that finds both a grant by the lease and its context's end does not start, and the
 // token is given back.
 func TestH10_TicketAndDone(t *testing.T) {
-	tillBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		for range 20 { // either could be looked at first
-			heat(t, s)
-			c := s.newPlain(context.Background(), func(context.Context) error { panic("it runs") }, 0)
-			c.plain = true
+			warm(t, s)
+			c := s.newFast(context.Background(), func(context.Context) error { panic("it runs") }, permit{})
+			c.fast, c.made = true, 0
 			available := s.Snapshot().Available
-			heat(t, s)
+			warm(t, s)
 			require.True(t, s.post(message{op: opSubmit, call: c}))
 			require.Equal(t, context.Canceled, s.withdraw(c, context.Canceled))
-			require.Equal(t, available-loanStreak, s.Snapshot().Available)
+			require.Equal(t, available-leaseArrivals, s.Snapshot().Available)
 		}
 		require.EqualValues(t, 20, s.Snapshot().Totals.Cancelled)
 		require.EqualValues(t, 20, s.Snapshot().Ledger.Refunded)
 	})
 }
 
-// TestTillUnderFire (B2, C1): with real goroutines that take from the till and beside it,
+// TestFastPathUnderFire (B2, C1): with real goroutines that take from the till and beside it,
 // cancel, fail and reconfigure, no call starts before its token exists, by any clock:

@@ -1,0 +1,69 @@
+package scheduler
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+)
+
+// leasable reports whether calls may be granted without asking the core.
+func (k *core) leasable() bool {
+	return k.queue.len() == 0 && !k.paused() && !k.draining && k.budgets.heldUntil() <= k.now && k.wanted&perCall == 0
+}
+
+// full returns when the first of the budgets will be full. From then on its refill is lost.
+func (b budgets) full() time.Duration {
+	at := bucket.Forever
+	for i := range b {
+		at = min(at, b[i].Ready(b[i].Limit().Capacity))
+	}
+	return at
+}
+
+// leasableSlots returns how many calls may run by the fast path.
+func (k *core) leasableSlots() uint64 {
+	if k.maxInFlight == 0 {
+		return maxFast
+	}
+	return uint64(min(maxFast, max(0, k.maxInFlight-k.running.count)))
+}
+
+// tookFast accounts for calls that were granted by the fast path up to now. They count as
+// successes, until one turns out to be a failure.
+func (k *core) tookFast(now time.Duration, tokens int64, calls uint64) {
+	k.pass(min(now, k.wake())) // what falls due later finds the tokens gone
+	for i := range k.budgets {
+		if !k.budgets[i].Take(k.now, tokens) {
+			panic("scheduler: the fast path took more tokens than it was leased")
+		}
+	}
+	k.lastID += calls
+	k.totals.Accepted += calls
+	k.totals.Attempts += calls
+	k.totals.Succeeded += calls
+}
+
+// doneFast notes that a call has succeeded that was granted by the fast path.
+func (k *core) doneFast(now time.Duration, c *call) {
+	k.advance(now)
+	c.attempt = 1
+	k.emit(events.Succeeded, c)
+	k.settle()
+}
+
+// addFast adds a call that was granted by the fast path to those that run. It has its number and
+// rank from there.
+func (k *core) addFast(now time.Duration, c *call, granted time.Duration) {
+	k.advance(now)
+	k.totals.Succeeded--
+	c.state, c.attempt, c.since, c.paid, c.granted = running, 1, k.now, c.cost, granted
+	k.running.add(c)
+	k.link(c)
+}
+
+// grantedFast has the runner of a call hear that it was granted by the fast path.
+func (k *core) grantedFast(c *call) {
+	k.handover.add(k.now, c, len(k.budgets))
+	k.effects.granted = append(k.effects.granted, c)
+}

@@ -1,0 +1,143 @@
+package scheduler
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// fastPath lets calls of Do start without asking the owner, while no call is queued. The owner
+// grants a lease: it puts the tokens of the budgets into one atomic word. A call takes its cost
+// from the word with a compare-and-swap, runs, and is subtracted from the word when it is over.
+// That reads no clock and wakes no goroutine.
+//
+// The word holds all that has to change at once. From the lowest bit:
+//
+//	23 bits  tokens: what is left of the lease
+//	 1 bit   notify: the owner has to be told of each call that is over
+//	20 bits  in flight: calls that have paid and are not over
+//	20 bits  taken: how many calls have paid, plus one for each lease; it wraps around
+type fastPath struct {
+	_     [64]byte // keeps other fields out of this cache line
+	word  atomic.Uint64
+	lease atomic.Pointer[lease]
+	_     [48]byte
+}
+
+const (
+	fastTokens   = 1<<23 - 1
+	fastNotify   = 1 << 23
+	fastInFlight = 1 << 24
+	fastTaken    = 1 << 44
+
+	// maxFast limits the calls in flight. It leaves room for those that are about to be subtracted.
+	maxFast = 1 << 19
+
+	// maxLease limits the tokens of a lease, so that calls can be numbered by a count that wraps around.
+	maxLease = 1 << 18
+)
+
+// lease is what a call has to know of the lease from which it pays. The owner publishes it before
+// the tokens.
+type lease struct {
+	taken  uint64        // the word's count when the owner last looked
+	lastID uint64        // the number of the latest call then
+	since  time.Duration // when that was
+	slots  uint64        // how many calls may be in flight
+}
+
+// permit is what a call gets for its tokens. The zero permit means that the owner knows the call.
+type permit struct {
+	number uint64 // the call's number, in order of arrival
+	lease  *lease
+}
+
+// take pays for a call, if the tokens and a slot are there.
+//
+// Between its two loads and the compare-and-swap, the owner may revoke the lease, grant calls, and
+// grant the next lease. The swap must fail then, or the call would have another call's number and
+// too many slots (the ABA problem). It does, since each new lease adds one to the word's count.
+func (f *fastPath) take(cost uint64) (permit, bool) {
+	for {
+		w := f.word.Load()
+		if w&fastTokens < cost {
+			return permit{}, false
+		}
+		l := f.lease.Load() // after the word, so that it is not older than the tokens
+		if inFlight(w) >= l.slots {
+			return permit{}, false
+		}
+		if f.word.CompareAndSwap(w, w-cost+fastInFlight+fastTaken) {
+			return l.permit(w), true
+		}
+	}
+}
+
+// permit returns the permit of the call that took tokens from the word w.
+func (l *lease) permit(w uint64) permit {
+	return permit{number: l.lastID + (taken(w)-l.taken)%(1<<20) + 1, lease: l}
+}
+
+// release notes that a call is over. It reports whether the owner has to be told.
+func (f *fastPath) release() (notify bool) {
+	return f.word.Add(^uint64(fastInFlight-1))&fastNotify != 0
+}
+
+// capped reports whether the latest lease has a cap on the calls in flight.
+func (f *fastPath) capped() bool {
+	l := f.lease.Load()
+	return l != nil && l.slots < maxFast
+}
+
+func inFlight(w uint64) uint64 { return w >> 24 % (1 << 20) }
+func taken(w uint64) uint64    { return w >> 44 }
+
+// runFast runs a call without options that has paid.
+func (s *Scheduler) runFast(ctx context.Context, fn func(context.Context) error, got permit) error {
+	returned := false
+	defer func() {
+		if !returned { // the function panicked or called Goexit
+			s.finished(s.newFast(ctx, fn, got), errNoReturn)
+		}
+	}()
+	err := fn(ctx)
+	returned = true
+	if err != nil {
+		return s.failedFast(s.newFast(ctx, fn, got), err)
+	}
+	if s.fast.release() {
+		s.post(message{op: opFastDone, call: s.bareFast(got)})
+	}
+	return nil
+}
+
+// newFast returns the call of a Do without options that has paid and was started.
+func (s *Scheduler) newFast(ctx context.Context, fn func(context.Context) error, got permit) *call {
+	c := s.bareFast(got)
+	s.fill(c, guarded{ctx}, fn) // a panic in fill would lose the slot
+	c.ctx = ctx
+	s.nest(c, guarded{ctx})
+	return c
+}
+
+// bareFast returns that call without its context and function.
+func (s *Scheduler) bareFast(got permit) *call {
+	c := s.calls.Get().(*call)
+	c.cost, c.policy = 1, &s.retry
+	c.permit, c.made = got, 1
+	return c
+}
+
+// failedFast hands a call without options to the owner after its first attempt has failed, and
+// goes on as with any other.
+func (s *Scheduler) failedFast(c *call, err error) error {
+	v, err := s.judge(c, err)
+	if !v.Retryable() {
+		s.finished(c, err)
+		return err
+	}
+	if failed := s.failed(c, err, v); failed != nil {
+		return failed
+	}
+	return s.run(c, waiting)
+}

@@ -1,0 +1,132 @@
+package scheduler
+
+import (
+	"sync"
+	"weak"
+)
+
+// The owner does not know the calls that run by the fast path. Of those without options there is
+// nothing to know but how many they are. Those with options have a cost and a name. So each of them
+// stands in a slot, where the owner finds it when it needs the cost or the name: for Learn, and for
+// the report of Shutdown. From then on the owner knows the call, and the call ends as if it had been
+// granted by the owner. Settle and a call made inside it have the same effect.
+
+// fastSlot is the place of one call with options that runs by the fast path. It belongs to a call
+// of Do, and is used again with it.
+type fastSlot struct {
+	mu      sync.Mutex // held for a few instructions
+	call    *call      // nil if no call runs, or the owner knows it
+	claimed bool       // the owner is about to be told of the call
+	_       [32]byte   // fills a cache line
+}
+
+// fastSlots has all slots that are in use.
+type fastSlots struct {
+	mu    sync.Mutex // held for a short time
+	slots []weak.Pointer[fastSlot]
+}
+
+// add returns a new slot.
+func (f *fastSlots) add() *fastSlot {
+	s := new(fastSlot)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.slots) == cap(f.slots) { // forget those whose calls were collected, before it grows
+		kept := f.slots[:0]
+		for _, p := range f.slots {
+			if p.Value() != nil {
+				kept = append(kept, p)
+			}
+		}
+		clear(f.slots[len(kept):])
+		f.slots = kept
+	}
+	f.slots = append(f.slots, weak.Make(s))
+	return s
+}
+
+// calls returns the calls that stand in slots.
+func (f *fastSlots) calls() (calls []*call) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.slots {
+		if s := p.Value(); s != nil {
+			s.mu.Lock()
+			if s.call != nil {
+				calls = append(calls, s.call)
+				s.claimed = true
+			}
+			s.mu.Unlock()
+		}
+	}
+	return calls
+}
+
+// claim is called by the runner of a call before it tells the owner of it. It reports whether the
+// owner does not know the call.
+func (c *call) claim() bool {
+	if c.slot == nil {
+		return false
+	}
+	c.slot.mu.Lock()
+	defer c.slot.mu.Unlock()
+	unknown := c.slot.call == c && !c.slot.claimed
+	c.slot.claimed = c.slot.call == c
+	return unknown
+}
+
+// leaveSlot empties the slot of a call that the owner knows.
+func (c *call) leaveSlot() {
+	if c.slot != nil {
+		c.slot.mu.Lock()
+		c.slot.call, c.slot.claimed = nil, false
+		c.slot.mu.Unlock()
+	}
+}
+
+// startFast pays for a call with options by the fast path, if that is open.
+func (s *Scheduler) startFast(c *call) bool {
+	if s.fast.word.Load()&fastTokens < uint64(c.cost) {
+		return false
+	}
+	if s.fast.capped() {
+		s.nest(c, c.ctx)
+	}
+	if c.slot == nil {
+		c.slot = s.fastSlots.add()
+	}
+	c.slot.mu.Lock() // the owner sees both the payment and the call, or neither
+	defer c.slot.mu.Unlock()
+	got, ok := s.fast.take(uint64(c.cost))
+	if ok {
+		c.permit, c.slot.call = got, c
+	}
+	return ok
+}
+
+// succeededFast ends a call with options that has succeeded, unless the owner knows it.
+func (s *Scheduler) succeededFast(c *call) bool {
+	c.slot.mu.Lock()
+	unknown, notify := c.slot.call == c && !c.slot.claimed, false
+	if unknown {
+		c.slot.call = nil
+		notify = s.fast.release()
+	}
+	c.slot.mu.Unlock()
+	switch {
+	case !unknown:
+		return false
+	case notify:
+		s.post(message{op: opFastDone, call: c})
+	default:
+		s.recycle(c)
+	}
+	return true
+}
+
+// makeKnown tells the owner of a call that runs by the fast path, if it does not know it.
+func (s *Scheduler) makeKnown(c *call) {
+	if c.claim() {
+		s.post(message{op: opFastKnown, call: c})
+	}
+}
