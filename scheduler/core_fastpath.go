@@ -52,11 +52,11 @@ func (k *core) doneFast(now time.Duration, c *call) {
 	k.settle()
 }
 
-// addFast adds a call that was granted by the fast path to those that run. It has its number and
-// rank from there.
-func (k *core) addFast(now time.Duration, c *call, granted time.Duration) {
-	k.advance(now)
+// addFast adds a call that was granted by the fast path to those that run, with its slot. The call
+// has its number and rank from there.
+func (k *core) addFast(c *call, granted time.Duration) {
 	k.totals.Succeeded--
+	k.inFast--
 	c.state, c.attempt, c.since, c.paid, c.granted = running, 1, k.now, c.cost, granted
 	k.running.add(c)
 	k.link(c)

@@ -24,8 +24,22 @@ import (
 // A panic in fn passes through Do to its caller, and so does runtime.Goexit.
 func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
 	if len(opts) == 0 && ctx != nil && fn != nil && ctx.Err() == nil {
-		if got, ok := s.fast.take(1); ok {
-			return s.runFast(ctx, fn, got)
+		if w, l := s.fast.take(1); l != nil {
+			returned := false
+			defer func() {
+				if !returned { // but panicked or called Goexit
+					s.finished(s.bareFast(l.permit(w)), errNoReturn)
+				}
+			}()
+			err := fn(ctx)
+			returned = true
+			if err != nil {
+				return s.failedFast(s.newFast(ctx, fn, l.permit(w)), err)
+			}
+			if s.fast.release() {
+				s.post(message{op: opFastDone, call: s.bareFast(l.permit(w))})
+			}
+			return nil
 		}
 	}
 	return s.doSlow(ctx, fn, opts)

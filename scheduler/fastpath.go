@@ -57,18 +57,18 @@ type permit struct {
 // Between its two loads and the compare-and-swap, the owner may revoke the lease, grant calls, and
 // grant the next lease. The swap must fail then, or the call would have another call's number and
 // too many slots (the ABA problem). It does, since each new lease adds one to the word's count.
-func (f *fastPath) take(cost uint64) (permit, bool) {
+func (f *fastPath) take(cost uint64) (word uint64, from *lease) {
 	for {
 		w := f.word.Load()
 		if w&fastTokens < cost {
-			return permit{}, false
+			return 0, nil
 		}
 		l := f.lease.Load() // after the word, so that it is not older than the tokens
 		if inFlight(w) >= l.slots {
-			return permit{}, false
+			return 0, nil
 		}
 		if f.word.CompareAndSwap(w, w-cost+fastInFlight+fastTaken) {
-			return l.permit(w), true
+			return w, l
 		}
 	}
 }
@@ -91,25 +91,6 @@ func (f *fastPath) capped() bool {
 
 func inFlight(w uint64) uint64 { return w >> 24 % (1 << 20) }
 func taken(w uint64) uint64    { return w >> 44 }
-
-// runFast runs a call without options that has paid.
-func (s *Scheduler) runFast(ctx context.Context, fn func(context.Context) error, got permit) error {
-	returned := false
-	defer func() {
-		if !returned { // the function panicked or called Goexit
-			s.finished(s.newFast(ctx, fn, got), errNoReturn)
-		}
-	}()
-	err := fn(ctx)
-	returned = true
-	if err != nil {
-		return s.failedFast(s.newFast(ctx, fn, got), err)
-	}
-	if s.fast.release() {
-		s.post(message{op: opFastDone, call: s.bareFast(got)})
-	}
-	return nil
-}
 
 // newFast returns the call of a Do without options that has paid and was started.
 func (s *Scheduler) newFast(ctx context.Context, fn func(context.Context) error, got permit) *call {

@@ -97,11 +97,12 @@ func (s *Scheduler) startFast(c *call) bool {
 	}
 	c.slot.mu.Lock() // the owner sees both the payment and the call, or neither
 	defer c.slot.mu.Unlock()
-	got, ok := s.fast.take(uint64(c.cost))
-	if ok {
-		c.permit, c.slot.call = got, c
+	w, l := s.fast.take(uint64(c.cost))
+	if l == nil {
+		return false
 	}
-	return ok
+	c.permit, c.slot.call = l.permit(w), c
+	return true
 }
 
 // succeededFast ends a call with options that has succeeded, unless the owner knows it.

@@ -112,8 +112,8 @@ func (m *fastMatch) wait(t *rapid.T, d time.Duration) {
 
 func (m *fastMatch) plainCalls(t *rapid.T) {
 	for range rapid.SampledFrom([]int{1, 5, 20, 100, 300}).Draw(t, "n") {
-		if got, ok := m.o.s.fast.take(1); ok {
-			m.tookFast(t, got)
+		if w, l := m.o.s.fast.take(1); l != nil {
+			m.tookFast(t, l.permit(w))
 			continue
 		}
 		c := m.newCall(1)
@@ -224,10 +224,10 @@ func (m *fastMatch) longCall(t *rapid.T) {
 
 // fastFailure is a call that takes from the till and fails, so that the owner hears of it.
 func (m *fastMatch) fastFailure(t *rapid.T) {
-	if got, ok := m.o.s.fast.take(1); ok {
-		m.tookFast(t, got)
+	if w, l := m.o.s.fast.take(1); l != nil {
+		m.tookFast(t, l.permit(w))
 		c := m.newCall(1)
-		c.made, c.permit = 1, got
+		c.made, c.permit = 1, l.permit(w)
 		m.inFast--
 		m.failed++
 		m.turn(t, message{op: opDone, call: c, err: errFlaky})
@@ -291,8 +291,8 @@ func (m *fastMatch) snapshot(t *rapid.T) {
 
 func (m *fastMatch) pause(t *rapid.T) {
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.pause(now, bucket.Forever) }})
-	_, ok := m.o.s.fast.take(1)
-	require.False(t, ok, "nothing is let through in a pause")
+	_, l := m.o.s.fast.take(1)
+	require.Nil(t, l, "nothing is let through in a pause")
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.resume(now) }})
 }
 

@@ -133,13 +133,14 @@ func (o *owner) tryFast(now time.Duration, c *call) bool {
 	if !o.lease.active || o.s.fast.capped() {
 		return false
 	}
-	got, ok := o.s.fast.take(uint64(c.cost))
-	if ok {
-		c.permit = got
-		o.know(now, c)
-		o.core.grantedFast(c)
+	w, l := o.s.fast.take(uint64(c.cost))
+	if l == nil {
+		return false
 	}
-	return ok
+	c.permit = l.permit(w)
+	o.know(now, c)
+	o.core.grantedFast(c)
+	return true
 }
 
 // know makes a call known to the core if it has started by the fast path.
@@ -147,10 +148,11 @@ func (o *owner) know(now time.Duration, c *call) {
 	if c.permit.lease == nil {
 		return
 	}
-	o.s.fast.release()
 	o.look(now)
+	o.core.advance(now)
+	o.s.fast.release()
 	c.id, c.rank = c.permit.number, o.core.rankAt(c, c.permit.lease.since)
-	o.core.addFast(now, c, c.permit.lease.since)
+	o.core.addFast(c, c.permit.lease.since)
 	c.permit = permit{}
 	c.leaveSlot()
 }

@@ -1,0 +1,244 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// inFastWith starts a call with options that runs by the fast path until it is released. Its context
+// is sent on the channel.
+func inFastWith(t testing.TB, s *Scheduler, outcome error, opts ...Option) (release func() error, ctx context.Context) {
+	hold, done, started := make(chan struct{}), make(chan error, 1), make(chan context.Context, 1)
+	before := inFlight(s.fast.word.Load())
+	go func() {
+		first := true
+		done <- s.Do(context.Background(), func(ctx context.Context) error {
+			if first {
+				first = false
+				started <- ctx
+				<-hold
+				return outcome
+			}
+			return nil
+		}, opts...)
+	}()
+	ctx = <-started
+	synctest.Wait()
+	require.Equal(t, before+1, inFlight(s.fast.word.Load()), "it should run by the fast path")
+	return func() error {
+		close(hold)
+		return <-done
+	}, ctx
+}
+
+// TestOptionsTakeTheFastPath: every option but CostOf and Cost(0).
+func TestOptionsTakeTheFastPath(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		for _, opt := range []Option{
+			Name("a"), Priority(3), NoWait(), WaitUntilDeadline(), Retry(retry.Policy{}), Classify(retry.Network),
+			OnProgress(func(Progress) {}), Cost(20),
+		} {
+			release, _ := inFastWith(t, s, nil, opt)
+			require.NoError(t, release())
+		}
+		require.EqualValues(t, 3+8, s.Snapshot().Totals.Succeeded)
+		require.EqualValues(t, 3+7+20, s.Snapshot().Ledger.Spent)
+		warm(t, s)
+		before := s.fast.word.Load()
+		require.NoError(t, s.Do(context.Background(), succeed, Cost(0)))
+		require.NoError(t, s.Do(context.Background(), succeed, CostOf("", 1)))
+		require.Equal(t, inFlight(before), inFlight(s.fast.word.Load()))
+		require.Equal(t, taken(before), taken(s.fast.word.Load()), "the owner granted these two")
+	})
+}
+
+// TestC6_ReportNamesFastCalls: Shutdown reports calls that run by the fast path with their names,
+// numbers and costs.
+func TestC6_ReportNamesFastCalls(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		big, _ := inFastWith(t, s, nil, Name("big"), Cost(7))
+		plain := inFast(t, s, nil)
+		small, _ := inFastWith(t, s, errFinal, Name("small"), Priority(2))
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		left, err := s.Shutdown(ctx)
+		require.ErrorIs(t, err, ErrClosed)
+		for i := range left {
+			left[i].Rank = time.Time{}
+		}
+		require.Equal(t, []Unfinished{
+			{State: "running", Cost: 1, Attempts: 1, Paid: 1},
+			{Call: 6, Name: "small", State: "running", Priority: 2, Cost: 1, Attempts: 1, Paid: 1},
+			{Call: 4, Name: "big", State: "running", Cost: 7, Attempts: 1, Paid: 7},
+		}, left)
+		require.NoError(t, big())
+		require.NoError(t, plain())
+		require.Equal(t, errFinal, small())
+	})
+}
+
+// TestB11_LearnKnowsFastCosts: what a trusted server says is left does not yet include what the calls
+// that run have paid.
+func TestB11_LearnKnowsFastCosts(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		release, _ := inFastWith(t, s, nil, Cost(70))
+		plain := inFast(t, s, nil)
+		require.NoError(t, s.Learn("", bucket.PerSecond(1000), 500))
+		require.EqualValues(t, 500-70-1, s.Snapshot().Available)
+		require.EqualValues(t, 2, s.Snapshot().Running)
+		require.NoError(t, release())
+		require.NoError(t, plain())
+		require.EqualValues(t, 5, s.Snapshot().Totals.Succeeded)
+	})
+}
+
+// TestB10_SettleFastCalls: a call that runs by the fast path is settled like any other.
+func TestB10_SettleFastCalls(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		for _, outcome := range []error{nil, errFinal, retry.Transient(errFlaky)} {
+			net := func() int64 { l := s.Snapshot().Ledger; return l.Spent - l.Refunded }
+			before := net()
+			warm(t, s)
+			release, ctx := inFastWith(t, s, outcome, Cost(100))
+			require.NoError(t, Settle(ctx, "", 30))
+			require.NoError(t, Settle(ctx, "", 250))
+			require.EqualValues(t, leaseArrivals+250, net()-before)
+			require.Equal(t, final(outcome), release())
+			require.ErrorIs(t, Settle(ctx, "", 1), ErrNotSettled)
+		}
+	})
+}
+
+// final returns what Do returns for the outcome of a first attempt, if the second succeeds.
+func final(outcome error) error {
+	if outcome == errFinal {
+		return outcome
+	}
+	return nil
+}
+
+// TestE3_FastCallsHaveNames: a subscriber who comes while they run sees which call succeeded.
+func TestE3_FastCallsHaveNames(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		release, _ := inFastWith(t, s, nil, Name("a"), Cost(4), Retry(retry.Policy{MaxRetries: 2}))
+		sub := s.Subscribe(events.Succeeded)
+		require.NoError(t, release())
+		ev := <-sub.C
+		require.Equal(t, []any{uint64(4), "a", int64(4), 1, 3}, []any{ev.Call, ev.Name, ev.Cost, ev.Attempt, ev.MaxAttempts})
+	})
+}
+
+// TestO5_FastCallKeepsItsPriority: when it fails, it ranks as if it had arrived earlier.
+func TestO5_FastCallKeepsItsPriority(t *testing.T) {
+	fastBubble(t, Config{PriorityStep: time.Second}, func(t *testing.T, s *Scheduler) {
+		release, _ := inFastWith(t, s, retry.Transient(errFlaky), Priority(5))
+		go func() { _ = release() }()
+		synctest.Wait()
+		var rank time.Duration
+		_, _ = ask(s, func(o *owner, _ time.Duration) bool { rank = o.core.backoff[0].call.rank; return true })
+		require.Equal(t, -5*time.Second, rank)
+		time.Sleep(time.Minute)
+	})
+}
+
+// TestH62_DeadlockOfFastCalls: calls with a cost that run by the fast path hold all slots, and wait
+// for calls made inside them.
+func TestH62_DeadlockOfFastCalls(t *testing.T) {
+	fastBubble(t, Config{MaxInFlight: 2}, func(t *testing.T, s *Scheduler) {
+		var wg sync.WaitGroup
+		errs := make(chan error, 2)
+		for range 2 {
+			wg.Go(func() {
+				_ = s.Do(context.Background(), func(ctx context.Context) error {
+					time.Sleep(time.Second)
+					errs <- s.Do(ctx, succeed)
+					return nil
+				}, Cost(2))
+			})
+		}
+		synctest.Wait()
+		require.EqualValues(t, 2, inFlight(s.fast.word.Load()))
+		wg.Wait()
+		one, other := <-errs, <-errs
+		require.ErrorIs(t, cmp.Or(one, other), ErrDeadlock)
+		require.True(t, one == nil || other == nil, "one of them can go on")
+	})
+}
+
+// TestFastSlotsAreForgotten: the scheduler keeps no place for calls that were collected.
+func TestFastSlotsAreForgotten(t *testing.T) {
+	var f fastSlots
+	kept := f.add()
+	for i := range 100_000 {
+		f.add()
+		if i%1000 == 0 {
+			runtime.GC()
+		}
+	}
+	require.Less(t, cap(f.slots), 10_000)
+	kept.call = new(call)
+	require.Equal(t, []*call{kept.call}, f.calls())
+}
+
+// TestFastCallsUnderFire (C1, B5): calls with options that run by the fast path, while the owner looks
+// for them, end once each, and the account balances.
+func TestFastCallsUnderFire(t *testing.T) {
+	s, err := New(Config{Limit: bucket.PerSecond(1_000_000_000).Burst(1 << 30)})
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	const goroutines, each = 16, 2000
+	for g := range goroutines {
+		wg.Go(func() {
+			for i := range each {
+				attempts := 0
+				err := s.Do(context.Background(), func(ctx context.Context) error {
+					attempts++
+					switch {
+					case i%7 == 0:
+						_ = Settle(ctx, "", 5)
+					case i%11 == 0 && attempts == 1:
+						return retry.After(errFlaky, 1)
+					}
+					return nil
+				}, Cost(3), Name(strconv.Itoa(g)))
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 300 {
+		_, _ = ask(s, func(o *owner, now time.Duration) bool { o.knowAll(now); return true })
+		runtime.Gosched()
+	}
+	wg.Wait()
+	snap := s.Snapshot()
+	s.Close()
+	require.Zero(t, snap.Running)
+	require.EqualValues(t, goroutines*each, snap.Totals.Succeeded)
+	require.EqualValues(t, goroutines*each, snap.Totals.Accepted)
+	spent := int64(0)
+	for i := range each {
+		switch {
+		case i%7 == 0:
+			spent += 5
+		case i%11 == 0:
+			spent += 6
+		default:
+			spent += 3
+		}
+	}
+	require.Equal(t, goroutines*spent, snap.Ledger.Spent-snap.Ledger.Refunded)
+}
