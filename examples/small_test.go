@@ -1,4 +1,4 @@
-// Package examples_test runs the small programs as a user would.
+// Package examples_test runs the small programs as a user does.
 package examples_test
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestForecastPicture: the picture in the README is what the forecast program draws.
+// TestForecastPicture checks that the README has the picture that forecast draws.
 func TestForecastPicture(t *testing.T) {
 	drawn := filepath.Join(t.TempDir(), "forecast.svg")
 	require.NoError(t, exec.Command("go", "run", "./forecast", "-o", drawn).Run())
@@ -24,7 +24,7 @@ func TestForecastPicture(t *testing.T) {
 	require.Equal(t, string(want), string(got), "draw it again: cd examples && go run ./forecast -o forecast/forecast.svg")
 }
 
-// TestTimelineFiles: the timeline program draws all of its calls, those that fail and the hold.
+// TestTimelineFiles checks that timeline draws all calls, failed ones too, and the hold.
 func TestTimelineFiles(t *testing.T) {
 	page, trace := filepath.Join(t.TempDir(), "timeline.html"), filepath.Join(t.TempDir(), "timeline.json")
 	require.NoError(t, exec.Command("go", "run", "./timeline", page, trace).Run())
@@ -46,12 +46,12 @@ func TestTimelineFiles(t *testing.T) {
 	}
 	require.Equal(t, 47, spans["run"])
 	require.Equal(t, 7, spans["backoff"])
-	require.Greater(t, spans["hold"], 20, "that of the scheduler, and those of the calls that waited")
+	require.Greater(t, spans["hold"], 20, "the scheduler's hold, and one for each waiting call")
 }
 
-// TestSmallPrograms: each is short, runs, and prints what it is there to show.
+// TestSmallPrograms checks that each program is short, runs, and prints what it is meant to show.
 func TestSmallPrograms(t *testing.T) {
-	took := regexp.MustCompile(` after \S+ \(.*?\)`) // what a call has spent its time on, which is never the same
+	took := regexp.MustCompile(` after \S+ \(.*?\)`) // times, which differ from run to run
 	for program, want := range map[string][]string{
 		"quickstart": {"answer 0 <nil>\n", "answer 3 <nil>\n", "not retried: no such thing\n", "attempts paid for: 7\n"},
 		"progress":   {"report: attempt 1 of 6 failed: too many requests (rate limited); next in 100ms, 0 tokens left\n", "report: attempt 2 of 6 waits for tokens: number 1 in the queue", "done: <nil>\n"},
@@ -66,7 +66,7 @@ Bob is number 2 in the queue, about 1s to wait
 Eve is number 1 in the queue, about 0s to wait
 Ann now is number 2 in the queue, about 1s to wait
 at ten times the rate Ann is number 2 in the queue, about 100ms to wait
-whoever comes next would be number 4 in the queue, about 300ms to wait
+a new call would be number 4 in the queue, about 300ms to wait
 served while paused: 0
 now serving Eve
 now serving Ann

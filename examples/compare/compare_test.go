@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// file is one of n requests, alone in its directory.
+// file writes n requests to a file, alone in its folder.
 func file(t *testing.T, n int) (path string) {
 	path = filepath.Join(t.TempDir(), "in.jsonl")
 	var text strings.Builder
@@ -27,8 +27,8 @@ func file(t *testing.T, n int) (path string) {
 	return path
 }
 
-// TestCompare: the API refuses nothing of what batch sends, and answers all of it; of what
-// the goroutines send it refuses what is too much. Nothing is written where the file is.
+// TestCompare checks that the API refuses none of batch's requests, and some of those of the goroutines. Nothing
+// is written to the input's folder.
 func TestCompare(t *testing.T) {
 	const n = 45
 	set := setting{in: file(t, n), inFlight: 32, unit: 10 * time.Millisecond, api: strict.Config{
@@ -61,7 +61,8 @@ func TestCompare(t *testing.T) {
 	require.Len(t, files, 1)
 }
 
-// TestNaive: six attempts and no more, of which each that was let through has cost tokens.
+// TestNaive checks that a request is tried six times at most, and that each attempt that the API accepts costs
+// tokens.
 func TestNaive(t *testing.T) {
 	const n = 5
 	lines, _, err := readRequests(file(t, n))
@@ -77,7 +78,7 @@ func TestNaive(t *testing.T) {
 	require.Positive(t, f.wasted)
 	require.Equal(t, figures{sent: 6 * n, failed: 6 * n, unanswered: n, tokens: f.wasted, wasted: f.wasted}, f)
 
-	api.TokensPerMinute = 1 // no line can have so few
+	api.TokensPerMinute = 1 // too few for any line
 	require.Equal(t, figures{sent: 6 * n, refused: 6 * n, unanswered: n}, run(api))
 
 	api.TokensPerMinute, api.FailRate = 1_000_000, 0
@@ -94,8 +95,8 @@ func TestBadFile(t *testing.T) {
 	}
 	require.Error(t, compare(t.Context(), setting{in: path + "x"}, os.Stdout))
 
-	// What batch has to complain of is told.
+	// Errors of batch are returned.
 	set := setting{in: file(t, 1), inFlight: 0, api: strict.Config{PerMinute: 1000, Burst: 1000}}
-	_, _, err := both(t.Context(), set, nil, nil)
+	_, _, err := runBoth(t.Context(), set, nil, nil)
 	require.ErrorContains(t, err, "-in-flight 0: it must be at least 1")
 }

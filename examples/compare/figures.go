@@ -11,7 +11,7 @@ import (
 	"example.com/fairlead/examples/internal/strict"
 )
 
-// figures are what an API has seen of a client.
+// figures counts what an API has seen of a client.
 type figures struct {
 	took       time.Duration
 	sent       int // requests
@@ -19,10 +19,10 @@ type figures struct {
 	failed     int // of those, with 5xx or by dropping the connection
 	unanswered int // lines of the file
 	tokens     int // taken from the quota
-	wasted     int // of those, by requests that were not answered
+	wasted     int // of those, by requests without an answer
 }
 
-// measure starts an API, lets a client run against it, and says what the API has seen.
+// measure starts an API, runs a client against it, and returns what the API has seen.
 func measure(cfg strict.Config, lines int, client func(url string) error) (figures, error) {
 	var f figures
 	answered := map[string]bool{}
@@ -54,13 +54,13 @@ func measure(cfg strict.Config, lines int, client func(url string) error) (figur
 	began := time.Now()
 	err = client("http://" + listener.Addr().String())
 	f.took = time.Since(began)
-	_ = server.Shutdown(context.Background()) // no request is left by now
+	_ = server.Shutdown(context.Background()) // no requests are left by now
 	<-ended
 	f.unanswered = lines - len(answered)
 	return f, err
 }
 
-// printTable prints the figures of both side by side.
+// printTable prints the figures of both runs side by side.
 func printTable(w io.Writer, naive, fairlead figures) {
 	row := func(label string, a, b any) { fmt.Fprintf(w, "%-24s %12v %12v\n", label, a, b) }
 	row("", "goroutines", "Fairlead")

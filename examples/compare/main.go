@@ -1,5 +1,5 @@
-// Compare runs the same file of requests twice against a local API with a quota: first with
-// goroutines that retry with a backoff, as many people write it, and then with batch.
+// Compare sends the same requests twice to a local API with a quota. First it uses goroutines with exponential
+// backoff, as many programs do, and then batch.
 package main
 
 import (
@@ -21,39 +21,39 @@ import (
 
 const usage = `Usage: compare [flags]
 
-Runs the same file of requests twice, each time against an API of its own with the same
-settings and a full quota: first with -in-flight goroutines that retry with a backoff, and
-then with batch. The figures that it prints side by side are those of the two APIs.
+Sends the requests of a file twice, each time to a new API with the same settings and a full
+quota. First -in-flight goroutines send them, with exponential backoff, and then batch. The
+figures that it prints side by side are those of the two APIs.
 
-The API is strictapi; batch is told its rates, and a tenth less than it lets through at
-once, since requests come closer together than they went out when the first are slow.
-The goroutines do what OpenAI's cookbook shows: six attempts at most, with waits that are
-random up to 1, 2, 4, 8 and 16 seconds, but at least one; Retry-After is not looked at.
+The API is strictapi. Batch gets its rates, and a tenth less than it accepts at once, since
+requests that are sent evenly don't arrive evenly. The goroutines do what OpenAI's cookbook
+shows. They try six times at most, wait a random time of at least 1 second and up to 1, 2, 4,
+8 and 16 seconds in between, and ignore Retry-After.
 
 Flags:
 `
 
-// setting is what both are run with.
+// setting holds what both runs have in common.
 type setting struct {
 	in       string
 	inFlight int
 	api      strict.Config
-	unit     time.Duration // of the naive waits: a second
+	unit     time.Duration // a second of the naive backoff; shorter in tests
 }
 
 func main() {
 	var set setting
 	flag.StringVar(&set.in, "in", "demo/requests.jsonl", "`file` of requests, in the form of OpenAI's batch API")
-	flag.IntVar(&set.inFlight, "in-flight", 32, "`requests` under way at the same time")
-	flag.IntVar(&set.api.PerMinute, "rpm", 1800, "`requests` that the API lets through a minute")
-	flag.IntVar(&set.api.Burst, "burst", 60, "`requests` that it lets through at once")
-	flag.IntVar(&set.api.TokensPerMinute, "tpm", 120_000, "`tokens` that it lets through a minute; 0: it does not count them")
-	flag.IntVar(&set.api.TokenBurst, "token-burst", 10_000, "`tokens` that it lets through at once; 0 stands for all of -tpm")
+	flag.IntVar(&set.inFlight, "in-flight", 32, "`requests` in flight")
+	flag.IntVar(&set.api.PerMinute, "rpm", 1800, "`requests` that the API accepts a minute")
+	flag.IntVar(&set.api.Burst, "burst", 60, "`requests` that it accepts at once")
+	flag.IntVar(&set.api.TokensPerMinute, "tpm", 120_000, "`tokens` that it accepts a minute; 0 means not to count them")
+	flag.IntVar(&set.api.TokenBurst, "token-burst", 10_000, "`tokens` that it accepts at once; 0 means all of -tpm")
 	flag.Float64Var(&set.api.FailRate, "fail-rate", 0.03, "`share` of requests that it answers with 500 or 503")
 	flag.Float64Var(&set.api.DropRate, "drop-rate", 0.02, "`share` of requests whose connection it drops")
 	flag.Float64Var(&set.api.SlowRate, "slow-rate", 1, "`share` of requests that it answers late")
-	flag.DurationVar(&set.api.Slow, "slow", 200*time.Millisecond, "how late those are answered")
-	flag.Uint64Var(&set.api.Seed, "seed", 1, "seed of its misbehaviour")
+	flag.DurationVar(&set.api.Slow, "slow", 200*time.Millisecond, "how late the slow answers are")
+	flag.Uint64Var(&set.api.Seed, "seed", 1, "seed of the random failures")
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), usage)
 		flag.PrintDefaults()
@@ -72,16 +72,16 @@ func main() {
 	}
 }
 
-// compare runs both and prints what their APIs have seen.
+// compare does both runs, and prints what their APIs have seen.
 func compare(ctx context.Context, set setting, w io.Writer) error {
 	lines, text, err := readRequests(set.in)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "The same %d requests, %d in flight, against an API of\n%v; a full quota for each.\n", len(lines), set.inFlight, set.api)
-	fmt.Fprintf(w, "It fails %.3g %% of what it lets through, drops %.3g %%, and answers %.3g %% %v late.\n\n",
+	fmt.Fprintf(w, "It fails %.3g %% of the accepted requests, drops %.3g %%, and answers %.3g %% %v late.\n\n",
 		100*set.api.FailRate, 100*set.api.DropRate, 100*set.api.SlowRate, set.api.Slow)
-	goroutines, fairlead, err := both(ctx, set, lines, text)
+	goroutines, fairlead, err := runBoth(ctx, set, lines, text)
 	if err != nil {
 		return err
 	}
@@ -89,8 +89,8 @@ func compare(ctx context.Context, set setting, w io.Writer) error {
 	return nil
 }
 
-// both runs one after the other. What batch writes is thrown away.
-func both(ctx context.Context, set setting, lines []request, text []byte) (goroutines, fairlead figures, err error) {
+// runBoth does one run after the other, and discards the answers.
+func runBoth(ctx context.Context, set setting, lines []request, text []byte) (goroutines, fairlead figures, err error) {
 	dir, err := os.MkdirTemp("", "compare")
 	if err != nil {
 		return goroutines, fairlead, err
@@ -116,17 +116,16 @@ func both(ctx context.Context, set setting, lines []request, text []byte) (gorou
 	return goroutines, fairlead, err
 }
 
-// batch runs the program. If it comes to its end, that lines have failed is for the figures
-// to say.
+// batch runs the program. Failed lines are no error here, since the figures show them.
 func batch(ctx context.Context, program string, set setting, url, out string) error {
 	args := []string{"-in", set.in, "-out", out, "-url", url, "-in-flight", strconv.Itoa(set.inFlight),
-		"-rpm", strconv.Itoa(set.api.PerMinute), "-burst", strconv.Itoa(less(set.api.Burst))}
+		"-rpm", strconv.Itoa(set.api.PerMinute), "-burst", strconv.Itoa(tenthLess(set.api.Burst))}
 	if set.api.TokensPerMinute > 0 {
 		args = append(args, "-tpm", strconv.Itoa(set.api.TokensPerMinute))
 		if set.api.TokenBurst == 0 {
 			set.api.TokenBurst = set.api.TokensPerMinute
 		}
-		args = append(args, "-token-burst", strconv.Itoa(less(set.api.TokenBurst)))
+		args = append(args, "-token-burst", strconv.Itoa(tenthLess(set.api.TokenBurst)))
 	}
 	log, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
 	if exit, ok := err.(*exec.ExitError); err == nil || ok && exit.ExitCode() == 1 && bytes.Contains(log, []byte("answered:")) {
@@ -135,5 +134,5 @@ func batch(ctx context.Context, program string, set setting, url, out string) er
 	return fmt.Errorf("batch: %w\n%s", err, log)
 }
 
-// less is a tenth less.
-func less(n int) int { return max(1, n-n/10) }
+// tenthLess returns n less a tenth, and at least 1.
+func tenthLess(n int) int { return max(1, n-n/10) }

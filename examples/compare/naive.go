@@ -20,8 +20,7 @@ type request struct {
 	Body json.RawMessage
 }
 
-// readRequests reads a file of requests. It also returns the text, since a pipe can't be read
-// again.
+// readRequests reads a file of requests. It also returns the text, since a pipe can't be read again.
 func readRequests(path string) (all []request, text []byte, err error) {
 	if text, err = os.ReadFile(path); err != nil {
 		return nil, nil, err
@@ -40,10 +39,10 @@ func readRequests(path string) (all []request, text []byte, err error) {
 	}
 }
 
-// naive has so many goroutines send the requests, each with its retries.
+// naive sends the requests from that many goroutines, each of which retries.
 func naive(ctx context.Context, all []request, url string, workers int, unit time.Duration) error {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = workers // as batch has
+	transport.MaxIdleConnsPerHost = workers // like batch
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: time.Minute}
 	next := make(chan int)
@@ -51,7 +50,7 @@ func naive(ctx context.Context, all []request, url string, workers int, unit tim
 	for range workers {
 		wg.Go(func() {
 			for i := range next {
-				sendPatiently(ctx, client, url+all[i].URL, all[i].Body, strconv.Itoa(i+1), unit)
+				sendWithRetries(ctx, client, url+all[i].URL, all[i].Body, strconv.Itoa(i+1), unit)
 			}
 		})
 	}
@@ -63,13 +62,13 @@ func naive(ctx context.Context, all []request, url string, workers int, unit tim
 	return ctx.Err()
 }
 
-// sendPatiently is what tenacity's wait_random_exponential(min=1, max=60) and
-// stop_after_attempt(6) make of a request, as OpenAI's cookbook has it.
-func sendPatiently(ctx context.Context, client *http.Client, url string, body []byte, id string, unit time.Duration) {
+// sendWithRetries sends a request as OpenAI's cookbook does, with tenacity's wait_random_exponential(min=1,
+// max=60) and stop_after_attempt(6).
+func sendWithRetries(ctx context.Context, client *http.Client, url string, body []byte, id string, unit time.Duration) {
 	for attempt := range 6 {
 		if attempt > 0 {
-			most := unit << (attempt - 1)
-			wait := unit + time.Duration(rand.Float64()*float64(most-unit))
+			ceiling := unit << (attempt - 1)
+			wait := unit + time.Duration(rand.Float64()*float64(ceiling-unit))
 			select {
 			case <-time.After(wait):
 			case <-ctx.Done():
@@ -81,7 +80,7 @@ func sendPatiently(ctx context.Context, client *http.Client, url string, body []
 	}
 }
 
-// sendOnce reports whether a request has got an answer that is worth keeping.
+// sendOnce sends a request, and reports whether it succeeded.
 func sendOnce(ctx context.Context, client *http.Client, url string, body []byte, id string) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {

@@ -1,4 +1,4 @@
-// Consumer follows the life of calls on an event channel.
+// Consumer prints the events of calls.
 package main
 
 import (
@@ -21,9 +21,9 @@ func main() {
 		log.Fatal(err)
 	}
 	sub := s.Subscribe(events.Retrying, events.Succeeded, events.Exhausted, events.ShutDown)
-	over := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(done)
 		for ev := range sub.C { // until the scheduler is closed
 			fmt.Println(ev)
 		}
@@ -35,5 +35,5 @@ func main() {
 		return retry.Transient(errors.New("connection reset"))
 	}, scheduler.Name("hopeless"))
 	s.Close()
-	<-over
+	<-done
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs batch on 320 requests against an API that lets through 1800 a minute, 60 at once,
-# refuses the rest, and fails, drops and delays some of what it lets through.
+# Sends 320 requests with batch to an API that accepts 1800 a minute, 60 at once,
+# refuses the rest, and fails, drops or delays some of the accepted ones.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ trap 'exit 130' INT TERM
 echo "Building the API and the client ..."
 go build -o "$dir/" ./strictapi ./batch
 
-echo "Starting the API: it fails 3 % of the requests, drops 2 % and is slow to answer 5 % ..."
+echo "Starting the API, which fails 3 % of the requests, drops 2 % and is slow to answer 5 % ..."
 "$dir/strictapi" -rpm 1800 -burst 60 -fail-rate 0.03 -drop-rate 0.02 -slow-rate 0.05 -slow 700ms \
 	-addr-file "$dir/url" -log "$dir/log" &
 api=$!

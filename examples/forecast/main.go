@@ -1,4 +1,4 @@
-// Forecast says how long a number of calls will take under a limit, and draws it:
+// Forecast predicts how long a number of calls will take under a limit, and draws it:
 //
 //	go run ./forecast -calls 20000 -limit 500 -burst 50 -latency 2s -failures 0.05 -o forecast.svg
 package main
@@ -18,11 +18,11 @@ func main() {
 	calls := flag.Int("calls", 20_000, "how many calls there are")
 	limit := flag.Int64("limit", 500, "tokens a minute")
 	burst := flag.Int64("burst", 50, "tokens at once")
-	inFlight := flag.Int("inflight", 0, "calls at once; 0: no cap")
-	cost := flag.Int64("cost", 1, "tokens an attempt pays")
-	latency := flag.Duration("latency", 2*time.Second, "how long an attempt takes; some take twice as long")
-	failures := flag.Float64("failures", 0.05, "the part of the attempts that fail")
-	out := flag.String("o", "", "draw it into this SVG file")
+	inFlight := flag.Int("inflight", 0, "calls that run at once; 0 means no limit")
+	cost := flag.Int64("cost", 1, "tokens for each attempt")
+	latency := flag.Duration("latency", 2*time.Second, "shortest time of an attempt; the longest is twice that")
+	failures := flag.Float64("failures", 0.05, "share of attempts that fail, from 0 to 1")
+	out := flag.String("o", "", "SVG file to draw the forecast into")
 	flag.Parse()
 	log.SetFlags(0)
 

@@ -1,4 +1,4 @@
-// Progress shows a caller how its own call is doing while it waits and retries.
+// Progress prints how a call is doing while it waits and retries.
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 		}
 		return nil
 	}, scheduler.Name("report"), scheduler.OnProgress(func(p scheduler.Progress) {
-		fmt.Println(p) // p.Attempt, p.Delay, p.Wait, p.Available and so on, if a line won't do
+		fmt.Println(p) // the fields of p have more
 	}))
 	fmt.Println("done:", err)
 }

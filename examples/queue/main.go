@@ -1,4 +1,4 @@
-// Queue shows what can be done about calls that wait.
+// Queue shows what a program can do with queued calls.
 package main
 
 import (
@@ -16,7 +16,7 @@ func main() {
 		log.Fatal(err)
 	}
 	defer s.Close()
-	must(s.Pause()) // calls may come, but none starts
+	must(s.Pause()) // calls may queue, but none starts
 
 	var calls []*scheduler.Handle
 	submit := func(name string, opts ...scheduler.Option) {
@@ -37,7 +37,7 @@ func main() {
 	fmt.Println("at ten times the rate Ann is", calls[0].Estimate())
 	next, err := s.Estimate()
 	must(err)
-	fmt.Println("whoever comes next would be", next)
+	fmt.Println("a new call would be", next)
 
 	fmt.Println("served while paused:", s.Snapshot().Totals.Succeeded)
 	must(s.Resume())

@@ -29,7 +29,7 @@ func main() {
 		answer, err := scheduler.Value(ctx, s, func(context.Context) (string, error) {
 			if i == 2 && failures > 0 {
 				failures--
-				return "", retry.Transient(errors.New("the line went dead"))
+				return "", retry.Transient(errors.New("connection lost"))
 			}
 			return fmt.Sprintf("answer %d", i), nil
 		})

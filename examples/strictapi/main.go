@@ -1,5 +1,5 @@
-// Strictapi is a local HTTP API that enforces a quota, answers 429 with Retry-After,
-// and misbehaves on request. It is for trying out clients.
+// Strictapi is a local HTTP API that enforces a quota, answers 429 with Retry-After, and can be made to fail. It
+// is for trying out clients.
 package main
 
 import (
@@ -21,14 +21,14 @@ import (
 
 const usage = `Usage: strictapi [flags]
 
-Serves a chat-like API on a loopback address, and lets through no more than its quota:
-what is over it gets 429 with Retry-After. Every answer says what is left, in the header
-fields that OpenAI has for it.
+Serves an API like a chat API's on a loopback address. It accepts requests within a quota,
+and answers all others with 429 and Retry-After. Every answer says what is left, in OpenAI's
+header fields.
 
 A request is counted as a token for every four bytes of its body and as many as its answer
-may have, by max_tokens, max_completion_tokens or max_output_tokens; when it is answered,
-as what it has used. One that fails keeps what it was counted as. One that is refused for
-want of tokens has still been a request.
+may have, by max_tokens, max_completion_tokens or max_output_tokens. When it is answered, the
+count is corrected to what it has used. A failed request keeps its count. A request that is
+refused for lack of tokens still counts as a request.
 
   strictapi -rpm 600 -burst 10
   strictapi -rpm 600 -burst 10 -tpm 60000
@@ -41,17 +41,17 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("strictapi: ")
 	var cfg strict.Config
-	flag.IntVar(&cfg.PerMinute, "rpm", 600, "`requests` let through a minute")
-	flag.IntVar(&cfg.Burst, "burst", 10, "`requests` let through at once")
-	flag.IntVar(&cfg.TokensPerMinute, "tpm", 0, "`tokens` let through a minute; 0: they are not counted")
-	flag.IntVar(&cfg.TokenBurst, "token-burst", 0, "`tokens` let through at once; 0 stands for all of -tpm")
+	flag.IntVar(&cfg.PerMinute, "rpm", 600, "`requests` accepted a minute")
+	flag.IntVar(&cfg.Burst, "burst", 10, "`requests` accepted at once")
+	flag.IntVar(&cfg.TokensPerMinute, "tpm", 0, "`tokens` accepted a minute; 0 means not to count them")
+	flag.IntVar(&cfg.TokenBurst, "token-burst", 0, "`tokens` accepted at once; 0 means all of -tpm")
 	flag.Float64Var(&cfg.FailRate, "fail-rate", 0, "`share` of requests answered with 500 or 503, from 0 to 1")
 	flag.Float64Var(&cfg.DropRate, "drop-rate", 0, "`share` of requests whose connection is dropped")
 	flag.Float64Var(&cfg.SlowRate, "slow-rate", 0, "`share` of requests answered late")
 	flag.DurationVar(&cfg.Slow, "slow", 500*time.Millisecond, "how late the slow answers are")
-	flag.Uint64Var(&cfg.Seed, "seed", 1, "seed of the misbehaviour")
+	flag.Uint64Var(&cfg.Seed, "seed", 1, "seed of the random failures")
 	addr := flag.String("addr", "127.0.0.1:0", "`address` to listen on; port 0 takes a free one")
-	addrFile := flag.String("addr-file", "", "`file` to write the API's URL to once it listens")
+	addrFile := flag.String("addr-file", "", "`file` to write the API's URL to when it is ready")
 	logFile := flag.String("log", "", "`file` to append a line to for every request: time, X-Request-Id, status, tokens")
 	flag.Usage = func() {
 		fmt.Fprint(flag.CommandLine.Output(), usage)
@@ -88,7 +88,7 @@ func serve(cfg strict.Config, addr, addrFile, logFile string) error {
 	}
 	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
 		listener.Close()
-		return fmt.Errorf("-addr %s: others could reach it: use a loopback address such as 127.0.0.1:0", addr)
+		return fmt.Errorf("-addr %s: other machines could reach it, so use a loopback address such as 127.0.0.1:0", addr)
 	}
 	url := "http://" + listener.Addr().String()
 	if err := publish(addrFile, url, logFile); err != nil {
@@ -103,8 +103,8 @@ func serve(cfg strict.Config, addr, addrFile, logFile string) error {
 	return nil
 }
 
-// publish writes the URL in one step, so that a reader never finds part of it. It replaces the
-// file, which neither a device nor the log would survive.
+// publish writes the URL in one step, so that no reader finds a part of it. It replaces the file, so the file
+// must be neither a device nor the log.
 func publish(file, url, logFile string) error {
 	if file == "" {
 		return nil
@@ -118,16 +118,16 @@ func publish(file, url, logFile string) error {
 			return fmt.Errorf("-addr-file %s: it is the file of -log, too", file)
 		}
 	}
-	beside, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	temp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
 	if err != nil {
 		return err
 	}
-	_, err = beside.WriteString(url + "\n")
-	if err = errors.Join(err, beside.Close()); err == nil {
-		err = os.Rename(beside.Name(), file)
+	_, err = temp.WriteString(url + "\n")
+	if err = errors.Join(err, temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), file)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(beside.Name()))
+		return errors.Join(err, os.Remove(temp.Name()))
 	}
 	return nil
 }

@@ -12,8 +12,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestPublish: only the URL's file is replaced: no socket or device, not the log, and no other
-// file in the folder.
+// TestPublish checks that publish replaces the URL's file, and no socket, device, log or other file.
 func TestPublish(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{"url", "url.tmp", "log"} {

@@ -1,4 +1,4 @@
-// Timeline draws a few dozen calls, some of which fail and one of which makes all wait:
+// Timeline draws 40 calls, some of which fail and one of which holds all others:
 //
 //	go run ./timeline timeline.html timeline.json
 package main
@@ -28,12 +28,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	var drawn timeline.Timeline
-	sub, over := s.Subscribe(), make(chan struct{})
+	var tl timeline.Timeline
+	sub, done := s.Subscribe(), make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(done)
 		for ev := range sub.C { // until the scheduler is closed
-			drawn.Add(ev)
+			tl.Add(ev)
 		}
 	}()
 	var held atomic.Bool
@@ -48,9 +48,9 @@ func main() {
 			return retry.Transient(errors.New("connection reset"))
 		}, scheduler.Name(fmt.Sprint("page ", i)))
 	}
-	_, _ = s.Shutdown(context.Background()) // returns when all are over
-	<-over
-	for i, draw := range []func(io.Writer) error{drawn.WriteHTML, drawn.WriteTrace} {
+	_, _ = s.Shutdown(context.Background()) // returns when all calls have ended
+	<-done
+	for i, draw := range []func(io.Writer) error{tl.WriteHTML, tl.WriteTrace} {
 		f, err := os.Create(os.Args[i+1])
 		if err := errors.Join(err, draw(f), f.Close()); err != nil {
 			log.Fatal(err)

@@ -6,20 +6,20 @@ import (
 	"hash/fnv"
 )
 
-// question is a request as a chat API sees it.
-type question struct {
+// chatRequest is a request to a chat API.
+type chatRequest struct {
 	size       int // of the body, in bytes
 	model      string
 	prompt     int // tokens
-	most       int // tokens that the answer may have
-	completion int // tokens that it has
+	maxAnswer  int // tokens that the answer may have at most
+	completion int // tokens that the answer has
 }
 
-// someTokens is how long an answer is to a request that does not say how long it may be.
-const someTokens = 16
+// defaultAnswer is the length of the answer to a request without a maximum, in tokens.
+const defaultAnswer = 16
 
-// read makes a question of any body. How long the answer is depends on nothing but the body.
-func read(body []byte) question {
+// parseRequest makes a chatRequest of any body. The length of the answer depends only on the body.
+func parseRequest(body []byte) chatRequest {
 	var request struct {
 		Model               string
 		MaxTokens           int `json:"max_tokens"`
@@ -27,21 +27,21 @@ func read(body []byte) question {
 		MaxOutputTokens     int `json:"max_output_tokens"`
 	}
 	_ = json.Unmarshal(body, &request) // any body is answered
-	q := question{size: len(body), model: request.Model, prompt: max(1, len(body)/4), completion: someTokens}
-	q.most = min(max(0, request.MaxTokens, request.MaxCompletionTokens, request.MaxOutputTokens), 1<<30)
-	if q.most > 0 {
+	q := chatRequest{size: len(body), model: request.Model, prompt: max(1, len(body)/4), completion: defaultAnswer}
+	q.maxAnswer = min(max(0, request.MaxTokens, request.MaxCompletionTokens, request.MaxOutputTokens), 1<<30)
+	if q.maxAnswer > 0 {
 		h := fnv.New32a()
 		_, _ = h.Write(body) // never fails
-		q.completion = 1 + int(uint64(h.Sum32())*uint64(q.most)>>32)
+		q.completion = 1 + int(uint64(h.Sum32())*uint64(q.maxAnswer)>>32)
 	}
 	return q
 }
 
-// atMost is what it may cost, as far as one can tell beforehand.
-func (q question) atMost() int { return q.prompt + q.most }
+// maxCost returns the most tokens that the request may cost.
+func (q chatRequest) maxCost() int { return q.prompt + q.maxAnswer }
 
-// answer looks like that of a chat API.
-func (q question) answer(id string) map[string]any {
+// response returns an answer in the form of a chat API.
+func (q chatRequest) response(id string) map[string]any {
 	return map[string]any{
 		"id": "chatcmpl-" + id, "object": "chat.completion", "model": q.model,
 		"choices": []any{map[string]any{

@@ -11,9 +11,9 @@ import (
 	"github.com/throttled/throttled/v2/store/memstore"
 )
 
-// quota is how much of something the API lets through. It has no lock: the API's is held.
+// quota limits the requests or tokens that the API accepts. It is guarded by the API's lock.
 type quota struct {
-	of        string // "requests" or "tokens"
+	unit      string // "requests" or "tokens"
 	perMinute int
 	burst     int
 	limiter   *throttled.GCRARateLimiterCtx
@@ -28,35 +28,35 @@ func newQuota(of string, perMinute, burst int) (*quota, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &quota{of: of, perMinute: perMinute, burst: burst, limiter: limiter}, nil
+	return &quota{unit: of, perMinute: perMinute, burst: burst, limiter: limiter}, nil
 }
 
-// ask takes n, or nothing if they are not there. A negative n gives back: throttled has no word
-// for that, but its arithmetic does it, and a quota that is full stays so.
-func (q *quota) ask(n int) (ok bool, wait time.Duration, err error) {
+// take takes n, or nothing if fewer are left. A negative n gives back. That is not documented by throttled, but
+// works, up to a full quota.
+func (q *quota) take(n int) (ok bool, wait time.Duration, err error) {
 	limited, result, err := q.limiter.RateLimitCtx(context.Background(), "all", n)
 	return !limited, result.RetryAfter, err
 }
 
-// tell sets the header fields in which OpenAI says how much is left, and when all of it will be.
-func (q *quota) tell(h http.Header) error {
+// setHeader sets OpenAI's header fields for what is left and when the quota will be full again.
+func (q *quota) setHeader(h http.Header) error {
 	_, result, err := q.limiter.RateLimitCtx(context.Background(), "all", 0) // takes nothing
 	if err != nil {
 		return err
 	}
-	h.Set("x-ratelimit-limit-"+q.of, strconv.Itoa(q.perMinute))
-	h.Set("x-ratelimit-remaining-"+q.of, strconv.Itoa(min(result.Remaining, q.perMinute)))
-	h.Set("x-ratelimit-reset-"+q.of, result.ResetAfter.String())
+	h.Set("x-ratelimit-limit-"+q.unit, strconv.Itoa(q.perMinute))
+	h.Set("x-ratelimit-remaining-"+q.unit, strconv.Itoa(min(result.Remaining, q.perMinute)))
+	h.Set("x-ratelimit-reset-"+q.unit, result.ResetAfter.String())
 	return nil
 }
 
-// refusal is why a request is not let through.
+// refusal tells why a request is refused.
 type refusal struct {
 	message string
-	wait    time.Duration // until it would be; negative if it never would
+	wait    time.Duration // until it would be accepted; negative if never
 }
 
-// refuse answers a request that is not let through.
+// refuse answers a request that is over the quota.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	if no.wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(no.wait.Seconds()))))

@@ -1,6 +1,5 @@
-// Package strict is an HTTP API that enforces a quota and, on request, misbehaves. It
-// is what the examples run against. Its limiter is github.com/throttled/throttled, so
-// that Fairlead is not judged by its own bucket.
+// Package strict is an HTTP API that enforces a quota and can be made to fail. The examples run against it. Its
+// limiter is github.com/throttled/throttled, so that Fairlead is not tested against its own bucket.
 package strict
 
 import (
@@ -15,30 +14,29 @@ import (
 	"time"
 )
 
-// Config says what quota an API enforces and how it misbehaves. Rates of misbehaviour
-// are shares of the requests that the quota let through, from 0 to 1.
+// Config sets the quota of an API, and how often the API fails. Rates are shares of the accepted requests, from
+// 0 to 1.
 type Config struct {
 	PerMinute int // requests
 	Burst     int // requests at once
 
-	// Tokens are what requests and their answers are counted in besides. A request is
-	// counted as a token for every four bytes of its body, and all those that its answer
-	// may have; when it is answered, as what it has really used. One that fails keeps what
-	// it was counted as. One that is refused for want of tokens has still been a request.
-	TokensPerMinute int // 0: they are not counted
-	TokenBurst      int // tokens at once; 0 stands for a minute's
+	// A request is counted as a token for every four bytes of its body and as many as its answer may have. When
+	// it is answered, the count is corrected to what it has used. A failed request keeps its count. A request
+	// that is refused for lack of tokens still counts as a request.
+	TokensPerMinute int // 0 means not to count tokens
+	TokenBurst      int // tokens at once; 0 means TokensPerMinute
 
 	FailRate float64       // answered with 500 or 503, half of the latter with Retry-After
 	DropRate float64       // connection closed without an answer
 	SlowRate float64       // answered late
 	Slow     time.Duration // how late
-	Seed     uint64        // of the misbehaviour
+	Seed     uint64        // of the random failures
 
-	// Log is told of every request and what became of it, one at a time. May be nil.
+	// Log, if not nil, is called for every request, one at a time.
 	Log func(Entry)
 }
 
-// String says what the quota is.
+// String describes the quota.
 func (cfg Config) String() string {
 	s := fmt.Sprintf("%d requests a minute, %d at once", cfg.PerMinute, cfg.Burst)
 	if cfg.TokensPerMinute > 0 {
@@ -54,20 +52,19 @@ func (cfg Config) tokenBurst() int {
 	return cfg.TokenBurst
 }
 
-// Entry is one request: its X-Request-Id and the status it was answered with, or
-// StatusDropped.
+// Entry is the log entry of a request, with its X-Request-Id and its status or StatusDropped.
 type Entry struct {
 	At     time.Time
 	ID     string
 	Status int
-	Tokens int  // what it has cost of the quota of tokens
+	Tokens int  // taken from the quota
 	Slow   bool // answered late
 }
 
-// StatusDropped stands for a connection that was closed without an answer.
+// StatusDropped means that the connection was closed without an answer.
 const StatusDropped = 0
 
-// String is a line for a log.
+// String returns a line for a log.
 func (e Entry) String() string {
 	status := "dropped"
 	if e.Status != StatusDropped {
@@ -82,9 +79,8 @@ func (e Entry) String() string {
 	return fmt.Sprintf("%s %s %s", e.At.UTC().Format(time.RFC3339Nano), e.ID, status)
 }
 
-// API is an http.Handler. Any path is answered like a chat completion; GET /healthz is
-// free of the quota. Every answer says what is left of the quota in the header fields that
-// OpenAI has for it, as of when it is sent.
+// API is an http.Handler. It answers any path like a chat completion, and GET /healthz outside of the quota.
+// Every answer says what is left of the quota, in OpenAI's header fields.
 type API struct {
 	cfg Config
 
@@ -94,13 +90,13 @@ type API struct {
 	rnd      *rand.Rand
 }
 
-// New returns an API. It fails if there is no quota to enforce or a rate is not one.
+// New returns an API. It fails if the quota is not positive or a rate is not from 0 to 1.
 func New(cfg Config) (*API, error) {
 	if cfg.PerMinute < 1 || cfg.Burst < 1 {
 		return nil, fmt.Errorf("quota of %d requests a minute, %d at once: both must be at least 1", cfg.PerMinute, cfg.Burst)
 	}
 	if cfg.TokensPerMinute < 0 || cfg.TokenBurst < 0 || cfg.TokensPerMinute == 0 && cfg.TokenBurst > 0 {
-		return nil, fmt.Errorf("quota of %d tokens a minute, %d at once: give both, or the first, or neither", cfg.TokensPerMinute, cfg.TokenBurst)
+		return nil, fmt.Errorf("quota of %d tokens a minute, %d at once: give both, or the first alone, or neither", cfg.TokensPerMinute, cfg.TokenBurst)
 	}
 	for name, rate := range map[string]float64{"fail": cfg.FailRate, "drop": cfg.DropRate, "slow": cfg.SlowRate} {
 		if math.IsNaN(rate) || rate < 0 || rate > 1 {
@@ -120,7 +116,7 @@ func New(cfg Config) (*API, error) {
 	return a, nil
 }
 
-// ServeHTTP answers a request, or not.
+// ServeHTTP answers, refuses or drops a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet && r.URL.Path == "/healthz" {
 		fmt.Fprintln(w, "ok")
@@ -128,72 +124,72 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the client went away
+		return // the client has gone
 	}
-	ask := read(body)
-	no, err := a.admit(ask.atMost())
+	ask := parseRequest(body)
+	no, err := a.admit(ask.maxCost())
 	switch {
 	case err != nil:
 		a.fail(w, r, http.StatusInternalServerError, 0, err.Error())
 	case no != nil:
 		a.refuse(w, r, no)
 	default:
-		a.answer(w, r, ask)
+		a.serve(w, r, ask)
 	}
 }
 
-// admit lets a request through that may cost so many tokens, or says why not.
+// admit accepts a request that may cost that many tokens, or returns why it is refused.
 func (a *API) admit(tokens int) (*refusal, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if ok, wait, err := a.requests.ask(1); err != nil || !ok {
+	if ok, wait, err := a.requests.take(1); err != nil || !ok {
 		return &refusal{"rate limit exceeded", wait}, err
 	}
 	if a.tokens == nil {
 		return nil, nil
 	}
-	if ok, wait, err := a.tokens.ask(tokens); err != nil || !ok {
-		return &refusal{fmt.Sprintf("rate limit exceeded: this may need %d tokens, of %d at once", tokens, a.tokens.burst), wait}, err
+	if ok, wait, err := a.tokens.take(tokens); err != nil || !ok {
+		return &refusal{fmt.Sprintf("rate limit exceeded: the request may need %d tokens, and %d are accepted at once", tokens, a.tokens.burst), wait}, err
 	}
 	return nil, nil
 }
 
-// settle counts a request as what it has used. If that is more than is left, it stays what
-// it was counted as.
-func (a *API) settle(ask question) (tokens int) {
+// settle corrects the count of a request to what it has used, and returns it. If more was used than is left, the
+// count stays.
+func (a *API) settle(ask chatRequest) (tokens int) {
 	if a.tokens == nil {
 		return 0
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	used := ask.prompt + ask.completion
-	if ok, _, err := a.tokens.ask(used - ask.atMost()); err != nil || !ok {
-		return ask.atMost()
+	if ok, _, err := a.tokens.take(used - ask.maxCost()); err != nil || !ok {
+		return ask.maxCost()
 	}
 	return used
 }
 
-// tell says what is left of the quota.
-func (a *API) tell(h http.Header) {
+// setHeaders sets the header fields for what is left of the quota.
+func (a *API) setHeaders(h http.Header) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_ = a.requests.tell(h) // a store in memory has no errors
+	_ = a.requests.setHeader(h) // a store in memory returns no errors
 	if a.tokens != nil {
-		_ = a.tokens.tell(h)
+		_ = a.tokens.setHeader(h)
 	}
 }
 
-// answer is for requests that the quota let through.
-func (a *API) answer(w http.ResponseWriter, r *http.Request, ask question) {
-	kept := 0 // what it has cost if it fails
+// serve answers, fails or drops an accepted request.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, ask chatRequest) {
+	cost := 0 // of a failure
 	if a.tokens != nil {
-		kept = ask.atMost()
+		cost = ask.maxCost()
 	}
 	slow := false
-	fate, coin := a.draw()
+	fate, coin := a.random()
 	switch {
 	case fate < a.cfg.DropRate:
-		a.log(r, Entry{Status: StatusDropped, Tokens: kept})
+		a.log(r, Entry{Status: StatusDropped, Tokens: cost})
 		panic(http.ErrAbortHandler) // closes the connection
 	case fate < a.cfg.DropRate+a.cfg.FailRate:
 		status := http.StatusInternalServerError
@@ -203,7 +199,7 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, ask question) {
 		if coin < 0.25 {
 			w.Header().Set("Retry-After", "1")
 		}
-		a.fail(w, r, status, kept, "something went wrong on our side")
+		a.fail(w, r, status, cost, "something went wrong on our side")
 		return
 	case fate < a.cfg.DropRate+a.cfg.FailRate+a.cfg.SlowRate:
 		slow = true
@@ -213,20 +209,20 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, ask question) {
 		}
 	}
 	a.log(r, Entry{Status: http.StatusOK, Tokens: a.settle(ask), Slow: slow})
-	a.tell(w.Header())
+	a.setHeaders(w.Header())
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(ask.answer(r.Header.Get("X-Request-Id")))
+	_ = json.NewEncoder(w).Encode(ask.response(r.Header.Get("X-Request-Id")))
 }
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, status, tokens int, message string) {
 	a.log(r, Entry{Status: status, Tokens: tokens})
-	a.tell(w.Header())
+	a.setHeaders(w.Header())
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"message": message, "code": http.StatusText(status)}})
 }
 
-func (a *API) draw() (fate, coin float64) {
+func (a *API) random() (fate, coin float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.rnd.Float64(), a.rnd.Float64()

@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// post sends n requests one after the other and counts the statuses; 0 is no answer.
+// post sends n requests one after the other and counts the statuses, with 0 for a dropped connection.
 func post(t *testing.T, cfg strict.Config, n int) (statuses map[int]int, log []string) {
 	cfg.Log = func(e strict.Entry) { log = append(log, e.String()) }
 	api, err := strict.New(cfg)
@@ -42,7 +42,7 @@ func post(t *testing.T, cfg strict.Config, n int) (statuses map[int]int, log []s
 	return statuses, log
 }
 
-// TestQuota: so many at once, and no more.
+// TestQuota checks that a burst is accepted, and no more.
 func TestQuota(t *testing.T) {
 	statuses, log := post(t, strict.Config{PerMinute: 3, Burst: 4}, 10)
 	require.Equal(t, map[int]int{200: 4, 429: 6}, statuses)
@@ -51,8 +51,8 @@ func TestQuota(t *testing.T) {
 	require.True(t, strings.HasSuffix(log[4], " r4 429"), log[4])
 }
 
-// TestMisbehaviour: about as much as was asked for, and the same for the same seed.
-func TestMisbehaviour(t *testing.T) {
+// TestFailures checks that failures are about as frequent as configured, and the same for the same seed.
+func TestFailures(t *testing.T) {
 	cfg := strict.Config{PerMinute: 1_000_000, Burst: 1000, FailRate: 0.3, DropRate: 0.2, Seed: 5}
 	statuses, log := post(t, cfg, 200)
 	require.InDelta(t, 100, statuses[200], 30)
