@@ -5,49 +5,53 @@ import (
 	"time"
 )
 
-// Classify is the default [Classifier]. It retries what says of itself that it may be
-// retried, and nothing else. Anywhere in the error, through any wrapping and [errors.Join], it knows
+// Classify judges an error by its markers and methods. It is the default [Classifier]. It looks
+// through any wrapping and [errors.Join] for
 //
 //   - the markers [RateLimited], [After], [Transient] and [Permanent];
-//   - a method RetryAfter() time.Duration: above zero, the error is rate limited with that wait;
-//   - a method RateLimited() bool: if true, the error is rate limited.
+//   - a method RetryAfter() time.Duration that returns more than zero (rate limited, with that wait);
+//   - a method RateLimited() bool that returns true (rate limited).
 //
-// Permanent wins over the others, rate limited over transient, and of several waits the longest counts. If several markers have a wait,
-// it is for this call alone only if all of them say so. It is about a budget only if all of them name that budget.
-// An [ExhaustedError] is not looked into: its cause has had its retries, and retrying them once
-// more, by a retried call inside another, would multiply them. A [WaitTooLongError] is looked into, so that
-// a more patient caller may wait: mark it as [Permanent] where that is not wanted. Texts are never read.
-// A nil error is final.
+// An error with none of them is final, and so is nil. Texts are never read.
+//
+// Permanent wins over the others, and rate limited over transient. Of several waits the longest counts.
+// It is for this call alone only if all markers with a wait say so, and it names a budget only if all
+// of them name that budget.
+//
+// Classify does not look into an [ExhaustedError]. Its cause has had its retries, and a retried call
+// inside another would multiply them. Classify looks into a [WaitTooLongError], so that a more patient
+// caller may wait. To prevent that, mark it as [Permanent].
 func Classify(err error) Verdict {
 	v, _ := Marked(err)
 	return v
 }
 
-// Marked returns the verdict of the markers in err, and whether there are any. [Classify] goes by it. A final verdict
-// with true comes from [Permanent]. Begin with Marked in a classifier that must not overrule markers.
+// Marked returns the verdict of the markers and methods in err, as [Classify] does. It reports whether
+// there are any. A final verdict with true comes from [Permanent]. A classifier that must not overrule
+// markers should begin with Marked.
 func Marked(err error) (v Verdict, ok bool) {
 	permanent, weight := false, 0
-	walk(err, func(err error, around *mark) {
-		said, speaks := verdictOf(err)
-		if !speaks {
+	walk(err, func(err error, outer *mark) {
+		found, has := markedVerdict(err)
+		if !has {
 			return
 		}
-		if _, marker := err.(*mark); !marker && around != nil { // a method's word on the scope yields to the marker around it
-			said.Alone, said.Budget = around.verdict.Alone, around.verdict.Budget
+		if _, isMark := err.(*mark); !isMark && outer != nil { // for the scope, a marker wins over the methods inside it
+			found.Alone, found.Budget = outer.verdict.Alone, outer.verdict.Budget
 		}
 		ok = true
-		permanent = permanent || !said.Retryable()
-		switch w := said.weight(); {
+		permanent = permanent || !found.Retryable()
+		switch w := found.weight(); {
 		case w > weight:
-			v.Alone, v.Budget, weight = said.Alone, said.Budget, w
+			v.Alone, v.Budget, weight = found.Alone, found.Budget, w
 		case w == weight:
-			v.Alone = v.Alone && said.Alone
-			if v.Budget != said.Budget {
+			v.Alone = v.Alone && found.Alone
+			if v.Budget != found.Budget {
 				v.Budget = ""
 			}
 		}
-		v.Kind = max(v.Kind, said.Kind)
-		v.Wait = max(v.Wait, said.Wait)
+		v.Kind = max(v.Kind, found.Kind)
+		v.Wait = max(v.Wait, found.Wait)
 	})
 	if permanent {
 		return Verdict{}, true
@@ -55,8 +59,9 @@ func Marked(err error) (v Verdict, ok bool) {
 	return v, ok
 }
 
-// weight ranks a marker among several. Only those of the highest weight say which calls and budget the refusal is about: markers
-// with a wait, or else those that are rate limited or say so themselves.
+// weight ranks a verdict among several in one error. Only those of the highest weight decide about
+// Alone and Budget. Those with a wait weigh most, then those that are rate limited or set one of the
+// two.
 func (v Verdict) weight() int {
 	switch {
 	case v.Wait > 0:
@@ -67,39 +72,40 @@ func (v Verdict) weight() int {
 	return 0
 }
 
-// verdictOf is what one error, without those it wraps, says of itself.
-func verdictOf(err error) (v Verdict, ok bool) {
-	if m, is := err.(*mark); is {
+// markedVerdict returns the verdict of a marker or of an error's methods. It does not look at the
+// errors that err wraps.
+func markedVerdict(err error) (v Verdict, ok bool) {
+	if m, ok := err.(*mark); ok {
 		return m.verdict, true
 	}
-	if e, is := err.(interface{ RetryAfter() time.Duration }); is {
+	if e, ok := err.(interface{ RetryAfter() time.Duration }); ok {
 		if d := e.RetryAfter(); d > 0 {
 			return Verdict{Kind: KindRateLimited, Wait: d}, true
 		}
 	}
-	if e, is := err.(interface{ RateLimited() bool }); is && e.RateLimited() {
+	if e, ok := err.(interface{ RateLimited() bool }); ok && e.RateLimited() {
 		return Verdict{Kind: KindRateLimited}, true
 	}
 	return Verdict{}, false
 }
 
-// walk visits err and all that it wraps, in the order of errors.Is, each with the innermost marker around it. Unlike errors.Is it
-// survives a typed nil pointer, which says nothing, and it stops at an ExhaustedError.
-func walk(err error, visit func(err error, around *mark)) { descend(err, nil, visit) }
+// walk visits err and all errors that it wraps, in the order of errors.Is, each with the innermost
+// marker around it. Unlike errors.Is, it skips typed nil pointers and stops at an ExhaustedError.
+func walk(err error, visit func(err error, outer *mark)) { descend(err, nil, visit) }
 
-func descend(err error, around *mark, visit func(error, *mark)) {
+func descend(err error, outer *mark, visit func(error, *mark)) {
 	for err != nil && !isNilPointer(err) {
-		visit(err, around)
+		visit(err, outer)
 		switch e := err.(type) {
 		case *ExhaustedError:
 			return
 		case *mark:
-			err, around = e.err, e
+			err, outer = e.err, e
 		case interface{ Unwrap() error }:
 			err = e.Unwrap()
 		case interface{ Unwrap() []error }:
 			for _, err := range e.Unwrap() {
-				descend(err, around, visit)
+				descend(err, outer, visit)
 			}
 			return
 		default:
@@ -108,7 +114,7 @@ func descend(err error, around *mark, visit func(error, *mark)) {
 	}
 }
 
-// isNilPointer says whether err holds a nil pointer, whose methods may well panic.
+// isNilPointer reports whether err holds a nil pointer, whose methods might panic.
 func isNilPointer(err error) bool {
 	v := reflect.ValueOf(err)
 	return v.Kind() == reflect.Pointer && v.IsNil()

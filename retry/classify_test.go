@@ -22,7 +22,7 @@ func limited(wait time.Duration) retry.Verdict {
 	return retry.Verdict{Kind: retry.KindRateLimited, Wait: wait}
 }
 
-// throttled is an error of somebody else's that speaks for itself.
+// throttled is an error with the methods that Classify knows.
 type throttled struct {
 	limited bool
 	after   time.Duration
@@ -32,7 +32,7 @@ func (throttled) Error() string               { return "throttled" }
 func (e throttled) RateLimited() bool         { return e.limited }
 func (e throttled) RetryAfter() time.Duration { return e.after }
 
-// pointed is one whose methods do not survive a nil receiver.
+// pointed is an error whose methods panic on a nil pointer.
 type pointed struct{ after time.Duration }
 
 func (e *pointed) Error() string             { return e.after.String() }
@@ -61,7 +61,7 @@ func TestClassify(t *testing.T) {
 		{"method RateLimited", throttled{limited: true}, limited(0)},
 		{"method RetryAfter", throttled{after: time.Second}, limited(time.Second)},
 		{"both methods", throttled{true, time.Second}, limited(time.Second)},
-		{"methods that say nothing", throttled{}, final},
+		{"methods that return zero", throttled{}, final},
 		{"method with a negative wait", throttled{after: -1}, final},
 		{"pointer", &pointed{time.Second}, limited(time.Second)},
 	}
@@ -129,15 +129,16 @@ func TestClassify_SurvivesNilPointers(t *testing.T) {
 	require.Equal(t, limited(3), retry.Classify(retry.After(nothing, 3)))
 }
 
-// A retried call inside a retried call would make 36 attempts of 6.
+// TestClassify_DoesNotRetryWhatHadItsRetries checks that retries do not multiply. Otherwise a retried
+// call inside a retried call would make 36 attempts instead of 6.
 func TestClassify_DoesNotRetryWhatHadItsRetries(t *testing.T) {
 	exhausted := &retry.ExhaustedError{Attempts: 1, Errors: []error{retry.RateLimited(errPlain)}}
 	require.Equal(t, final, retry.Classify(wrap(exhausted)))
 	require.Equal(t, final, retry.Network(wrap(exhausted)))
-	require.Equal(t, limited(3), retry.Classify(retry.After(exhausted, 3)), "unless somebody says so")
+	require.Equal(t, limited(3), retry.Classify(retry.After(exhausted, 3)), "unless a marker says so")
 
 	tooLong := &retry.WaitTooLongError{Wait: 3, Err: retry.After(errPlain, 3)}
-	require.Equal(t, limited(3), retry.Classify(tooLong), "it had none, and a more patient caller may wait")
+	require.Equal(t, limited(3), retry.Classify(tooLong), "it was not retried, and a more patient caller may wait")
 }
 
 func TestR4_MarkersKeepTheError(t *testing.T) {

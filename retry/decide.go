@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Action says what becomes of a call after a failed attempt.
+// Action is what happens to a call after a failed attempt.
 type Action uint8
 
 // The actions. All but Again end the call.
 const (
-	Fail      Action = iota // the error is final: return it unchanged
-	Exhausted               // no retry is left: see [ExhaustedError]
-	TooLong                 // the server's wait is above MaxServerWait: see [WaitTooLongError]
+	Fail      Action = iota // the error is final and is returned unchanged
+	Exhausted               // no retry is left; see [ExhaustedError]
+	TooLong                 // the server's wait is above MaxServerWait; see [WaitTooLongError]
 	Again                   // try again after Decision.Delay
 )
 
-// String says the action in a word or three, such as "retry" or "retries exhausted".
+// String returns a text such as "retry" or "retries exhausted".
 func (a Action) String() string {
 	switch a {
 	case Fail:
@@ -31,13 +31,13 @@ func (a Action) String() string {
 	return "Action(" + strconv.Itoa(int(a)) + ")"
 }
 
-// Decision is the answer of [Policy.Decide]. The zero Decision ends the call with its error.
+// Decision is the result of [Policy.Decide]. The zero Decision ends the call with its error.
 type Decision struct {
 	Action Action
-	Delay  time.Duration // how long to wait before the next attempt; zero unless Action is Again
+	Delay  time.Duration // the wait before the next attempt; zero unless Action is Again
 }
 
-// String reads like "retry in 2s" or "retries exhausted".
+// String returns a text such as "retry in 2s" or "retries exhausted".
 func (d Decision) String() string {
 	if d.Action == Again {
 		return "retry in " + d.Delay.String()
@@ -45,17 +45,17 @@ func (d Decision) String() string {
 	return d.Action.String()
 }
 
-// Decide says what becomes of a call whose attempt-th attempt, the first being 1, failed with an
-// error that was judged to be v. In this order:
+// Decide returns what happens to a call after an attempt that failed with verdict v. The first attempt
+// is 1. The first case that applies counts:
 //
-//   - neither transient nor rate limited: Fail;
-//   - the last attempt that the policy allows: Exhausted;
-//   - a server wait above MaxServerWait: TooLong;
-//   - a server wait: Again, after [Policy.ServerWait];
-//   - otherwise: Again, after [Policy.Delay].
+//   - Fail if v is neither transient nor rate limited;
+//   - Exhausted if the policy allows no further attempt;
+//   - TooLong if the server's wait is above MaxServerWait;
+//   - Again after [Policy.ServerWait] if there is a server's wait;
+//   - Again after [Policy.Delay] otherwise.
 //
-// A server's wait takes the place of the backoff, be it longer or shorter, and of its Max. It is a pure
-// function, and allocates nothing.
+// A server's wait replaces the backoff, even if it is shorter, or longer than Max. Decide is a pure
+// function and does not allocate.
 func (p Policy) Decide(call uint64, attempt int, v Verdict) Decision {
 	p.fill()
 	switch {

@@ -3,36 +3,36 @@ package retry
 import (
 	"math"
 	"math/bits"
-	"sort"
 	"time"
 )
 
-// Delay is the wait after the attempt-th attempt, the first being 1, of a call has failed:
+// Delay returns the wait of a call after a failed attempt. The first attempt is 1. The wait is
 //
 //	min(Initial·Multiplier^(attempt-1), Max), then jitter
 //
-// It is never negative and never above Max: what jitter would lift above Max is reflected at Max, so that
-// delays do not gather there. It depends on the policy, call and attempt alone. No attempt,
-// however large, overflows; one below 1 counts as 1.
+// and is never negative nor above Max. A wait that jitter would lift above Max is reflected at Max, so
+// that waits do not pile up there. The wait depends only on the policy, call and attempt. No attempt is
+// too large, and one below 1 counts as 1.
 func (p Policy) Delay(call uint64, attempt int) time.Duration {
 	p.fill()
 	return p.delay(call, attempt)
 }
 
-// delay is Delay. It expects p to have its defaults.
+// delay does the work of Delay, for a policy with its defaults filled in.
 func (p *Policy) delay(call uint64, attempt int) time.Duration {
 	return p.jittered(p.backoff(attempt), p.random(forBackoff, call, attempt))
 }
 
-// maxServerSpread is the most by which [Policy.ServerWait] comes after the instant the server named.
+// maxServerSpread is the most that [Policy.ServerWait] adds to the server's wait.
 const maxServerSpread = 5 * time.Second
 
-// ServerWait is the wait after a failed attempt when the server asked for a wait of d: d itself plus an
-// even draw from zero to d/10 or 5 s, whichever is shorter. The draw is only ever added, so
-// the server is never undercut, and calls that were all told the same do not come back all at once.
-// It saturates at the longest duration; a d of zero or less asks for nothing and gives zero.
+// ServerWait returns the wait of a call after a failed attempt if the server asked to wait d. It is d
+// plus a random part of up to d/10 or 5 s, whichever is shorter. Jitter is only added, so a call never
+// comes sooner than the server asked for. It spreads calls that were told the same wait, so that they
+// do not come back as a thundering herd. ServerWait saturates at the longest duration. If d is zero or
+// less, it returns zero.
 //
-// Servers state such waits by RFC 9110, section 10.2.3, "Retry-After".
+// Servers ask for such waits by Retry-After (RFC 9110, section 10.2.3).
 func (p Policy) ServerWait(call uint64, attempt int, d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
@@ -41,11 +41,11 @@ func (p Policy) ServerWait(call uint64, attempt int, d time.Duration) time.Durat
 	return plus(d, time.Duration(upTo(uint64(spread), p.random(forServer, call, attempt))))
 }
 
-// backoff is the delay before jitter. It expects p to have its defaults.
+// backoff returns the delay before jitter, for a policy with its defaults filled in.
 //
-// The power is taken by squaring: at most 63 steps, and none after the cap is reached, so the
-// float may become +Inf but is never converted before it was compared with the cap. The
-// float64 conversions forbid fused operations, which would round differently on some machines.
+// It squares the factor, so it takes at most 63 steps. It stops at Max, so the float may become +Inf,
+// but it is compared with Max before it is converted to an integer (H41). The float64 conversions
+// prevent fused operations, which some machines round differently.
 func (p *Policy) backoff(attempt int) time.Duration {
 	if attempt <= 1 || p.Multiplier == 1 {
 		return min(p.Initial, p.Max)
@@ -64,48 +64,29 @@ func (p *Policy) backoff(attempt int) time.Duration {
 	return p.Max
 }
 
-// exactTerms is how many delays TotalWait adds up one by one before it turns to a formula.
-const exactTerms = 1024
+// maxTerms is how many different delays TotalWait adds up.
+const maxTerms = 1 << 16
 
-// TotalWait is the sum of the first retries delays without jitter: what a call waits, between attempts, if every
-// one of them fails. It saturates at the longest duration. It asks nothing of MaxRetries: pass
-// p.Attempts()-1 for the whole policy. None or fewer retries wait zero.
+// TotalWait returns the sum of the delays of the given number of retries, without jitter. That is how
+// long a call waits between its attempts if all of them fail. It ignores MaxRetries, so pass
+// p.Attempts()-1 for the whole policy. It saturates at the longest duration.
 //
-// The sum is exact to the nanosecond if Max is reached within 1024 retries, as it is by any
-// but the slowest growth; what still grows after that is added by the formula of the geometric series.
+// The sum is exact if the delay reaches Max, or the retries end, within 65,536 retries. Otherwise it is
+// a lower bound, in which the delay does not grow any more after that.
 func (p Policy) TotalWait(retries int) time.Duration {
 	p.fill()
-	if p.Multiplier == 1 {
-		return times(p.backoff(1), retries)
-	}
 	var total time.Duration
-	next := 1 // the first delay that is not in total
-	for ; next <= min(retries, exactTerms) && p.backoff(next) < p.Max; next++ {
-		total = plus(total, p.backoff(next))
+	for attempt := 1; attempt <= retries; attempt++ {
+		d := p.backoff(attempt)
+		if d >= p.Max || p.Multiplier == 1 || attempt == maxTerms {
+			return plus(total, times(d, retries-attempt+1))
+		}
+		total = plus(total, d)
 	}
-	if next > retries {
-		return total
-	}
-	left := retries - next + 1
-	growing := sort.Search(left, func(i int) bool { return p.backoff(next+i) >= p.Max })
-	if growing > 0 {
-		first, last := p.backoff(next), p.backoff(next+growing-1)
-		total = plus(total, p.geometric(first, last))
-	}
-	return plus(total, times(p.Max, left-growing))
+	return total
 }
 
-// geometric is the sum of the growing delays from first to last.
-func (p *Policy) geometric(first, last time.Duration) time.Duration {
-	grown := float64(float64(last) * p.Multiplier)
-	sum := float64(grown-float64(first)) / (p.Multiplier - 1)
-	if sum < math.MaxInt64 {
-		return time.Duration(sum)
-	}
-	return math.MaxInt64
-}
-
-// plus adds two durations that are not negative, saturating.
+// plus adds two durations that are not negative. It saturates.
 func plus(a, b time.Duration) time.Duration {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
@@ -113,7 +94,7 @@ func plus(a, b time.Duration) time.Duration {
 	return a + b
 }
 
-// times is n times a duration that is not negative, saturating. No times is zero.
+// times returns n times a duration that is not negative, or zero if n is negative. It saturates.
 func times(d time.Duration, n int) time.Duration {
 	if n <= 0 {
 		return 0

@@ -33,7 +33,8 @@ func TestR2_DelaysWithoutJitter(t *testing.T) {
 	}
 }
 
-// 2^63 ns no longer fits, 2^128 s is beyond any integer and 2^1500 beyond a float64.
+// TestH41_NoAttemptOverflows checks large attempts. A delay of 2^63 ns does not fit into a duration,
+// 2^128 s into no integer, and 2^1500 s not even into a float64.
 func TestH41_NoAttemptOverflows(t *testing.T) {
 	plain := retry.Policy{Jitter: retry.None}
 	huge := retry.Policy{Jitter: retry.None, Max: math.MaxInt64, Multiplier: math.MaxFloat64}
@@ -57,7 +58,7 @@ func TestH46_ServerWaitSaturatesAndIgnoresNonsense(t *testing.T) {
 	require.Zero(t, p.ServerWait(1, 1, 0))
 	require.Zero(t, p.ServerWait(1, 1, -1))
 	require.Zero(t, p.ServerWait(1, 1, math.MinInt64))
-	require.Equal(t, 9*time.Nanosecond, p.ServerWait(1, 1, 9), "a tenth of 9 ns is no time")
+	require.Equal(t, 9*time.Nanosecond, p.ServerWait(1, 1, 9), "a tenth of 9 ns is rounded to 0")
 }
 
 func TestH48_CallsToldTheSameComeBackApart(t *testing.T) {
@@ -71,8 +72,8 @@ func TestH48_CallsToldTheSameComeBackApart(t *testing.T) {
 		}
 		spread := min(d/10, 5*time.Second)
 		require.Len(t, seen, 1000)
-		require.Less(t, low, d+spread/50, "the draws begin at d")
-		require.Greater(t, high, d+spread-spread/50, "and reach d plus the spread")
+		require.Less(t, low, d+spread/50, "the waits begin at d")
+		require.Greater(t, high, d+spread-spread/50, "the waits reach d plus the spread")
 	}
 }
 
@@ -113,14 +114,19 @@ func TestTotalWait(t *testing.T) {
 	}
 }
 
-// Where growth is so slow that the cap is far away, a formula takes over: it must meet the sum.
-func TestTotalWait_SlowGrowthMeetsTheSum(t *testing.T) {
-	for _, multiplier := range []float64{1 + 1e-3, 1 + 1e-4, 1 + 1e-6} {
+// TestTotalWait_SlowGrowth checks the sum of delays that are still below Max after 65,536 retries. After
+// that, TotalWait repeats the last delay.
+func TestTotalWait_SlowGrowth(t *testing.T) {
+	const summed, more = 1 << 16, 1000
+	for _, multiplier := range []float64{1 + 1e-5, 1 + 1e-6} {
 		p := retry.Policy{Multiplier: multiplier, Jitter: retry.None}
 		var sum time.Duration
-		for attempt := 1; attempt <= 20_000; attempt++ {
+		for attempt := 1; attempt <= summed; attempt++ {
 			sum += p.Delay(0, attempt)
 		}
-		require.InEpsilon(t, float64(sum), float64(p.TotalWait(20_000)), 1e-6, "multiplier %v", multiplier)
+		require.Equal(t, sum, p.TotalWait(summed), "multiplier %v", multiplier)
+		last := p.Delay(0, summed)
+		require.Less(t, last, time.Minute)
+		require.Equal(t, sum+more*last, p.TotalWait(summed+more), "multiplier %v", multiplier)
 	}
 }

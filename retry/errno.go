@@ -4,8 +4,7 @@ package retry
 
 import "syscall"
 
-// isLostConnection says whether err is the system's word for a connection that could not be made or
-// did not last. An Errno is compared as a value: on every system but Plan 9 it is a number.
+// isLostConnection reports whether err is a system error for a connection that was refused or lost.
 func isLostConnection(err error) bool {
 	switch err {
 	case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE:

@@ -1,4 +1,4 @@
 package retry
 
-// isLostConnection is always false: Plan 9 reports such failures as texts, which are never read.
+// isLostConnection returns false. Plan 9 reports such failures as texts, which are never read.
 func isLostConnection(error) bool { return false }

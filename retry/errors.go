@@ -8,23 +8,23 @@ import (
 )
 
 var (
-	// ErrExhausted is what an [ExhaustedError] is, for errors.Is.
+	// ErrExhausted matches every [ExhaustedError] in errors.Is.
 	ErrExhausted = errors.New("retries exhausted")
 
-	// ErrWaitTooLong is what a [WaitTooLongError] is, for errors.Is.
+	// ErrWaitTooLong matches every [WaitTooLongError] in errors.Is.
 	ErrWaitTooLong = errors.New("server's wait is too long")
 )
 
-// ExhaustedError ends a call whose every attempt failed. It is [ErrExhausted] and, for errors.Is
-// and errors.As, also the last attempt's error.
+// ExhaustedError is the error of a call that has no retries left. In errors.Is and errors.As it
+// matches [ErrExhausted] and the last attempt's error.
 type ExhaustedError struct {
-	Attempts int           // how many attempts were made
-	Waited   time.Duration // how long the call waited between its attempts, all waits together
+	Attempts int           // the number of attempts
+	Waited   time.Duration // the sum of the waits between the attempts
 	Errors   []error       // the error of each attempt, oldest first
 }
 
-// Error reads like "retries exhausted: 6 attempts failed, 31.2s waited in between, the last with:
-// too many requests".
+// Error returns a text such as "retries exhausted: 6 attempts failed, 31.2s waited in between, the
+// last with: too many requests".
 func (e *ExhaustedError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: %d attempt", ErrExhausted, e.Attempts)
@@ -41,11 +41,11 @@ func (e *ExhaustedError) Error() string {
 	return b.String()
 }
 
-// Is says that e is [ErrExhausted].
+// Is reports whether target is [ErrExhausted].
 func (e *ExhaustedError) Is(target error) bool { return target == ErrExhausted }
 
-// Unwrap returns the last attempt's error, or nil if Errors is empty. The earlier ones are in Errors
-// alone: what a call has recovered from should not match errors.Is.
+// Unwrap returns the last attempt's error, or nil if Errors is empty. The earlier errors are only in
+// Errors, because errors.Is should not match an error after which the call went on.
 func (e *ExhaustedError) Unwrap() error {
 	if len(e.Errors) == 0 {
 		return nil
@@ -53,16 +53,16 @@ func (e *ExhaustedError) Unwrap() error {
 	return e.Errors[len(e.Errors)-1]
 }
 
-// WaitTooLongError ends a call that a server told to wait for longer than the policy accepts. It is
-// [ErrWaitTooLong] and, for errors.Is and errors.As, also the attempt's error.
+// WaitTooLongError is the error of a call if a server asked for a longer wait than the policy accepts.
+// In errors.Is and errors.As it matches [ErrWaitTooLong] and the attempt's error.
 type WaitTooLongError struct {
-	Wait    time.Duration // what the server asked for
+	Wait    time.Duration // the wait that the server asked for
 	Max     time.Duration // the policy's MaxServerWait; None if it accepts no server wait
-	RetryAt time.Time     // when the server's wait is over: the time at which to try again
+	RetryAt time.Time     // the end of the server's wait, from which on to try again
 	Err     error         // the attempt's error
 }
 
-// Error says what the server asked for, what the policy accepts and what to do.
+// Error returns a text with the server's wait, the longest wait that the policy accepts, and what to do.
 func (e *WaitTooLongError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: it asks for %v, ", ErrWaitTooLong, readable(e.Wait))
@@ -82,13 +82,13 @@ func (e *WaitTooLongError) Error() string {
 	return b.String()
 }
 
-// Is says that e is [ErrWaitTooLong].
+// Is reports whether target is [ErrWaitTooLong].
 func (e *WaitTooLongError) Is(target error) bool { return target == ErrWaitTooLong }
 
 // Unwrap returns the attempt's error.
 func (e *WaitTooLongError) Unwrap() error { return e.Err }
 
-// readable drops the digits of a long duration that only a machine wants.
+// readable rounds a duration of a second or more to milliseconds.
 func readable(d time.Duration) time.Duration {
 	if d < time.Second {
 		return d

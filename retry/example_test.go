@@ -11,7 +11,7 @@ import (
 
 var errAPI = errors.New("the API refused")
 
-// A loop of one's own: the package decides, and whoever has a clock waits.
+// In a retry loop of your own, the package decides, and the loop waits.
 func Example() {
 	policy := retry.Policy{MaxRetries: 2, Jitter: retry.None}
 	ask := func() error { return retry.Transient(errAPI) }
@@ -36,7 +36,7 @@ func Example() {
 	// waited 3s
 }
 
-// What is left at zero has a default.
+// Each zero field has a default.
 func ExamplePolicy() {
 	fmt.Println(retry.Policy{})
 	fmt.Println(retry.Policy{MaxRetries: 3, Initial: 2 * time.Second, Max: 5 * time.Second, Jitter: retry.None})
@@ -47,8 +47,8 @@ func ExamplePolicy() {
 	// no retries
 }
 
-// The jitter of a delay is drawn from the policy's seed, the call and the attempt: another
-// call waits for another while, and a replay for the same.
+// The jitter depends on the policy's seed, the call and the attempt. So another call waits for another
+// time, and a replay for the same time.
 func ExamplePolicy_Delay() {
 	p := retry.Policy{Max: 5 * time.Second}
 	for attempt := 1; attempt <= 4; attempt++ {
@@ -61,17 +61,18 @@ func ExamplePolicy_Delay() {
 	// 4.673s 4.905s
 }
 
-// How long can a call take? The waits between its attempts are the part that is known.
+// TotalWait gives the part of a call's longest duration that is known in advance, the waits between its
+// attempts.
 func ExamplePolicy_TotalWait() {
 	var p retry.Policy
 	fmt.Println(p.TotalWait(p.Attempts() - 1))
-	fmt.Println(p.TotalWait(20)) // were there 20 retries
+	fmt.Println(p.TotalWait(20)) // with 20 retries
 	// Output:
 	// 31s
 	// 15m3s
 }
 
-// The server is never undercut, and not everybody comes back at the same time.
+// No call comes back before the server's wait is over, and not all come back at the same time.
 func ExamplePolicy_ServerWait() {
 	var p retry.Policy
 	for call := range uint64(3) {
@@ -135,7 +136,7 @@ func ExampleVerdict() {
 	// rate limited, retry after 30s
 }
 
-// Verdict.Mark puts into an error what no single marker can say.
+// Verdict.Mark can say more than the other markers.
 func ExampleVerdict_Mark() {
 	notReady := errors.New("202 Accepted: not ready yet")
 	err := retry.Verdict{Kind: retry.KindTransient, Alone: true, Wait: 2 * time.Second}.Mark(notReady)
@@ -151,7 +152,7 @@ func ExampleKind() {
 	// Output: final | transient | rate limited
 }
 
-// A classifier of one's own decides what it knows, and leaves the rest to another.
+// A classifier of your own can judge some errors and leave the rest to another classifier.
 func ExampleClassifier() {
 	errBusy := errors.New("busy")
 	var classify retry.Classifier = func(err error) retry.Verdict {
@@ -180,7 +181,7 @@ func ExampleAfter() {
 	// true
 }
 
-// A refusal for one model does not hold up calls to the others.
+// A refusal for one model does not hold calls to the others.
 func ExampleAfterAlone() {
 	err := retry.AfterAlone(errors.New("model-a is overloaded"), time.Second)
 	fmt.Println(retry.Classify(err))
@@ -201,7 +202,7 @@ func ExampleTransient() {
 	// Output: transient
 }
 
-// Permanent wins over whatever else is said about an error.
+// Permanent wins over all other markers.
 func ExamplePermanent() {
 	err := retry.Permanent(retry.After(errAPI, 30*time.Second))
 	fmt.Println(retry.Classify(err))
@@ -209,14 +210,14 @@ func ExamplePermanent() {
 }
 
 func ExampleClassify() {
-	fmt.Println(retry.Classify(errors.New("429 too many requests, please retry"))) // a text is no verdict
+	fmt.Println(retry.Classify(errors.New("429 too many requests, please retry"))) // texts are not read
 	fmt.Println(retry.Classify(fmt.Errorf("asking: %w", retry.RateLimited(errAPI))))
 	// Output:
 	// final
 	// rate limited
 }
 
-// This classifier retries every error except where a marker says otherwise.
+// This classifier retries every error unless a marker says otherwise.
 func ExampleMarked() {
 	eager := func(err error) retry.Verdict {
 		if v, ok := retry.Marked(err); ok {
@@ -235,7 +236,7 @@ func ExampleMarked() {
 
 func ExampleNetwork() {
 	fmt.Println(retry.Network(fmt.Errorf("asking: %w", context.DeadlineExceeded)))
-	fmt.Println(retry.Network(errors.New("i/o timeout"))) // a text is no verdict
+	fmt.Println(retry.Network(errors.New("i/o timeout"))) // texts are not read
 	// Output:
 	// transient
 	// final

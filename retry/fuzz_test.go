@@ -8,7 +8,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Whatever the policy, nothing panics; where Validate accepts it, every promise holds.
+// FuzzDecide checks that no policy panics, and that a valid policy keeps every promise.
 func FuzzDecide(f *testing.F) {
 	f.Add(0, int64(0), int64(0), 0.0, 0.0, false, int64(0), uint64(0), uint64(1), 1, uint8(2), int64(0))
 	f.Add(-1, int64(1), int64(math.MaxInt64), math.MaxFloat64, 1.0, false, int64(-1), uint64(9), uint64(math.MaxUint64), math.MaxInt, uint8(1), int64(math.MaxInt64))

@@ -5,48 +5,50 @@ import (
 	"reflect"
 )
 
-// These are the codes of RFC 9113, section 7, after which another attempt makes sense.
+// Error codes of HTTP/2 (RFC 9113, section 7) after which another attempt makes sense.
 const (
 	noError         = 0x0
 	internalError   = 0x2
 	refusedStream   = 0x7
-	cancelled       = 0x8
+	cancel          = 0x8
 	enhanceYourCalm = 0xb
 )
 
-// NotProcessed reports whether err says that no server has begun with the request: there was no connection, or an HTTP/2 server has
-// refused the stream. Then any request may be sent again. Of several errors the first that says anything about it counts.
+// NotProcessed reports whether no server has begun to process the request, so that any request may be
+// sent again. That is so if there was no connection, or if an HTTP/2 server has refused the stream. In
+// a tree of errors, the first network or HTTP/2 error decides.
 func NotProcessed(err error) bool {
-	said, not := false, false
+	decided, notProcessed := false, false
 	walk(err, func(err error, _ *mark) {
-		if said {
+		if decided {
 			return
 		}
-		if op, is := err.(*net.OpError); is {
-			said, not = true, op.Op == "dial"
+		if op, ok := err.(*net.OpError); ok {
+			decided, notProcessed = true, op.Op == "dial"
 		} else if code, ok := http2Code(err); ok {
-			said, not = true, code == refusedStream
+			decided, notProcessed = true, code == refusedStream
 		}
 	})
-	return not
+	return notProcessed
 }
 
-// http2Kind returns whether another attempt is worthwhile after an HTTP/2 server's code.
+// http2Kind returns the kind of failure that an HTTP/2 error code stands for.
 func http2Kind(code uint32) Kind {
 	switch code {
 	case enhanceYourCalm:
 		return KindRateLimited
-	case noError, internalError, refusedStream, cancelled:
+	case noError, internalError, refusedStream, cancel:
 		return KindTransient
 	}
 	return KindFinal
 }
 
-// http2Code returns the code with which an HTTP/2 server has reset a stream or ended the connection. It looks at err alone
-// and not at the errors that it wraps. The types of net/http are not exported, and those of golang.org/x/net/http2 would be a
+// http2Code returns the error code with which an HTTP/2 server has reset a stream or ended the
+// connection. It does not look at the errors that err wraps. It recognizes the types by their fields,
+// because those of net/http are not exported, and those of golang.org/x/net/http2 would be a
 // dependency.
 func http2Code(err error) (code uint32, ok bool) {
-	if e, is := err.(interface{ As(any) bool }); is {
+	if e, ok := err.(interface{ As(any) bool }); ok {
 		if code, ok := streamCode(e); ok {
 			return code, true
 		}
@@ -58,8 +60,8 @@ func http2Code(err error) (code uint32, ok bool) {
 	return code, ok
 }
 
-// streamCode asks an error by its method As, which net/http's errors have for this purpose. An As that
-// panics says nothing.
+// streamCode gets the code by the error's method As, which net/http's errors have for this purpose. If
+// As panics, there is no code.
 func streamCode(err interface{ As(any) bool }) (code uint32, ok bool) {
 	var stream struct {
 		StreamID uint32
@@ -75,8 +77,8 @@ func streamCode(err interface{ As(any) bool }) (code uint32, ok bool) {
 	return stream.Code, ok
 }
 
-// field returns the second of a struct's three fields, if they have these names and the second is
-// a code.
+// field returns the second field of a struct, if the struct has exactly the named fields and the second
+// is a uint32.
 func field(v reflect.Value, names ...string) (code uint32, ok bool) {
 	if v.Kind() != reflect.Struct || v.NumField() != len(names) {
 		return 0, false

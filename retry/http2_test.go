@@ -15,7 +15,8 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// The errors of golang.org/x/net/http2 and of net/http have these fields. Package ratehttp tests real ones with a server.
+// The first two types have the fields of the errors of golang.org/x/net/http2 and net/http. Package
+// ratehttp tests real errors with a server.
 type (
 	code uint32
 
@@ -39,7 +40,7 @@ type (
 		Code     int32
 		Cause    error
 	}
-	as func(any) bool // an error whose As says what the error is
+	as func(any) bool // an error with this function as its method As
 )
 
 func (StreamError) Error() string { return "stream error" }
@@ -63,14 +64,14 @@ func TestH68_HTTP2Codes(t *testing.T) {
 			require.Equal(t, want, retry.Network(get(err)), "%#v", err)
 			require.Equal(t, want, retry.Network(errors.Join(errPlain, err)), "%#v", err)
 			require.Equal(t, final, retry.Network(errors.Join(context.Canceled, err)), "%#v", err)
-			require.Equal(t, retry.Verdict{Kind: retry.KindTransient, Wait: 3}, retry.Network(retry.Verdict{Kind: retry.KindTransient, Wait: 3}.Mark(err)), "a marker says more")
+			require.Equal(t, retry.Verdict{Kind: retry.KindTransient, Wait: 3}, retry.Network(retry.Verdict{Kind: retry.KindTransient, Wait: 3}.Mark(err)), "a marker wins")
 			require.Equal(t, c == 7, retry.NotProcessed(get(err)), "%#v", err)
 		}
 	}
 }
 
-// TestH68_WhatLooksLikeHTTP2: other errors with three fields, and errors whose As lies or
-// panics, are not taken for HTTP/2's.
+// TestH68_WhatLooksLikeHTTP2 checks that other errors with three fields, and errors whose As lies or
+// panics, are not taken for errors of HTTP/2.
 func TestH68_WhatLooksLikeHTTP2(t *testing.T) {
 	for name, err := range map[string]error{
 		"other fields":    otherFields{3, 2, nil},

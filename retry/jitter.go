@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// What a draw is for, in one bit. A backoff and a server wait of the same attempt must not share
-// their luck.
+// The purposes of a random number. A backoff and a server wait of the same attempt must not use the
+// same number.
 const (
 	forBackoff uint64 = iota
 	forServer
 )
 
-// jittered is d moved by chance, as p says. It expects p to have its defaults.
+// jittered returns d with jitter, for a policy with its defaults filled in.
 //
-// All but the width of the jitter is integer arithmetic. A draw is even over every nanosecond of
-// [d-width, d+width], and the part above Max is folded back below it: folding keeps the draws spread where
-// cutting off would make them all equal to Max.
+// Every nanosecond of [d-width, d+width] is equally likely. A result above Max is reflected to below
+// Max, which keeps results spread. Cutting them off would make them all equal to Max.
 func (p *Policy) jittered(d time.Duration, random uint64) time.Duration {
 	mid, limit := uint64(d), uint64(p.Max)
 	switch {
@@ -33,27 +32,27 @@ func (p *Policy) jittered(d time.Duration, random uint64) time.Duration {
 	return time.Duration(moved)
 }
 
-// random is a hash of its arguments and the seed: 64 even bits that look unrelated for any two
-// that differ. As no generator is advanced, the order in which calls finish changes nothing.
+// random returns a hash of its arguments and the seed, 64 evenly distributed bits. Different arguments
+// give unrelated results. There is no generator with a state, so the order of calls does not matter.
 func (p *Policy) random(purpose, call uint64, attempt int) uint64 {
 	h := mix(p.Seed + golden)
 	h = mix(h + golden*call)
 	return mix(h + golden*(2*uint64(max(attempt, 1))+purpose))
 }
 
-// golden is 2^64 divided by the golden ratio, odd: splitmix64's step from one state to the next.
+// golden is the step of splitmix64 from one state to the next, 2^64 divided by the golden ratio.
 const golden = 0x9e3779b97f4a7c15
 
-// mix is the output function of splitmix64: Steele, Lea and Flood, "Fast Splittable Pseudorandom
-// Number Generators" (OOPSLA 2014), with the constants of Stafford's variant 13.
+// mix computes the output function of splitmix64 with the constants of Stafford's variant 13. See
+// Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014).
 func mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31
 }
 
-// upTo maps 64 random bits evenly onto 0 to n inclusive, by Lemire's multiplication. The bias is
-// below (n+1)/2^64. n must be below the largest uint64.
+// upTo maps 64 random bits evenly to 0 to n inclusive, by Lemire's multiplication. The bias is below
+// (n+1)/2^64. n must be below the largest uint64.
 func upTo(n, random uint64) uint64 {
 	high, _ := bits.Mul64(random, n+1)
 	return high

@@ -11,7 +11,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Written down, so that no change to the hash, no compiler and no machine alters what a replay does.
+// TestR3_PinnedDelays checks that no change of the hash, the compiler or the machine changes a replay.
 func TestR3_PinnedDelays(t *testing.T) {
 	p := retry.Policy{Seed: 7}
 	var got []time.Duration
@@ -42,7 +42,8 @@ func TestR3_OrderOfQuestionsChangesNothing(t *testing.T) {
 	require.Equal(t, forwards, backwards)
 }
 
-// At the cap, half of the draws of ±50% exceed it. Folded back, they fill the range below evenly.
+// TestR2_JitterIsReflectedAtMax checks the jitter of a delay at Max. Half of the results of ±50% would be
+// above Max. Reflected, they fill the range below evenly.
 func TestR2_JitterIsReflectedAtMax(t *testing.T) {
 	const calls, bins = 20_000, 10
 	p := retry.Policy{Jitter: 0.5, Initial: time.Minute, Max: time.Minute}
@@ -95,8 +96,8 @@ func TestR2_JitterFillsItsRange(t *testing.T) {
 	}
 }
 
-// Neighbours in call, attempt and seed, and the two purposes of one attempt, must look unrelated, or calls
-// that fail together would retry together.
+// TestR3_NeighboursAreUncorrelated checks that delays of neighboring calls, attempts and seeds, and of the
+// two purposes of one attempt, are unrelated. Otherwise calls that fail together would retry together.
 func TestR3_NeighboursAreUncorrelated(t *testing.T) {
 	p := retry.Policy{FullJitter: true, Multiplier: 1}
 	q := retry.Policy{FullJitter: true, Multiplier: 1, Seed: 1}
@@ -126,7 +127,7 @@ func TestR3_NeighboursAreUncorrelated(t *testing.T) {
 	}
 }
 
-// correlation is Pearson's coefficient.
+// correlation returns Pearson's coefficient.
 func correlation(a, b []float64) float64 {
 	mean := func(v []float64) (m float64) {
 		for _, x := range v {

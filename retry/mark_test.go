@@ -10,7 +10,8 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestH65_NothingOfAVerdictIsLost: the classifiers find all that Mark puts into an error, through any wrapping.
+// TestH65_NothingOfAVerdictIsLost checks that classifiers find the whole verdict of Mark, through any
+// wrapping.
 func TestH65_NothingOfAVerdictIsLost(t *testing.T) {
 	for _, kind := range []retry.Kind{retry.KindFinal, retry.KindTransient, retry.KindRateLimited, 9} {
 		for _, alone := range []bool{false, true} {
@@ -89,6 +90,6 @@ func TestVerdict_String(t *testing.T) {
 	v := retry.Verdict{Kind: retry.KindRateLimited, Alone: true, Wait: 30 * time.Second, Budget: "tokens"}
 	require.Equal(t, `rate limited, retry after 30s, this call alone, budget "tokens"`, v.String())
 	v.Kind = retry.KindFinal
-	require.Equal(t, "final", v.String(), "what is final has no more to it")
+	require.Equal(t, "final", v.String(), "a final verdict has no details")
 	require.EqualError(t, v.Mark(errPlain), "plain")
 }

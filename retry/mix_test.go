@@ -2,8 +2,8 @@ package retry
 
 import "testing"
 
-// The first outputs of splitmix64 from state 0, as published with its reference implementation
-// (Vigna, splitmix64.c) and used in the tests of many others.
+// TestMix_PublishedVectors checks the first outputs of splitmix64 from state 0, as published with its
+// reference implementation (Vigna, splitmix64.c).
 func TestMix_PublishedVectors(t *testing.T) {
 	var state uint64
 	for i, want := range []uint64{0xe220a8397b1dcdaf, 0x6e789e6aa1b965f4, 0x06c45d188009454f} {

@@ -37,9 +37,9 @@ func TestNetwork(t *testing.T) {
 		{"plain", errPlain, final},
 		{"plain inside a url.Error", get(errPlain), final},
 
-		{"markers are heard", get(retry.After(errPlain, 3)), limited(3)},
+		{"markers decide", get(retry.After(errPlain, 3)), limited(3)},
 		{"transient marker wins over a final failure", retry.Transient(context.Canceled), transient},
-		{"permanent marker wins over a passing failure", retry.Permanent(syscall.ECONNRESET), final},
+		{"permanent marker wins over a temporary failure", retry.Permanent(syscall.ECONNRESET), final},
 		{"no wait in the method, but a timeout", &pointed{-1}, final},
 
 		{"deadline exceeded", get(context.DeadlineExceeded), transient},
@@ -110,7 +110,7 @@ func TestNetwork_SurvivesNilPointers(t *testing.T) {
 	}
 }
 
-// What the standard library makes of real failures, lest the table above rests on made-up shapes.
+// TestNetwork_RealDials checks errors of real failures, because the table above has made-up ones.
 func TestNetwork_RealDials(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -157,7 +157,7 @@ func TestNetwork_RealTLSFailures(t *testing.T) {
 	near, far := net.Pipe()
 	done := make(chan error)
 	go func() {
-		err := tls.Server(far, &tls.Config{}).Handshake() // it has no certificate, and says so by an alert
+		err := tls.Server(far, &tls.Config{}).Handshake() // has no certificate, so it sends an alert
 		done <- errors.Join(err, far.Close())
 	}()
 	err := tls.Client(near, &tls.Config{ServerName: "example.com"}).Handshake()
@@ -167,7 +167,7 @@ func TestNetwork_RealTLSFailures(t *testing.T) {
 	require.Equal(t, final, retry.Network(err), "%#v", err)
 
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of the client, as it should
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // the server logs the client's failure
 	server.StartTLS()
 	defer server.Close()
 	client := &http.Client{Transport: &http.Transport{}} // does not trust the server's certificate

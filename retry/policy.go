@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// None turns a field of [Policy] off, where zero means its default: no retries, no jitter, or
-// no server wait accepted.
+// None disables a field of [Policy] for which zero means the default. It stands for no retries, no
+// jitter, or no server wait accepted.
 const None = -1
 
-// The defaults of a [Policy], field by field.
+// The defaults of a [Policy].
 const (
 	defaultMaxRetries    = 5
 	defaultInitial       = time.Second
@@ -21,53 +21,56 @@ const (
 	defaultMaxServerWait = 2 * time.Minute
 )
 
-// Policy says how often a call is retried and how long it waits in between. The zero Policy is
-// the default: 5 retries, after about 1, 2, 4, 8 and 16 seconds.
+// Policy says how often a call is retried and how long it waits in between. The zero Policy is the
+// default, 5 retries after about 1, 2, 4, 8 and 16 seconds.
 //
-// A Policy is a comparable value and holds no state: one may serve any number of calls at once. Its
-// methods expect one that [Policy.Validate] accepts; of another they promise only not to panic.
+// A Policy is a comparable value without state, so many calls may use one at once. Its methods expect a
+// policy that [Policy.Validate] accepts. With another they do not panic, but their results may make no
+// sense.
 type Policy struct {
-	// MaxRetries is the number of retries after the first attempt. Zero means 5; None means that
-	// the first attempt is the only one.
+	// MaxRetries is the number of retries after the first attempt. Zero means 5, and None means no
+	// retries.
 	MaxRetries int
 
 	// Initial is the wait before the first retry. Zero means 1 s, or Max if that is shorter.
 	Initial time.Duration
 
-	// Max is the longest wait before a retry, jitter included. It does not bound what a server asks
-	// for: see MaxServerWait. Zero means 60 s, or Initial if that is longer.
+	// Max is the longest wait before a retry, jitter included. It does not limit a server's wait;
+	// MaxServerWait does. Zero means 60 s, or Initial if that is longer.
 	Max time.Duration
 
-	// Multiplier is the growth of the wait from one retry to the next, 1 or more. Zero means 2.
+	// Multiplier is the factor by which the wait grows from one retry to the next. It is 1 or more.
+	// Zero means 2.
 	Multiplier float64
 
-	// Jitter is the part of each wait, from 0 to 1, by which chance makes it longer or shorter: at
-	// 0.1, a wait of 10 s becomes 9 to 11 s. Zero means 0.1; None means no jitter.
+	// Jitter is the fraction of each wait, from 0 to 1, by which it is randomly longer or shorter. At
+	// 0.1, a wait of 10 s becomes 9 to 11 s. Zero means 0.1, and None means no jitter.
 	Jitter float64
 
-	// FullJitter draws each wait between zero and the whole backoff instead. It takes the place
-	// of Jitter, which must then be left at zero (or None). It spreads calls the widest, and some
-	// retries come at once. From: AWS Architecture Blog, "Exponential Backoff And Jitter".
+	// FullJitter replaces Jitter, which must then be zero or None. Each wait is random between zero
+	// and the whole backoff. That spreads calls the most, and some retries come at once. See AWS
+	// Architecture Blog, "Exponential Backoff And Jitter".
 	FullJitter bool
 
-	// MaxServerWait is the longest wait that is accepted from a server (Retry-After). A call that is told to
-	// wait longer ends with a [WaitTooLongError], and a scheduler holds its other calls for MaxServerWait. The spread of [Policy.ServerWait] comes on
-	// top. Zero means 2 minutes; None accepts no server wait, so that any ends the call.
+	// MaxServerWait is the longest wait that is accepted from a server (Retry-After). If a server asks
+	// for a longer one, the call ends with a [WaitTooLongError], and a scheduler holds its other calls
+	// for MaxServerWait. The jitter of [Policy.ServerWait] is added to an accepted wait. Zero means 2
+	// minutes. None accepts no wait, so any server's wait ends the call.
 	MaxServerWait time.Duration
 
-	// Seed picks the sequence of jitter. Processes that should not retry in step want different seeds; a
-	// replay wants the same one. Zero is a seed like any other.
+	// Seed selects the jitter. Use different seeds for processes that should not retry at the same
+	// times, and the same seed for a replay. Zero is a seed like any other.
 	Seed uint64
 }
 
-// WithDefaults returns p with every zero field replaced by what it stands for. None stays None, and
-// full jitter makes Jitter None; Seed is as it was. To apply it twice changes nothing.
+// WithDefaults returns p with each zero field set to its default. None stays None, and Seed does not
+// change. With FullJitter, a zero Jitter becomes None.
 func (p Policy) WithDefaults() Policy {
 	p.fill()
 	return p
 }
 
-// fill is WithDefaults in place: the methods that are called for every attempt fill in their own copy.
+// fill sets each zero field to its default, as WithDefaults does.
 func (p *Policy) fill() {
 	if p.MaxRetries == 0 {
 		p.MaxRetries = defaultMaxRetries
@@ -95,8 +98,8 @@ func (p *Policy) fill() {
 	}
 }
 
-// Attempts is the most attempts that a call may make: the first and every retry. It is never
-// below 1, and saturates at the largest int.
+// Attempts returns the most attempts that a call may make, which are the first one and all retries. It
+// is at least 1 and saturates at the largest int.
 func (p Policy) Attempts() int {
 	p.fill()
 	retries := p.retries()
@@ -106,11 +109,10 @@ func (p Policy) Attempts() int {
 	return retries + 1
 }
 
-// retries is MaxRetries as a count. It expects p to have its defaults.
+// retries returns the number of retries, for a policy with its defaults filled in.
 func (p *Policy) retries() int { return max(p.MaxRetries, 0) }
 
-// String describes the policy with its defaults filled in, such as "5 retries, 1s to 1m0s ×2 ±10%,
-// server waits up to 2m0s".
+// String returns a text such as "5 retries, 1s to 1m0s ×2 ±10%, server waits up to 2m0s".
 func (p Policy) String() string {
 	p.fill()
 	var b strings.Builder

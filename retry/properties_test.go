@@ -10,7 +10,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// policies draws what Validate accepts, with every field at its edges often enough to matter.
+// policies draws valid policies, often with fields at their smallest and largest values.
 func policies() *rapid.Generator[retry.Policy] {
 	return rapid.Custom(func(t *rapid.T) retry.Policy {
 		p := retry.Policy{
@@ -34,7 +34,7 @@ func policies() *rapid.Generator[retry.Policy] {
 	})
 }
 
-// durations draws from zero to the longest, every order of magnitude alike.
+// durations draws from zero to the longest duration, each order of magnitude with the same probability.
 func durations() *rapid.Generator[time.Duration] {
 	return rapid.Custom(func(t *rapid.T) time.Duration {
 		return time.Duration(rapid.Int64Range(0, math.MaxInt64).Draw(t, "d") >> rapid.IntRange(0, 63).Draw(t, "shift"))
@@ -45,7 +45,7 @@ func attempts() *rapid.Generator[int] {
 	return rapid.OneOf(rapid.IntRange(1, 70), rapid.SampledFrom([]int{128, 1500, math.MaxInt - 1, math.MaxInt}), rapid.Int())
 }
 
-// unjittered is the policy without chance: what its delays are jittered around.
+// unjittered returns the policy without jitter.
 func unjittered(p retry.Policy) retry.Policy {
 	p.Jitter, p.FullJitter = retry.None, false
 	return p
@@ -70,7 +70,7 @@ func TestR2_DelayKeepsItsBounds(t *testing.T) {
 			return
 		}
 		width := math.Max(full.Jitter, 0) * float64(base)
-		const rounding = 1 << 11 // of a float64 that holds the longest duration
+		const rounding = 1 << 11 // the rounding error of a float64 for the longest duration
 		if math.Abs(float64(got-base)) > width+rounding {
 			t.Fatalf("delay %v is further than %v from %v", got, time.Duration(width), base)
 		}
@@ -91,7 +91,7 @@ func TestR3_ReplayIsIdentical(t *testing.T) {
 		p, call, attempt := policies().Draw(t, "policy"), rapid.Uint64().Draw(t, "call"), attempts().Draw(t, "attempt")
 		v := retry.Verdict{Kind: retry.KindRateLimited, Wait: durations().Draw(t, "wait")}
 		first := p.Decide(call, attempt, v)
-		p.Decide(call+1, attempt, v) // somebody else's question in between
+		p.Decide(call+1, attempt, v) // another call in between
 		if again := p.Decide(call, attempt, v); again != first {
 			t.Fatalf("%v, and then %v", first, again)
 		}

@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// Validate returns nil for a policy that can be used, and otherwise every fault at once, joined by
-// [errors.Join]. Each fault names the field, its value and what to write instead.
+// Validate returns nil if the policy is valid. Otherwise it returns one error for each invalid field,
+// joined. Each names the field, its value and what to write instead.
 func (p Policy) Validate() error {
 	var faults []error
 	fault := func(field string, value any, advice string) {
@@ -25,7 +25,7 @@ func (p Policy) Validate() error {
 	if p.Max > 0 && p.Max < p.Initial {
 		fault("Max", p.Max, fmt.Sprintf("it must not be below Policy.Initial, which is %v: raise the one or lower the other", p.Initial))
 	}
-	// Negated, so that NaN, which compares false with everything, is a fault too.
+	// Negated, so that NaN is a fault too. It compares false with everything.
 	if p.Multiplier != 0 && !(p.Multiplier >= 1 && p.Multiplier <= math.MaxFloat64) {
 		fault("Multiplier", p.Multiplier, "give a finite number of 1 or more, or 0 for the default of 2")
 	}

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Kind sorts errors by what should follow them.
+// Kind is the kind of a failure, which decides whether it is retried.
 type Kind uint8
 
 // The kinds. The zero Kind is final, so that nothing is retried by accident.
 const (
-	KindFinal       Kind = iota // retrying cannot help, or nobody said that it does
-	KindTransient               // a passing failure, such as a lost connection
-	KindRateLimited             // refused for coming too often
+	KindFinal       Kind = iota // a retry cannot help, or is not known to help
+	KindTransient               // a temporary failure, such as a lost connection
+	KindRateLimited             // a refusal because of a rate limit
 )
 
-// String names the kind: "final", "transient" or "rate limited".
+// String returns "final", "transient" or "rate limited".
 func (k Kind) String() string {
 	switch k {
 	case KindFinal:
@@ -28,22 +28,23 @@ func (k Kind) String() string {
 	return "Kind(" + strconv.Itoa(int(k)) + ")"
 }
 
-// Verdict is a [Classifier]'s judgement of an error. The zero Verdict is final. Verdicts can be compared.
+// Verdict is a [Classifier]'s judgement of an error. The zero Verdict is final. Verdicts are comparable
+// with ==.
 type Verdict struct {
 	Kind   Kind
-	Alone  bool          // the refusal concerns this call alone: other calls are neither held nor slowed down
-	Wait   time.Duration // how long the server asked to wait; zero or less if it did not say
-	Budget string        // the scheduler's budget that is used up, if the server said so; or ""
+	Alone  bool          // whether this is about this call alone, so that no other call is held or slowed down
+	Wait   time.Duration // the wait that the server asked for; zero or less if it asked for none
+	Budget string        // the name of the budget that the server says is used up, or ""
 }
 
-// Retryable says whether the verdict allows another attempt. An unknown Kind does not.
+// Retryable reports whether the verdict allows another attempt. An unknown Kind does not.
 func (v Verdict) Retryable() bool {
 	return v.Kind == KindTransient || v.Kind == KindRateLimited
 }
 
-// Mark marks err with the whole verdict, so that [Classify] and [Network] find it again. It covers [RateLimited],
-// [After], [AfterAlone] and [Transient], and also a budget. A final verdict marks err as [Permanent]. Mark returns nil
-// if err is nil.
+// Mark marks err with the whole verdict, which [Classify] and [Network] then return. It can do what
+// [RateLimited], [After], [AfterAlone] and [Transient] do, and can also name a budget. A final verdict
+// marks err as [Permanent]. Mark returns nil if err is nil.
 func (v Verdict) Mark(err error) error {
 	if err == nil {
 		return nil
@@ -51,8 +52,7 @@ func (v Verdict) Mark(err error) error {
 	return &mark{err, v}
 }
 
-// String returns text like "final", "rate limited, retry after 30s" or "rate limited, retry after 30s, this call
-// alone".
+// String returns a text such as "final" or "rate limited, retry after 30s, this call alone".
 func (v Verdict) String() string {
 	if !v.Retryable() {
 		return v.Kind.String()
@@ -70,7 +70,6 @@ func (v Verdict) String() string {
 	return s
 }
 
-// A Classifier judges the error of a failed attempt. It may be called from many goroutines at once, and
-// is asked only about errors that are not nil. [Classify] and [Network] are two; one
-// of your own may fall back on them.
+// Classifier judges the error of a failed attempt, which is never nil. It may be called by many
+// goroutines at once. [Classify] and [Network] are classifiers, and one of your own may call them.
 type Classifier func(err error) Verdict
