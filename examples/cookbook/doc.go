@@ -1,2 +1,2 @@
-// Package cookbook has recipes: what people do with a scheduler, as packages to copy from. README.md is the way in.
+// Package cookbook has recipes for common uses of a scheduler, as packages to copy from. Begin with README.md.
 package cookbook

@@ -16,10 +16,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var rewrite = flag.Bool("rewrite", false, "write the recipes' code as it is now into README.md")
 
-// shown is a link to a file on a line of its own, and the block of code below it.
+// shown matches a link to a file on a line of its own, and the code block below it.
 var shown = regexp.MustCompile("(?m)^\\[`(\\w+/\\w+\\.go)`\\]\\((.*)\\):\n\n```go\n((?s).*?)^```\n")
 
-// TestReadme: README.md shows the recipes' files as they are. Where it does not, go test -rewrite writes them anew.
+// TestReadme checks that README.md shows the current files of the recipes. With -rewrite, it updates README.md
+// instead.
 func TestReadme(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -42,7 +43,7 @@ func TestReadme(t *testing.T) {
 	require.Subset(t, files, recipes(t), "a recipe is not shown")
 }
 
-// recipes are the files to copy. Servers that tests need are in internal, and no recipe.
+// recipes returns the files to copy, without the test servers in internal.
 func recipes(t *testing.T) (files []string) {
 	all, err := filepath.Glob("*/*.go")
 	require.NoError(t, err)

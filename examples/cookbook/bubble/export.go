@@ -1,4 +1,4 @@
-// Package bubble is a job that takes half an hour, and tests of it that take no time.
+// Package bubble tests a job of half an hour in no time.
 package bubble
 
 import (
@@ -11,7 +11,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// Export sends each record, and gives up after half an hour. It returns how many were sent, and why not all of them.
+// Export sends each record, and gives up after half an hour. It returns how many records were sent, and the
+// errors of the others.
 func Export(ctx context.Context, s *scheduler.Scheduler, records []string, send func(context.Context, string) error) (sent int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Minute)
 	defer cancel()

@@ -22,8 +22,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// In a bubble the system's clock is the bubble's, and so are contexts and time.Sleep: the code under test needs no clock to be
-// passed to it. Time moves on by itself when nobody has anything to do.
+// TestExport checks when the records are sent. In a bubble the system clock, contexts and time.Sleep use the
+// bubble's time, so the tested code needs no clock. Time moves when all goroutines wait.
 func TestExport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := scheduler.New(scheduler.Config{Limit: bucket.PerMinute(1)})
@@ -41,8 +41,9 @@ func TestExport(t *testing.T) {
 	})
 }
 
-// What can't be sent within the half hour fails at once, in the fifth minute, when the server wants an hour's rest. The server is
-// a real one but for its wire, which is memory: what waits for a socket is not waiting, as far as a bubble can tell.
+// TestExportGivesUp checks that when the server asks to wait an hour, records that can't be sent within the half
+// hour fail at once. The server is a real one, connected through memory, since a goroutine that waits for a
+// socket does not count as waiting in a bubble.
 func TestExportGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int64
@@ -73,8 +74,8 @@ func TestExportGivesUp(t *testing.T) {
 	})
 }
 
-// With a mock the test moves time itself, and looks at how things stand in between. When Add returns, all that was due has
-// happened, in whichever goroutine.
+// TestExportRetries moves the time itself, with a mock, and checks the state in between. When Add returns,
+// everything that was due has happened, in all goroutines.
 func TestExportRetries(t *testing.T) {
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
 		s, err := scheduler.New(scheduler.Config{Clock: mock, Retry: retry.Policy{Initial: time.Second, Jitter: retry.None}})
@@ -93,7 +94,7 @@ func TestExportRetries(t *testing.T) {
 			}
 			ended = true
 		}()
-		mock.Add(0) // the first attempt is over
+		mock.Add(0) // the first attempt has ended
 		require.Equal(t, 1, attempts)
 		require.Equal(t, 1, s.Snapshot().BackingOff)
 		mock.Add(time.Second - 1)

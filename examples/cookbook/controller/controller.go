@@ -1,4 +1,4 @@
-// Package controller is a Kubernetes controller: it notes in an annotation of each config map what its data's digest is.
+// Package controller is a Kubernetes controller that annotates each config map with the digest of its data.
 package controller
 
 import (
@@ -24,7 +24,7 @@ import (
 	"example.com/fairlead/scheduler/adapters"
 )
 
-// Annotation is where the digest is.
+// Annotation is the name of the annotation with the digest.
 const Annotation = "example.com/digest"
 
 type controller struct {
@@ -33,7 +33,7 @@ type controller struct {
 	queue  workqueue.TypedRateLimitingInterface[cache.ObjectName]
 }
 
-// Run works until ctx is done, with so many workers. Requests to the API server take their tokens from s.
+// Run runs that many workers until ctx is done. Requests to the API server take their tokens from s.
 func Run(ctx context.Context, config *rest.Config, s *scheduler.Scheduler, workers int) error {
 	config = rest.CopyConfig(config)
 	config.RateLimiter = adapters.Limiter{Scheduler: s}
@@ -74,7 +74,7 @@ func (c *controller) enqueue(obj any) {
 	}
 }
 
-// next reconciles one config map. One that fails comes again, after a while.
+// next reconciles one config map. If that fails, the queue returns the map again after a backoff.
 func (c *controller) next(ctx context.Context) bool {
 	name, down := c.queue.Get()
 	if down {
@@ -84,7 +84,7 @@ func (c *controller) next(ctx context.Context) bool {
 	if err := c.reconcile(ctx, name); err != nil {
 		c.queue.AddRateLimited(name)
 	} else {
-		c.queue.Forget(name) // else it is remembered for ever
+		c.queue.Forget(name) // otherwise the queue remembers it forever
 	}
 	return true
 }
@@ -105,7 +105,7 @@ func (c *controller) reconcile(ctx context.Context, name cache.ObjectName) error
 	if known.Annotations[Annotation] == digest {
 		return nil
 	}
-	m := known.DeepCopy() // the cache's is everybody's
+	m := known.DeepCopy() // the cache is shared, so don't change it
 	metav1.SetMetaDataAnnotation(&m.ObjectMeta, Annotation, digest)
 	_, err = c.client.ConfigMaps(m.Namespace).Update(ctx, m, metav1.UpdateOptions{})
 	return err

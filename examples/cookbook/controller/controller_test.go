@@ -23,13 +23,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// event is one in a watch.
+// event is an event of a watch.
 type event struct {
 	Type   string           `json:"type"`
 	Object corev1.ConfigMap `json:"object"`
 }
 
-// cluster is an API server that knows config maps. Of the updates of each it fails the first.
+// cluster is an API server with config maps. It fails the first update of each.
 type cluster struct {
 	*httptest.Server
 
@@ -38,7 +38,7 @@ type cluster struct {
 	maps     map[string]corev1.ConfigMap
 	watchers []chan event
 	failed   map[string]bool
-	requests int // but for watches
+	requests int // except for watches
 	updates  int
 	done     chan struct{} // closed when all have an annotation
 }
@@ -59,7 +59,7 @@ func newCluster(t *testing.T, maps int) *cluster {
 	return c
 }
 
-// put stores a map under the next version. The lock is held, or not needed yet.
+// put stores a map under the next version. The caller holds the lock, or has not started the server yet.
 func (c *cluster) put(m corev1.ConfigMap) corev1.ConfigMap {
 	c.version++
 	m.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
@@ -68,7 +68,7 @@ func (c *cluster) put(m corev1.ConfigMap) corev1.ConfigMap {
 	return m
 }
 
-// watch streams what there is, if that is asked for, and whatever changes from then on.
+// watch streams the existing maps, if the request asks for them, and all later changes.
 func (c *cluster) watch(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	changes := make(chan event, 1000)
@@ -131,7 +131,8 @@ func refuse(w http.ResponseWriter, code int32, reason metav1.StatusReason) {
 	})
 }
 
-// Each map has its annotation in the end, though its first update has failed; and each request has paid for itself.
+// TestReconcile checks that each map is annotated although its first update fails, and that each request has
+// paid.
 func TestReconcile(t *testing.T) {
 	const maps = 30
 	c := newCluster(t, maps)
@@ -141,7 +142,7 @@ func TestReconcile(t *testing.T) {
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended := make(chan error, 1)
-	config := &rest.Config{Host: c.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}} // as the server speaks it
+	config := &rest.Config{Host: c.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}} // the server speaks JSON
 	go func() { ended <- Run(ctx, config, s, 4) }()
 	<-c.done
 	cancel(errEnough)

@@ -1,4 +1,4 @@
-// Package fakeclock is a client that lives by a clock which it is given, and a test that moves it.
+// Package fakeclock is a client with a configurable clock, and a test that moves the clock.
 package fakeclock
 
 import (
@@ -15,13 +15,13 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// Weather asks a server that allows a request a minute.
+// Weather is a client of a server that allows one request a minute.
 type Weather struct {
 	Scheduler *scheduler.Scheduler
 	client    *http.Client
 }
 
-// New returns a client that lives by c: nil, but for tests. Close its scheduler when done.
+// New returns a client that uses the clock c; a nil clock is the system's. Close its scheduler when done.
 func New(c clock.Clock, base http.RoundTripper) (*Weather, error) {
 	s, err := scheduler.New(scheduler.Config{
 		Clock: c,
@@ -35,7 +35,7 @@ func New(c clock.Clock, base http.RoundTripper) (*Weather, error) {
 	return &Weather{Scheduler: s, client: &http.Client{Transport: transport}}, nil
 }
 
-// At returns what the server says under a URL.
+// At returns the server's answer at a URL.
 func (w *Weather) At(ctx context.Context, url string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

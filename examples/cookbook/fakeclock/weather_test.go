@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start is a client on a mock, of a real server; what that is asked for comes out of the channel.
+// start returns a client with a mock clock and a real server. The channel receives the path of each request.
 func start(t *testing.T, mock *clocktest.Mock, answer http.HandlerFunc) (w *Weather, url string, asked <-chan string) {
 	paths := make(chan string, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,7 +30,8 @@ func start(t *testing.T, mock *clocktest.Mock, answer http.HandlerFunc) (w *Weat
 	return w, server.URL, paths
 }
 
-// A server that says "in an hour" is asked again in an hour and a bit, and not before.
+// TestObeysTheServer checks that a server that asks to wait an hour is asked again shortly after the hour, and
+// not before.
 func TestObeysTheServer(t *testing.T) {
 	mock, busy := clocktest.NewMock(), true
 	w, url, asked := start(t, mock, func(w http.ResponseWriter, _ *http.Request) {
@@ -53,17 +54,17 @@ func TestObeysTheServer(t *testing.T) {
 		}
 		answer <- text
 	}()
-	<-refused.C // the scheduler knows; from here on nothing happens but by the clock
+	<-refused.C // the scheduler has the refusal, and nothing more happens until the clock moves
 	<-asked
 
 	clocktest.Advance(w.Scheduler, mock, time.Hour-time.Nanosecond)
 	require.Empty(t, asked, "too early")
-	clocktest.Advance(w.Scheduler, mock, 2*time.Minute) // a few seconds are added by chance, and a token takes a minute
+	clocktest.Advance(w.Scheduler, mock, 2*time.Minute) // jitter adds a few seconds, and a token takes a minute
 	require.Equal(t, "rain", <-answer)
 }
 
-// Of three requests one goes each minute, to the nanosecond. An event says when, whatever the clock shows by the time that the
-// request is answered.
+// TestOneAMinute checks that three requests start exactly a minute apart. It takes the times from events, since
+// the clock may have moved before a request is answered.
 func TestOneAMinute(t *testing.T) {
 	mock := clocktest.NewMock()
 	w, url, asked := start(t, mock, func(http.ResponseWriter, *http.Request) {})
@@ -78,11 +79,11 @@ func TestOneAMinute(t *testing.T) {
 			_, err := w.At(t.Context(), url+path)
 			ended <- err
 		}()
-		<-queued.C // so that they come in this order
+		<-queued.C // so that they arrive in this order
 	}
 	for i, path := range []string{"/a", "/b", "/c"} {
 		require.Equal(t, started.Add(time.Duration(i)*time.Minute), (<-granted.C).At)
-		require.Equal(t, path, <-asked) // it has been let through, and is answered before time goes on
+		require.Equal(t, path, <-asked) // wait for the answer before time moves
 		require.NoError(t, <-ended)
 		clocktest.Advance(w.Scheduler, mock, time.Minute)
 	}

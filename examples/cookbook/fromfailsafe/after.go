@@ -1,4 +1,4 @@
-// Package fromfailsafe is a client before and after it came here from failsafe-go.
+// Package fromfailsafe shows the same client with failsafe-go and with a scheduler.
 package fromfailsafe
 
 import (
@@ -14,7 +14,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// After is the same client.
+// After is the client with a scheduler.
 type After struct {
 	client *http.Client
 	s      *scheduler.Scheduler
@@ -34,13 +34,13 @@ func NewAfter(c *http.Client) (*After, error) {
 	return &After{c, s}, nil
 }
 
-// Close ends what waits.
+// Close ends the calls that wait.
 func (a *After) Close() { a.s.Close() }
 
-// Get returns what is under a URL.
+// Get returns the content at a URL.
 func (a *After) Get(ctx context.Context, url string) (string, error) {
 	return scheduler.Value(ctx, a.s, func(ctx context.Context) (string, error) {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // the timeout, of an attempt without its wait
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // the timeout of an attempt, without its wait
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {

@@ -26,7 +26,7 @@ type Before struct {
 func NewBefore(c *http.Client) *Before {
 	return &Before{c, failsafe.With(
 		retrypolicy.NewBuilder[string]().
-			HandleIf(func(_ string, err error) bool { // any error, but for a status that will stay
+			HandleIf(func(_ string, err error) bool { // any error except a final status
 				var no *refusal
 				return err != nil && (!errors.As(err, &no) || no.status == http.StatusTooManyRequests || no.status >= 500)
 			}).
@@ -36,7 +36,7 @@ func NewBefore(c *http.Client) *Before {
 				if errors.As(exec.LastError(), &no) && no.wait > 0 {
 					return no.wait
 				}
-				return -1 // the backoff's
+				return -1 // use the backoff
 			}).Build(),
 		ratelimiter.NewBurstyBuilder[string](10, 10*time.Second).WithMaxWaitTime(time.Hour).Build(),
 		bulkhead.NewBuilder[string](4).WithMaxWaitTime(time.Hour).Build(),
@@ -51,7 +51,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprint("status ", r.status) }
 
-// Get returns what is under a URL.
+// Get returns the content at a URL.
 func (b *Before) Get(ctx context.Context, url string) (string, error) {
 	return b.policies.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[string]) (string, error) {
 		req, err := http.NewRequestWithContext(exec.Context(), http.MethodGet, url, nil)

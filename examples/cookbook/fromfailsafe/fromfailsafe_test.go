@@ -31,14 +31,14 @@ func after(t *testing.T, c *http.Client) getter {
 	return a
 }
 
-// outcome is what has become of forty calls that came one after the other, all at the same instant.
+// outcome is the result of forty calls that arrive in order, all at the same instant.
 type outcome struct {
-	mu       sync.Mutex
-	answered []int       // which ones, in this order
-	statuses map[int]int // as the server counts them
-	running  int         // requests
-	most     int         // of them at the same time
-	took     time.Duration
+	mu         sync.Mutex
+	answered   []int       // the calls, in this order
+	statuses   map[int]int // as the server counts them
+	running    int         // requests
+	maxRunning int         // at the same time
+	took       time.Duration
 }
 
 const calls = 40
@@ -47,7 +47,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// run has the calls against a server like this, in a bubble: so it takes no time, and exactly as much each time.
+// run makes the calls against a server with this configuration, in a bubble, so it takes no time and gives exact
+// times.
 func run(t *testing.T, cfg strict.Config, client func(*testing.T, *http.Client) getter) *outcome {
 	o := &outcome{statuses: map[int]int{}}
 	count := func(f func()) {
@@ -63,7 +64,7 @@ func run(t *testing.T, cfg strict.Config, client func(*testing.T, *http.Client) 
 		c := client(t, &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			count(func() {
 				o.running++
-				o.most = max(o.most, o.running)
+				o.maxRunning = max(o.maxRunning, o.running)
 			})
 			defer count(func() { o.running-- })
 			return base.RoundTrip(req)
@@ -77,7 +78,7 @@ func run(t *testing.T, cfg strict.Config, client func(*testing.T, *http.Client) 
 				}
 				count(func() { o.answered = append(o.answered, i) })
 			})
-			synctest.Wait() // so that they come in this order
+			synctest.Wait() // so that they arrive in this order
 		}
 		all.Wait()
 		o.took = time.Since(started)
@@ -86,8 +87,9 @@ func run(t *testing.T, cfg strict.Config, client func(*testing.T, *http.Client) 
 	return o
 }
 
-// While the server does nothing wrong and the limit is right, both take the same time. Only one of them keeps the order: those
-// that the other lets wait come at the beginning of each ten seconds, in any order.
+// TestAllIsWell checks that both clients take the same time with the right limit and a server without failures.
+// Only the scheduler keeps the order. With failsafe-go, waiting calls go at the beginning of each ten seconds,
+// in any order.
 func TestAllIsWell(t *testing.T) {
 	cfg := strict.Config{PerMinute: 60, Burst: 10}
 	b, a := run(t, cfg, before), run(t, cfg, after)
@@ -98,13 +100,13 @@ func TestAllIsWell(t *testing.T) {
 	require.True(t, slices.IsSorted(a.answered))
 }
 
-// A server that fails now and then, or takes longer than ten seconds, answers every call of both in the end, and has no more than
-// four requests at the same time.
+// TestTrouble checks that both clients get all answers from a server that sometimes fails, or takes longer than
+// ten seconds, with at most four requests at the same time.
 func TestTrouble(t *testing.T) {
 	cfg := strict.Config{PerMinute: 60, Burst: 10, FailRate: 0.2, SlowRate: 0.2, Slow: time.Minute}
 	for _, client := range []func(*testing.T, *http.Client) getter{before, after} {
 		o := run(t, cfg, client)
-		require.Equal(t, 4, o.most)
+		require.Equal(t, 4, o.maxRunning)
 		require.Greater(t, o.statuses[http.StatusOK], calls, "some came too late")
 		require.Positive(t, o.statuses[http.StatusInternalServerError])
 		require.Positive(t, o.statuses[http.StatusServiceUnavailable])
@@ -112,8 +114,8 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-// With half the quota that both were told of, one is refused less often than the other. How often depends on chance, but not by
-// much: about 14 times in place of 24.
+// TestWrongLimit checks that with half the configured quota, the scheduler is refused less often, about 14 times
+// instead of 24.
 func TestWrongLimit(t *testing.T) {
 	cfg := strict.Config{PerMinute: 30, Burst: 10, SlowRate: 1, Slow: 3 * time.Second}
 	b, a := run(t, cfg, before), run(t, cfg, after)

@@ -1,5 +1,5 @@
-// Package frompython is what users of the Python module know, in Go: its configuration, execute, the decorator, and its
-// exceptions.
+// Package frompython has the parts of the Python module in Go: its configuration, execute, the decorator, and
+// its exceptions.
 package frompython
 
 import (
@@ -13,7 +13,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// Config is RateLimitConfig. These are the defaults, so what is left out is the same.
+// Config is RateLimitConfig. All values are the defaults, so each may be left out.
 var Config = scheduler.Config{
 	Limit: bucket.Limit{
 		Capacity: 1000, // initial_tokens: a bucket starts full
@@ -35,7 +35,7 @@ func Execute[T any](ctx context.Context, s *scheduler.Scheduler, fn func(context
 	return scheduler.Value(ctx, s, fn, scheduler.Cost(tokens), scheduler.OnProgress(progress), RetryOn(retryOn...))
 }
 
-// RetryOn is retry_on: errors that are worth another attempt, besides those that say so themselves.
+// RetryOn is retry_on. It retries these errors, and those that are marked as retryable.
 func RetryOn(errs ...error) scheduler.Option {
 	return scheduler.Classify(func(err error) retry.Verdict {
 		for _, e := range errs {
@@ -47,14 +47,14 @@ func RetryOn(errs ...error) scheduler.Option {
 	})
 }
 
-// Limited is the decorator: a function like fn whose every call waits for its turn.
+// Limited is the decorator. It returns a function like fn whose calls wait for their turn.
 func Limited[In, Out any](s *scheduler.Scheduler, fn func(context.Context, In) (Out, error), opts ...scheduler.Option) func(context.Context, In) (Out, error) {
 	return func(ctx context.Context, in In) (Out, error) {
 		return scheduler.Value(ctx, s, func(ctx context.Context) (Out, error) { return fn(ctx, in) }, opts...)
 	}
 }
 
-// Explain is what the except clauses are here.
+// Explain shows the except clauses.
 func Explain(err error) string {
 	var budget *bucket.CostError        // TokenBudgetExceeded(required, available)
 	var exhausted *retry.ExhaustedError // RateLimitExhausted(attempts, total_delay, last_error)
@@ -66,6 +66,6 @@ func Explain(err error) string {
 	case errors.As(err, &exhausted):
 		return fmt.Sprintf("gave up after %d attempts and %v: %v", exhausted.Attempts, exhausted.Waited, exhausted.Unwrap())
 	default:
-		return "failed: " + err.Error() // the function's own, not retried
+		return "failed: " + err.Error() // an error of the function that is not retried
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bubble runs a test with a scheduler in no time.
+// bubble runs a test with a scheduler in a bubble, so it takes no time.
 func bubble(t *testing.T, f func(t *testing.T, s *scheduler.Scheduler)) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := Config
@@ -31,7 +31,7 @@ func bubble(t *testing.T, f func(t *testing.T, s *scheduler.Scheduler)) {
 
 var errLost = errors.New("connection lost")
 
-// flaky fails so many times.
+// flaky returns a function that fails that many times.
 func flaky(times int, err error) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		if times--; times >= 0 {
@@ -41,7 +41,7 @@ func flaky(times int, err error) func(context.Context) (string, error) {
 	}
 }
 
-// The configuration is the default's: what the table in the README of the module says.
+// TestConfig checks that the configuration equals the default, as the table in the README of the module says.
 func TestConfig(t *testing.T) {
 	require.Equal(t, retry.Policy{}.WithDefaults().String(), Config.Retry.String())
 	require.Equal(t, scheduler.Config{}.Limit.WithDefaults(), Config.Limit)
@@ -60,7 +60,8 @@ func TestExecute(t *testing.T) {
 	})
 }
 
-// What is not in retry_on is not retried, unless it says so itself; and what it says of waiting counts in any case.
+// TestRetryOn checks that an error that is not in retry_on is only retried if it is marked, and that a marked
+// wait counts in any case.
 func TestRetryOn(t *testing.T) {
 	bubble(t, func(t *testing.T, s *scheduler.Scheduler) {
 		_, err := Execute(t.Context(), s, flaky(1, errLost), 1, nil)

@@ -1,4 +1,4 @@
-// Package fromrate is a client before and after it came here from golang.org/x/time/rate and cenkalti/backoff.
+// Package fromrate shows the same client with golang.org/x/time/rate and cenkalti/backoff, and with a scheduler.
 package fromrate
 
 import (
@@ -11,7 +11,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// After is the same client with a scheduler. Its configuration is the limit and the policy:
+// After is the client with a scheduler. Its configuration is the limit and the policy:
 //
 //	rate.NewLimiter(2, 10)    Limit: bucket.PerSecond(2).Burst(10)
 //	backoff.WithMaxTries(6)   Retry: retry.Policy{MaxRetries: 5}
@@ -21,7 +21,7 @@ type After struct {
 	Scheduler *scheduler.Scheduler
 }
 
-// Get returns what is under a URL.
+// Get returns the content at a URL.
 func (a After) Get(ctx context.Context, url string) (string, error) {
 	return scheduler.Value(ctx, a.Scheduler, func(ctx context.Context) (string, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Before is a client with golang.org/x/time/rate and cenkalti/backoff, used as well as they can be: each attempt waits for a
+// Before is a client with golang.org/x/time/rate and cenkalti/backoff at their best. Each attempt waits for a
 // token, and Retry-After is obeyed.
 type Before struct {
 	Client  *http.Client
 	Limiter *rate.Limiter
 }
 
-// Get returns what is under a URL.
+// Get returns the content at a URL.
 func (b Before) Get(ctx context.Context, url string) (string, error) {
 	return backoff.Retry(ctx, func() (string, error) {
 		if err := b.Limiter.Wait(ctx); err != nil {

@@ -25,15 +25,15 @@ type getter interface {
 	Get(ctx context.Context, url string) (string, error)
 }
 
-// outcome is what has become of calls that came one after the other, all at the same instant.
+// outcome is the result of calls that arrive in order, all at the same instant.
 type outcome struct {
 	requests, refused int // as the server counts them
 	failed            int
-	answered          []int // which ones, in this order
+	answered          []int // the calls, in this order
 	took              time.Duration
 }
 
-// overtaken is how many calls were answered before one that came earlier.
+// overtaken returns how many calls were answered before one that came earlier.
 func (o outcome) overtaken() (n int) {
 	first := 1 << 30
 	for i := len(o.answered) - 1; i >= 0; i-- {
@@ -45,7 +45,7 @@ func (o outcome) overtaken() (n int) {
 	return n
 }
 
-// run has so many calls against a server that lets a request through each second, and ten at once.
+// run makes that many calls against a server that allows a request a second, and ten at once.
 func run(t *testing.T, calls int, client func(*testing.T, *http.Client) getter) (o outcome) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -72,7 +72,7 @@ func run(t *testing.T, calls int, client func(*testing.T, *http.Client) getter) 
 					o.answered = append(o.answered, i)
 				}
 			})
-			synctest.Wait() // so that they come in this order
+			synctest.Wait() // so that they arrive in this order
 		}
 		all.Wait()
 		o.took = time.Since(started)
@@ -100,7 +100,7 @@ func after(perSecond, burst int64, adaptive bool) func(*testing.T, *http.Client)
 	}
 }
 
-// While the limit is what the server's is, both do the same.
+// TestRightLimit checks that with the server's limit both clients do the same.
 func TestRightLimit(t *testing.T) {
 	want := run(t, 60, before(1, 10))
 	require.Equal(t, outcome{requests: 60, answered: want.answered, took: 50 * time.Second}, want)
@@ -108,8 +108,9 @@ func TestRightLimit(t *testing.T) {
 	require.Equal(t, want, run(t, 60, after(1, 10, false)))
 }
 
-// When it is twice that, as when somebody else uses the same quota, one refusal has to do for all. Chance has no part in the
-// first, and in the others it is drawn by the policy's seed.
+// TestWrongLimit checks clients with twice the server's limit, as when others use the same quota. In a scheduler
+// one refusal holds all calls. The results are exact, since the first client waits as told, and the policy's
+// seed sets the jitter of the others.
 func TestWrongLimit(t *testing.T) {
 	figures := func(o outcome) []any {
 		return []any{o.requests, o.refused, o.failed, o.overtaken(), o.took.Round(100 * time.Millisecond)}

@@ -1,4 +1,4 @@
-// Package github crawls GitHub: the issues of many repositories, page by page, within the limits that GitHub has.
+// Package github reads the issues of many repositories, page by page, within GitHub's limits.
 package github
 
 import (
@@ -17,19 +17,19 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// Crawler reads issues. Its requests wait for their turn in one scheduler; another has nothing to do with quotas and
-// bounds how many repositories are read at a time.
+// Crawler reads issues. Its requests wait for their turn in one scheduler. The other one bounds how many
+// repositories are read at a time.
 type Crawler struct {
 	client         *github.Client
 	requests, work *scheduler.Scheduler
 }
 
-// New returns a crawler that makes at most so many requests an hour. Close it when done.
+// New returns a crawler that makes at most perHour requests an hour. Close it when done.
 func New(perHour int64, base http.RoundTripper, opts ...github.ClientOptionsFunc) (*Crawler, error) {
 	requests, err := scheduler.New(scheduler.Config{
 		Limit:       bucket.Per(perHour, time.Hour).Burst(50),
-		MaxInFlight: 4,                                          // more draws GitHub's secondary limits
-		Retry:       retry.Policy{MaxServerWait: 2 * time.Hour}, // the primary one resets once an hour
+		MaxInFlight: 4,                                          // more would reach GitHub's secondary limits
+		Retry:       retry.Policy{MaxServerWait: 2 * time.Hour}, // the primary limit resets once an hour
 	})
 	if err != nil {
 		return nil, err
@@ -42,11 +42,11 @@ func New(perHour int64, base http.RoundTripper, opts ...github.ClientOptionsFunc
 	transport := &ratehttp.Transport{
 		Scheduler: requests,
 		Base:      base,
-		Budget:    func(string) string { return "" }, // GitHub's is named "core": here there is but one
+		Budget:    func(string) string { return "" }, // GitHub calls the only budget "core"
 	}
 	client, err := github.NewClient(append(opts,
 		github.WithTransport(transport),
-		github.WithDisableRateLimitCheck(), // the transport waits; the client would give up without asking
+		github.WithDisableRateLimitCheck(), // the transport waits; the client would fail without asking
 	)...)
 	if err != nil {
 		requests.Close()
@@ -56,18 +56,19 @@ func New(perHour int64, base http.RoundTripper, opts ...github.ClientOptionsFunc
 	return &Crawler{client: client, requests: requests, work: work}, nil
 }
 
-// Close ends what still waits.
+// Close ends the calls that wait.
 func (c *Crawler) Close() {
 	c.work.Close()
 	c.requests.Close()
 }
 
-// Issues yields the open issues of each repository ("owner/name"), in this order. One that fails does not stop the others.
+// Issues yields the open issues of each repository ("owner/name"), in this order. A failure does not stop the
+// others.
 func (c *Crawler) Issues(ctx context.Context, repos iter.Seq[string]) iter.Seq[scheduler.Result[string, []*github.Issue]] {
 	return scheduler.Stream(ctx, c.work, repos, c.issues, scheduler.Cost(0), scheduler.Ordered(), scheduler.LookAhead(32))
 }
 
-// issues reads all pages of one repository. Each is a request, which waits and is tried again by itself.
+// issues reads all pages of one repository. Each page is a request that waits and is retried by itself.
 func (c *Crawler) issues(ctx context.Context, repo string) (all []*github.Issue, err error) {
 	owner, name, ok := strings.Cut(repo, "/")
 	if !ok {

@@ -22,15 +22,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hub is a server with GitHub's ways: pages, two kinds of refusals, and header fields.
+// hub is a server like GitHub, with pages, both kinds of refusals, and header fields.
 type hub struct {
 	*httptest.Server
-	open chan struct{} // until it is closed, requests wait
+	open chan struct{} // requests wait until it is closed
 
-	mu                sync.Mutex
-	requests, refused int
-	running, most     int    // at the same time
-	remaining         string // of the budget, as it says
+	mu                  sync.Mutex
+	requests, refused   int
+	running, maxRunning int    // at the same time
+	remaining           string // of the budget, as the header fields say
 }
 
 func newHub(t *testing.T) *hub {
@@ -76,20 +76,21 @@ func (h *hub) issues(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "[%s]", strings.Join(list, ","))
 }
 
-// enter counts a request, and says whether it is refused: one for want of budget, one for want of manners.
+// enter counts a request, and reports whether it is refused. One is refused by the primary limit, and one by the
+// secondary limit.
 func (h *hub) enter(header http.Header) (refused bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.requests++
 	h.running++
-	h.most = max(h.most, h.running)
+	h.maxRunning = max(h.maxRunning, h.running)
 	header.Set("X-GitHub-Request-Id", strconv.Itoa(h.requests))
 	header.Set("X-RateLimit-Limit", "5000")
 	header.Set("X-RateLimit-Resource", "core")
 	header.Set("X-RateLimit-Remaining", cmp.Or(h.remaining, "4999"))
 	header.Set("X-RateLimit-Reset", strconv.FormatInt(time.Now().Unix()+1, 10))
 	switch h.requests {
-	case 10: // the last one of the budget is answered
+	case 10: // the last request of the budget is answered
 		header.Set("X-RateLimit-Remaining", "0")
 		header.Set("X-RateLimit-Reset", strconv.FormatInt(time.Now().Unix()+3600, 10))
 		return false
@@ -110,7 +111,7 @@ func (h *hub) leave() {
 	h.running--
 }
 
-// Every issue of every repository is there, in order, though the hub has refused twice.
+// TestCrawl checks that all issues of all repositories are read, in order, although two requests are refused.
 func TestCrawl(t *testing.T) {
 	h := newHub(t)
 	api := h.URL + "/"
@@ -162,11 +163,12 @@ func TestCrawl(t *testing.T) {
 	require.EqualValues(t, 2, totals.RateLimited)
 	require.Equal(t, 2, h.refused)
 	require.Equal(t, 4, <-atOnce, "of eight repositories' requests")
-	require.LessOrEqual(t, h.most, 4)
+	require.LessOrEqual(t, h.maxRunning, 4)
 	require.Zero(t, c.work.Snapshot().Ledger.Spent)
 }
 
-// Others use the same account: what the hub says is left counts, if that is less.
+// TestHubIsBelieved checks that the remaining quota in an answer counts if it is less, since others use the same
+// account.
 func TestHubIsBelieved(t *testing.T) {
 	h := newHub(t)
 	close(h.open)

@@ -15,21 +15,21 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// New is OpenAI's own client for the API at url. Its requests wait for their turn in s, whose budgets are "requests" and
-// "tokens", and are tried again by s alone.
+// New returns OpenAI's own client for the API at url. Its requests wait for their turn in s, whose budgets are
+// "requests" and "tokens". Only s retries them.
 func New(s *scheduler.Scheduler, base http.RoundTripper, url, key string) openai.Client {
 	transport := &ratehttp.Transport{
 		Scheduler: s,
 		Base:      base,
-		Tokens:    &ratehttp.Tokens{Output: 1000}, // the answer to a request that does not say how long it may be
-		Repeatable: func(a ratehttp.Attempt) bool { // a POST, but one that changes nothing
+		Tokens:    &ratehttp.Tokens{Output: 1000}, // for requests that do not bound their answer
+		Repeatable: func(a ratehttp.Attempt) bool { // these POSTs change nothing
 			return strings.HasSuffix(a.Request.URL.Path, "/chat/completions")
 		},
 	}
 	return openai.NewClient(
 		option.WithBaseURL(url), option.WithAPIKey(key),
 		option.WithHTTPClient(&http.Client{Transport: transport}),
-		option.WithMaxRetries(0), // its retries would queue at the end, and multiply ours
+		option.WithMaxRetries(0), // the client's retries would queue at the end, and multiply ours
 	)
 }
 
@@ -48,9 +48,9 @@ func Ask(ctx context.Context, c openai.Client, prompt string) (string, error) {
 // Stream writes the answer to w as it comes.
 func Stream(ctx context.Context, c openai.Client, prompt string, w io.Writer) error {
 	ask := question(prompt)
-	ask.StreamOptions.IncludeUsage = openai.Bool(true) // else it costs what was estimated
+	ask.StreamOptions.IncludeUsage = openai.Bool(true) // otherwise it costs its estimate
 	stream := c.Chat.Completions.NewStreaming(ctx, ask)
-	defer stream.Close() // from then on its slot is free
+	defer stream.Close() // frees its slot
 	for stream.Next() {
 		for _, choice := range stream.Current().Choices {
 			if _, err := io.WriteString(w, choice.Delta.Content); err != nil {
@@ -64,7 +64,7 @@ func Stream(ctx context.Context, c openai.Client, prompt string, w io.Writer) er
 func question(prompt string) openai.ChatCompletionNewParams {
 	return openai.ChatCompletionNewParams{
 		Model:               "gpt-5",
-		MaxCompletionTokens: openai.Int(200), // the estimate counts on it, so say it, and not too high
+		MaxCompletionTokens: openai.Int(200), // part of the estimate, so set it, and not too high
 		Messages:            []openai.ChatCompletionMessageParamUnion{openai.UserMessage(prompt)},
 	}
 }

@@ -24,11 +24,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Of slow budgets hardly anything comes back with time while a test runs: so they are never full, and whatever is given back
-// counts. Of fast ones everything does: after a refusal they are empty.
+// A slow budget hardly refills during a test, so that every token that is given back shows. A fast one refills
+// at once after a refusal has emptied it.
 const slow, fast = 60, 60_000_000
 
-// start is a client of a server that answers so, with budgets that refill at so many a minute.
+// start returns a client and its scheduler, with budgets that refill perMinute, and a server with that handler.
 func start(t *testing.T, perMinute int64, answer http.Handler) (openai.Client, *scheduler.Scheduler) {
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
@@ -45,7 +45,7 @@ func start(t *testing.T, perMinute int64, answer http.Handler) (openai.Client, *
 	return New(s, server.Client().Transport, server.URL, "none"), s
 }
 
-// paid is what all has cost of a budget.
+// paid returns how much all calls have taken from a budget.
 func paid(t *testing.T, s *scheduler.Scheduler, budget string) int64 {
 	for _, b := range s.Snapshot().Budgets {
 		if b.Name == budget {
@@ -56,7 +56,8 @@ func paid(t *testing.T, s *scheduler.Scheduler, budget string) int64 {
 	return 0
 }
 
-// Many ask at once. Each is answered, and what they have paid is what the server has counted, to the token.
+// TestEveryTokenIsAccountedFor checks that many concurrent questions are answered, and have paid exactly what
+// the server has counted.
 func TestEveryTokenIsAccountedFor(t *testing.T) {
 	var counted atomic.Int64
 	api, err := strict.New(strict.Config{PerMinute: 6000, Burst: 100, TokensPerMinute: 60_000,
@@ -83,7 +84,8 @@ func TestEveryTokenIsAccountedFor(t *testing.T) {
 	require.Less(t, counted.Load(), int64(20*200), "and that is less than what they might have cost")
 }
 
-// The first is refused, the second lost. The caller does not notice.
+// TestTriedAgain checks that the caller gets an answer although the first request is refused and the second is
+// lost.
 func TestTriedAgain(t *testing.T) {
 	var requests atomic.Int64
 	client, s := start(t, fast, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -105,7 +107,8 @@ func TestTriedAgain(t *testing.T) {
 	require.EqualValues(t, 3, s.Snapshot().Totals.Attempts)
 }
 
-// When retrying is over, the error is the client's own; and the client has not retried.
+// TestRetriesAreOurs checks that when retries are exhausted, the error is the client's own, and that the client
+// itself has not retried.
 func TestRetriesAreOurs(t *testing.T) {
 	var requests atomic.Int64
 	client, _ := start(t, fast, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -129,7 +132,7 @@ data: [DONE]
 
 `
 
-// What a stream has cost is said at its end, if that was asked for.
+// TestStreamIsSettled checks that a stream pays the usage at its end, if the request asks for it.
 func TestStreamIsSettled(t *testing.T) {
 	client, s := start(t, slow, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -146,7 +149,7 @@ func TestStreamIsSettled(t *testing.T) {
 	require.EqualValues(t, 12, paid(t, s, "tokens"))
 }
 
-// A stream that its reader leaves has no slot any more, however much is still to come.
+// TestStreamIsLeft checks that a closed stream frees its slot before its end.
 func TestStreamIsLeft(t *testing.T) {
 	client, s := start(t, slow, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")

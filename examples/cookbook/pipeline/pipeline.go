@@ -1,4 +1,4 @@
-// Package pipeline fans work out through two quotas, one after the other, in constant memory.
+// Package pipeline runs items through two quotas, one after the other, in constant memory.
 package pipeline
 
 import (
@@ -14,22 +14,22 @@ type Stage struct {
 	Do        func(context.Context, string) (string, error)
 }
 
-// Item is what has become of an input.
+// Item is the result for an input.
 type Item struct {
 	Input string
 	Value string
-	Err   error // of the stage at which it has ended
+	Err   error // of the stage that has failed
 }
 
-// lookAhead is how many items a stage has in hand: read, and their results not yet taken.
+// lookAhead bounds the items of a stage that are read and whose results are not taken yet.
 const lookAhead = 64
 
-// Run yields an item for each input, in their order, when it is through both stages or has failed at one.
+// Run yields an item for each input, in order, when both stages are done or one has failed.
 func Run(ctx context.Context, inputs iter.Seq[string], first, second Stage) iter.Seq[Item] {
 	return func(yield func(Item) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		defer cancel() // a loop that is left early ends both stages
-		items := through(ctx, second, through(ctx, first, read(inputs)))
+		defer cancel() // if the loop is left early, end both stages
+		items := runStage(ctx, second, runStage(ctx, first, toItems(inputs)))
 		for item := range items {
 			if !yield(item) {
 				return
@@ -38,7 +38,7 @@ func Run(ctx context.Context, inputs iter.Seq[string], first, second Stage) iter
 	}
 }
 
-func read(inputs iter.Seq[string]) iter.Seq[Item] {
+func toItems(inputs iter.Seq[string]) iter.Seq[Item] {
 	return func(yield func(Item) bool) {
 		for in := range inputs {
 			if !yield(Item{Input: in, Value: in}) {
@@ -48,8 +48,8 @@ func read(inputs iter.Seq[string]) iter.Seq[Item] {
 	}
 }
 
-// through takes items through a stage. One that has failed before passes, and pays nothing.
-func through(ctx context.Context, stage Stage, items iter.Seq[Item]) iter.Seq[Item] {
+// runStage runs items through a stage. An item that has failed before is passed on, and pays nothing.
+func runStage(ctx context.Context, stage Stage, items iter.Seq[Item]) iter.Seq[Item] {
 	do := func(ctx context.Context, item Item) (string, error) {
 		if item.Err != nil {
 			return item.Value, nil

@@ -31,7 +31,7 @@ func quota(t *testing.T) *scheduler.Scheduler {
 	return s
 }
 
-// numbers are inputs, which note how many of them were read.
+// numbers yields the numbers below n, and counts how many were read.
 func numbers(n int64, read *atomic.Int64) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range n {
@@ -45,7 +45,8 @@ func numbers(n int64, read *atomic.Int64) iter.Seq[string] {
 
 var errUnlucky = errors.New("unlucky")
 
-// failing appends a mark to what it is given, and fails for what ends with a digit: for good, or the first time.
+// failing returns a step that appends a mark to its input. For inputs that end with a digit it returns an error
+// that err has marked.
 func failing(mark, digit string, err func(error) error) func(context.Context, string) (string, error) {
 	return func(_ context.Context, in string) (string, error) {
 		if strings.HasSuffix(in, digit) {
@@ -55,7 +56,8 @@ func failing(mark, digit string, err func(error) error) func(context.Context, st
 	}
 }
 
-// Each of ten thousand inputs has its result or its error, in order, and no more than two stages' worth is ever in hand.
+// TestPipeline checks that each of ten thousand inputs has its result or its error, in order, and that at most
+// two look-aheads are in memory.
 func TestPipeline(t *testing.T) {
 	const n = 10_000
 	a, b := quota(t), quota(t)
@@ -82,7 +84,7 @@ func TestPipeline(t *testing.T) {
 	require.EqualValues(t, n-n/10+n/10, b.Snapshot().Ledger.Spent, "not those that failed before, and twice those that were tried again")
 }
 
-// A server that asks the first stage for an hour's rest does not hold up the second.
+// TestPassedOn checks that a server that asks the first stage to wait an hour does not hold up the second.
 func TestPassedOn(t *testing.T) {
 	a, b := quota(t), quota(t)
 	var read atomic.Int64
@@ -95,13 +97,13 @@ func TestPassedOn(t *testing.T) {
 	require.True(t, b.Snapshot().HeldUntil.IsZero())
 }
 
-// A loop that is left ends everything, also what would take for ever.
+// TestLeftEarly checks that a loop that is left ends all work, even if that would take forever.
 func TestLeftEarly(t *testing.T) {
 	a, b := quota(t), quota(t)
 	var read atomic.Int64
 	runs, left := make(chan struct{}), make(chan struct{})
 	slow := func(ctx context.Context, in string) (string, error) {
-		if len(in) > 3 { // 1000 and more
+		if len(in) > 3 { // from 1000 on
 			if in == "1000" {
 				close(runs)
 				defer close(left)
@@ -121,8 +123,9 @@ func TestLeftEarly(t *testing.T) {
 	require.LessOrEqual(t, read.Load(), int64(1000+2*lookAhead+2))
 }
 
-// When there is no more time, the loop ends, and whoever goes on later knows where: nothing before the last item is missing.
-func TestCancelled(t *testing.T) {
+// TestCanceled checks that the loop ends with its context, and that all items before the last one were yielded,
+// so that a later run can continue there.
+func TestCanceled(t *testing.T) {
 	a, b := quota(t), quota(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -1,4 +1,5 @@
-// Package webhook delivers events to receivers, each at its own pace, and loses none when the program is stopped.
+// Package webhook delivers events to receivers, each at its own pace, and loses none when the program is
+// stopped.
 package webhook
 
 import (
@@ -16,22 +17,23 @@ import (
 
 // Delivery is an event on its way to a receiver.
 type Delivery struct {
-	ID   string // by which the receiver knows it again
+	ID   string // by which the receiver recognizes duplicates
 	URL  string
 	Body []byte
 }
 
-// Sender sends deliveries. Each host has a scheduler, so that one that is down or refuses holds up nobody else.
+// Sender sends deliveries. Each host has its own scheduler, so that a host that is down or refuses does not hold
+// up the others.
 type Sender struct {
-	Client *http.Client     // its Timeout is that of an attempt
-	Each   scheduler.Config // each host's scheduler
+	Client *http.Client     // its Timeout is for one attempt
+	Each   scheduler.Config // of each host's scheduler
 
 	mu     sync.Mutex
 	closed bool
 	hosts  map[string]*scheduler.Scheduler
 }
 
-// Send hands in a delivery, which counts until ctx is done. Those to a host go out in the order in which they came.
+// Send submits a delivery, which may be sent until ctx is done. Deliveries to a host are sent in order.
 func (s *Sender) Send(ctx context.Context, d Delivery) (*scheduler.Handle, error) {
 	u, err := url.Parse(d.URL)
 	if err != nil {
@@ -64,7 +66,7 @@ func (s *Sender) host(name string) (*scheduler.Scheduler, error) {
 	return host, nil
 }
 
-// post makes an attempt, and says what the response says of retrying.
+// post makes an attempt. It marks its error with what the response says about retrying.
 func (s *Sender) post(ctx context.Context, host *scheduler.Scheduler, d Delivery) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, bytes.NewReader(d.Body))
 	if err != nil {
@@ -74,26 +76,27 @@ func (s *Sender) post(ctx context.Context, host *scheduler.Scheduler, d Delivery
 	req.Header.Set("Idempotency-Key", d.ID) // the same in every attempt, and after a restart
 	res, err := s.Client.Do(req)
 	if err != nil {
-		return err // Each.Classify judges it: retry.Network
+		return err // classified by retry.Network, which is Each.Classify
 	}
 	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be used again
+	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be reused
 	if res.StatusCode >= 300 {
 		return headers.Parse(res.Header, host.Now()).Mark(res.StatusCode, errors.New(res.Status))
 	}
 	return nil
 }
 
-// Shutdown takes no more, sends what it can until ctx is done, and returns the IDs of the rest: for each host in the order
-// in which they would have been sent. What was being sent just then may have arrived.
+// Shutdown accepts no more deliveries, and sends what it can until ctx is done. It returns the IDs of the rest,
+// for each host in the order in which they would have been sent. One that was being sent when ctx ended may have
+// arrived.
 func (s *Sender) Shutdown(ctx context.Context) []string {
 	s.mu.Lock()
-	s.closed = true // no host comes any more
+	s.closed = true // no more hosts are added
 	s.mu.Unlock()
 	left := make(chan []scheduler.Unfinished)
 	for _, host := range s.hosts {
 		go func() {
-			unfinished, _ := host.Shutdown(ctx) // its error says that there are some
+			unfinished, _ := host.Shutdown(ctx) // its error says only that there are some
 			left <- unfinished
 		}()
 	}

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// receiver is a server that takes each event once, however often it comes.
+// receiver is a server that accepts each event once, however often it arrives.
 type receiver struct {
 	*httptest.Server
 
@@ -29,7 +29,7 @@ type receiver struct {
 	posts  int
 	taken  []string            // bodies, in order
 	seen   map[string]bool     // keys
-	answer func(posts int) int // the status for the so-manieth post; nil: 200
+	answer func(posts int) int // returns the status for the n-th post; nil means 200
 }
 
 func receive(t *testing.T, answer func(int) int) *receiver {
@@ -57,7 +57,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(status)
 }
 
-// each is patient with servers, and sends one thing at a time.
+// each waits long for servers, and sends one delivery at a time.
 var each = scheduler.Config{
 	Limit:       bucket.PerSecond(1000),
 	Retry:       retry.Policy{Initial: time.Millisecond, MaxServerWait: 2 * time.Hour},
@@ -79,7 +79,7 @@ func (r *receiver) want(n int) (all []string) {
 	return all
 }
 
-// send hands in all of them.
+// send submits all deliveries.
 func send(t *testing.T, s *Sender, all []Delivery) (handles []*scheduler.Handle) {
 	for _, d := range all {
 		h, err := s.Send(t.Context(), d)
@@ -96,7 +96,8 @@ func succeed(t *testing.T, handles []*scheduler.Handle) {
 	}
 }
 
-// A receiver that has taken an event and then failed gets it again, and knows it by its key.
+// TestTakenOnce checks that a receiver that fails after accepting an event gets it again, and recognizes its
+// key.
 func TestTakenOnce(t *testing.T) {
 	r := receive(t, func(posts int) int {
 		if posts%3 == 1 {
@@ -111,8 +112,8 @@ func TestTakenOnce(t *testing.T) {
 	require.ElementsMatch(t, r.want(10), r.taken)
 }
 
-// A receiver that wants nothing for an hour holds up nobody else. What is left for it at the end is handed in again, to a
-// sender that has just been started, and arrives in its order.
+// TestNothingIsLost checks that a receiver that asks to wait an hour does not hold up the others. What is left
+// for it at shutdown is sent in order by the next sender.
 func TestNothingIsLost(t *testing.T) {
 	refuse := true
 	busy := receive(t, func(int) int {
@@ -171,7 +172,7 @@ func holds(t *testing.T, s *Sender, r *receiver) <-chan struct{} {
 	return held
 }
 
-// What can't arrive in time fails at once, and not when its time has come.
+// TestTooLate checks that a delivery that can't be made in time fails at once.
 func TestTooLate(t *testing.T) {
 	r := receive(t, func(int) int { return http.StatusTooManyRequests })
 	s := &Sender{Client: r.Client(), Each: each}
@@ -186,7 +187,8 @@ func TestTooLate(t *testing.T) {
 	require.Empty(t, s.Shutdown(t.Context()))
 }
 
-// What is being sent when the time to stop has come is cut off, and reported: it may have arrived, or not.
+// TestCutOff checks that a delivery that is being sent when ctx ends is canceled and reported, since it may have
+// arrived or not.
 func TestCutOff(t *testing.T) {
 	asked := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -1,5 +1,5 @@
-// Package wire has an HTTP server that is reached through memory: in a bubble of testing/synctest, time passes while a
-// request is on its way, which it does not for a socket.
+// Package wire serves HTTP through memory, for bubbles of testing/synctest. There, time passes while a request
+// is on its way, as it does not with a socket.
 package wire
 
 import (
@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Serve starts a server for as long as a test runs, and returns a transport that finds it under any name.
+// Serve starts a server until the test ends, and returns a transport that connects to it under any name.
 func Serve(t *testing.T, h http.Handler) *http.Transport {
 	l := &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: h}
