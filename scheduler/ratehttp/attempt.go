@@ -10,20 +10,20 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// Attempt is an attempt that is over. [Transport.Classify] and [Transport.Repeatable] decide by it. Tests may build one by hand.
+// Attempt is an attempt that has ended. [Transport.Classify] and [Transport.Repeatable] decide by it. Tests may build one by hand.
 type Attempt struct {
-	Request  *http.Request  // as it was given to the Transport; its body is used up
-	Response *http.Response // nil if there was none
+	Request  *http.Request  // the request given to the Transport; its body is used up
+	Response *http.Response // nil if there was no response
 	Err      error          // why there was no response; nil if there was one
 
 	x *exchange // nil if the attempt was built by hand
 }
 
-// Verdict returns the verdict that a nil [Transport.Classify] gives: [headers.Observations.Verdict] for a response and [retry.Network] for an
-// error. If the server says which of several budgets is used up, Verdict.Budget names it. If several are, it names the one that is full again
-// last.
+// Verdict returns the verdict of a nil [Transport.Classify]. For a response this is [headers.Observations.Verdict], for an error
+// [retry.Network]. If the server says which budget is used up, Verdict.Budget names it. If several are, it names the one that is
+// full again last.
 //
-// Points in time are compared with the scheduler's clock. An attempt that was built by hand has [clock.System] and no budgets.
+// Points in time are compared with the scheduler's clock. An attempt that was built by hand uses [clock.System] and no budgets.
 func (a Attempt) Verdict() retry.Verdict {
 	if a.Response == nil {
 		return retry.Network(&url.Error{Err: a.Err}) // inside a url.Error, as from a client, an EOF is a lost connection
@@ -50,8 +50,8 @@ func (a Attempt) judge(seen headers.Observations) retry.Verdict {
 	return v
 }
 
-// usedUp returns the scheduler's budget of which the server says that nothing is left. Of several it returns the one that is
-// full again last. If there is none it returns "".
+// usedUp returns the scheduler's budget that is empty according to the server, or "" if there is none. Of several it returns the one
+// that is full again last.
 func (x *exchange) usedUp(seen headers.Observations) (name string) {
 	var last time.Time
 	for i := range seen.Budgets {

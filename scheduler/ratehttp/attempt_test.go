@@ -18,8 +18,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// TestH65_WaitOfAPassingFailure: a verdict's wait counts, whether or not the failure is a rate
-// limit.
+// TestH65_WaitOfAPassingFailure checks that a verdict's wait counts, even if the failure is no rate limit.
 func TestH65_WaitOfAPassingFailure(t *testing.T) {
 	for _, kind := range []retry.Kind{retry.KindTransient, retry.KindRateLimited} {
 		srv := answers(t, "202")
@@ -41,7 +40,7 @@ func TestH65_WaitOfAPassingFailure(t *testing.T) {
 	}
 }
 
-// TestVerdictIsTheDefault: a Classify that returns Attempt.Verdict changes nothing.
+// TestVerdictIsTheDefault checks that a Classify that returns Attempt.Verdict changes nothing.
 func TestVerdictIsTheDefault(t *testing.T) {
 	for _, answer := range []string{"200", "404", "429", "429 Retry-After-Ms: 3", "503", "403 Retry-After-Ms: 1", "500 X-Should-Retry: false", "400 X-Should-Retry: true", "lost"} {
 		var sent [2]int64
@@ -66,7 +65,7 @@ func TestVerdictIsTheDefault(t *testing.T) {
 	}
 }
 
-// TestVerdictByHand: Attempt.Verdict works for an Attempt that a test builds itself.
+// TestVerdictByHand checks Attempt.Verdict of an Attempt that a test has built.
 func TestVerdictByHand(t *testing.T) {
 	response := func(status int, field, value string) *http.Response {
 		return &http.Response{StatusCode: status, Header: http.Header{field: {value}}}
@@ -92,7 +91,7 @@ func TestVerdictByHand(t *testing.T) {
 	}
 }
 
-// TestRepeatableByOutcome: a POST may be sent again after a 503 and not after a lost connection.
+// TestRepeatableByOutcome has a Repeatable that allows a POST again after a 503, but not after a lost connection.
 func TestRepeatableByOutcome(t *testing.T) {
 	after503 := func(a ratehttp.Attempt) bool { return a.Response != nil || ratehttp.Idempotent(a) }
 	for call, want := range map[string]int64{"POST /busy": 2, "POST /lost": 1, "GET /busy": 2, "GET /lost": 2} {
@@ -116,8 +115,8 @@ func TestRepeatableByOutcome(t *testing.T) {
 	}
 }
 
-// TestH65_BudgetThatIsUsedUp: a verdict names the scheduler's budget of which the server has nothing left. Of several it names the one that
-// is full again last.
+// TestH65_BudgetThatIsUsedUp checks that a verdict names the scheduler's budget that is empty at the server, and of several the one
+// that is full again last.
 func TestH65_BudgetThatIsUsedUp(t *testing.T) {
 	three := bucket.Limits{"requests": plenty, "tokens": plenty, "in": plenty}
 	ours := func(name string) string {
@@ -150,7 +149,7 @@ func TestH65_BudgetThatIsUsedUp(t *testing.T) {
 	}
 }
 
-// TestH65_BudgetIsPassedOn: the scheduler gets the whole verdict of a nil Classify.
+// TestH65_BudgetIsPassedOn checks that the scheduler gets the whole verdict of a nil Classify.
 func TestH65_BudgetIsPassedOn(t *testing.T) {
 	srv := answers(t, "429 X-Ratelimit-Remaining-Tokens: 0; X-Ratelimit-Remaining-Requests: 5")
 	s := open(t, scheduler.Config{Limits: bucket.Limits{"requests": plenty, "tokens": plenty}})
@@ -162,7 +161,7 @@ func TestH65_BudgetIsPassedOn(t *testing.T) {
 	require.Equal(t, "tokens", v.Budget)
 }
 
-// TestH65_OtherBudgetsKeepTheirLevel: a refusal about tokens, with a wait, does not empty the budget of requests.
+// TestH65_OtherBudgetsKeepTheirLevel checks that a refusal about tokens, with a wait, does not empty the budget of requests.
 func TestH65_OtherBudgetsKeepTheirLevel(t *testing.T) {
 	srv := answers(t, "429 Retry-After-Ms: 5; X-Ratelimit-Remaining-Tokens: 0; X-Ratelimit-Remaining-Requests: 99", "200")
 	s := open(t, scheduler.Config{Limits: bucket.Limits{"requests": bucket.Per(100, time.Hour), "tokens": bucket.PerSecond(1000)}})

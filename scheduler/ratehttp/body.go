@@ -9,8 +9,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// hold keeps the slot for as long as net/http keeps the connection.
-func (x *exchange) hold(res *http.Response, failure error) {
+// keepSlot keeps the slot as long as net/http keeps the connection.
+func (x *exchange) keepSlot(res *http.Response, failure error) {
 	b := &body{x: x, r: x.r, failure: failure}
 	if res.Body == nil || res.Body == http.NoBody {
 		b.end(nil)
@@ -32,22 +32,22 @@ func (x *exchange) hold(res *http.Response, failure error) {
 	}
 }
 
-// body is that of a response, and frees the slot when it is over. It keeps none of what passes through it.
+// body is the body of a response. It frees the slot when it ends. It keeps none of the bytes that it passes on.
 type body struct {
 	io.ReadCloser
 	x       *exchange
 	r       *scheduler.Reservation
 	failure error // of the attempt, by its status
 
-	mu      sync.Mutex // Read, Close and the context may come at the same time
-	over    bool
-	watch   *watcher // nil: there is nothing to be seen
+	mu      sync.Mutex // Read, Close and the end of the context may come at the same time
+	ended   bool
+	watch   *watcher // nil if there can be no usage
 	unwatch func() bool
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.see(p[:n])
+	b.feed(p[:n])
 	switch err {
 	case nil:
 	case io.EOF:
@@ -64,22 +64,22 @@ func (b *body) Close() error {
 	return err
 }
 
-func (b *body) see(p []byte) {
+func (b *body) feed(p []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.watch != nil && !b.over {
+	if b.watch != nil && !b.ended {
 		b.watch.feed(p)
 	}
 }
 
-// end settles and frees the slot, once.
+// end settles the cost and frees the slot, once.
 func (b *body) end(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.over {
+	if b.ended {
 		return
 	}
-	b.over = true
+	b.ended = true
 	if b.unwatch != nil {
 		b.unwatch()
 	}
@@ -93,7 +93,7 @@ func (b *body) end(err error) {
 	b.r.Done(err)
 }
 
-// duplex is the body of a protocol that both sides speak.
+// duplex is the body of a protocol with traffic in both directions.
 type duplex struct {
 	*body
 	io.Writer

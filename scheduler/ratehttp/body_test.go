@@ -16,7 +16,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// halves is a server whose answer to a GET has a first half and, when that is read, a second.
+// halves starts a server that sends the first half of an answer, and the second once the first was read.
 func halves(t *testing.T) *server {
 	return serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
 		if r.Method == "HEAD" {
@@ -31,7 +31,7 @@ func halves(t *testing.T) *server {
 	})
 }
 
-// A response keeps its slot for as long as it has a connection: until Close, the end of the body or of the context.
+// TestSlotIsKept checks that a response keeps its slot until Close, or the end of the body or the context.
 func TestSlotIsKept(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, path string
@@ -77,7 +77,7 @@ func TestSlotIsKept(t *testing.T) {
 	}
 }
 
-// A body that breaks off ends the call, as a failure.
+// TestBodyBreaksOff checks that a call fails if its response's body breaks off.
 func TestBodyBreaksOff(t *testing.T) {
 	srv := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "first")
@@ -94,7 +94,7 @@ func TestBodyBreaksOff(t *testing.T) {
 	require.NoError(t, res.Body.Close())
 }
 
-// What the connection is handed over for can be written to, and keeps its slot as well.
+// TestSwitchedProtocols checks that the connection of a 101 can be written to, and keeps its slot.
 func TestSwitchedProtocols(t *testing.T) {
 	srv := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
 		conn, rw, err := w.(http.Hijacker).Hijack()
@@ -125,10 +125,10 @@ func TestSwitchedProtocols(t *testing.T) {
 	idle(t, s, srv)
 }
 
-// size is that of a huge body.
+// size is the size of a huge body.
 const size = 32 << 20
 
-// Nothing of a huge body is kept, neither on its way out nor on its way in, though both are looked through for tokens.
+// TestHugeBodiesAreNotKept checks that huge bodies of requests and responses are scanned for tokens in little memory.
 func TestHugeBodiesAreNotKept(t *testing.T) {
 	srv := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
@@ -159,7 +159,7 @@ func TestHugeBodiesAreNotKept(t *testing.T) {
 	require.EqualValues(t, size/4, s.Snapshot().Ledger.Spent)
 }
 
-// filler is a JSON string that long, without its end.
+// filler reads like a JSON string of that length, without its end.
 type filler struct{ left int }
 
 var filling = strings.Repeat("x", 1<<15)

@@ -14,7 +14,7 @@ const (
 	outputTokens = "output-tokens"
 )
 
-// budget is the scheduler's name for a budget, if it has it.
+// budget returns the scheduler's name for a budget, and whether the scheduler has it.
 func (t *Transport) budget(s *scheduler.Scheduler, name string) (string, bool) {
 	if t.Budget != nil {
 		name = t.Budget(name)
@@ -30,7 +30,7 @@ func (t *Transport) budget(s *scheduler.Scheduler, name string) (string, bool) {
 	return "", counted && s.HasBudget("")
 }
 
-// observe tells the scheduler what a server says is left.
+// observe reports to the scheduler what is left according to the server.
 func (x *exchange) observe(seen headers.Observations) {
 	for i := range seen.Budgets {
 		b := &seen.Budgets[i]
@@ -38,18 +38,17 @@ func (x *exchange) observe(seen headers.Observations) {
 			continue
 		}
 		if name, ok := x.t.budget(x.s, b.Name); ok {
-			_ = x.s.Observe(name, b.Remaining) // it may be closed by now
+			_ = x.s.Observe(name, b.Remaining) // fails if the scheduler was closed
 		}
 	}
 }
 
-// ofRequests reports whether a server's budget may be one of ours. It may not if its policy counts something else, such as bytes.
+// ofRequests reports whether a server's budget may be one of ours. It may not if it counts something else, such as bytes.
 func ofRequests(b *headers.Budget) bool {
 	return b.Unit == "" || b.Unit == "request" || b.Unit == "requests"
 }
 
-// costs returns the options that say what a request will cost in each of the scheduler's
-// budgets of tokens.
+// costs returns the options for the estimated cost of a request in each of the scheduler's budgets of tokens.
 func (t *Transport) costs(s *scheduler.Scheduler, estimate Usage) (opts []scheduler.Option) {
 	t.each(s, estimate, func(budget string, tokens int64) {
 		opts = append(opts, scheduler.CostOf(budget, tokens))
@@ -57,8 +56,8 @@ func (t *Transport) costs(s *scheduler.Scheduler, estimate Usage) (opts []schedu
 	return opts
 }
 
-// settle sets a request's cost to what the response says. The earlier sends of the same attempt keep their estimate, since no response
-// tells of those.
+// settle sets a request's cost to the usage in the response. Earlier sends of the same attempt keep their estimate, because the
+// response does not include them.
 func (x *exchange) settle(r *scheduler.Reservation, u *usage) {
 	if used, ok := u.sums(); ok {
 		again := x.sent.again.Load()
@@ -66,12 +65,12 @@ func (x *exchange) settle(r *scheduler.Reservation, u *usage) {
 		used.Input = plus(used.Input, again, x.estimate.Input)
 		used.Output = plus(used.Output, again, x.estimate.Output)
 		x.t.each(x.s, used, func(budget string, tokens int64) {
-			_ = r.Settle(budget, tokens) // it may be closed by now
+			_ = r.Settle(budget, tokens) // fails if the scheduler was closed
 		})
 	}
 }
 
-// plus returns used plus times·more. If used is unknown, so is the sum.
+// plus returns used plus times·more, or used if that is unknown.
 func plus(used, times, more int64) int64 {
 	switch {
 	case used < 0 || times == 0:

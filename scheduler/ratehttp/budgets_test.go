@@ -11,7 +11,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// What a server says is left is believed of the budgets that there are, and only if it is less.
+// TestObserve checks that what is left according to the server lowers the scheduler's budgets, and never raises them.
 func TestObserve(t *testing.T) {
 	one := scheduler.Config{Limit: slow}
 	several := scheduler.Config{Limits: bucket.Limits{"requests": slow, "tokens": slow}}

@@ -8,11 +8,11 @@ import (
 	"example.com/fairlead/clock"
 )
 
-// An HTTP/1 connection can be used again if the body of its response is read to the end. Up to mostDrained bytes that is cheaper
-// than a new connection. longestDrain bounds how long it may take.
+// An HTTP/1 connection can be used again if the body of its response is read to the end. For a body of up to maxDrained bytes that is
+// cheaper than a new connection. drainTimeout bounds how long it may take.
 const (
-	mostDrained  = 64 << 10
-	longestDrain = 250 * time.Millisecond
+	maxDrained   = 64 << 10
+	drainTimeout = 250 * time.Millisecond
 )
 
 // discard closes the body of a response that the caller will not see. It does not wait for the body.
@@ -26,18 +26,17 @@ func discard(res *http.Response) {
 	}
 }
 
-// drain reads a body, within bounds, and closes it. A panic of the body is dropped, since its caller is
-// gone.
+// drain reads a body, within bounds, and closes it. If the body panics, drain ignores that, because the caller is gone.
 func drain(body io.ReadCloser) {
 	defer func() { _ = recover() }()
-	timer := clock.System().NewTimer(longestDrain) // real time, for the server lives by it
+	timer := clock.System().NewTimer(drainTimeout) // real time, which counts for the server
 	defer timer.Stop()
-	read := aside(func() (int, error) {
-		n, err := io.CopyN(io.Discard, body, mostDrained)
+	read := async(func() (int, error) {
+		n, err := io.CopyN(io.Discard, body, maxDrained)
 		return int(n), err
 	})
 	select {
-	case <-read: // the body is closed even if it can't be read
+	case <-read: // if the read failed, the body is closed all the same
 	case <-timer.C():
 	}
 	_ = body.Close() // also ends a Read that takes too long

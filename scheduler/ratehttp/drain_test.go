@@ -22,11 +22,10 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// watched is a base that records what is read of the first response's body and when it is
-// closed.
+// watched is a base that records how much of the first response's body is read, and when it is closed.
 type watched struct {
 	http.RoundTripper
-	first func(*seen) // called before the second attempt is made; may be nil
+	first func(*seen) // called before the second attempt; may be nil
 	seen  *seen
 }
 
@@ -64,8 +63,8 @@ func (s *seen) Close() error {
 	return err
 }
 
-// TestRefusalsAreDrained: a response that is not the last is read and closed, so that its connection can serve the next attempt. If it is
-// too long for that, it is only closed.
+// TestRefusalsAreDrained checks that a response that leads to a retry is read and closed, so that the next attempt can use its
+// connection. If it is too long, it is only closed.
 func TestRefusalsAreDrained(t *testing.T) {
 	for length, connections := range map[int]int{1 << 10: 1, 1 << 24: 2} {
 		from := map[string]bool{}
@@ -88,7 +87,7 @@ func TestRefusalsAreDrained(t *testing.T) {
 	}
 }
 
-// TestH66_StalledRefusal: a refusal whose body never ends holds up neither its own request nor another, and its connection is closed.
+// TestH66_StalledRefusal checks that a refusal whose body never ends delays no request, and that its connection is closed.
 func TestH66_StalledRefusal(t *testing.T) {
 	closed := make(chan struct{})
 	srv := serve(t, func(n int64, w http.ResponseWriter, r *http.Request) {
@@ -113,7 +112,7 @@ func TestH66_StalledRefusal(t *testing.T) {
 	idle(t, s, srv)
 }
 
-// TestH66_DrainIsBounded: a refusal's body is read for a quarter of a second, and its request goes on at once.
+// TestH66_DrainIsBounded checks that a refusal's body is read for a quarter of a second, while its request goes on at once.
 func TestH66_DrainIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, scheduler.Config{})
@@ -134,7 +133,7 @@ func TestH66_DrainIsBounded(t *testing.T) {
 	})
 }
 
-// silent is a body whose Read blocks until it is closed.
+// silent is a body whose Read blocks until Close.
 type silent struct {
 	closed chan struct{}
 	made   time.Time
@@ -149,8 +148,7 @@ func (b *silent) Close() error {
 	return nil
 }
 
-// TestDrainOfHTTP2: the body of a refusal is closed and not read, since closing it ends only its
-// stream.
+// TestDrainOfHTTP2 checks that the body of a refusal is closed unread, because that ends only its stream.
 func TestDrainOfHTTP2(t *testing.T) {
 	s := open(t, scheduler.Config{})
 	body := &seen{ReadCloser: io.NopCloser(strings.NewReader("refused")), closed: make(chan struct{})}
@@ -167,7 +165,7 @@ func TestDrainOfHTTP2(t *testing.T) {
 	require.Zero(t, body.read)
 }
 
-// TestDrainSurvivesAPanic: a body that panics does not end the process.
+// TestDrainSurvivesAPanic checks that a body that panics does not end the process.
 func TestDrainSurvivesAPanic(t *testing.T) {
 	s := open(t, scheduler.Config{})
 	body := &seen{ReadCloser: io.NopCloser(nil), closed: make(chan struct{})}
@@ -183,7 +181,7 @@ func TestDrainSurvivesAPanic(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestH13_DeadlineTellsOfTheRefusal: if the deadline comes during an attempt, the error has the failure of the attempt before.
+// TestH13_DeadlineTellsOfTheRefusal checks that a deadline during an attempt is joined with the failure of the attempt before.
 func TestH13_DeadlineTellsOfTheRefusal(t *testing.T) {
 	srv := serve(t, func(n int64, w http.ResponseWriter, r *http.Request) {
 		if n > 1 {
@@ -208,8 +206,8 @@ func TestH13_DeadlineTellsOfTheRefusal(t *testing.T) {
 	require.ErrorContains(t, err, "429 Too Many Requests")
 }
 
-// TestH13_TimeoutStaysATimeout: a deadline that is joined with a refusal is still a timeout, and a cancellation that is joined with a
-// timeout is still none.
+// TestH13_TimeoutStaysATimeout checks that a deadline joined with a refusal is a timeout, and that a cancellation joined with a
+// timeout is not.
 func TestH13_TimeoutStaysATimeout(t *testing.T) {
 	refusal := func() (*http.Response, error) {
 		return &http.Response{StatusCode: 429, Status: "429 Too Many Requests", Body: http.NoBody}, nil
@@ -217,7 +215,7 @@ func TestH13_TimeoutStaysATimeout(t *testing.T) {
 	late := func() (*http.Response, error) { return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded} }
 	for name, c := range map[string]struct {
 		first  func() (*http.Response, error)
-		queued bool // when the context ends; else the second attempt is under way
+		queued bool // when the context ends; otherwise the second attempt runs
 		ends   error
 	}{
 		"a deadline after a refusal":                   {refusal, false, context.DeadlineExceeded},

@@ -13,14 +13,14 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// input returns the estimated input of a body.
+// input returns the estimated input tokens of a body.
 func input(body string) int64 {
 	in, _ := new(ratehttp.Tokens).Estimate([]byte(body))
 	return in
 }
 
-// TestH71_Base64IsNoText: an image, a sound or a document in base64 is not counted as text, in any form, with its slashes escaped or
-// its lines broken.
+// TestH71_Base64IsNoText checks that an image, a sound or a document in base64 does not count as text, in any form, even with escaped
+// slashes or line breaks.
 func TestH71_Base64IsNoText(t *testing.T) {
 	raw := make([]byte, 30_000)
 	for i := range raw {
@@ -52,10 +52,10 @@ func TestH71_Base64IsNoText(t *testing.T) {
 		require.EqualValues(t, (len(body)-len("%s")+3201+3)/4, input(fmt.Sprintf(body, standard[:3201])), "%s: no more than its length", form)
 	}
 	const two = `{"data":"%s","more":{"b64_json":"%[1]s"}}`
-	require.Equal(t, int64(len(two)-len("%s%[1]s")+3)/4+2000, input(fmt.Sprintf(two, standard)), "each costs")
+	require.Equal(t, int64(len(two)-len("%s%[1]s")+3)/4+2000, input(fmt.Sprintf(two, standard)), "each of the two costs")
 }
 
-// TestTextThatLooksLikeBase64: elsewhere, what looks like base64 is text that a model reads.
+// TestTextThatLooksLikeBase64 checks that other text counts, even if it looks like base64.
 func TestTextThatLooksLikeBase64(t *testing.T) {
 	long := strings.Repeat("Zm9v", 5000)
 	for _, body := range []string{
@@ -71,7 +71,7 @@ func TestTextThatLooksLikeBase64(t *testing.T) {
 	}
 }
 
-// TestEscapedText: the same text costs the same however JSON spells it.
+// TestEscapedText checks that a text costs the same in every spelling in JSON.
 func TestEscapedText(t *testing.T) {
 	const text = `{"a":"Grüße"}` // 15 bytes of UTF-8
 	require.EqualValues(t, 4, input(text))
@@ -81,7 +81,7 @@ func TestEscapedText(t *testing.T) {
 	require.EqualValues(t, 3, input(`{"a":"\n\t\"\/"}`), "12 bytes")
 }
 
-// TestH71_EveryAnswerIsPaid: a request for several answers pays for each.
+// TestH71_EveryAnswerIsPaid checks that a request for several answers pays for each.
 func TestH71_EveryAnswerIsPaid(t *testing.T) {
 	const most = math.MaxInt64
 	for _, c := range []struct {
@@ -118,13 +118,12 @@ func TestH71_EveryAnswerIsPaid(t *testing.T) {
 	in, out := tokens.Estimate([]byte(`{"n":3}` + strings.Repeat(" ", 100)))
 	require.Equal(t, []int64{most, 0}, []int64{in, out})
 	in, out = (&ratehttp.Tokens{Output: -1}).Estimate([]byte(`{"n":3}`))
-	require.Equal(t, []int64{2, 0}, []int64{in, out}, "nothing is assumed")
+	require.Equal(t, []int64{2, 0}, []int64{in, out}, "the default output is 0")
 	in, out = (&ratehttp.Tokens{Output: 9}).Estimate(nil)
-	require.Equal(t, []int64{0, 0}, []int64{in, out}, "there is no request")
+	require.Equal(t, []int64{0, 0}, []int64{in, out}, "an empty body costs nothing")
 }
 
-// TestBase64BeyondMaxBody: if MaxBody cuts the body within base64, the rest of the body counts
-// as base64.
+// TestBase64BeyondMaxBody checks that if MaxBody ends within base64, the rest of the body counts as base64.
 func TestBase64BeyondMaxBody(t *testing.T) {
 	const image, sound = `{"url":"data:image/png;base64,`, `{"data":"`
 	blob := strings.Repeat("A", 100_000) + `"}`
@@ -155,8 +154,7 @@ func TestBase64BeyondMaxBody(t *testing.T) {
 	}
 }
 
-// TestWhatComesAfterAnImage: a request's numbers are found after an image of any length, if the
-// body can be had again.
+// TestWhatComesAfterAnImage checks that numbers after a long image are found, if the body can be read again.
 func TestWhatComesAfterAnImage(t *testing.T) {
 	body := `{"data":"` + strings.Repeat("A", 3<<20) + `","n":2,"max_tokens":100}`
 	_, out := new(ratehttp.Tokens).Estimate([]byte(body))

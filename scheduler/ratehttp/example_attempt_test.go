@@ -10,8 +10,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// judge is the transport's own verdict, except that an answer that is not ready is asked for again in ten
-// seconds.
+// judge returns the transport's own verdict, except that it asks again in ten seconds for an answer that is not ready.
 func judge(a ratehttp.Attempt) retry.Verdict {
 	if a.Response != nil && a.Response.StatusCode == http.StatusAccepted {
 		return retry.Verdict{Kind: retry.KindTransient, Wait: 10 * time.Second, Alone: true}
@@ -40,7 +39,7 @@ func ExampleAttempt() {
 	// transient false
 }
 
-// A Classify can use the verdict that a nil Classify gives.
+// A Classify can start from the verdict of a nil Classify.
 func ExampleAttempt_Verdict() {
 	refused := ratehttp.Attempt{Response: &http.Response{
 		StatusCode: http.StatusTooManyRequests,

@@ -7,8 +7,8 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// A program that has its bodies at hand and sends them in its own way estimates them itself. Two answers may have 500 tokens
-// each. The picture's 900,000 characters are not counted as text.
+// A program that sends its bodies in another way estimates them itself. Here two answers may have 500 tokens each. The 900,000
+// characters of the picture don't count as text.
 func ExampleTokens_Estimate() {
 	picture := strings.Repeat("iVBORw0K", 112_500)
 	body := `{"model":"m","max_tokens":500,"n":2,"messages":[{"role":"user","content":[
@@ -21,7 +21,7 @@ func ExampleTokens_Estimate() {
 	// Output: 1048 1000
 }
 
-// The response says what a request has cost, in each API's own form.
+// The response reports what a request has cost, in the form of its API.
 func ExampleReadUsage() {
 	for _, body := range []string{
 		`{"choices":[{"message":{"content":"Hi!"}}],"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}}`,

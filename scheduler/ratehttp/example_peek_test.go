@@ -14,7 +14,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// This API says only in a refusal's body how long to wait, and sends some errors with status 200.
+// This API reports the wait of a refusal only in the body, and sends some errors with status 200.
 func ExampleAttempt_Peek() {
 	answers := []func(w http.ResponseWriter){
 		func(w http.ResponseWriter) {
@@ -34,7 +34,7 @@ func ExampleAttempt_Peek() {
 	classify := func(a ratehttp.Attempt) retry.Verdict {
 		v := a.Verdict()
 		switch {
-		case a.Response == nil || a.Response.Header.Get("Content-Type") != "application/json": // Peek would hold up a stream
+		case a.Response == nil || a.Response.Header.Get("Content-Type") != "application/json": // Peek would delay a stream
 		case v.Kind == retry.KindRateLimited && v.Wait == 0:
 			v.Wait, _ = headers.RetryInfo(a.Peek(8 << 10))
 			fmt.Println(v)

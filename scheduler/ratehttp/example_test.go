@@ -41,7 +41,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	defer res.Body.Close() // from then on its slot is free
+	defer res.Body.Close() // frees the request's slot
 	body, err := io.ReadAll(res.Body)
 	fmt.Printf("%s %s %v\n", res.Status, body, err)
 	fmt.Println(s.Snapshot().Totals.Attempts, "attempts")
@@ -50,8 +50,8 @@ func Example() {
 	// 2 attempts
 }
 
-// Requests to a model pay for the most that they may use, and get back what they did not. A completion changes nothing, so
-// it may be sent again even when it is not known what became of it.
+// A request to a model pays for the most tokens that it may use, and gets back those that it did not use. A completion changes
+// nothing, so it may be sent again even if its outcome is unknown.
 func ExampleTokens() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -70,7 +70,7 @@ func ExampleTokens() {
 	client := &http.Client{Transport: &ratehttp.Transport{
 		Scheduler:  s,
 		Base:       new(http.Transport),
-		Tokens:     &ratehttp.Tokens{Output: 1000}, // where a request names no maximum
+		Tokens:     &ratehttp.Tokens{Output: 1000}, // if a request sets no maximum
 		Repeatable: func(a ratehttp.Attempt) bool { return strings.HasSuffix(a.Request.URL.Path, "/chat/completions") },
 	}}
 	defer client.CloseIdleConnections()
@@ -90,7 +90,7 @@ func ExampleTokens() {
 	// 12 tokens when it is over
 }
 
-// What requests cost, how they rank and which may be repeated is said once for all of them.
+// Functions give all requests their cost and priority, and say which may be repeated.
 func ExampleTransport() {
 	s, err := scheduler.New(scheduler.Config{Limit: bucket.Per(100, time.Hour), Retry: retry.Policy{Initial: time.Millisecond}})
 	if err != nil {
@@ -100,7 +100,7 @@ func ExampleTransport() {
 	answers := []int{http.StatusBadGateway, http.StatusOK, http.StatusOK}
 	client := &http.Client{Transport: &ratehttp.Transport{
 		Scheduler: s,
-		Base: network(func(*http.Request) int { // a program leaves it out: then it is the real one
+		Base: network(func(*http.Request) int { // a program leaves this out and uses the real network
 			status := answers[0]
 			answers = answers[1:]
 			return status
@@ -127,7 +127,7 @@ func ExampleTransport() {
 	// /order 200 OK 21
 }
 
-// network is one on which a function says with which status requests are answered.
+// network is a network whose responses have the statuses that a function returns.
 type network func(*http.Request) int
 
 func (f network) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -138,7 +138,7 @@ func (f network) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Each host has limits of its own; what is none of ours passes through.
+// Each host has a scheduler of its own. Requests to other hosts don't wait.
 func ExampleTransport_choose() {
 	github, err := scheduler.New(scheduler.Config{Limit: bucket.Per(5000, time.Hour)})
 	if err != nil {
@@ -153,7 +153,7 @@ func ExampleTransport_choose() {
 			}
 			return nil
 		},
-		Budget: func(string) string { return "" }, // GitHub's "core" and the others all count for the one budget
+		Budget: func(string) string { return "" }, // all budgets of GitHub, such as "core", are this one budget
 	}}
 	for _, url := range []string{"https://api.github.com/zen", "https://example.com"} {
 		res, err := client.Get(url)
@@ -168,7 +168,7 @@ func ExampleTransport_choose() {
 	// https://example.com 200 1
 }
 
-// A POST is not sent twice, unless it has a key by which the server knows it again.
+// A POST may not be sent twice, unless it has a key that lets the server recognize it.
 func ExampleIdempotent() {
 	req, err := http.NewRequest("POST", "https://api.example.com/orders", strings.NewReader(`{"apples":3}`))
 	if err != nil {
@@ -182,7 +182,7 @@ func ExampleIdempotent() {
 	// true
 }
 
-// A client that wants errors gets the last response as one.
+// A client can get the last response as an error.
 func ExampleStatusError() {
 	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{MaxRetries: 1, Initial: time.Millisecond}})
 	if err != nil {

@@ -10,16 +10,16 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// exchange is one request on its way, which is one call of the scheduler.
+// exchange is a request and its attempts, which are one call of the scheduler.
 type exchange struct {
 	t        *Transport
 	s        *scheduler.Scheduler
 	req      *http.Request
 	estimate Usage
-	r        *scheduler.Reservation // the attempt that waits or runs
-	sent     *sends                 // how often the latest attempt went out
+	r        *scheduler.Reservation // of the attempt that waits or runs
+	sent     *sends                 // how often the latest attempt was sent
 	last     error                  // the failure of the attempt before
-	over     bool                   // the reservation is done, or the response's body will end it
+	returned bool                   // run has returned, so the reservation has ended or the response's body will end it
 }
 
 // errUnwound is the error, in events, of a request whose attempt did not return.
@@ -27,15 +27,15 @@ var errUnwound = errors.New("ratehttp: the attempt panicked or called runtime.Go
 
 // unwound frees the slot if a user's function has panicked or called runtime.Goexit.
 func (x *exchange) unwound() {
-	if !x.over {
+	if !x.returned {
 		x.r.Done(errUnwound)
 	}
 }
 
-// run makes attempts until one is the last.
+// run makes attempts until there is no retry.
 func (x *exchange) run() (*http.Response, error) {
 	for first := true; ; first = false {
-		if err := x.turn(); err != nil {
+		if err := x.waitTurn(); err != nil {
 			if first {
 				closeBody(x.req)
 			}
@@ -53,7 +53,7 @@ func (x *exchange) run() (*http.Response, error) {
 		if res != nil && res.Request == req {
 			res.Request = x.req
 		}
-		if again, err := x.outcome(res, err); !again {
+		if again, err := x.report(res, err); !again {
 			if err != nil {
 				return nil, err
 			}
@@ -62,30 +62,28 @@ func (x *exchange) run() (*http.Response, error) {
 	}
 }
 
-// turn waits until the attempt may start.
-func (x *exchange) turn() error {
-	<-x.r.Ready() // also when the context is done: the scheduler watches it
+// waitTurn waits until the attempt may start.
+func (x *exchange) waitTurn() error {
+	<-x.r.Ready() // the scheduler watches the context, so this also returns when it is done
 	if err := x.r.Err(); err != nil {
 		return err
 	}
 	if ctx := x.req.Context(); ctx.Err() != nil {
 		x.r.Cancel()
-		return x.after(context.Cause(ctx))
+		return x.withLast(context.Cause(ctx))
 	}
 	return nil
 }
 
-// after returns the error with which the exchange ends. If its context has ended it, the failure of the attempt before
-// is joined.
-func (x *exchange) after(err error) error {
+// withLast returns err, joined with the failure of the attempt before if the request's context has ended.
+func (x *exchange) withLast(err error) error {
 	if err == nil || x.last == nil || x.req.Context().Err() == nil {
 		return err
 	}
 	return &endedError{reason: hide(err, x.req), last: x.last}
 }
 
-// endedError joins the reason why the context ended a request with the failure of the attempt
-// before.
+// endedError joins the reason why the context ended a request with the failure of the attempt before.
 type endedError struct{ reason, last error }
 
 func (e *endedError) Error() string {
@@ -100,9 +98,9 @@ func (e *endedError) Timeout() bool {
 	return errors.As(e.reason, &t) && t.Timeout()
 }
 
-// outcome reports an attempt to the scheduler, and returns whether there is another attempt. If not, it
-// returns the error with which the exchange ends.
-func (x *exchange) outcome(res *http.Response, err error) (again bool, _ error) {
+// report reports an attempt to the scheduler, and returns whether there is another. If not, it also returns the error with which the
+// exchange ends.
+func (x *exchange) report(res *http.Response, err error) (again bool, _ error) {
 	a := Attempt{Request: x.req, Response: res, Err: err, x: x}
 	v, asked := x.judge(a)
 	failure := hide(err, x.req)
@@ -111,11 +109,11 @@ func (x *exchange) outcome(res *http.Response, err error) (again bool, _ error) 
 	}
 	switch {
 	case !v.Retryable() && res != nil:
-		x.hold(res, failure)
+		x.keepSlot(res, failure)
 		return false, nil
 	case !v.Retryable() || x.req.Context().Err() != nil || !asked && !x.mayRepeat(a):
 		x.r.Done(v.Mark(failure))
-		return false, x.after(err)
+		return false, x.withLast(err)
 	}
 	next, ended := x.r.Retry(v.Mark(failure))
 	switch {
@@ -130,8 +128,8 @@ func (x *exchange) outcome(res *http.Response, err error) (again bool, _ error) 
 	return false, ended
 }
 
-// judge returns the verdict on an attempt, and whether the server itself asks for another. It also tells the
-// scheduler what the server says is left.
+// judge returns the verdict on an attempt, and whether the server asks for another. It also reports to the scheduler what is left
+// according to the server.
 func (x *exchange) judge(a Attempt) (v retry.Verdict, asked bool) {
 	if a.Response != nil {
 		seen := a.observations()
@@ -150,6 +148,6 @@ func (x *exchange) judge(a Attempt) (v retry.Verdict, asked bool) {
 // closeBody closes the body of a request that is not sent, as an [http.RoundTripper] must.
 func closeBody(req *http.Request) {
 	if req.Body != nil {
-		_ = req.Body.Close() // no reader is left to tell
+		_ = req.Body.Close() // the error could not be returned to a reader
 	}
 }

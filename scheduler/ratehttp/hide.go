@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// hidden is an error of Base whose text leaves out the queries, fragments and users of URLs. They may be secret, and the text gets into events,
-// logs and other errors. errors.Is and errors.As find the original error.
+// hidden is an error of Base whose text leaves out the queries, fragments and users of URLs. They may be secret, and the text is shown
+// in events, logs and other errors. errors.Is and errors.As find the original error.
 type hidden struct {
 	error
 	text string
@@ -18,13 +18,13 @@ func (h *hidden) Error() string { return h.text }
 
 func (h *hidden) Unwrap() error { return h.error }
 
-// hide returns err, or a hidden error if its text has the query or user of the request's URL or of the URL of a [url.Error] in it.
+// hide returns err, or a hidden error if its text contains the query or user of the request's URL or of a [url.Error]'s URL.
 func hide(err error, req *http.Request) (safe error) {
 	if err == nil {
 		return nil
 	}
 	defer func() {
-		if recover() != nil { // err is a nil pointer, or otherwise broken
+		if recover() != nil { // err may be a nil pointer
 			safe = err
 		}
 	}()
@@ -58,7 +58,7 @@ func without(text string, u *url.URL) string {
 	return text
 }
 
-// cut returns a text without a part of it. The part may stand in quotes, as in the text of a [url.Error], with escapes.
+// cut returns a text without a part. The part may also be in quotes, with escapes, as in the text of a [url.Error].
 func cut(text, part string) string {
 	quoted := strconv.Quote(part)
 	return strings.NewReplacer(part, "", quoted[1:len(quoted)-1], "").Replace(text)

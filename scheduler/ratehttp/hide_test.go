@@ -20,7 +20,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// clientAsBase is a base that is itself a client, so its errors contain the URL.
+// clientAsBase is a client as a base. Its errors contain the URL.
 type clientAsBase struct{ http.Client }
 
 func (c *clientAsBase) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -29,10 +29,10 @@ func (c *clientAsBase) RoundTrip(req *http.Request) (*http.Response, error) {
 	return c.Do(again)
 }
 
-// TestURLsAreHidden: secrets in a URL are neither in events nor in this package's errors.
+// TestURLsAreHidden checks that secrets in a URL are neither in events nor in this package's errors.
 func TestURLsAreHidden(t *testing.T) {
 	srv := httptest.NewServer(nil)
-	srv.Close() // now no server listens
+	srv.Close() // the request will find no server
 	s := open(t, scheduler.Config{})
 	sub := s.Subscribe()
 	at := strings.Replace(srv.URL, "//", "//sec:ret@", 1) + "/path?key=secret&x=secret"
@@ -47,7 +47,7 @@ func TestURLsAreHidden(t *testing.T) {
 	require.Contains(t, ev.String(), srv.URL+"/path")
 }
 
-// TestURLsOfBodiesAreHidden: nor are they in the error of a body.
+// TestURLsOfBodiesAreHidden checks that secrets in a URL are not in the error of a body.
 func TestURLsOfBodiesAreHidden(t *testing.T) {
 	s := open(t, scheduler.Config{})
 	sub := s.Subscribe(events.Failed)
@@ -66,13 +66,13 @@ func TestURLsOfBodiesAreHidden(t *testing.T) {
 		res, err := (&ratehttp.Transport{Scheduler: s, Base: base}).RoundTrip(request(t, "GET", at, ""))
 		require.NoError(t, err)
 		_, err = io.ReadAll(res.Body)
-		require.Equal(t, broken, err, "to the caller it is as it was")
+		require.Equal(t, broken, err, "the caller gets the body's own error")
 		said := until(t, sub, events.Failed).Err.Error()
 		require.NotContains(t, said, "sec")
 	}
 }
 
-// TestErrorsThatPanic: a request ends even if its error's methods panic.
+// TestErrorsThatPanic checks that a request ends even if its error's methods panic.
 func TestErrorsThatPanic(t *testing.T) {
 	s := open(t, scheduler.Config{})
 	broken := (*url.Error)(nil)

@@ -17,8 +17,8 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// TestH68_RefusedStream: a request of any method is sent again after an HTTP/2 server refused it until net/http gave up. That takes half a
-// minute of virtual time.
+// TestH68_RefusedStream checks that a request of any method is retried after an HTTP/2 server refused it until net/http gave up. That
+// takes half a minute of virtual time.
 func TestH68_RefusedStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := new(h2)
@@ -45,7 +45,7 @@ func TestH68_RefusedStream(t *testing.T) {
 	})
 }
 
-// TestH68_HTTP2Resets: a GET is tried again after an HTTP/2 server resets it or goes away, as after a lost connection.
+// TestH68_HTTP2Resets checks that a GET is retried after an HTTP/2 server resets it or goes away, as after a lost connection.
 func TestH68_HTTP2Resets(t *testing.T) {
 	for name, c := range map[string]struct {
 		end         func(c conn, stream uint32)
@@ -81,7 +81,7 @@ func TestH68_HTTP2Resets(t *testing.T) {
 	}
 }
 
-// These are the frames, flags and codes of RFC 9113 that the tests need.
+// The frames, flags and codes of RFC 9113 that the tests need.
 const (
 	frameHeaders, frameReset, frameSettings, frameGoAway = 1, 3, 4, 7
 
@@ -90,13 +90,13 @@ const (
 	noError, internalError, flowControlError, refusedStream, cancelled, enhanceYourCalm = 0, 2, 3, 7, 8, 11
 )
 
-// h2 is an HTTP/2 server that does what a test wants. net/http's server is too well-behaved.
+// h2 is an HTTP/2 server that misbehaves as a test wants. net/http's server can't.
 type h2 struct {
 	url      string
 	requests atomic.Int64
 }
 
-// conn is a connection of an h2. Its frames wait in out, since a client may not read before it has written its own.
+// conn is a connection of an h2. Its frames wait in out, because a client may write before it reads.
 type conn struct {
 	net.Conn
 	out chan []byte
@@ -157,12 +157,12 @@ func (c conn) frame(kind, flags byte, stream uint32, payload []byte) {
 // ok answers with 200 and no body.
 func (c conn) ok(stream uint32) { c.frame(frameHeaders, endStream|endHeaders, stream, []byte{0x88}) }
 
-// reset ends a stream.
+// reset resets a stream.
 func (c conn) reset(stream, code uint32) {
 	c.frame(frameReset, 0, stream, binary.BigEndian.AppendUint32(nil, code))
 }
 
-// goAway ends the connection. It says that the streams up to last were dealt with.
+// goAway ends the connection. It reports that the server has processed the streams up to last.
 func (c conn) goAway(last, code uint32) {
 	c.frame(frameGoAway, 0, 0, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, last), code))
 	c.out <- nil // closes the connection

@@ -10,8 +10,8 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// TestRequestInsideACall: a request inside a call of the same scheduler, with the call's context, does not wait for a slot that the call
-// holds.
+// TestRequestInsideACall checks that a request inside a call of the same scheduler, with the call's context, does not wait for the
+// slot of that call.
 func TestRequestInsideACall(t *testing.T) {
 	srv := answers(t, "200")
 	s := open(t, scheduler.Config{MaxInFlight: 1})
@@ -27,6 +27,6 @@ func TestRequestInsideACall(t *testing.T) {
 	<-h.Done()
 	require.ErrorAs(t, h.Err(), new(*scheduler.DeadlockError))
 	res, err := c.Get(srv.URL)
-	require.Equal(t, "answer 1", text(t, res, err), "the scheduler is none the worse")
+	require.Equal(t, "answer 1", text(t, res, err), "the scheduler still works")
 	idle(t, s, nil)
 }

@@ -10,15 +10,15 @@ import (
 	"example.com/fairlead/clock"
 )
 
-// longestPeek is how long Peek waits for a body.
-const longestPeek = time.Second
+// peekTimeout is how long Peek waits for a body.
+const peekTimeout = time.Second
 
-// peekStep is how many bytes Peek asks a body for at a time.
+// peekStep is how many bytes Peek reads at a time.
 const peekStep = 16 << 10
 
-// Peek returns the first n bytes of the response's body and leaves the body whole for later readers. Use it in a [Transport.Classify]
-// that needs to know the body. Peek returns fewer bytes if the body ends or fails before, if they take longer than a second, or if the
-// request's context ends. Meanwhile the attempt keeps its slot, and a stream is held up, so look at the response's status and
+// Peek returns the first n bytes of the response's body, and leaves the body whole for later readers. It is for a [Transport.Classify]
+// that needs to know the body. Peek returns fewer bytes if the body ends or fails first, if they take longer than a second, or if the
+// request's context ends. Meanwhile the attempt keeps its slot and a stream is delayed, so check the response's status and
 // Content-Type first. Without a body, and for 101 Switching Protocols, Peek returns nil.
 func (a Attempt) Peek(n int) []byte {
 	res := a.Response
@@ -34,7 +34,7 @@ func (a Attempt) Peek(n int) []byte {
 	if a.Request != nil {
 		ctx = a.Request.Context()
 	}
-	timer := clock.System().NewTimer(longestPeek) // real time, for the server lives by it
+	timer := clock.System().NewTimer(peekTimeout) // real time, which counts for the server
 	defer timer.Stop()
 	b.fill(n, ctx.Done(), timer.C())
 	return slices.Clone(b.ahead[:min(n, len(b.ahead))])
@@ -43,19 +43,19 @@ func (a Attempt) Peek(n int) []byte {
 // peeked is a body whose beginning was read ahead.
 type peeked struct {
 	io.ReadCloser
-	ahead []byte // was read and not yet returned
+	ahead []byte // was read ahead, and not returned yet
 	err   error  // follows ahead
 
-	late <-chan outcome // of a Read that goes on; or nil
-	into []byte         // the buffer of that Read
+	late <-chan readResult // of a Read that has not ended; or nil
+	into []byte            // the buffer of that Read
 }
 
 // fill reads ahead until there are n bytes, the body ends, or done or due comes first.
 func (b *peeked) fill(n int, done <-chan struct{}, due <-chan time.Time) {
 	for len(b.ahead) < n && b.err == nil {
 		if b.late == nil {
-			into := make([]byte, min(n-len(b.ahead), peekStep)) // n may be more than there is memory
-			b.into, b.late = into, aside(func() (int, error) { return b.ReadCloser.Read(into) })
+			into := make([]byte, min(n-len(b.ahead), peekStep)) // n may be larger than the memory
+			b.into, b.late = into, async(func() (int, error) { return b.ReadCloser.Read(into) })
 		}
 		select {
 		case o := <-b.late:
@@ -68,8 +68,8 @@ func (b *peeked) fill(n int, done <-chan struct{}, due <-chan time.Time) {
 	}
 }
 
-// take adds the outcome of a Read.
-func (b *peeked) take(o outcome) {
+// take adds the result of a Read.
+func (b *peeked) take(o readResult) {
 	into := b.into
 	b.late, b.into = nil, nil
 	if o.panicked != nil {

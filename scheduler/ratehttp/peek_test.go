@@ -23,7 +23,7 @@ func attemptOf(body io.Reader) ratehttp.Attempt {
 	return ratehttp.Attempt{Response: &http.Response{StatusCode: 200, Body: io.NopCloser(body)}}
 }
 
-// TestPeek: Peek sees a body in parts of any size, and leaves it whole, to its end or its failure.
+// TestPeek checks that Peek returns the beginning of a body that comes in pieces of any size, and leaves the body whole.
 func TestPeek(t *testing.T) {
 	const said = "a body of some length"
 	broken := errors.New("broken")
@@ -33,9 +33,9 @@ func TestPeek(t *testing.T) {
 			seen := a.Peek(n)
 			require.Equal(t, said[:min(n, len(said))], string(seen))
 			for i := range seen {
-				seen[i] = 'x' // must be a copy
+				seen[i] = 'x' // changes nothing, because it is a copy
 			}
-			require.Equal(t, said[:min(n+3, len(said))], string(a.Peek(n+3)), "and once more")
+			require.Equal(t, said[:min(n+3, len(said))], string(a.Peek(n+3)), "a second Peek")
 			all, err := io.ReadAll(a.Response.Body)
 			require.NoError(t, err)
 			require.Equal(t, said, string(all))
@@ -59,8 +59,7 @@ type panics struct{}
 
 func (panics) Read([]byte) (int, error) { panic("oops") }
 
-// TestH66_PeekIsBounded: Peek ends after a second, and with the context. Later bytes are not
-// lost.
+// TestH66_PeekIsBounded checks that Peek ends after a second, and with the context. Later bytes are not lost.
 func TestH66_PeekIsBounded(t *testing.T) {
 	for _, limit := range []time.Duration{300 * time.Millisecond, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -84,7 +83,7 @@ func TestH66_PeekIsBounded(t *testing.T) {
 	}
 }
 
-// TestH66_PeekAtWhatNeverComes: a refusal whose body stalls while Classify peeks at it ends all the same, and so does its connection.
+// TestH66_PeekAtWhatNeverComes checks that a refusal ends, and so does its connection, if its body stalls while Classify peeks at it.
 func TestH66_PeekAtWhatNeverComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		closed := make(chan struct{})
@@ -114,7 +113,7 @@ func TestH66_PeekAtWhatNeverComes(t *testing.T) {
 	})
 }
 
-// A caller that wants all of a body may ask for more than there is memory.
+// TestPeekAtEverything peeks at more bytes than there is memory for.
 func TestPeekAtEverything(t *testing.T) {
 	for _, n := range []int{1 << 20, math.MaxInt} {
 		res := &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(strings.Repeat("word ", 10_000)))}

@@ -3,39 +3,39 @@ package ratehttp
 const (
 	bytesPerToken = 4
 
-	// tokensPerBlob is the most that an image, a sound or a document in base64 counts. A picture of 1024 by 1024 pixels costs
+	// tokensPerBlob is the most that an image, a sound or a document in base64 costs. A picture of 1024 by 1024 pixels costs
 	// about 800 to 1400 tokens with OpenAI, Anthropic and Google, and half a minute of sound about 1000 with Google.
 	tokensPerBlob = 1000
 	bytesPerBlob  = tokensPerBlob * bytesPerToken
 )
 
-// prompt scans the body of a request while it is written to it.
+// prompt scans the body of a request, which is written to it.
 type prompt struct {
 	scanner
 	keep    bool
 	kept    []byte
 	bytes   int64
-	saved   int64 // bytes that are no text
-	output  int64 // the largest limit of output in the body; -1: none
-	answers int64 // how many answers are asked for; 0: not said
+	saved   int64 // bytes that are not text
+	output  int64 // the largest limit of output in the body; -1 if there is none
+	answers int64 // the number of answers that are asked for; 0 if there is none
 
 	where   where // in a string
-	binary  bool  // the string is the value of a member for base64
-	matched int   // how much of scheme or of encoding
+	binary  bool  // the string is the value of a member that may be base64
+	matched int   // how many bytes of scheme or encoding have matched
 	run     int64 // characters of base64 so far
 }
 
-// where is the part of a string in which the scanner is.
+// where is the part of a string that the scanner has reached.
 type where uint8
 
 const (
 	text   where = iota
-	start        // it may be a data: URL
+	start        // the first characters, which may be those of a data: URL
 	params       // of a data: URL, before its comma
 	blob         // base64
 )
 
-// A data: URL begins with scheme. Its data are in base64 if encoding stands before the comma.
+// A data: URL begins with scheme. Its data are in base64 if encoding comes before the comma.
 const (
 	scheme   = "data:"
 	encoding = ";base64"
@@ -63,7 +63,7 @@ func (p *prompt) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// pass takes the leading bytes that change nothing, and returns how many they are.
+// pass counts the leading bytes that change nothing, and returns how many there are.
 func (p *prompt) pass(b []byte) int {
 	if p.where == text {
 		return p.skip(b)
@@ -82,7 +82,7 @@ func (p *prompt) pass(b []byte) int {
 // next takes a byte.
 func (p *prompt) next(c byte) {
 	if n, ok := p.ends(c); ok {
-		p.say(n)
+		p.limit(n)
 	}
 	was, escape := p.inString, p.escape
 	p.feed(c)
@@ -100,12 +100,12 @@ func (p *prompt) next(c byte) {
 	}
 }
 
-// ofBase64 reports whether the member of that name may have an image, a sound or a document in base64, in OpenAI's, Anthropic's or
-// Gemini's form.
+// ofBase64 reports whether the member with that name may have an image, a sound or a document in base64, in the form of OpenAI,
+// Anthropic or Gemini.
 func ofBase64(name string) bool { return name == "data" || name == "file_data" || name == "b64_json" }
 
-// say takes a number that may say how much output is allowed.
-func (p *prompt) say(n int64) {
+// limit takes a number, which may be a limit of output or a number of answers.
+func (p *prompt) limit(n int64) {
 	switch {
 	case p.depth == 1:
 		switch p.key(1) {
@@ -124,7 +124,7 @@ func (p *prompt) say(n int64) {
 	}
 }
 
-// value takes a character of a string that is a value.
+// value takes a character of a string value.
 func (p *prompt) value(c rune) {
 	switch p.where {
 	case start:
@@ -171,14 +171,14 @@ func (p *prompt) param(c rune) {
 	}
 }
 
-// endBlob ends a stretch of base64. Its length beyond the highest cost is not counted.
+// endBlob ends a stretch of base64. Length beyond tokensPerBlob costs nothing.
 func (p *prompt) endBlob() {
 	p.saved += max(0, p.run-bytesPerBlob)
 	p.where, p.run = text, 0
 }
 
-// input returns the input tokens of the bytes seen and of a rest that was not seen. If the rest begins within base64, it
-// counts as more of that.
+// input returns the input tokens of the bytes seen and of a rest that was not seen. If the rest begins within base64, it counts as
+// more of that.
 func (p *prompt) input(rest int64) int64 {
 	return tokensOf(p.bytes-p.saved-max(0, p.run-bytesPerBlob)) + p.unseen(rest)
 }
@@ -193,7 +193,7 @@ func (p *prompt) unseen(rest int64) int64 {
 
 func tokensOf(bytes int64) int64 { return bytes/bytesPerToken + min(1, bytes%bytesPerToken) }
 
-// escapedLen returns the length in JSON of an escape that ends at that place.
+// escapedLen returns the length in JSON of an escape that ends at that position.
 func escapedLen(escape uint8) int64 {
 	if escape == 1 {
 		return 2
@@ -201,7 +201,7 @@ func escapedLen(escape uint8) int64 {
 	return 6
 }
 
-// encodedLen returns the length in UTF-8 of an escaped character. A character beyond 16 bits is escaped as two halves, which have
+// encodedLen returns the length in UTF-8 of an escaped character. A character beyond 16 bits is escaped as two halves, which count
 // four bytes together.
 func encodedLen(c rune) int64 {
 	switch {

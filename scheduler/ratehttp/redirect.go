@@ -11,11 +11,11 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// mostRedirectWait is the longest wait that a redirect may ask for. It is the default of a policy for a server's wait.
-const mostRedirectWait = 2 * time.Minute
+// maxRedirectWait is the longest wait that a redirect may ask for. It is the same as a policy's default MaxServerWait.
+const maxRedirectWait = 2 * time.Minute
 
 // redirected waits as long as the redirect that led to this request asks by Retry-After (RFC 9110). The request has no turn
-// yet, so it holds up no other.
+// yet, so no other request waits for it.
 func redirected(s *scheduler.Scheduler, req *http.Request) error {
 	res := req.Response // set by net/http's client
 	if res == nil || res.StatusCode < 300 || res.StatusCode > 399 {
@@ -28,9 +28,9 @@ func redirected(s *scheduler.Scheduler, req *http.Request) error {
 	}
 	until := now.Add(wait)
 	last := statusError(redirectOf(req), res)
-	if wait > mostRedirectWait {
+	if wait > maxRedirectWait {
 		return fmt.Errorf("%w: a redirect asks for %v, more than %v: send the request again at %s: %w",
-			retry.ErrWaitTooLong, wait, mostRedirectWait, until.Format(time.RFC3339), last)
+			retry.ErrWaitTooLong, wait, maxRedirectWait, until.Format(time.RFC3339), last)
 	}
 	ctx := req.Context()
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
@@ -49,7 +49,7 @@ func redirected(s *scheduler.Scheduler, req *http.Request) error {
 	return nil
 }
 
-// redirectOf returns the request that was answered with the redirect.
+// redirectOf returns the request whose response was the redirect.
 func redirectOf(req *http.Request) *http.Request {
 	if req.Response.Request != nil {
 		return req.Response.Request

@@ -34,8 +34,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
 
-// served serves a handler in a bubble, with net/http's server, and returns net/http's transport
-// to it.
+// served serves a handler in a synctest bubble with net/http's server. It returns a transport of net/http that connects to it.
 func served(t *testing.T, handle http.HandlerFunc) *http.Transport {
 	p := &pipes{make(chan net.Conn), make(chan struct{})}
 	srv := &http.Server{Handler: handle}
@@ -54,8 +53,7 @@ func served(t *testing.T, handle http.HandlerFunc) *http.Transport {
 	return base
 }
 
-// TestH70_RedirectIsWaitedFor: a redirected request does not go out before its redirect allows it, and other
-// requests do.
+// TestH70_RedirectIsWaitedFor checks that a redirected request waits as long as its redirect asks, and that other requests don't.
 func TestH70_RedirectIsWaitedFor(t *testing.T) {
 	for _, wait := range []string{"60", time.Date(2000, 1, 1, 0, 1, 0, 0, time.UTC).Format(http.TimeFormat)} { // a bubble begins in 2000
 		synctest.Test(t, func(t *testing.T) {
@@ -85,8 +83,8 @@ func TestH70_RedirectIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestH70_RedirectIsNotWaitedFor: a wait beyond the deadline or two minutes ends the request at once, and so does
-// its context.
+// TestH70_RedirectIsNotWaitedFor checks that a request ends at once if the wait of its redirect is longer than two minutes or the
+// deadline, or if its context ends.
 func TestH70_RedirectIsNotWaitedFor(t *testing.T) {
 	stop := errors.New("not wanted any more")
 	for name, c := range map[string]struct {

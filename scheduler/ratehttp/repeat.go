@@ -7,8 +7,8 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Idempotent reports whether the request of an attempt may be sent twice. It may if RFC 9110 calls its method idempotent (GET, HEAD,
-// OPTIONS, TRACE, PUT and DELETE), or if it has an Idempotency-Key or X-Idempotency-Key, as in net/http.
+// Idempotent reports whether the request of an attempt may be sent twice. As in net/http, it may if RFC 9110 calls its method idempotent
+// (GET, HEAD, OPTIONS, TRACE, PUT and DELETE), or if it has an Idempotency-Key or X-Idempotency-Key.
 func Idempotent(a Attempt) bool {
 	switch a.Request.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
@@ -30,7 +30,7 @@ func (x *exchange) mayRepeat(a Attempt) bool {
 	return Idempotent(a)
 }
 
-// refused says whether a server turned a request away without doing anything about it.
+// refused reports whether a server rejected a request without acting on it.
 func refused(res *http.Response) bool {
 	if res == nil {
 		return false
@@ -39,15 +39,15 @@ func refused(res *http.Response) bool {
 	case http.StatusTooManyRequests, http.StatusForbidden, http.StatusRequestEntityTooLarge:
 		return true
 	}
-	return false // a 503 may have come from a proxy, after the fact
+	return false // a proxy may send a 503 after the server has acted
 }
 
-// replayable says whether there is another body for another attempt, or no body at all.
+// replayable reports whether the request has no body, or one that can be read again.
 func replayable(req *http.Request) bool {
 	return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
 }
 
-// rewind gives a copy of a request a body of its own.
+// rewind gives a copy of a request a body that was not read.
 func rewind(req *http.Request) (err error) {
 	if req.Body != nil && req.Body != http.NoBody {
 		req.Body, err = req.GetBody()
@@ -55,8 +55,7 @@ func rewind(req *http.Request) (err error) {
 	return err
 }
 
-// StatusError is a response as an error: what an attempt failed with in events, and inside a
-// [retry.ExhaustedError].
+// StatusError is a response as an error. It is the error of an attempt in events, and inside a [retry.ExhaustedError].
 type StatusError struct {
 	Method     string
 	URL        string // without its query and user, which may be secret
@@ -75,5 +74,5 @@ func statusError(req *http.Request, res *http.Response) *StatusError {
 	return e
 }
 
-// Error reads like "POST https://api.example.com/v1/chat: 429 Too Many Requests".
+// Error returns a text like "POST https://api.example.com/v1/chat: 429 Too Many Requests".
 func (e *StatusError) Error() string { return e.Method + " " + e.URL + ": " + e.Status }

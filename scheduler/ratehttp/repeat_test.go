@@ -13,7 +13,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// What is sent again, and what is not.
+// TestRepeats checks which requests are sent again.
 func TestRepeats(t *testing.T) {
 	always := func(ratehttp.Attempt) bool { return true }
 	never := func(ratehttp.Attempt) bool { return false }
@@ -59,7 +59,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// A refusal of what can't be sent again holds the others all the same.
+// TestRefusalOfWhatIsGone checks that a refusal holds the other requests, even if its own request can't be sent again.
 func TestRefusalOfWhatIsGone(t *testing.T) {
 	srv := answers(t, "429 Retry-After: 30")
 	s := open(t, scheduler.Config{})
@@ -69,12 +69,12 @@ func TestRefusalOfWhatIsGone(t *testing.T) {
 	idle(t, s, srv)
 }
 
-// Every attempt sends the whole body, whether the server has read the one before or not.
+// TestBodyIsReplayed checks that each attempt sends the whole body, even if the server did not read the one before.
 func TestBodyIsReplayed(t *testing.T) {
 	sent := strings.Repeat("0123456789abcdef", 1<<16)
 	srv := serve(t, func(n int64, w http.ResponseWriter, r *http.Request) {
 		if n == 1 {
-			w.WriteHeader(429) // without a look at it
+			w.WriteHeader(429) // without reading the body
 			return
 		}
 		got, err := io.ReadAll(r.Body)
@@ -86,14 +86,14 @@ func TestBodyIsReplayed(t *testing.T) {
 		}
 	})
 	s := open(t, scheduler.Config{})
-	// net/http may tell of the broken pipe instead of the 429 that comes before it: hence PUT
+	// PUT, because net/http may report the broken pipe instead of the 429 before it
 	res, err := client(t, &ratehttp.Transport{Scheduler: s}).Do(request(t, "PUT", srv.URL, sent))
 	require.Empty(t, text(t, res, err))
 	require.Equal(t, 200, res.StatusCode)
 	idle(t, s, srv)
 }
 
-// A body that can't be had again after all ends the request; nothing is paid for the attempt that was not made.
+// TestGetBodyFails checks that a request ends if GetBody fails, and that the attempt that was not made costs nothing.
 func TestGetBodyFails(t *testing.T) {
 	srv := answers(t, "503")
 	s := open(t, scheduler.Config{})

@@ -19,8 +19,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// hangsUp is a server that answers the first request of each connection, and hangs up after it has read the
-// second.
+// hangsUp starts a server that answers the first request of each connection, and hangs up after it has read the second.
 func hangsUp(t *testing.T, field, answer string) (url string, requests *atomic.Int64) {
 	requests = new(atomic.Int64)
 	return listen(t, func(c net.Conn) {
@@ -39,7 +38,7 @@ func hangsUp(t *testing.T, field, answer string) (url string, requests *atomic.I
 	}), requests
 }
 
-// TestH67_ResentPays: each time that net/http sends a request again, in any attempt, it pays.
+// TestH67_ResentPays checks that a request pays each time that net/http sends it again, in any attempt.
 func TestH67_ResentPays(t *testing.T) {
 	url, requests := hangsUp(t, "Content-Type: text/plain", "ok")
 	s := open(t, scheduler.Config{})
@@ -60,7 +59,7 @@ func TestH67_ResentPays(t *testing.T) {
 	require.Equal(t, 39, traced, "a trace of the caller's own sees them all")
 }
 
-// TestH67_RefusedStreamPays: a stream that an HTTP/2 server refused pays when it is sent again.
+// TestH67_RefusedStreamPays checks that a stream that an HTTP/2 server refused pays when it is sent again.
 func TestH67_RefusedStreamPays(t *testing.T) {
 	srv, base := serveHTTP2(t, func(n int64, c conn, stream uint32) {
 		if n == 1 {
@@ -76,7 +75,7 @@ func TestH67_RefusedStreamPays(t *testing.T) {
 	require.EqualValues(t, 2, s.Snapshot().Ledger.Spent)
 }
 
-// TestH67_TokensOfResends: each earlier send of a request keeps its estimate, and the last is settled by the response.
+// TestH67_TokensOfResends checks that each earlier send of a request keeps its estimate, and that the response settles the last.
 func TestH67_TokensOfResends(t *testing.T) {
 	const answer = `{"usage":{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}}`
 	url, _ := hangsUp(t, "Content-Type: application/json", answer)
@@ -85,7 +84,7 @@ func TestH67_TokensOfResends(t *testing.T) {
 	c := client(t, &ratehttp.Transport{Scheduler: s, Tokens: &ratehttp.Tokens{Output: 100}})
 	for range 2 {
 		req := request(t, "POST", url, strings.Repeat("x", 400))
-		req.Header.Set("Idempotency-Key", "7") // else net/http does not send it again
+		req.Header.Set("Idempotency-Key", "7") // otherwise net/http does not send it again
 		req.Header.Set("Content-Type", "application/json")
 		res, err := c.Do(req)
 		require.Equal(t, answer, text(t, res, err))
@@ -97,7 +96,7 @@ func TestH67_TokensOfResends(t *testing.T) {
 	}
 }
 
-// TestWhatIsSentOncePaysOnce: a request pays once if it waits for 100 Continue, or goes over a connection that was used before.
+// TestWhatIsSentOncePaysOnce checks that a request pays once if it waits for 100 Continue, or uses a connection that was used before.
 func TestWhatIsSentOncePaysOnce(t *testing.T) {
 	srv := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	s := open(t, scheduler.Config{})

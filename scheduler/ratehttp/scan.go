@@ -2,39 +2,39 @@ package ratehttp
 
 import "bytes"
 
-// scanner finds the integers and strings in a stream of JSON, and the names that lead to them. It keeps only those names,
-// however long the JSON is and in whatever parts it comes. In a text that is not JSON it finds what it can.
+// scanner finds the integers and strings in a stream of JSON, and the names that lead to them. Its memory is constant, however long the
+// JSON is and however it is split. In text that is not JSON it finds what it can.
 type scanner struct {
 	depth   int    // how many objects and arrays are open
-	objects uint64 // a bit for each of the outermost 64: it is an object
+	objects uint64 // a bit for each of the outermost 64, set if it is an object
 
 	wantsName bool // a string that begins here is a name
-	named     bool // a value that begins here belongs to the latest name
+	named     bool // a value that begins here belongs to the last name
 	inString  bool
 	isName    bool  // the string is a name
-	escape    uint8 // place in an escape: 1 after the backslash, 2 to 5 before the digits of \u
+	escape    uint8 // position in an escape, 1 after the backslash, 2 to 5 before the digits of \u
 
-	char rune // the character that the latest byte has ended, or the byte if it is not ASCII; -1: none
-	code rune // of an escape so far
+	char rune // the character that ended with the last byte, or the byte if it is not ASCII; -1 if none did
+	code rune // the code of an escape so far
 
-	names  [mostDepth + 1]name // the latest name in each of the outermost objects; deeper ones share the last
+	names  [maxDepth + 1]name // the last name in each of the outermost objects; deeper ones share the last element
 	number int64
-	digits int // of number; tooLong: it is not reported
+	digits int // of number; if tooLong, it is not reported
 }
 
 const (
-	mostDepth  = 3  // how deep the deepest number is that we want
-	mostDigits = 12 // no request has as many tokens
-	tooLong    = mostDigits + 1
+	maxDepth  = 3  // of the numbers that the package looks for
+	maxDigits = 12 // of a number of tokens
+	tooLong   = maxDigits + 1
 )
 
-// name is the name of an object's member; length is more than there is room for if it is too long.
+// name is the name of an object's member. A length above the size of text means that the name is too long.
 type name struct {
 	text   [32]byte
 	length int
 }
 
-func (s *scanner) at(depth int) *name { return &s.names[min(depth, mostDepth+1)-1] }
+func (s *scanner) at(depth int) *name { return &s.names[min(depth, maxDepth+1)-1] }
 
 // key returns the latest name at that depth, counted from 1.
 func (s *scanner) key(depth int) string {
@@ -42,15 +42,15 @@ func (s *scanner) key(depth int) string {
 	if n.length > len(n.text) {
 		return ""
 	}
-	return string(n.text[:n.length]) // compared and not kept, it is not copied
+	return string(n.text[:n.length]) // not copied if it is only compared
 }
 
-// ends returns the number that the next byte, c, ends. It stands at the scanner's depth and under its names.
+// ends returns the number that ends before the next byte c, if there is one that has a name.
 func (s *scanner) ends(c byte) (n int64, ok bool) {
 	if s.digits == 0 || s.digits == tooLong || s.inString || ofNumber(c) {
 		return 0, false
 	}
-	return s.number, 0 < s.depth && s.depth <= mostDepth && s.isObject(s.depth) && !s.wantsName
+	return s.number, 0 < s.depth && s.depth <= maxDepth && s.isObject(s.depth) && !s.wantsName
 }
 
 // skip returns how many of the leading bytes are inside a string value and change nothing.
@@ -58,7 +58,7 @@ func (s *scanner) skip(p []byte) int {
 	if !s.inString || s.isName || s.escape != 0 {
 		return 0
 	}
-	if n := bytes.IndexAny(p, "\"\\\r\n"); n >= 0 { // there are no ends of lines in strings, but in streams of events
+	if n := bytes.IndexAny(p, "\"\\\r\n"); n >= 0 { // line ends are not in strings, but in streams of events
 		return n
 	}
 	return len(p)

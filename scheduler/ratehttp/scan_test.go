@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// walk calls f for each string and number of a JSON text in order, as encoding/json reads them. The path has a name for each object, ""
-// before its first name, and "[]" for each array. It returns false if the text is not JSON.
+// walk calls f for each string and number of a JSON text in order, as encoding/json reads them. The path has a name for each object (""
+// before its first name) and "[]" for each array. walk returns false if the text is not JSON.
 func walk(text []byte, f func(path []string, token any, raw int, isName bool)) bool {
 	if !json.Valid(text) {
 		return false
@@ -53,14 +53,14 @@ func walk(text []byte, f func(path []string, token any, raw int, isName bool)) b
 
 func inObject(path []string) bool { return len(path) > 0 && path[len(path)-1] != "[]" }
 
-// count returns the number of tokens that a JSON number means.
+// count returns the number of tokens that a JSON number stands for.
 func count(token any) (n int64, ok bool) {
 	number, is := token.(json.Number)
 	n, err := number.Int64()
-	return n, is && err == nil && n >= 0 && len(number) <= mostDigits && number[0] != '-'
+	return n, is && err == nil && n >= 0 && len(number) <= maxDigits && number[0] != '-'
 }
 
-// dumbUsage returns the usage in a JSON text.
+// dumbUsage returns the usage in a JSON text, found with encoding/json.
 func dumbUsage(text []byte) (u usage, ok bool) {
 	u = usage{total: -1, input: -1, output: -1}
 	return u, walk(text, func(path []string, token any, _ int, _ bool) {
@@ -82,8 +82,7 @@ func dumbUsage(text []byte) (u usage, ok bool) {
 	})
 }
 
-// FuzzUsage: for any JSON, cut anywhere, the scanner finds what encoding/json finds. A stream of events with that JSON gives the
-// same.
+// FuzzUsage checks that in any JSON, split anywhere, the scanner finds the same as encoding/json, and in a stream of events, too.
 func FuzzUsage(f *testing.F) {
 	for _, seed := range []string{
 		`{"usage":{"total_tokens":30}}`, `{"message":{"usage":{"input_tokens":1,"output_tokens":2}}}`,
@@ -100,7 +99,7 @@ func FuzzUsage(f *testing.F) {
 		w := newWatcher(false)
 		at := int(cut % uint(len(text)+1))
 		w.feed(text[:at])
-		w.feed(text[at:]) // whatever it is, it must not panic
+		w.feed(text[at:]) // must not panic, even if it is not JSON
 		got, said := ReadUsage(text)
 		want, ok := dumbUsage(text)
 		if !ok {
@@ -124,7 +123,7 @@ func FuzzUsage(f *testing.F) {
 	})
 }
 
-// dumbInput returns the input tokens of a body. It reports false if the body is not JSON, or if encoding/json changes its text.
+// dumbInput returns the input tokens of a body. It returns false if the body is not JSON, or if encoding/json changes its text.
 func dumbInput(text []byte) (tokens int64, ok bool) {
 	bytes := len(text)
 	ok = utf8.Valid(text)
@@ -175,7 +174,7 @@ func dumbOutput(text []byte) int64 {
 	return output * answers
 }
 
-// FuzzEstimate: for any body, in one piece or in many, the estimate is what encoding/json finds, and never negative.
+// FuzzEstimate checks that the estimate of any body, in one piece or many, is that of encoding/json, and never negative.
 func FuzzEstimate(f *testing.F) {
 	long := strings.Repeat("Ab+/", 1100)
 	for _, seed := range []string{

@@ -22,10 +22,10 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// quick is a policy whose backoffs take no time worth mentioning.
+// quick is a policy with negligible backoffs.
 var quick = retry.Policy{MaxRetries: 3, Initial: time.Millisecond, Max: 2 * time.Millisecond}
 
-// plenty is a limit that nobody gets to feel.
+// plenty is a limit that never makes a request wait.
 var plenty = bucket.PerSecond(1_000_000)
 
 func open(t *testing.T, cfg scheduler.Config) *scheduler.Scheduler {
@@ -42,7 +42,7 @@ func open(t *testing.T, cfg scheduler.Config) *scheduler.Scheduler {
 	return s
 }
 
-// server is a real one, on this machine, that counts the requests it gets, from 1.
+// server is a real server on this machine. It counts the requests that it gets.
 type server struct {
 	*httptest.Server
 	requests atomic.Int64
@@ -57,8 +57,8 @@ func serve(t *testing.T, handle func(n int64, w http.ResponseWriter, r *http.Req
 	return s
 }
 
-// answers has a server give these answers one after the other, and the last for ever. An answer is a status and,
-// perhaps, header fields: "429 Retry-After: 1; X-Should-Retry: false". Its body says which one it was.
+// answers starts a server that gives these answers one after the other, and then repeats the last. An answer is a status and perhaps
+// header fields, such as "429 Retry-After: 1; X-Should-Retry: false". Its body has the answer's number.
 func answers(t *testing.T, all ...string) *server {
 	return serve(t, func(n int64, w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -67,7 +67,7 @@ func answers(t *testing.T, all ...string) *server {
 	})
 }
 
-// write writes one answer without its body.
+// write writes an answer without its body.
 func write(w http.ResponseWriter, answer string) {
 	status, fields, _ := strings.Cut(answer, " ")
 	for field := range strings.SplitSeq(fields, "; ") {
@@ -80,8 +80,7 @@ func write(w http.ResponseWriter, answer string) {
 	w.WriteHeader(code)
 }
 
-// listen starts a server that calls serve for each connection. Connections that are open at the end of the test are
-// closed.
+// listen starts a server that calls serve for each connection. It closes connections that are open at the end of the test.
 func listen(t *testing.T, serve func(net.Conn)) (url string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -109,7 +108,7 @@ func listen(t *testing.T, serve func(net.Conn)) (url string) {
 	return "http://" + l.Addr().String()
 }
 
-// client gives a transport connections of its own, and a client.
+// client returns a client of the transport, which gets connections of its own.
 func client(t *testing.T, tr *ratehttp.Transport) *http.Client {
 	if tr.Base == nil {
 		tr.Base = new(http.Transport)
@@ -118,7 +117,7 @@ func client(t *testing.T, tr *ratehttp.Transport) *http.Client {
 	return &http.Client{Transport: tr}
 }
 
-// request makes one whose body, unless it is "", can be had again.
+// request returns a request. If it has a body, it also has GetBody.
 func request(t *testing.T, method, url, body string) *http.Request {
 	var r io.Reader
 	if body != "" {
@@ -129,7 +128,7 @@ func request(t *testing.T, method, url, body string) *http.Request {
 	return req
 }
 
-// once hides what a reader can do besides, so that net/http knows no GetBody.
+// once hides the other methods of a reader, so that net/http sets no GetBody.
 type once struct{ io.Reader }
 
 // text reads a response to its end.
@@ -142,7 +141,7 @@ func text(t *testing.T, res *http.Response, err error) string {
 	return string(b)
 }
 
-// idle checks that nothing is left of any call, and that the server has seen each attempt.
+// idle checks that no call is left, and that the server has seen each attempt.
 func idle(t *testing.T, s *scheduler.Scheduler, srv *server) {
 	t.Helper()
 	snap := s.Snapshot()
@@ -153,7 +152,7 @@ func idle(t *testing.T, s *scheduler.Scheduler, srv *server) {
 	}
 }
 
-// until reads events up to one of that kind.
+// until reads events up to the first of a kind.
 func until(t *testing.T, sub *events.Subscription, kind events.Kind) events.Event {
 	t.Helper()
 	for ev := range sub.C {

@@ -17,10 +17,10 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// slow is a limit that refills too slowly for a test to notice.
+// slow is a limit that does not refill during a test.
 var slow = bucket.Limit{Capacity: 1000, Refill: 1, Per: time.Hour}
 
-// ask posts JSON, in a body that can be had again or not.
+// ask posts JSON, in a body with or without GetBody.
 func ask(t *testing.T, url, body string, again bool) *http.Request {
 	req := request(t, "POST", url, body)
 	if !again {
@@ -30,7 +30,7 @@ func ask(t *testing.T, url, body string, again bool) *http.Request {
 	return req
 }
 
-// left is what each budget has.
+// left returns the tokens in each budget.
 func left(s *scheduler.Scheduler) map[string]int64 {
 	all := map[string]int64{}
 	for _, b := range s.Snapshot().Budgets {
@@ -39,13 +39,13 @@ func left(s *scheduler.Scheduler) map[string]int64 {
 	return all
 }
 
-// What a request is thought to cost before it is sent.
+// TestEstimate checks the cost of a request before it is sent.
 func TestEstimate(t *testing.T) {
 	const question = `{"messages":[{"content":"Grüße, \"max_tokens\": 7","max_tokens":8}],`
 	for name, c := range map[string]struct {
 		tokens ratehttp.Tokens
 		body   string
-		input  int64 // if it is not a token for each 4 bytes, of which escapes have one less, rounded up
+		input  int64 // 0 for one token per 4 bytes, rounded up, where an escape counts a byte less
 		output int64
 	}{
 		"input alone":            {body: question + `"n":1}`, output: 0},
@@ -87,7 +87,7 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
-// What is no JSON is no prompt.
+// TestNoTokens checks that a body that is not JSON costs no tokens.
 func TestNoTokens(t *testing.T) {
 	srv := answers(t, "200")
 	s := open(t, scheduler.Config{Limits: bucket.Limits{"requests": slow, "tokens": slow}})
@@ -99,7 +99,7 @@ func TestNoTokens(t *testing.T) {
 	require.Equal(t, map[string]int64{"requests": 998, "tokens": 1000}, left(s))
 }
 
-// A body that can't be read fails as it would have without us.
+// TestBodyThatFails checks that a body that fails while it is read early ends the request like without this package.
 func TestBodyThatFails(t *testing.T) {
 	srv := answers(t, "200")
 	s := open(t, scheduler.Config{})
@@ -119,8 +119,7 @@ func (f *failing) Read([]byte) (n int, err error) {
 	return 0, err
 }
 
-// These are answers of the three APIs, whole and as streams. Their texts try to look like a
-// usage.
+// Answers of the three APIs, whole and as streams. Their texts contain what looks like a usage.
 const (
 	chat = `{"id":"c","choices":[{"index":0,"message":{"content":"5\", \"usage\":{\"total_tokens\":1}","usage":{"total_tokens":2}}}],
 		"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30,"prompt_tokens_details":{"cached_tokens":4,"total_tokens":5}}}`
@@ -145,7 +144,7 @@ const (
 		`{"candidates":[{"usageMetadata":{"totalTokenCount":1}}],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":20,"totalTokenCount":30}}]`
 )
 
-// What a request did cost is settled by what the response says, in the budgets that there are.
+// TestSettle checks that the response settles a request's cost in the scheduler's budgets.
 func TestSettle(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind, answer   string
@@ -185,7 +184,7 @@ func TestSettle(t *testing.T) {
 					defer z.Close()
 					out = z
 				}
-				for i := range len(c.answer) { // in the smallest pieces that there are
+				for i := range len(c.answer) { // byte by byte
 					_, _ = io.WriteString(out, c.answer[i:i+1])
 				}
 				if c.onlyToTheUsage {
@@ -211,7 +210,7 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// TestReadUsage: ReadUsage finds in a whole body what is found in a streamed one.
+// TestReadUsage checks that ReadUsage finds the same in a whole body as in a stream.
 func TestReadUsage(t *testing.T) {
 	for _, answer := range []string{
 		chat, message, gemini, chatStream, responsesStream, messageStream, cachedStream, geminiStream, geminiArray, "\r\n" + geminiArray,
@@ -231,7 +230,7 @@ func TestReadUsage(t *testing.T) {
 	}
 }
 
-// A stream of which the caller lets go through the context alone is settled, too.
+// TestSettleWhenTheContextIsDone checks that a stream that ends only by its context is settled.
 func TestSettleWhenTheContextIsDone(t *testing.T) {
 	srv := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -248,7 +247,7 @@ func TestSettleWhenTheContextIsDone(t *testing.T) {
 	_, err = io.CopyN(io.Discard, res.Body, int64(len(chatStream)))
 	require.NoError(t, err)
 	cancel()
-	next, err := s.Reserve(t.Context()) // its turn comes when the slot is free
+	next, err := s.Reserve(t.Context()) // granted when the slot is free
 	require.NoError(t, err)
 	<-next.Ready()
 	next.Done(nil)

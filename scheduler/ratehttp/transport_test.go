@@ -29,7 +29,7 @@ func TestZeroTransportPassesThrough(t *testing.T) {
 	require.Equal(t, 429, res.StatusCode)
 }
 
-// Each host may have a scheduler of its own, or none.
+// TestChoose gives one host a scheduler, and another host none.
 func TestChoose(t *testing.T) {
 	one, other := answers(t, "503", "200"), answers(t, "503", "200")
 	s := open(t, scheduler.Config{})
@@ -46,7 +46,7 @@ func TestChoose(t *testing.T) {
 	idle(t, s, one)
 }
 
-// A request without a turn fails as a call would, and its body is closed.
+// TestNoTurn checks that a request that gets no turn fails like a call, and that its body is closed.
 func TestNoTurn(t *testing.T) {
 	srv := answers(t, "200")
 	s := open(t, scheduler.Config{Limit: bucket.Limit{Capacity: 1, Refill: 1, Per: time.Hour}})
@@ -74,7 +74,7 @@ type closeable struct {
 
 func (c *closeable) Close() error { c.closed.Store(true); return nil }
 
-// H39: retries and redirects pay as the first attempt does.
+// TestH39_EveryAttemptPays checks that retries and redirects pay like the first attempt.
 func TestH39_EveryAttemptPays(t *testing.T) {
 	srv := answers(t, "503", "302 Location: /elsewhere", "500", "200")
 	s := open(t, scheduler.Config{})
@@ -86,7 +86,7 @@ func TestH39_EveryAttemptPays(t *testing.T) {
 	idle(t, s, srv)
 }
 
-// When retrying is over, the last response is as it came, or an error with all that is known.
+// TestExhausted checks that when retries run out the last response is returned as it came, or an error with all attempts.
 func TestExhausted(t *testing.T) {
 	srv := answers(t, "503")
 	s := open(t, scheduler.Config{})
@@ -106,7 +106,7 @@ func TestExhausted(t *testing.T) {
 	idle(t, s, srv)
 }
 
-// What is final is returned, and counts as failed.
+// TestFinal checks that a response that is not retried is returned, and counts as failed.
 func TestFinal(t *testing.T) {
 	srv := answers(t, "404")
 	s := open(t, scheduler.Config{})
@@ -117,7 +117,7 @@ func TestFinal(t *testing.T) {
 	idle(t, s, srv)
 }
 
-// A request that found no connection never left: it is tried again, whatever its method.
+// TestNoConnection checks that a request of any method is retried if there was no connection.
 func TestNoConnection(t *testing.T) {
 	srv := httptest.NewServer(nil)
 	srv.Close()
@@ -129,7 +129,7 @@ func TestNoConnection(t *testing.T) {
 	idle(t, s, nil)
 }
 
-// A request whose connection was lost may have been obeyed.
+// TestLostConnection checks that after a lost connection only idempotent requests are retried, because the server may have acted.
 func TestLostConnection(t *testing.T) {
 	for method, attempts := range map[string]int64{"GET": 4, "POST": 1} {
 		srv := serve(t, func(int64, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
@@ -143,7 +143,7 @@ func TestLostConnection(t *testing.T) {
 	}
 }
 
-// A judge of one's own decides in place of ours.
+// TestClassify checks that Classify decides instead of the default verdict.
 func TestClassify(t *testing.T) {
 	srv := answers(t, "500", "200", "200")
 	s := open(t, scheduler.Config{})
@@ -161,7 +161,7 @@ func TestClassify(t *testing.T) {
 	idle(t, s, srv)
 }
 
-// What the transport makes of an outcome is not for the scheduler's own classifier to judge.
+// TestSchedulersClassifier checks that the scheduler's own classifier does not judge outcomes of the transport.
 func TestSchedulersClassifier(t *testing.T) {
 	srv := answers(t, "503", "404")
 	s := open(t, scheduler.Config{Classify: func(err error) retry.Verdict {
@@ -173,7 +173,7 @@ func TestSchedulersClassifier(t *testing.T) {
 	idle(t, s, srv)
 }
 
-// A panic on the way frees the slot and goes on to the caller.
+// TestH01_PanicsFreeTheSlot checks that a panic on the way frees the slot and reaches the caller.
 func TestH01_PanicsFreeTheSlot(t *testing.T) {
 	srv := answers(t, "200")
 	s := open(t, scheduler.Config{MaxInFlight: 1})
@@ -192,7 +192,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// Many at once, against a server that refuses and fails: all are answered in the end, and it has seen as many as we have paid for.
+// TestStorm sends many requests at once to a server that refuses and fails. All are answered in the end, and each one that the server
+// saw was paid for.
 func TestStorm(t *testing.T) {
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -239,7 +240,7 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// What a transport adds to a request that need not wait.
+// BenchmarkRoundTrip measures what a transport adds to a request that does not wait.
 func BenchmarkRoundTrip(b *testing.B) {
 	s, err := scheduler.New(scheduler.Config{Limit: plenty})
 	require.NoError(b, err)

@@ -6,17 +6,17 @@ import (
 	"net/http"
 )
 
-// upload is the body of a request that is read before the request's turn. The body may never come, so a Read also ends with the
+// upload is the body of a request that is read before the request's turn. Its bytes may never come, so a Read also ends with the
 // request's context.
 type upload struct {
 	io.ReadCloser
 	ctx    context.Context
-	direct bool   // from now on the base transport reads it, which ends with the context by itself
-	buf    []byte // for Read; the caller may reuse its own buffer once the context has ended
+	direct bool   // the base transport reads it from now on, and watches the context by itself
+	buf    []byte // for the body's Read, because the caller may reuse its own buffer once the context has ended
 }
 
-// uploadOf returns a copy of the request whose body is an upload, and that upload. If estimate will not read
-// the body, or if the context never ends, it returns the request as it is and nil.
+// uploadOf returns a copy of the request whose body is an upload, and that upload. If estimate will not read the body, or if the
+// context never ends, it returns the request itself and nil.
 func uploadOf(req *http.Request) (*http.Request, *upload) {
 	ctx := req.Context()
 	if replayable(req) || ctx.Done() == nil || !isJSON(req.Header) {
@@ -28,7 +28,7 @@ func uploadOf(req *http.Request) (*http.Request, *upload) {
 	return req, u
 }
 
-// within returns a reader of a copy of a body. The reader ends with the context, unless the copy is in memory.
+// within returns a reader of a copied body. The reader ends with the context, unless the copy is in memory.
 func within(ctx context.Context, copied io.ReadCloser) io.Reader {
 	if _, inMemory := copied.(io.WriterTo); inMemory || ctx.Done() == nil {
 		return copied
@@ -36,8 +36,8 @@ func within(ctx context.Context, copied io.ReadCloser) io.Reader {
 	return &upload{ReadCloser: copied, ctx: ctx}
 }
 
-// Read reads on a goroutine of its own. If the context ends first, the body is closed, which ends most Reads. The goroutine stays until
-// the body's Read returns.
+// Read reads on a goroutine of its own. If the context ends first, Read returns and its caller closes the body. Most
+// Reads end then. The goroutine stays until the body's Read returns.
 func (u *upload) Read(p []byte) (int, error) {
 	if u.direct {
 		return u.ReadCloser.Read(p)
@@ -47,7 +47,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 	buf := u.buf[:len(p)]
 	select {
-	case o := <-aside(func() (int, error) { return u.ReadCloser.Read(buf) }):
+	case o := <-async(func() (int, error) { return u.ReadCloser.Read(buf) }):
 		if o.panicked != nil {
 			panic(o.panicked)
 		}

@@ -15,7 +15,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// stuck is a body whose Read blocks until the test is over.
+// stuck is a body whose Read blocks until the end of the test.
 type stuck struct {
 	reading chan struct{}
 	over    <-chan struct{}
@@ -33,7 +33,7 @@ func (b *stuck) Close() error {
 	return nil
 }
 
-// TestH66_UploadEndsWithTheContext: a body that is read before the turn, or a copy of it, may block even after Close.
+// TestH66_UploadEndsWithTheContext reads a body before the turn, or a copy of it, that blocks even after Close.
 func TestH66_UploadEndsWithTheContext(t *testing.T) {
 	for name, copied := range map[string]bool{"the body": false, "a copy": true} {
 		t.Run(name, func(t *testing.T) {
@@ -66,10 +66,10 @@ func TestH66_UploadEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// TestUploadIsSentWhole: all that was read before the turn is sent, in parts of any size, and a failure is passed on.
+// TestUploadIsSentWhole checks that bytes that were read before the turn are sent, in pieces of any size, and that a failure is passed on.
 func TestUploadIsSentWhole(t *testing.T) {
 	srv := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body) // net/http's server stops reading once it answers
+		body, _ := io.ReadAll(r.Body) // fails at the end, because net/http's server stops reading after its answer
 		_, _ = w.Write(body)
 	})
 	s := open(t, scheduler.Config{})

@@ -7,17 +7,17 @@ import (
 
 // Usage is the cost of a request in tokens, as its response reports it.
 type Usage struct {
-	Total  int64 // what the response says, or else Input and Output together
+	Total  int64 // from the response, or else the sum of Input and Output
 	Input  int64 // -1 if the response does not say
 	Output int64 // -1 if the response does not say
 }
 
-// ReadUsage finds the usage in the body of a response: JSON, a stream of Server-Sent Events, or the JSON array that Gemini
-// streams. It knows the forms of OpenAI, Anthropic and Gemini. If a number is there more than once, as in a stream, the last
+// ReadUsage finds the usage in the body of a response, which may be JSON, a stream of Server-Sent Events, or the JSON array that Gemini
+// streams. It knows the forms of OpenAI, Anthropic and Gemini. If a number occurs more than once, as in a stream, the last one
 // counts. A value that is not a whole number of at most 12 digits is ignored.
 //
-// Total is total_tokens or totalTokenCount. If there is none, as with Anthropic, it is the sum of Input and Output. Input
-// includes cache_creation_input_tokens but not tokens read from the cache. Output includes thinking.
+// Total is total_tokens or totalTokenCount. Without these, as with Anthropic, it is the sum of Input and Output. Input includes
+// cache_creation_input_tokens but not tokens read from the cache. Output includes thinking.
 //
 // ReadUsage returns false, and -1 for each number, if the body does not report the cost.
 func ReadUsage(body []byte) (Usage, bool) {
@@ -35,13 +35,13 @@ func startsAsJSON(body []byte) bool {
 // usage collects the numbers of a usage. -1 means unknown.
 type usage struct {
 	total, input, output int64
-	cacheWrites          int64 // Anthropic's, which count as input but are not in it; what is read from the cache does not
-	tools, thoughts      int64 // Gemini's, which count as input and output but are reported beside them
-	final                bool  // not merely what a stream begins with
+	cacheWrites          int64 // Anthropic's, reported beside the input and counted as input; tokens read from the cache don't count
+	tools, thoughts      int64 // Gemini's, reported beside input and output and counted as those
+	final                bool  // there is more than the usage at the beginning of a stream
 }
 
-// sums returns the tokens in all, of input and of output. If there is a total and no output, as for embeddings, the output is
-// the rest.
+// sums returns the tokens in total, of input and of output. If there is a total and no output, as for embeddings, the output is the
+// rest.
 func (u *usage) sums() (Usage, bool) {
 	in, out := u.input, u.output
 	if in >= 0 {
@@ -89,9 +89,9 @@ func (u *usage) take(s *scanner, n int64) {
 	u.final = !first
 }
 
-// usageAt reports whether the scanner is in a usage, and whether it is the first of several. A usage stands at the top, in the
-// response of OpenAI's stream of responses, or in an element of Gemini's array. The first stands in the message with which
-// Anthropic's stream begins, when there is no output yet.
+// usageAt reports whether the scanner is in a usage, and whether that is the first of several. A usage is at the top, in the response
+// of OpenAI's stream of responses, or in an element of Gemini's array. The first one is in the message at the beginning of Anthropic's
+// stream, when there is no output yet.
 func usageAt(s *scanner) (found, first bool) {
 	switch s.depth {
 	case 2:
@@ -105,21 +105,21 @@ func usageAt(s *scanner) (found, first bool) {
 	return false, false
 }
 
-// watcher looks for the usage in a body that goes by: JSON, or a stream of events (Server-Sent Events) whose data are
-// JSON. It keeps no more than a few names and numbers.
+// watcher looks for the usage in a body that is passed on. The body is JSON, or a stream of events (Server-Sent Events) whose data are
+// JSON. The watcher keeps only a few names and numbers.
 type watcher struct {
 	scanner
 	usage  usage
-	events bool // it is a stream of events
+	events bool // the body is a stream of events
 
-	// The line of the stream that goes by.
+	// The current line of the stream.
 	field   [5]byte // its first bytes
 	length  int     // how many bytes it has so far
-	data    bool    // it is data, of which the bytes are JSON from here on
-	carried bool    // the one before ended with a carriage return
+	data    bool    // it begins with "data:", so the other bytes are JSON
+	carried bool    // the line before ended with a carriage return
 }
 
-// watcherFor returns nil if there is nothing to be seen in such a body.
+// watcherFor returns a watcher for a response, or nil if its body can't have a usage.
 func watcherFor(h http.Header) *watcher {
 	events := mediaType(h) == "text/event-stream"
 	if !events && !isJSON(h) {
@@ -157,9 +157,9 @@ func (w *watcher) event(c byte) {
 	carried := w.carried
 	w.carried = c == '\r'
 	switch {
-	case c == '\n' && carried: // the second half of an end
+	case c == '\n' && carried: // the second byte of a line end
 	case c == '\n' || c == '\r':
-		if w.length == 0 { // the event is over
+		if w.length == 0 { // the event has ended
 			w.scanner = scanner{}
 		}
 		w.length, w.data = 0, false

@@ -23,7 +23,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// A server's wait holds everybody, those that it was not told to as well.
+// TestServerWaitHoldsEverybody checks that a server's wait holds all requests, not only the refused one.
 func TestServerWaitHoldsEverybody(t *testing.T) {
 	srv := answers(t, "429 Retry-After-Ms: 200", "200")
 	s := open(t, scheduler.Config{})
@@ -45,7 +45,7 @@ func TestServerWaitHoldsEverybody(t *testing.T) {
 	idle(t, s, srv)
 }
 
-// H48: all that were told the same come back one after the other, and none too early.
+// TestH48_NoHerd checks that requests with the same wait come back one after the other, and none too early.
 func TestH48_NoHerd(t *testing.T) {
 	const n = 20
 	var told sync.WaitGroup
@@ -53,7 +53,7 @@ func TestH48_NoHerd(t *testing.T) {
 	srv := serve(t, func(k int64, w http.ResponseWriter, r *http.Request) {
 		if k <= n {
 			told.Done()
-			told.Wait() // so they are all told at the same time
+			told.Wait() // so that all are refused at the same time
 			w.Header().Set("Retry-After-Ms", "100")
 			w.WriteHeader(429)
 		}
@@ -81,12 +81,12 @@ func TestH48_NoHerd(t *testing.T) {
 			back[ev.At] = true
 		}
 	}
-	require.Len(t, back, n, "each at an instant of its own")
+	require.Len(t, back, n, "each at its own instant")
 	idle(t, s, srv)
 }
 
-// H46, H47: waits that are nonsense are none; those that are too long end the request with the server's own answer, and
-// hold the others no longer than the policy accepts.
+// TestH46_RetryAfterOverHTTP (H46, H47) checks that nonsensical waits are ignored. A wait that is too long ends the request with the
+// server's response, and holds other requests no longer than the policy accepts.
 func TestH46_RetryAfterOverHTTP(t *testing.T) {
 	for value, tooLong := range map[string]bool{
 		"-5": false, "NaN": false, "soon": false, "Wed, 21 Oct 2015 07:28:00 GMT": false,
@@ -112,15 +112,15 @@ type at2127 struct{ clock.Clock }
 
 func (c at2127) Now() time.Time { return c.Clock.Now().Add(101 * 365 * 24 * time.Hour) }
 
-// A request ends with its context wherever it is, and leaves nothing behind.
+// TestCancel checks that a request ends with its context at any stage, and that nothing is left of it.
 func TestCancel(t *testing.T) {
 	slow := scheduler.Config{Retry: retry.Policy{Initial: time.Hour}}
 	for name, c := range map[string]struct {
 		cfg   scheduler.Config
 		path  string
-		event events.Kind // when to cancel; none: before
+		event events.Kind // when to cancel; 0 for before the request
 		spent int64
-		last  bool // there is an attempt whose error is to be found
+		last  bool // the error contains that of an attempt
 	}{
 		"before":        {},
 		"in the queue":  {cfg: scheduler.Config{Limit: bucket.Limit{Capacity: 1, Refill: 1, Per: time.Hour}, Level: new(bucket.State)}, event: events.Queued},
@@ -130,7 +130,7 @@ func TestCancel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			arrived := make(chan struct{})
 			srv := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body) // before that a server does not notice that its client is gone
+				_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice that its client is gone
 				close(arrived)
 				if r.URL.Path == "/stuck" {
 					<-r.Context().Done()
@@ -172,7 +172,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// H14: a turn that comes after the client's timeout is not waited for.
+// TestH14_ClientTimeout checks that a request ends at once if its turn would come after the client's timeout.
 func TestH14_ClientTimeout(t *testing.T) {
 	s := open(t, scheduler.Config{Limit: bucket.Limit{Capacity: 1, Refill: 1, Per: time.Hour}, Level: new(bucket.State)})
 	c := client(t, &ratehttp.Transport{Scheduler: s})
@@ -183,7 +183,7 @@ func TestH14_ClientTimeout(t *testing.T) {
 	idle(t, s, nil)
 }
 
-// A retry that would come after the deadline is not waited for either: the response that there is has more to say.
+// TestDeadlineBeforeTheRetry checks that a request whose retry would come after the deadline returns the response that it has.
 func TestDeadlineBeforeTheRetry(t *testing.T) {
 	srv := answers(t, "503")
 	s := open(t, scheduler.Config{Retry: retry.Policy{Initial: time.Hour, Max: time.Hour}})
@@ -194,7 +194,7 @@ func TestDeadlineBeforeTheRetry(t *testing.T) {
 	idle(t, s, srv)
 }
 
-// A response that was refused for good while the scheduler is closed is still the caller's.
+// TestClosedMeanwhile checks that the caller gets a final response even if the scheduler is closed meanwhile.
 func TestClosedMeanwhile(t *testing.T) {
 	closing := make(chan struct{})
 	srv := serve(t, func(_ int64, w http.ResponseWriter, r *http.Request) {
@@ -214,7 +214,7 @@ func TestClosedMeanwhile(t *testing.T) {
 	require.EqualValues(t, 1, srv.requests.Load())
 }
 
-// A timeout at the server is what net/http makes of it.
+// TestTimeoutAtTheServer checks that a timeout while the server works is net/http's own.
 func TestTimeoutAtTheServer(t *testing.T) {
 	srv := serve(t, func(_ int64, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	s := open(t, scheduler.Config{})
@@ -228,7 +228,7 @@ func TestTimeoutAtTheServer(t *testing.T) {
 	idle(t, s, srv)
 }
 
-// H10: a request whose context is done by the time it is granted is not sent, and pays nothing.
+// TestDoneWhenGranted (H10) checks that a request whose context is done when it is granted is not sent and pays nothing.
 func TestDoneWhenGranted(t *testing.T) {
 	s := open(t, scheduler.Config{Limit: slow})
 	tr := &ratehttp.Transport{Scheduler: s, Base: roundTrip(func(*http.Request) (*http.Response, error) { panic("it was sent") })}
@@ -238,7 +238,7 @@ func TestDoneWhenGranted(t *testing.T) {
 	idle(t, s, nil)
 }
 
-// doneAfter is a context that tells nobody that it is done, and whose Err says so after so many times.
+// doneAfter is a context without a Done channel, whose Err reports that it is done after a number of calls.
 type doneAfter struct {
 	context.Context
 	left int
@@ -253,7 +253,7 @@ func (d *doneAfter) Err() error {
 	return nil
 }
 
-// A context that lasts longer than the request does not keep it.
+// TestContextKeepsNothing checks that a long-lived context does not keep a request in memory.
 func TestContextKeepsNothing(t *testing.T) {
 	s := open(t, scheduler.Config{})
 	tr := &ratehttp.Transport{Scheduler: s, Base: roundTrip(func(*http.Request) (*http.Response, error) {
@@ -264,18 +264,18 @@ func TestContextKeepsNothing(t *testing.T) {
 	watched := &watchedContext{ctx, make(chan struct{}, 2)}
 	res, err := tr.RoundTrip(request(t, "GET", "http://127.0.0.1/", "").WithContext(watched))
 	require.Equal(t, "x", text(t, res, err))
-	for range cap(watched.stopped) { // by the scheduler and by the body
+	for range cap(watched.stopped) { // once by the scheduler and once by the body
 		<-watched.stopped
 	}
 }
 
-// watchedContext tells when somebody has stopped watching it.
+// watchedContext reports when a watcher has stopped watching it.
 type watchedContext struct {
 	context.Context
 	stopped chan struct{}
 }
 
-// Value hides what is inside, so that package context has to ask us.
+// Value hides the inner context, so that package context calls AfterFunc below.
 func (w *watchedContext) Value(any) any { return nil }
 
 func (w *watchedContext) AfterFunc(f func()) (stop func() bool) {
@@ -286,7 +286,7 @@ func (w *watchedContext) AfterFunc(f func()) (stop func() bool) {
 	}
 }
 
-// TestTimeoutOfAnAttempt: one of Base does not count the wait for the turn, however long.
+// TestTimeoutOfAnAttempt checks that a timeout of Base does not include the wait for the turn.
 func TestTimeoutOfAnAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, scheduler.Config{Limit: bucket.PerMinute(1)})
@@ -310,7 +310,7 @@ func TestTimeoutOfAnAttempt(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())
 		require.Equal(t, http.StatusNoContent, res.StatusCode)
-		require.Equal(t, 2, attempts, "the first was given up")
-		require.Equal(t, time.Minute, time.Since(started), "and the second waited for its token")
+		require.Equal(t, 2, attempts, "the first has timed out")
+		require.Equal(t, time.Minute, time.Since(started), "the second has waited for its token")
 	})
 }
