@@ -9,7 +9,7 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// openAI is a whole response's header, most of which is about something else.
+// openAI is a whole header, most of which is not about rate limits.
 var openAI = fields(`
 Date: Sun, 01 Mar 2026 12:00:00 GMT
 Content-Type: application/json

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// RetryInfo returns how long the body of a refusal asks to wait, and whether it asks at all. Google's APIs say so in no header
-// field. Their body is a google.rpc.Status as JSON, alone or in an array, with a google.rpc.RetryInfo among its details and a
-// retryDelay such as "34.07s". Of several the longest counts. A body that is cut off says nothing.
+// RetryInfo returns the wait that the body of a refusal asks for, and reports whether there is one.
+// Google's APIs have it in no header field. Their body is a google.rpc.Status as JSON, alone or in an
+// array. Among its details is a google.rpc.RetryInfo with a retryDelay such as "34.07s". Of several the
+// longest counts. A body that is cut off counts as having none.
 func RetryInfo(body []byte) (wait time.Duration, ok bool) {
 	var first json.RawMessage
 	if many := []json.RawMessage(nil); json.Unmarshal(body, &many) == nil && len(many) > 0 {
@@ -21,7 +22,7 @@ func RetryInfo(body []byte) (wait time.Duration, ok bool) {
 			Details []json.RawMessage
 		}
 	}
-	_ = json.Unmarshal(first, &refusal) // any other form says nothing
+	_ = json.Unmarshal(first, &refusal) // a body of another form has no details
 	for _, raw := range refusal.Error.Details {
 		var detail struct {
 			Type       string `json:"@type"`
@@ -30,7 +31,7 @@ func RetryInfo(body []byte) (wait time.Duration, ok bool) {
 		if json.Unmarshal(raw, &detail) != nil || !strings.HasSuffix(detail.Type, "google.rpc.RetryInfo") {
 			continue
 		}
-		n, unit, number := leading(detail.RetryDelay)
+		n, unit, number := cutDecimal(detail.RetryDelay)
 		if !number || unit != "s" {
 			continue
 		}

@@ -23,9 +23,9 @@ func TestRetryInfo(t *testing.T) {
 	for body, want := range map[string]time.Duration{
 		refusal(info(`"4s"`)):                          4 * time.Second,
 		refusal(quota, info(`"34.074824224s"`)):        34074824224,
-		refusal(info(`"1.0000000001s"`)):               time.Second + 1, // rounded up: no wait is undercut
+		refusal(info(`"1.0000000001s"`)):               time.Second + 1, // rounded up, so that no wait is too short
 		refusal(info(`"1s"`), info(`"3s"`)):            3 * time.Second,
-		"[" + refusal(info(`"4s"`)) + "]":              4 * time.Second, // as a stream begins
+		"[" + refusal(info(`"4s"`)) + "]":              4 * time.Second, // the beginning of a stream
 		"\n" + refusal(info(`"4s"`)) + "\n":            4 * time.Second,
 		refusal(info(`"99999999999999999999s"`)):       forever,
 		refusal(`"a text"`, `7`, `null`, info(`"4s"`)): 4 * time.Second,
@@ -51,7 +51,7 @@ func TestRetryInfo(t *testing.T) {
 	}
 }
 
-// FuzzRetryInfo: for any body, nothing panics, and no wait is negative or made up.
+// FuzzRetryInfo checks that no body causes a panic or a negative wait.
 func FuzzRetryInfo(f *testing.F) {
 	f.Add([]byte(refusal(info(`"34.074824224s"`))))
 	f.Add([]byte("[" + refusal(info(`"99999999999999999999s"`), info(`"-1s"`)) + "]"))

@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// mostSkew is the most that a server's clock may differ from ours. Beyond it the Date is ignored, since the server's clock was never set
-// or ours is a test's.
-const mostSkew = 24 * time.Hour
+// maxSkew is the most that a server's clock may differ from ours. If the difference is larger, the Date
+// is ignored, because the server's clock was never set or ours is a test's.
+const maxSkew = 24 * time.Hour
 
-// theirs returns the present time by the server's clock, with which the server's points in time are compared. It parses Date on first
-// use, since few responses need it.
-func (r *reader) theirs() time.Time {
+// serverNow returns the current time by the server's clock. It parses Date on first use, because few
+// responses need it.
+func (r *reader) serverNow() time.Time {
 	if r.server.IsZero() {
 		r.server = r.now
-		if at, ok := r.dated(); ok {
+		if at, ok := r.responseTime(); ok {
 			r.server = at
 		}
 	}
 	return r.server
 }
 
-// dated returns when the response was made, plus the time for which caches have kept it.
-func (r *reader) dated() (at time.Time, ok bool) {
+// responseTime returns the time at which the response was made, plus its age in caches.
+func (r *reader) responseTime() (at time.Time, ok bool) {
 	const field = "Date"
-	text := r.text(field)
+	text := r.first(field)
 	if text == "" {
 		return at, false
 	}
@@ -34,15 +34,15 @@ func (r *reader) dated() (at time.Time, ok bool) {
 		r.doubt(field)
 		return at, false
 	}
-	if age := r.text("Age"); age != "" {
-		n, rest, whole := leading(age)
+	if age := r.first("Age"); age != "" {
+		n, rest, whole := cutDecimal(age)
 		if whole && rest == "" {
 			at = at.Add(n.times(time.Second))
 		} else {
 			r.doubt("Age")
 		}
 	}
-	if at.Sub(r.now).Abs() > mostSkew {
+	if at.Sub(r.now).Abs() > maxSkew {
 		r.doubt(field)
 		return at, false
 	}

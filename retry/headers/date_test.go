@@ -11,12 +11,13 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// dated returns the fields of a response that was made at the time theirs.
+// dated returns the header of a response that was made at the time theirs, by the server's clock.
 func dated(theirs time.Time, lines string) http.Header {
 	return fields("Date: " + theirs.Format(http.TimeFormat) + "\n" + lines)
 }
 
-// TestH69_AnotherClock: a point in time in any field is compared with the server's clock, and the result is by ours.
+// TestH69_AnotherClock checks that a point in time in any field is compared with the server's clock, and
+// that the result is by our clock.
 func TestH69_AnotherClock(t *testing.T) {
 	minute := in(time.Minute)
 	unix, millis := fmt.Sprint(minute.Unix()), fmt.Sprint(minute.UnixMilli())
@@ -59,8 +60,8 @@ func TestH69_AnotherClock(t *testing.T) {
 	}
 }
 
-// TestH69_WhatDateIsBelieved: a Date counts with the Age that a cache adds, and not at all if
-// it is too far off.
+// TestH69_WhatDateIsBelieved checks that a Date counts together with the Age of a cache, and is ignored if
+// it differs too much.
 func TestH69_WhatDateIsBelieved(t *testing.T) {
 	until := "\nRetry-After: " + in(time.Minute).Format(http.TimeFormat)
 	date := "Date: " + now.Add(-time.Hour).Format(http.TimeFormat)
@@ -88,10 +89,10 @@ func TestH69_WhatDateIsBelieved(t *testing.T) {
 		require.Equal(t, tt.wait, seen.RetryAfter, "%s, our clock %v ahead", tt.lines, tt.ahead)
 		require.Equal(t, tt.doubtful, seen.Doubtful, tt.lines)
 	}
-	require.Empty(t, headers.Parse(fields("Date: yesterday\nRetry-After: 5"), now).Doubtful, "it is not asked for")
+	require.Empty(t, headers.Parse(fields("Date: yesterday\nRetry-After: 5"), now).Doubtful, "Date is not needed here")
 }
 
-// FuzzAnotherClock: with a Date, waits don't depend on our clock.
+// FuzzAnotherClock checks that with a Date waits do not depend on our clock.
 func FuzzAnotherClock(f *testing.F) {
 	for _, lines := range []string{
 		"Retry-After: Sun, 01 Mar 2026 12:00:30 GMT", "X-Ratelimit-Remaining: 0\nX-Ratelimit-Reset: 1772370000.5",

@@ -10,7 +10,7 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// Whoever the server is, what it says comes in the same terms.
+// Parse returns the limits of all servers in the same form.
 func Example() {
 	noon := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 	for _, h := range []http.Header{
@@ -20,13 +20,13 @@ func Example() {
 		{"Ratelimit": {`"hourly";r=0;t=360`}}, // an IETF draft
 	} {
 		seen := headers.Parse(h, noon)
-		fmt.Printf("%q: %d left, wait %v\n", seen.Budgets[0].Name, seen.Budgets[0].Remaining, seen.Wait())
+		fmt.Printf("%q: %d remaining, wait %v\n", seen.Budgets[0].Name, seen.Budgets[0].Remaining, seen.Wait())
 	}
 	// Output:
-	// "tokens": 0 left, wait 6m0s
-	// "tokens": 0 left, wait 6m0s
-	// "core": 0 left, wait 6m0s
-	// "hourly": 0 left, wait 6m0s
+	// "tokens": 0 remaining, wait 6m0s
+	// "tokens": 0 remaining, wait 6m0s
+	// "core": 0 remaining, wait 6m0s
+	// "hourly": 0 remaining, wait 6m0s
 }
 
 func ExampleParse() {
@@ -48,7 +48,7 @@ func ExampleParse() {
 	// tokens 149984 of 150000 until 12:06:00
 }
 
-// What a server means by its refusal, for a scheduler to act on.
+// Mark turns a server's refusal into an error that a scheduler understands.
 func ExampleObservations_Mark() {
 	call := func(res *http.Response) error {
 		if res.StatusCode >= 400 {
@@ -77,7 +77,7 @@ func ExampleObservations_Verdict() {
 	// Output: rate limited, retry after 1m0s
 }
 
-// The last call that a budget allows succeeds; the next one had better wait.
+// The last call that a budget allows succeeds, but the next one should wait.
 func ExampleObservations_Wait() {
 	seen := headers.Parse(http.Header{"Ratelimit": {`"default";r=0;t=50`}}, time.Now())
 	fmt.Println(seen.Verdict(http.StatusOK), seen.Wait())
@@ -107,7 +107,7 @@ func ExampleBudget() {
 	// burst 100 1m0s -1
 }
 
-// Google's APIs say in the body how long to wait.
+// Google's APIs put the wait in the body.
 func ExampleRetryInfo() {
 	body := `{"error": {
 		"code": 429,

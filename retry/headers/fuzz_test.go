@@ -15,8 +15,8 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// FuzzParse: whatever the header, nothing panics, no wait is negative, no count is beyond its
-// bounds, and what is not said is not made up.
+// FuzzParse checks that for any header nothing panics, no wait is negative and no count is out of bounds,
+// and that results come only from fields that are there.
 func FuzzParse(f *testing.F) {
 	for _, lines := range []string{
 		"Retry-After: 120\nX-Should-Retry: true\nRetry-After-Ms: 1.5",
@@ -47,7 +47,7 @@ func FuzzParse(f *testing.F) {
 		case v.Retryable() && (status < 400 || seen.NoRetry):
 			t.Errorf("%d: %v, NoRetry %v", status, v, seen.NoRetry)
 		case v.Kind == retry.KindRateLimited && v.Wait < seen.RetryAfter:
-			t.Errorf("%v undercuts %v", v, seen.RetryAfter)
+			t.Errorf("%v waits less than RetryAfter %v", v, seen.RetryAfter)
 		case retry.Classify(seen.Mark(status, errors.New("refused"))) != v:
 			t.Errorf("%d: the mark says other than %v", status, v)
 		}
@@ -77,27 +77,27 @@ func check(t *testing.T, seen headers.Observations, h http.Header) {
 		t.Errorf("waits %v, %v, %v", seen.RetryAfter, seen.Wait(), seen.DefaultWait)
 	}
 	if seen.NoRetry && seen.ShouldRetry {
-		t.Error("both")
+		t.Error("both NoRetry and ShouldRetry")
 	}
 	for i, b := range seen.Budgets {
 		if b.Limit < -1 || b.Remaining < -1 || b.Window < 0 || b.Limit >= 0 && b.Remaining > b.Limit {
 			t.Errorf("budget %d: %+v", i, b)
 		}
 		if b.Limit < 0 && b.Remaining < 0 && b.Reset.IsZero() && seen.At.Year() > 0 && seen.At.Year() < 9999 {
-			t.Errorf("budget %d says nothing: %+v", i, b)
+			t.Errorf("budget %d is empty: %+v", i, b)
 		}
 	}
 	for i, field := range seen.Doubtful {
 		if h[field] == nil || slices.Contains(seen.Doubtful[:i], field) {
-			t.Errorf("%s is doubted", field)
+			t.Errorf("%s is not in the header, or in Doubtful twice", field)
 		}
 	}
 	if len(h) == 0 && (len(seen.Budgets) > 0 || seen.Wait() > 0 || seen.NoRetry) {
-		t.Errorf("out of nothing: %+v", seen)
+		t.Errorf("an empty header gives %+v", seen)
 	}
 }
 
-// toLower is that of ASCII, which is all that names of fields are made of.
+// toLower works like unicode.ToLower for ASCII, which is enough for field names.
 func toLower(r rune) rune {
 	if 'A' <= r && r <= 'Z' {
 		r += 'a' - 'A'
@@ -110,7 +110,7 @@ func same(a, b headers.Observations) bool {
 		slices.Equal(a.Budgets, b.Budgets) && slices.Equal(a.Doubtful, b.Doubtful)
 }
 
-// Every number of every unit, against exact arithmetic: never a nanosecond short, never one too many.
+// TestH46_NumbersAreExact compares durations in every unit with exact arithmetic, to the nanosecond.
 func TestH46_NumbersAreExact(t *testing.T) {
 	units := map[string]int64{"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9, "m": 60e9, "h": 3600e9, "d": 86400e9}
 	rapid.Check(t, func(t *rapid.T) {

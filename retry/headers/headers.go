@@ -9,66 +9,66 @@ import (
 	"time"
 )
 
-// Observations is what one response says about its server's limits. The zero Observations is
-// that of a response that says nothing.
+// Observations holds what one response says about its server's limits. The zero Observations is that of
+// a response that says nothing.
 type Observations struct {
-	At          time.Time     // when: the now that was given to Parse
-	RetryAfter  time.Duration // how long the server asks to wait from then on; 0: it doesn't ask
+	At          time.Time     // the now that was given to Parse
+	RetryAfter  time.Duration // the wait that the server asks for, counted from At; 0 if it asks for none
 	NoRetry     bool          // the server asks not to retry
 	ShouldRetry bool          // the server asks to retry, whatever the status; never with NoRetry
-	DefaultWait time.Duration // what the server wants waited after a refusal that says no wait: GitHub's minute; otherwise 0
-	Budgets     []Budget      // each budget that is spoken of, in the order of the package's list above
-	Doubtful    []string      // fields that were not believed, or not all of it, such as "Retry-After"
+	DefaultWait time.Duration // the wait after a refusal that asks for no wait, such as GitHub's minute; otherwise 0
+	Budgets     []Budget      // the budgets in the response, in the order of the package's list of servers
+	Doubtful    []string      // fields that were ignored at least in part, such as "Retry-After"
 }
 
-// Budget is what is known of one of the server's budgets. A server may have several with the same Name, or
-// none: a draft 7 server names none of its policies.
+// Budget is one of the server's budgets. Several may have the same Name or none. For example, a draft 7
+// server does not name its policies.
 type Budget struct {
-	Name      string        // "requests", "input-tokens", GitHub's resource, a policy's name; "" if it has none
-	Partition string        // of a policy that is kept per partition: the key, as base64; otherwise ""
-	Unit      string        // what is counted, if the policy says: "content-bytes", "concurrent-requests"; otherwise ""
-	Limit     int64         // the most that can be had in a window; -1 if unknown
-	Remaining int64         // what is left of it; -1 if unknown, never above a known Limit
+	Name      string        // "requests", "input-tokens", GitHub's resource or a policy's name; "" if it has none
+	Partition string        // the partition key of the policy, as base64; "" if it has none
+	Unit      string        // the unit of the policy, such as "content-bytes" or "concurrent-requests"; "" if not given
+	Limit     int64         // the most that a window allows; -1 if unknown
+	Remaining int64         // the part of Limit that remains; -1 if unknown, never above a known Limit
 	Reset     time.Time     // when it is full again, by the clock of At; may be before At; zero if unknown
-	Window    time.Duration // how long it takes from empty to full; 0 if unknown
+	Window    time.Duration // the time from empty to full; 0 if unknown
 }
 
-// maxBudgets is how many policies a field may have to be believed. Real servers have a handful;
-// a megabyte of them would keep us busy.
+// maxBudgets is the most policies that a field may have. Real servers have a handful, and a megabyte of
+// them would take long to process.
 const maxBudgets = 64
 
-// Parse reads the header, or trailer, h of a response that came at the time now. Of the fields that say how long to
-// wait, the first that is there and says more than nothing counts: Retry-After-Ms, X-Ms-Retry-After-Ms,
-// X-Amz-Retry-After, Grpc-Retry-Pushback-Ms, and Retry-After, which is the coarsest. A wait
-// until a time that has passed is no wait. Names of fields match in any case.
+// Parse parses the header or trailer h of a response that arrived at now. Of the fields that ask to wait,
+// the first with a wait above zero counts, in this order: Retry-After-Ms, X-Ms-Retry-After-Ms,
+// X-Amz-Retry-After, Grpc-Retry-Pushback-Ms and Retry-After. A wait until a time that has passed is no
+// wait. Field names match in any case.
 func Parse(h http.Header, now time.Time) Observations {
 	r := reader{header: canonical(h), now: now}
 	r.seen.At = now
 	r.retry()
-	r.families()
+	r.budgets()
 	r.ratelimit()
 	r.shopify()
 	return r.seen
 }
 
-// reader is a Parse in progress.
+// reader is the state of a Parse.
 type reader struct {
-	header http.Header
-	now    time.Time
-	server time.Time // the present time by the server's clock; zero until it is needed
-	seen   Observations
-	drafts int    // the first of seen.Budgets that the IETF's fields told of
-	early  []item // policies in RateLimit-Limit
+	header      http.Header
+	now         time.Time
+	server      time.Time // now by the server's clock; zero until it is needed
+	seen        Observations
+	firstDraft  int    // the index of the first of seen.Budgets that is from an IETF field
+	policyItems []item // the policies in RateLimit-Limit
 }
 
-// retry reads what is said about the next attempt.
+// retry parses the fields about the next attempt.
 func (r *reader) retry() {
 	milliseconds := [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms", "X-Amz-Retry-After"}
 	for _, field := range milliseconds {
-		r.asked(r.until(field, time.Millisecond))
+		r.setRetryAfter(r.wait(field, time.Millisecond))
 	}
 	r.pushback()
-	r.asked(r.until("Retry-After", time.Second))
+	r.setRetryAfter(r.wait("Retry-After", time.Second))
 	for _, v := range r.header["X-Should-Retry"] {
 		switch v = trim(v); {
 		case strings.EqualFold(v, "false"):
@@ -85,14 +85,14 @@ func (r *reader) retry() {
 	}
 }
 
-func (r *reader) asked(wait time.Duration, said bool) {
-	if said && r.seen.RetryAfter == 0 {
+func (r *reader) setRetryAfter(wait time.Duration, ok bool) {
+	if ok && r.seen.RetryAfter == 0 {
 		r.seen.RetryAfter = max(wait, 0)
 	}
 }
 
-// pushback reads gRPC's own field as gRPC does (proposal A6): what is negative, malformed or there more than
-// once means not to retry.
+// pushback parses gRPC's field as gRPC does (proposal A6). If it is negative, malformed or occurs more
+// than once, the call must not be retried.
 func (r *reader) pushback() {
 	const field = "Grpc-Retry-Pushback-Ms"
 	values := r.header[field]
@@ -107,17 +107,17 @@ func (r *reader) pushback() {
 		r.seen.NoRetry = true
 		return
 	}
-	r.asked(decimal{whole: uint64(ms), over: 1}.times(time.Millisecond), true)
+	r.setRetryAfter(decimal{whole: uint64(ms), scale: 1}.times(time.Millisecond), true)
 }
 
-// family is a set of fields that tell of one budget.
+// family is a set of fields about one budget.
 type family struct {
 	name, limit, remaining, reset string
-	used, named                   string // "" where there is no such field
+	used, named                   string // "" if there is no such field
 }
 
-// theFamilies are spelled as net/http spells them.
-var theFamilies = [...]family{
+// families has the names as net/http spells them.
+var families = [...]family{
 	{name: "requests", limit: "X-Ratelimit-Limit-Requests", remaining: "X-Ratelimit-Remaining-Requests", reset: "X-Ratelimit-Reset-Requests"},
 	{name: "tokens", limit: "X-Ratelimit-Limit-Tokens", remaining: "X-Ratelimit-Remaining-Tokens", reset: "X-Ratelimit-Reset-Tokens"},
 	{name: "requests", limit: "Anthropic-Ratelimit-Requests-Limit", remaining: "Anthropic-Ratelimit-Requests-Remaining", reset: "Anthropic-Ratelimit-Requests-Reset"},
@@ -128,40 +128,40 @@ var theFamilies = [...]family{
 	{limit: "Ratelimit-Limit", remaining: "Ratelimit-Remaining", reset: "Ratelimit-Reset", used: "Ratelimit-Observed", named: "Ratelimit-Name"},
 }
 
-func (r *reader) families() {
-	for i := range theFamilies {
-		f := &theFamilies[i]
+func (r *reader) budgets() {
+	for i := range families {
+		f := &families[i]
 		b := Budget{Name: f.name, Limit: -1, Remaining: r.count(f.remaining)}
 		if f.limit == "Ratelimit-Limit" {
-			r.drafts = len(r.seen.Budgets)
-			b.Limit = r.expiringLimit()
+			r.firstDraft = len(r.seen.Budgets)
+			b.Limit = r.limitField()
 		} else {
 			b.Limit = r.count(f.limit)
 		}
-		if until, said := r.until(f.reset, time.Second); said {
-			b.Reset = r.now.Add(until)
+		if wait, ok := r.wait(f.reset, time.Second); ok {
+			b.Reset = r.now.Add(wait)
 		}
 		if b.Limit < 0 && b.Remaining < 0 && b.Reset.IsZero() {
 			continue
 		}
 		if f.named != "" {
-			b.Name = r.text(f.named)
+			b.Name = r.first(f.named)
 			if used := r.count(f.used); used >= 0 && b.Limit >= 0 {
-				b.Remaining = least(b.Remaining, max(b.Limit-used, 0))
+				b.Remaining = minKnown(b.Remaining, max(b.Limit-used, 0))
 			}
 		}
 		r.add(b, f.remaining)
 	}
 }
 
-// shopify reads "2/80": two of eighty are used.
+// shopify parses a field such as "2/80", which means that 2 of 80 are used.
 func (r *reader) shopify() {
 	const field = "X-Shopify-Shop-Api-Call-Limit"
 	for _, v := range r.header[field] {
 		used, limit, _ := strings.Cut(trim(v), "/")
-		n, ok := whole(used)
-		m, also := whole(limit)
-		if !ok || !also {
+		n, ok := parseCount(used)
+		m, ok2 := parseCount(limit)
+		if !ok || !ok2 {
 			r.doubt(field)
 			continue
 		}
@@ -173,8 +173,8 @@ func (r *reader) shopify() {
 	}
 }
 
-// add takes a budget down. What it says to have left comes from a field, which is doubted
-// if that is more than there can be.
+// add adds a budget. Its Remaining comes from the given field, which is doubtful if that is above the
+// limit.
 func (r *reader) add(b Budget, field string) {
 	if b.Limit >= 0 && b.Remaining > b.Limit {
 		b.Remaining = b.Limit
@@ -192,16 +192,15 @@ func (r *reader) doubt(field string) {
 	}
 }
 
-// text is the first value of a field.
-func (r *reader) text(field string) string {
+// first returns the first value of a field.
+func (r *reader) first(field string) string {
 	if values := r.header[field]; len(values) > 0 {
 		return trim(values[0])
 	}
 	return ""
 }
 
-// count reads how much: the least that the field says, -1 if it doesn't say. Azure says -1
-// itself where it doesn't know.
+// count returns the smallest count in a field, or -1 if it has none. Azure sends -1 for unknown.
 func (r *reader) count(field string) int64 {
 	n := int64(-1)
 	for _, line := range r.header[field] {
@@ -209,53 +208,54 @@ func (r *reader) count(field string) int64 {
 			var part string
 			part, line, more = strings.Cut(line, ",")
 			part = trim(part)
-			m, ok := whole(part)
+			m, ok := parseCount(part)
 			switch {
 			case part == "" || part == "-1":
 			case !ok:
 				r.doubt(field)
 			default:
-				n = least(n, m)
+				n = minKnown(n, m)
 			}
 		}
 	}
 	return n
 }
 
-// least is the smaller of two counts, of which the first may be unknown.
-func least(a, b int64) int64 {
+// minKnown returns the smaller of two counts, of which the first may be unknown.
+func minKnown(a, b int64) int64 {
 	if a < 0 {
 		return b
 	}
 	return min(a, b)
 }
 
-// until reads how long from now: the longest that the field says. It is negative for
-// a time that has passed.
-func (r *reader) until(field string, unit time.Duration) (longest time.Duration, said bool) {
+// wait returns the longest wait in a field and reports whether there is one. A wait until a time that has
+// passed is negative.
+func (r *reader) wait(field string, unit time.Duration) (longest time.Duration, ok bool) {
 	longest = math.MinInt64
 	for _, line := range r.header[field] {
 		if line = trim(line); line == "" || line == "-1" { // Azure: unknown
 			continue
 		}
-		d, ok := until(line, unit, r)
-		if !ok {
-			d, ok = untilAll(line, unit, r)
+		d, parsed := parseWait(line, unit, r)
+		if !parsed {
+			d, parsed = parseWaits(line, unit, r)
 		}
-		if ok {
-			longest, said = max(longest, d), true
+		if parsed {
+			longest, ok = max(longest, d), true
 		} else {
 			r.doubt(field)
 		}
 	}
-	return longest, said
+	return longest, ok
 }
 
-// untilAll reads several lines of which a proxy made one. No date has two parts that are times by themselves.
-func untilAll(line string, unit time.Duration, r *reader) (longest time.Duration, ok bool) {
+// parseWaits returns the longest wait of several that a proxy joined by commas. A date has a comma too, but
+// its parts are no waits.
+func parseWaits(line string, unit time.Duration, r *reader) (longest time.Duration, ok bool) {
 	longest = math.MinInt64
 	for part := range strings.SplitSeq(line, ",") {
-		d, ok := until(trim(part), unit, r)
+		d, ok := parseWait(trim(part), unit, r)
 		if !ok {
 			return 0, false
 		}
@@ -264,8 +264,8 @@ func untilAll(line string, unit time.Duration, r *reader) (longest time.Duration
 	return longest, true
 }
 
-// canonical is h itself if its names are spelled as net/http spells them. A map made by hand, or by another
-// library, may not be; then it is copied, in an order that is always the same.
+// canonical returns h with its names spelled as net/http spells them. It copies h only if it has other
+// names, as a map made by hand may have. The order of the values does not depend on the map's order.
 func canonical(h http.Header) http.Header {
 	for name := range h {
 		if !isCanonical(name) {
@@ -285,7 +285,7 @@ func canonical(h http.Header) http.Header {
 	return h
 }
 
-// isCanonical says whether each word of a name starts with a capital and has no other.
+// isCanonical reports whether each word of a name starts with a capital letter and has no other.
 func isCanonical(name string) bool {
 	start := true
 	for i := range len(name) {

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// decimal is a number with a fraction: whole + part/over. A whole number that is too big stays at the
-// biggest; a fraction has at most eighteen digits, rounded up, so that no wait is undercut.
-type decimal struct{ whole, part, over uint64 }
+// decimal is the number whole + frac/scale. A whole part that is too large saturates. The fraction has at
+// most 18 digits and is rounded up, so that no wait is too short.
+type decimal struct{ whole, frac, scale uint64 }
 
-// leading reads the decimal at the start of s: digits, and perhaps a point and more
-// digits. Nothing else, such as signs, exponents, NaN or underscores, is how a server counts.
-func leading(s string) (d decimal, rest string, ok bool) {
+// cutDecimal parses the decimal at the start of s, which is digits and perhaps a point and more digits. It
+// accepts no sign, exponent, NaN or underscore.
+func cutDecimal(s string) (d decimal, rest string, ok bool) {
 	i := 0
 	for ; i < len(s) && isDigit(s[i]); i++ {
 		digit := uint64(s[i] - '0')
@@ -27,88 +27,88 @@ func leading(s string) (d decimal, rest string, ok bool) {
 	if i == 0 {
 		return d, s, false
 	}
-	d.over = 1
+	d.scale = 1
 	if i+1 >= len(s) || s[i] != '.' || !isDigit(s[i+1]) {
 		return d, s[i:], true
 	}
 	up := uint64(0)
 	for i++; i < len(s) && isDigit(s[i]); i++ {
 		switch digit := uint64(s[i] - '0'); {
-		case d.over < 1e18:
-			d.part, d.over = 10*d.part+digit, 10*d.over
+		case d.scale < 1e18:
+			d.frac, d.scale = 10*d.frac+digit, 10*d.scale
 		case digit > 0:
 			up = 1
 		}
 	}
-	d.part += up
+	d.frac += up
 	return d, s[i:], true
 }
 
-// times is how long d units are, rounded up to the nanosecond and at most the longest duration.
+// times returns the duration of d units, rounded up to the nanosecond and at most the longest duration.
 func (d decimal) times(unit time.Duration) time.Duration {
 	over, whole := bits.Mul64(d.whole, uint64(unit))
-	hi, lo := bits.Mul64(d.part, uint64(unit))
-	part, left := bits.Div64(hi, lo, d.over)
-	if left > 0 {
-		part++
+	hi, lo := bits.Mul64(d.frac, uint64(unit))
+	frac, rest := bits.Div64(hi, lo, d.scale)
+	if rest > 0 {
+		frac++
 	}
-	sum, carry := bits.Add64(whole, part, 0)
+	sum, carry := bits.Add64(whole, frac, 0)
 	if over > 0 || carry > 0 || sum > math.MaxInt64 {
 		return math.MaxInt64
 	}
 	return time.Duration(sum)
 }
 
-// whole reads a count: a decimal, without its fraction. One that is too big stays at the biggest.
-func whole(s string) (n int64, ok bool) {
-	d, rest, ok := leading(s)
+// parseCount parses a decimal and drops its fraction. A number that is too large saturates.
+func parseCount(s string) (n int64, ok bool) {
+	d, rest, ok := cutDecimal(s)
 	return int64(min(d.whole, math.MaxInt64)), ok && rest == ""
 }
 
-// The numbers that no server can mean as a wait: they are a time since 1970.
+// Bounds that tell waits from Unix times.
 const (
-	longestSeconds = 1e9  // is 31 years; as a Unix time it was in 2001
-	earliestMillis = 1e11 // is in 1973; as seconds it would be in the year 5138
-	latestMillis   = 1e15 // is in the year 33658, and so is saturation
+	maxSeconds = 1e9  // a wait of 31 years; as a Unix time, in 2001
+	minMillis  = 1e11 // as milliseconds, in 1973; as seconds, in the year 5138
+	maxMillis  = 1e15 // as milliseconds, in the year 33658; a larger number is the longest wait
 )
 
-// until returns how long it is from now to the moment in s: a number of units, or a Unix time if it is too big for that; a
-// duration such as 6m0s; a date. It is negative if the moment has passed.
-func until(s string, unit time.Duration, r *reader) (d time.Duration, ok bool) {
-	n, rest, ok := leading(s)
+// parseWait parses a number of units, a Unix time, a duration such as 6m0s, or a date. It returns the wait
+// from now on, which is negative if the time has passed.
+func parseWait(s string, unit time.Duration, r *reader) (d time.Duration, ok bool) {
+	n, rest, ok := cutDecimal(s)
 	switch {
 	case !ok:
-		return date(s, r)
+		return parseDate(s, r)
 	case rest != "":
-		if d, ok = duration(s); ok {
+		if d, ok = parseDuration(s); ok {
 			return d, true
 		}
-		return date(s, r)
+		return parseDate(s, r)
 	}
-	return after(n, unit, r), true
+	return waitOf(n, unit, r), true
 }
 
-// after returns how long n units are, or, if n is too big for that, how long it is from now to the
-// Unix time n.
-func after(n decimal, unit time.Duration, r *reader) (d time.Duration) {
-	switch limit := uint64(longestSeconds * (time.Second / unit)); {
+// waitOf returns the duration of n units. If n is too large for that, it returns the wait until the Unix
+// time n.
+func waitOf(n decimal, unit time.Duration, r *reader) (d time.Duration) {
+	switch limit := uint64(maxSeconds * (time.Second / unit)); {
 	case n.whole <= limit:
 		return n.times(unit)
-	case n.whole > latestMillis:
+	case n.whole > maxMillis:
 		return math.MaxInt64
-	case n.whole >= earliestMillis:
-		return time.UnixMilli(int64(n.whole)).Sub(r.theirs())
+	case n.whole >= minMillis:
+		return time.UnixMilli(int64(n.whole)).Sub(r.serverNow())
 	}
-	d = time.Unix(int64(n.whole), 0).Sub(r.theirs())
-	part := decimal{part: n.part, over: n.over}.times(time.Second)
+	d = time.Unix(int64(n.whole), 0).Sub(r.serverNow())
+	part := decimal{frac: n.frac, scale: n.scale}.times(time.Second)
 	return d + min(part, math.MaxInt64-max(d, 0))
 }
 
-// duration reads what Go's time.Duration prints, with days for those who have them. Unlike
-// time.ParseDuration it has no signs, and stays at the longest duration where that would fail.
-func duration(s string) (sum time.Duration, ok bool) {
+// parseDuration works like time.ParseDuration, but also knows days and accepts no sign. It saturates at
+// the longest duration.
+func parseDuration(s string) (sum time.Duration, ok bool) {
 	for s != "" {
-		n, rest, ok := leading(s)
+		n, rest, ok := cutDecimal(s)
 		if !ok {
 			return 0, false
 		}
@@ -141,19 +141,20 @@ func duration(s string) (sum time.Duration, ok bool) {
 	return sum, true
 }
 
-// date reads RFC 3339 and the three forms of HTTP (RFC 9110, section 5.6.7).
-func date(s string, r *reader) (d time.Duration, ok bool) {
+// parseDate parses a time in the form of RFC 3339, or in one of HTTP's three forms (RFC 9110, section
+// 5.6.7), and returns the wait until then.
+func parseDate(s string, r *reader) (d time.Duration, ok bool) {
 	if len(s) < len("Sun Nov  6 08:49:37 1994") && len(s) < len("2006-01-02T15:04:05Z") {
-		return 0, false // parsing in vain costs more than all the rest
+		return 0, false // a failed time.Parse would cost more than the rest
 	}
 	if at, err := time.Parse(time.RFC3339, s); err == nil {
-		return at.Sub(r.theirs()), true
+		return at.Sub(r.serverNow()), true
 	}
 	at, err := http.ParseTime(s)
 	if err != nil || strings.Contains(s, ",") && !strings.HasSuffix(s, " GMT") {
-		return 0, false // other zones are read by the machine's own names of them
+		return 0, false // the meaning of another zone would depend on this machine
 	}
-	return at.Sub(r.theirs()), true
+	return at.Sub(r.serverNow()), true
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

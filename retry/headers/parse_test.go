@@ -19,7 +19,7 @@ const forever = time.Duration(math.MaxInt64)
 
 func in(d time.Duration) time.Time { return now.Add(d) }
 
-// fields reads lines as they are on the wire, with their names as net/http spells them.
+// fields parses header lines and spells the names as net/http does.
 func fields(lines string) http.Header {
 	h := http.Header{}
 	for line := range strings.SplitSeq(lines, "\n") {
@@ -45,7 +45,7 @@ func run(t *testing.T, examples []example) {
 	}
 }
 
-// What servers are documented, or were seen, to send.
+// TestParse_InTheWild checks headers that servers are documented to send or were seen to send.
 func TestParse_InTheWild(t *testing.T) {
 	run(t, []example{
 		{"nothing", "Content-Type: text/html\nDate: Sun, 01 Mar 2026 12:00:00 GMT", headers.Observations{}},
@@ -240,11 +240,11 @@ func TestH47_UnixTimeIsNoWait(t *testing.T) {
 		require.Equal(t, want, got.Wait(), "RateLimit-Reset: %s", value)
 	}
 	got := headers.Parse(http.Header{"Retry-After": {"1772366430.25"}}, time.Time{})
-	require.Equal(t, forever, got.RetryAfter, "a clock that was not set")
+	require.Equal(t, forever, got.RetryAfter, "our clock was not set")
 	got = headers.Parse(http.Header{"Retry-After-Ms": {"1772366430000"}}, now)
 	require.Equal(t, 30*time.Second, got.RetryAfter)
 	got = headers.Parse(http.Header{"Retry-After-Ms": {"1772366430"}}, now)
-	require.Equal(t, 1772366430*time.Millisecond, got.RetryAfter, "twenty days are a wait")
+	require.Equal(t, 1772366430*time.Millisecond, got.RetryAfter, "twenty days count as a wait")
 }
 
 func TestParse_CountsThatMakeNoSense(t *testing.T) {
@@ -302,7 +302,7 @@ func TestParse_Contradictions(t *testing.T) {
 func TestParse_NamesMatchInAnyCase(t *testing.T) {
 	want := headers.Parse(fields("Retry-After: 9\nX-RateLimit-Remaining: 3\nX-RateLimit-Remaining: 5"), now)
 	require.Equal(t, 9*time.Second, want.RetryAfter)
-	for range 20 { // of a map's orders
+	for range 20 { // several random orders of a map
 		require.Equal(t, want, headers.Parse(http.Header{
 			"retry-after": {"7"}, "RETRY-AFTER": {"9"}, "X-RateLimit-Remaining": {"5"}, "x-ratelimit-remaining": {" 3 "},
 		}, now))
@@ -313,7 +313,7 @@ func TestParse_NamesMatchInAnyCase(t *testing.T) {
 			{Name: "first", Limit: -1, Remaining: 1}, {Name: "second", Limit: -1, Remaining: 2}, {Name: "third", Limit: -1, Remaining: 3},
 		}, got.Budgets)
 	}
-	got := headers.Parse(http.Header{"X-RateLimit-Remaining": {"5"}}, now) // as it is often written, and never sent on by net/http
+	got := headers.Parse(http.Header{"X-RateLimit-Remaining": {"5"}}, now) // a frequent spelling, which net/http never passes on
 	require.Equal(t, []headers.Budget{{Limit: -1, Remaining: 5}}, got.Budgets)
 	require.Equal(t, headers.Observations{At: now}, headers.Parse(nil, now))
 }
@@ -324,7 +324,7 @@ func TestParse_LeavesTheHeaderAlone(t *testing.T) {
 	require.Equal(t, http.Header{"retry-after": {"7"}, "Retry-After": {"9"}}, h)
 }
 
-// Times are in the zone of now, wherever the server or this machine is.
+// TestParse_Zone checks that times are in the zone of now, wherever the server or this machine is.
 func TestParse_Zone(t *testing.T) {
 	there := now.In(time.FixedZone("there", 3600))
 	for _, reset := range []string{"60", "1772366460", "2026-03-01T06:01:00-06:00"} {

@@ -6,56 +6,57 @@ import (
 	"time"
 )
 
-// This is what the IETF's draft-ietf-httpapi-ratelimit-headers means by its structured fields. It changed:
+// This file parses the structured fields of the IETF's draft-ietf-httpapi-ratelimit-headers. The drafts
+// differ:
 //
 //	up to 5:  RateLimit-Limit: 2, 2;w=60                     with RateLimit-Remaining and RateLimit-Reset
 //	6:        RateLimit-Limit: 2                             with those, and RateLimit-Policy: 2;w=60
 //	7:        RateLimit: limit=2, remaining=1, reset=60      with RateLimit-Policy: 2;w=60
 //	8 to 11:  RateLimit: "p";r=1;t=60                        with RateLimit-Policy: "p";q=2;w=60
 //
-// What a draft requires has to be there, of the right type and not negative; otherwise the field is malformed.
+// A field is malformed if a required value is missing, negative or of the wrong type.
 
-// expiringLimit reads RateLimit-Limit. The policies that early drafts have in it are kept for later.
-func (r *reader) expiringLimit() int64 {
+// limitField parses RateLimit-Limit. It keeps the policies that early drafts have in it for ratelimit.
+func (r *reader) limitField() int64 {
 	const field = "Ratelimit-Limit"
 	text := r.joined(field)
 	if !strings.ContainsAny(text, ";,") {
 		return r.count(field)
 	}
-	items, ok := list(text)
+	items, ok := parseList(text)
 	limit, policy := int64(-1), int64(-1)
 	for i := range items {
 		it := &items[i]
-		if !it.natural() || it.params.w.kind != absent && !it.params.w.natural() {
+		if !it.isCount() || it.params.w.kind != absent && !it.params.w.isCount() {
 			ok = false
 			break
 		}
 		if it.params.w.kind == absent {
-			limit = least(limit, it.n)
+			limit = minKnown(limit, it.n)
 		} else {
-			policy = least(policy, it.n)
+			policy = minKnown(policy, it.n)
 		}
 	}
 	if !ok {
 		r.doubt(field)
 		return -1
 	}
-	r.early = items
+	r.policyItems = items
 	if limit < 0 {
 		limit = policy
 	}
 	return limit
 }
 
-// ratelimit reads RateLimit and RateLimit-Policy. It comes after the budget of RateLimit-Limit, whose
-// window is a policy's, too.
+// ratelimit parses RateLimit and RateLimit-Policy. It runs after limitField, because a policy may give the
+// window of that budget.
 func (r *reader) ratelimit() {
 	if text := r.joined("Ratelimit"); text != "" {
 		ok := false
 		if strings.HasPrefix(text, `"`) {
-			ok = r.serviceLimits(text)
+			ok = r.draft8(text)
 		} else {
-			ok = r.expiring(text)
+			ok = r.draft7(text)
 		}
 		if !ok {
 			r.doubt("Ratelimit")
@@ -64,20 +65,20 @@ func (r *reader) ratelimit() {
 	if text := r.joined("Ratelimit-Policy"); text != "" && !r.policies(text) {
 		r.doubt("Ratelimit-Policy")
 	}
-	for i := range r.early {
-		if it := &r.early[i]; it.params.w.kind == integer {
-			r.policy(Budget{Limit: it.n, Window: it.params.w.seconds()}, true)
+	for i := range r.policyItems {
+		if it := &r.policyItems[i]; it.params.w.kind == integer {
+			r.addPolicy(Budget{Limit: it.n, Window: it.params.w.seconds()}, true)
 		}
 	}
 }
 
-// expiring reads draft 7's RateLimit: the one limit that is closest to its end.
-func (r *reader) expiring(text string) bool {
-	f, ok := dictionary(text)
-	if !ok || !f.limit.natural() || !f.reset.natural() || f.remaining.kind != absent && !f.remaining.natural() {
+// draft7 parses draft 7's RateLimit, which has the one limit that will be reached first.
+func (r *reader) draft7(text string) bool {
+	f, ok := parseDictionary(text)
+	if !ok || !f.limit.isCount() || !f.reset.isCount() || f.remaining.kind != absent && !f.remaining.isCount() {
 		return false
 	}
-	b := Budget{Limit: f.limit.n, Remaining: -1, Reset: r.later(f.reset)}
+	b := Budget{Limit: f.limit.n, Remaining: -1, Reset: r.resetTime(f.reset)}
 	if f.remaining.kind == integer {
 		b.Remaining = f.remaining.n
 	}
@@ -85,12 +86,12 @@ func (r *reader) expiring(text string) bool {
 	return true
 }
 
-// serviceLimits reads draft 8's RateLimit: what is left of each policy.
-func (r *reader) serviceLimits(text string) bool {
-	items, ok := list(text)
+// draft8 parses draft 8's RateLimit, which has the remaining quota of each policy.
+func (r *reader) draft8(text string) bool {
+	items, ok := parseList(text)
 	for i := range items {
 		it, p := &items[i], &items[i].params
-		ok = ok && it.kind == str && p.r.natural() && (p.t.kind == absent || p.t.natural()) && p.partition()
+		ok = ok && it.kind == str && p.r.isCount() && (p.t.kind == absent || p.t.isCount()) && p.hasValidPartition()
 	}
 	if !ok {
 		return false
@@ -99,24 +100,25 @@ func (r *reader) serviceLimits(text string) bool {
 		it, p := &items[i], &items[i].params
 		b := Budget{Name: it.text, Partition: p.pk.text, Limit: -1, Remaining: p.r.n}
 		if p.t.kind == integer {
-			b.Reset = r.later(p.t)
+			b.Reset = r.resetTime(p.t)
 		}
 		r.add(b, "Ratelimit")
 	}
 	return true
 }
 
-// policies reads RateLimit-Policy: numbers up to draft 7, names from draft 8 on.
+// policies parses RateLimit-Policy, which identifies policies by number up to draft 7 and by name from
+// draft 8 on.
 func (r *reader) policies(text string) bool {
-	items, ok := list(text)
+	items, ok := parseList(text)
 	for i := range items {
 		it, p := &items[i], &items[i].params
-		ok = ok && it.kind == items[0].kind && (p.w.kind == absent || p.w.natural())
+		ok = ok && it.kind == items[0].kind && (p.w.kind == absent || p.w.isCount())
 		switch it.kind {
 		case str:
-			ok = ok && p.q.natural() && (p.qu.kind == absent || p.qu.kind == str) && p.partition()
+			ok = ok && p.q.isCount() && (p.qu.kind == absent || p.qu.kind == str) && p.hasValidPartition()
 		case integer:
-			ok = ok && it.natural() && p.w.kind == integer && !hasNumber(items[:i], it.n)
+			ok = ok && it.isCount() && p.w.kind == integer && !hasNumber(items[:i], it.n)
 		default:
 			ok = false
 		}
@@ -127,15 +129,16 @@ func (r *reader) policies(text string) bool {
 	for i := range items {
 		it, p := &items[i], &items[i].params
 		if it.kind == integer {
-			r.policy(Budget{Limit: it.n, Window: p.w.seconds()}, true)
+			r.addPolicy(Budget{Limit: it.n, Window: p.w.seconds()}, true)
 		} else {
-			r.policy(Budget{Name: it.text, Partition: p.pk.text, Unit: p.qu.text, Limit: p.q.n, Window: p.w.seconds()}, false)
+			r.addPolicy(Budget{Name: it.text, Partition: p.pk.text, Unit: p.qu.text, Limit: p.q.n, Window: p.w.seconds()}, false)
 		}
 	}
 	return true
 }
 
-// hasNumber finds two policies of one number, which draft 7 forbids: nobody could tell which one RateLimit means.
+// hasNumber reports whether items has the number n. Draft 7 forbids two policies with the same number,
+// because RateLimit refers to them by it.
 func hasNumber(items []item, n int64) bool {
 	for i := range items {
 		if items[i].n == n {
@@ -145,10 +148,10 @@ func hasNumber(items []item, n int64) bool {
 	return false
 }
 
-// policy tells the budget that it is of what it says. If nothing was said of that one, it is a
-// budget of its own, of which it is unknown what remains.
-func (r *reader) policy(p Budget, byNumber bool) {
-	for i := r.drafts; i < len(r.seen.Budgets); i++ {
+// addPolicy adds the data of a policy to its budget. If the response has no such budget, addPolicy adds
+// one with unknown Remaining.
+func (r *reader) addPolicy(p Budget, byNumber bool) {
+	for i := r.firstDraft; i < len(r.seen.Budgets); i++ {
 		b := &r.seen.Budgets[i]
 		switch {
 		case byNumber && b.Limit == p.Limit && (b.Window == 0 || b.Window == p.Window):
@@ -167,7 +170,7 @@ func (r *reader) policy(p Budget, byNumber bool) {
 	r.add(p, "Ratelimit-Policy")
 }
 
-// joined is a list's field as one line (RFC 9651, section 4.2).
+// joined returns the lines of a list field as one (RFC 9651, section 4.2).
 func (r *reader) joined(field string) string {
 	switch lines := r.header[field]; len(lines) {
 	case 0:
@@ -179,13 +182,13 @@ func (r *reader) joined(field string) string {
 	}
 }
 
-// later is that many seconds from now, or a Unix time.
-func (r *reader) later(v bare) time.Time {
-	return r.now.Add(after(decimal{whole: uint64(v.n), over: 1}, time.Second, r))
+// resetTime returns the time that is v seconds from now, or the Unix time v.
+func (r *reader) resetTime(v bare) time.Time {
+	return r.now.Add(waitOf(decimal{whole: uint64(v.n), scale: 1}, time.Second, r))
 }
 
-// natural says whether v is there and is what a draft calls a non-negative Integer.
-func (v *bare) natural() bool { return v.kind == integer && v.n >= 0 }
+// isCount reports whether v is an integer that is not negative.
+func (v *bare) isCount() bool { return v.kind == integer && v.n >= 0 }
 
 func (v *bare) seconds() time.Duration {
 	if v.n > math.MaxInt64/int64(time.Second) {
@@ -194,5 +197,5 @@ func (v *bare) seconds() time.Duration {
 	return time.Duration(v.n) * time.Second
 }
 
-// partition says whether the key, if there is one, is a key.
-func (f *fields) partition() bool { return f.pk.kind == absent || f.pk.kind == binary }
+// hasValidPartition reports whether the partition key is absent or of the right type.
+func (f *fields) hasValidPartition() bool { return f.pk.kind == absent || f.pk.kind == binary }

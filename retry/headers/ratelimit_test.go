@@ -11,7 +11,8 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// The drafts say that a malformed field must be ignored: all of it.
+// TestRateLimit_MalformedIsIgnored checks that a malformed field is ignored as a whole, as the drafts
+// require.
 func TestRateLimit_MalformedIsIgnored(t *testing.T) {
 	for _, line := range []string{
 		`RateLimit: "p"`,

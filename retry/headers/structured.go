@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// This is as much of RFC 9651, Structured Field Values for HTTP, as the RateLimit fields need: lists and
-// dictionaries of strings and integers, with parameters of any type. What is not told
-// apart is passed over, but has to be well formed: a malformed field is ignored as a whole. The module bench
-// fuzzes it against github.com/dunglas/httpsfv, which reads more than we have a use for.
+// This file parses the part of RFC 9651, Structured Field Values for HTTP, that the RateLimit fields need.
+// That is lists and dictionaries of strings and integers, with parameters of any type. Other values are
+// skipped but must be well formed, because a malformed field is ignored as a whole. The module bench
+// fuzzes this parser against github.com/dunglas/httpsfv, which parses all of the RFC.
 
 // kind is the type of a bare item.
 type kind uint8
@@ -19,21 +19,21 @@ const (
 	integer
 	str
 	binary
-	other // a decimal, token, boolean, date or display string: none of them means anything to us
+	other // a decimal, token, boolean, date or display string, which no RateLimit field uses
 )
 
-// bare is a bare item: a value without parameters.
+// bare is a bare item, that is a value without parameters.
 type bare struct {
 	kind kind
-	n    int64  // of an integer
-	text string // of a string; of a binary, its base64
+	n    int64  // the value of an integer
+	text string // the value of a string, or the base64 of a binary
 }
 
-// fields are values by the names that mean something to us: the parameters of an item, or the
-// members of a dictionary. Of two with one name, the later counts.
+// fields has the values of the names that RateLimit fields use, which are parameters of an item or members
+// of a dictionary. If a name occurs twice, the later value counts.
 type fields struct {
-	q, w, r, t, qu, pk      bare // of draft 8's items
-	limit, remaining, reset bare // of draft 7's dictionary
+	q, w, r, t, qu, pk      bare // parameters of draft 8
+	limit, remaining, reset bare // members in draft 7
 }
 
 func (f *fields) set(name string, v bare) {
@@ -65,10 +65,10 @@ type item struct {
 	params fields
 }
 
-// list reads a List without inner lists, up to maxBudgets long.
-func list(text string) (items []item, ok bool) {
+// parseList parses a List of up to maxBudgets members, without inner lists.
+func parseList(text string) (items []item, ok bool) {
 	s := scanner{strings.TrimLeft(text, " ")}
-	for s.left != "" {
+	for s.rest != "" {
 		var it item
 		if len(items) == maxBudgets || !s.bare(&it.bare) || !s.params(&it.params) {
 			return nil, false
@@ -81,10 +81,10 @@ func list(text string) (items []item, ok bool) {
 	return items, true
 }
 
-// dictionary reads a Dictionary without inner lists. The parameters of its members mean nothing to us.
-func dictionary(text string) (f fields, ok bool) {
+// parseDictionary parses a Dictionary without inner lists. It drops the parameters of its members.
+func parseDictionary(text string) (f fields, ok bool) {
 	s := scanner{strings.TrimLeft(text, " ")}
-	for s.left != "" {
+	for s.rest != "" {
 		name, v, ok := s.pair()
 		if !ok || !s.params(&fields{}) || !s.next() {
 			return fields{}, false
@@ -94,43 +94,44 @@ func dictionary(text string) (f fields, ok bool) {
 	return f, true
 }
 
-// scanner takes off what it reads, and says whether it was there.
-type scanner struct{ left string }
+// scanner parses a text from the start. Its methods remove what they parse from rest and report whether it
+// was there.
+type scanner struct{ rest string }
 
 func (s *scanner) take(c byte) bool {
-	if s.left == "" || s.left[0] != c {
+	if s.rest == "" || s.rest[0] != c {
 		return false
 	}
-	s.left = s.left[1:]
+	s.rest = s.rest[1:]
 	return true
 }
 
-// while takes all the bytes that are of that sort.
-func (s *scanner) while(sort func(byte) bool) (taken string) {
+// while takes bytes as long as they match.
+func (s *scanner) while(match func(byte) bool) (taken string) {
 	i := 0
-	for i < len(s.left) && sort(s.left[i]) {
+	for i < len(s.rest) && match(s.rest[i]) {
 		i++
 	}
-	taken, s.left = s.left[:i], s.left[i:]
+	taken, s.rest = s.rest[:i], s.rest[i:]
 	return taken
 }
 
-// next takes a comma if it is followed by another member; the end is fine, too.
+// next takes the comma before another member. It also accepts the end of the text.
 func (s *scanner) next() bool {
-	s.left = strings.TrimLeft(s.left, " \t")
-	if s.left == "" {
+	s.rest = strings.TrimLeft(s.rest, " \t")
+	if s.rest == "" {
 		return true
 	}
 	if !s.take(',') {
 		return false
 	}
-	s.left = strings.TrimLeft(s.left, " \t")
-	return s.left != ""
+	s.rest = strings.TrimLeft(s.rest, " \t")
+	return s.rest != ""
 }
 
 func (s *scanner) params(f *fields) bool {
 	for s.take(';') {
-		s.left = strings.TrimLeft(s.left, " ")
+		s.rest = strings.TrimLeft(s.rest, " ")
 		name, v, ok := s.pair()
 		if !ok {
 			return false
@@ -140,9 +141,9 @@ func (s *scanner) params(f *fields) bool {
 	return true
 }
 
-// pair reads a key and its value; without one, that is true.
+// pair parses a key and its value. A key without a value stands for true.
 func (s *scanner) pair() (name string, v bare, ok bool) {
-	if s.left == "" || s.left[0] != '*' && !isLower(s.left[0]) {
+	if s.rest == "" || s.rest[0] != '*' && !isLower(s.rest[0]) {
 		return "", v, false
 	}
 	name = s.while(isKey)
@@ -152,12 +153,12 @@ func (s *scanner) pair() (name string, v bare, ok bool) {
 	return name, v, s.bare(&v)
 }
 
-// bare reads a bare item of any type.
+// bare parses a bare item of any type.
 func (s *scanner) bare(v *bare) bool {
-	if s.left == "" {
+	if s.rest == "" {
 		return false
 	}
-	switch c := s.left[0]; {
+	switch c := s.rest[0]; {
 	case c == '"':
 		s.take(c)
 		v.kind = str
@@ -189,7 +190,8 @@ func (s *scanner) bare(v *bare) bool {
 	return false
 }
 
-// number reads an integer of up to 15 digits, or a decimal with up to 12 and 3.
+// number parses an integer of up to 15 digits, or a decimal of up to 12 digits before and 3 after the
+// point.
 func (s *scanner) number(v *bare) bool {
 	sign := int64(1)
 	if s.take('-') {
@@ -201,21 +203,21 @@ func (s *scanner) number(v *bare) bool {
 		v.kind, v.n = integer, sign*n
 		return err == nil && len(whole) <= 15
 	}
-	part := s.while(isDigit)
+	frac := s.while(isDigit)
 	v.kind = other
-	return 1 <= len(whole) && len(whole) <= 12 && 1 <= len(part) && len(part) <= 3
+	return 1 <= len(whole) && len(whole) <= 12 && 1 <= len(frac) && len(frac) <= 3
 }
 
-// str reads the rest of a string. It is copied only if something in it is escaped.
+// str parses the rest of a string. It copies the string only if it has an escaped character.
 func (s *scanner) str(text *string) bool {
-	for i := 0; i < len(s.left); i++ {
-		switch c := s.left[i]; {
+	for i := 0; i < len(s.rest); i++ {
+		switch c := s.rest[i]; {
 		case c == '"':
-			*text, s.left = unescape(s.left[:i]), s.left[i+1:]
+			*text, s.rest = unescape(s.rest[:i]), s.rest[i+1:]
 			return true
 		case c == '\\':
 			i++
-			if i == len(s.left) || s.left[i] != '"' && s.left[i] != '\\' {
+			if i == len(s.rest) || s.rest[i] != '"' && s.rest[i] != '\\' {
 				return false
 			}
 		case c < ' ' || c > '~':
@@ -239,10 +241,10 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// display reads the rest of a display string, whose bytes beyond ASCII are written as %c3.
+// display parses the rest of a display string, whose bytes beyond ASCII are written in the form %c3.
 func (s *scanner) display() bool {
-	text, rest, ok := strings.Cut(s.left, `"`)
-	s.left = rest
+	text, rest, ok := strings.Cut(s.rest, `"`)
+	s.rest = rest
 	var decoded []byte
 	for i := 0; i < len(text); i++ {
 		c := text[i]

@@ -7,9 +7,9 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Wait is how long nobody needs to come, from o.At on: RetryAfter, or else until the last of the exhausted budgets
-// resets. It is 0 if the next request may well succeed. It does not depend on the status: the
-// last request of a budget succeeds and says that it was the last.
+// Wait returns how long, from o.At on, requests are expected to fail. That is RetryAfter, or else the
+// time until the last of the exhausted budgets resets, or 0 if there is neither. It does not depend
+// on the status, because the last request that a budget allows succeeds.
 func (o Observations) Wait() time.Duration {
 	if o.RetryAfter > 0 {
 		return o.RetryAfter
@@ -17,7 +17,7 @@ func (o Observations) Wait() time.Duration {
 	return o.reset(0)
 }
 
-// reset is how long until all budgets with that much remaining are full again.
+// reset returns the time until all budgets with the given Remaining are full again.
 func (o *Observations) reset(remaining int64) (longest time.Duration) {
 	for i := range o.Budgets {
 		if b := &o.Budgets[i]; b.Remaining == remaining && !b.Reset.IsZero() {
@@ -36,19 +36,22 @@ func (o *Observations) exhausted() bool {
 	return false
 }
 
-// statusOverloaded is Anthropic's: not our limit, but their load.
+// statusOverloaded is Anthropic's status for an overloaded server.
 const statusOverloaded = 529
 
-// Verdict judges a response of that status. The status says what happened:
+// Verdict returns the verdict on a response with the given status:
 //
-//   - 429 is rate limited; so are 403 with a RetryAfter or an exhausted budget (GitHub's two limits), and 413
-//     with a RetryAfter;
-//   - 408, 425, 529 and other 5xx are transient, except for 501, 505 and 511, which waiting does not change; with a
-//     RetryAfter they are rate limited, as is what [retry.After] marks;
-//   - anything else is final, success included, unless the server asks to retry: then it is transient.
+//   - 429 is rate limited. So are 403 with a RetryAfter or an exhausted budget (GitHub's two limits), and
+//     413 with a RetryAfter.
+//   - 408, 425, 529 and all other 5xx but 501, 505 and 511 are transient. With a RetryAfter they are rate
+//     limited.
+//   - Any other status from 400 on is final, unless ShouldRetry is set. Then it is transient, or rate
+//     limited with a RetryAfter.
+//   - A status below 400 is final.
 //
-// NoRetry makes all of them final. What is rate limited waits for [Observations.Wait], or else, after a 429, for the
-// budgets of which it is unknown what remains, or else for DefaultWait. A wait of 0 leaves it to the policy.
+// NoRetry makes all of them final. The wait of a rate-limited response is [Observations.Wait]. If that is
+// 0 after a 429, it is the time until the budgets with unknown Remaining reset. If that is 0 too, it is
+// DefaultWait. With a wait of 0, the policy's backoff applies.
 func (o Observations) Verdict(status int) retry.Verdict {
 	switch {
 	case o.NoRetry || status < 400:
@@ -61,9 +64,9 @@ func (o Observations) Verdict(status int) retry.Verdict {
 		return o.limited(wait)
 	case status == http.StatusForbidden && (o.RetryAfter > 0 || o.exhausted()):
 		return o.limited(o.Wait())
-	case o.RetryAfter > 0 && (o.ShouldRetry || passing(status) || status == http.StatusRequestEntityTooLarge):
+	case o.RetryAfter > 0 && (o.ShouldRetry || isTransient(status) || status == http.StatusRequestEntityTooLarge):
 		return o.limited(o.RetryAfter)
-	case o.ShouldRetry || passing(status):
+	case o.ShouldRetry || isTransient(status):
 		return retry.Verdict{Kind: retry.KindTransient}
 	}
 	return retry.Verdict{}
@@ -76,8 +79,8 @@ func (o *Observations) limited(wait time.Duration) retry.Verdict {
 	return retry.Verdict{Kind: retry.KindRateLimited, Wait: wait}
 }
 
-// passing says whether a status tells of a trouble that may be over soon.
-func passing(status int) bool {
+// isTransient reports whether a status is a temporary failure.
+func isTransient(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, statusOverloaded:
 		return true
@@ -87,9 +90,10 @@ func passing(status int) bool {
 	return 500 <= status && status < 600
 }
 
-// Mark marks err, the error that a response of that status is to its caller, with the Verdict, so that
-// [retry.Classify] finds it (see [retry.Verdict.Mark]): as [retry.Permanent] if the server asks not
-// to retry, and not at all if it is merely final. It returns nil if err is nil.
+// Mark marks err, the caller's error for a response with the given status, with the verdict for
+// [retry.Classify] (see [retry.Verdict.Mark]). If the server asks not to retry, it marks err as
+// [retry.Permanent]. Otherwise it returns an error with a final verdict unmarked. It returns nil if err
+// is nil.
 func (o Observations) Mark(status int, err error) error {
 	if v := o.Verdict(status); v.Retryable() || o.NoRetry {
 		return v.Mark(err)

@@ -112,11 +112,11 @@ func TestMark(t *testing.T) {
 		require.NoError(t, seen.Mark(status, nil))
 		require.ErrorIs(t, seen.Mark(status, refused), refused)
 	}
-	require.Same(t, refused, headers.Observations{}.Mark(404, refused), "a final error is left as it is")
+	require.Same(t, refused, headers.Observations{}.Mark(404, refused), "a final error is not marked")
 
 	seen := headers.Observations{NoRetry: true}
 	err := seen.Mark(404, retry.After(refused, time.Second))
-	require.Equal(t, retry.Verdict{}, retry.Classify(err), "what the server forbids is final, whatever else the error says")
+	require.Equal(t, retry.Verdict{}, retry.Classify(err), "NoRetry wins over other markers")
 	quota := retry.Permanent(errors.New("insufficient_quota"))
-	require.Equal(t, retry.Verdict{}, retry.Classify(headers.Observations{RetryAfter: 1}.Mark(429, quota)), "and so is what the body says")
+	require.Equal(t, retry.Verdict{}, retry.Classify(headers.Observations{RetryAfter: 1}.Mark(429, quota)), "Permanent wins over the header")
 }
