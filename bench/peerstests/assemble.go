@@ -12,9 +12,8 @@ import (
 	"strings"
 )
 
-// assemble makes modules of the peers' names in the folder, with their tests and our
-// implementations, and a go.mod that has them in the peers' places. It returns what tests
-// there are of each suite.
+// assemble makes a module for each suite in the folder, from the peer's tests and our implementation, and a
+// go.mod that uses these modules in place of the peers'. It returns the tests of each suite.
 func assemble(suites []suite, folder string) ([]inventory, error) {
 	theirs, err := download(suites)
 	if err != nil {
@@ -23,16 +22,16 @@ func assemble(suites []suite, folder string) ([]inventory, error) {
 	var found []inventory
 	for i := range suites {
 		s := &suites[i]
-		inv, err := s.assemble(theirs[s.module], s.copied(folder))
+		inv, err := s.assemble(theirs[s.module], s.moduleFolder(folder))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.module, err)
 		}
 		found = append(found, inv)
 	}
-	return found, replace(suites, folder)
+	return found, writeModfile(suites, folder)
 }
 
-// download returns the folder of each suite's module, in the version that go.mod names.
+// download returns the folder of each suite's module, in the version of go.mod.
 func download(suites []suite) (map[string]string, error) {
 	args := []string{"mod", "download", "-json"}
 	for _, s := range suites {
@@ -54,11 +53,11 @@ func download(suites []suite) (map[string]string, error) {
 	}
 }
 
-// copied is where a suite's module is put together.
-func (s *suite) copied(folder string) string { return filepath.Join(folder, s.shim) }
+// moduleFolder returns the folder in which a suite's module is assembled.
+func (s *suite) moduleFolder(folder string) string { return filepath.Join(folder, s.shim) }
 
-// assemble makes the suite's module in the folder to. Of the peer's it has the go.mod and,
-// in the one package, the tests. The implementation is ours.
+// assemble makes the suite's module in the folder to, from the peer's go.mod, the tests of one package, and our
+// implementation of it.
 func (s *suite) assemble(from, to string) (inventory, error) {
 	pkg := filepath.Join(to, s.folder)
 	if err := os.MkdirAll(pkg, 0o755); err != nil {
@@ -79,7 +78,7 @@ func (s *suite) assemble(from, to string) (inventory, error) {
 	return s.copyTests(filepath.Join(from, s.folder), pkg)
 }
 
-// copyTests copies the tests of a package, less those that are left out.
+// copyTests copies the tests of a package, except those that are left out.
 func (s *suite) copyTests(from, to string) (inventory, error) {
 	theirs, err := filepath.Glob(filepath.Join(from, "*_test.go"))
 	if err != nil {
@@ -91,7 +90,7 @@ func (s *suite) copyTests(from, to string) (inventory, error) {
 		if err != nil {
 			return nil, err
 		}
-		kept, left, err := drop(src, s.leavesOut)
+		kept, left, err := dropFunctions(src, s.leavesOut)
 		if err != nil {
 			return nil, err
 		}
@@ -111,9 +110,9 @@ func (s *suite) copyTests(from, to string) (inventory, error) {
 	return found, nil
 }
 
-// replace writes a go.mod like ours into the folder, but that the peers' modules are
-// those that were put together there.
-func replace(suites []suite, folder string) error {
+// writeModfile writes a copy of our go.mod into the folder, with the peers' modules replaced by the assembled
+// ones.
+func writeModfile(suites []suite, folder string) error {
 	for _, name := range []string{"go.mod", "go.sum"} {
 		if err := copyFile(name, filepath.Join(folder, name)); err != nil {
 			return err
@@ -121,7 +120,7 @@ func replace(suites []suite, folder string) error {
 	}
 	args := []string{"mod", "edit"}
 	for i := range suites {
-		args = append(args, "-replace", suites[i].module+"="+suites[i].copied(folder))
+		args = append(args, "-replace", suites[i].module+"="+suites[i].moduleFolder(folder))
 	}
 	_, err := goCommand(append(args, modfile(folder))...)
 	return err
@@ -129,7 +128,7 @@ func replace(suites []suite, folder string) error {
 
 func modfile(folder string) string { return filepath.Join(folder, "go.mod") }
 
-// pkg is the import path of the package that is tested.
+// pkg returns the import path of the tested package.
 func (s *suite) pkg() string { return path.Join(s.module, s.folder) }
 
 func copyFile(from, to string) error {
@@ -142,11 +141,11 @@ func copyFile(from, to string) error {
 
 func goCommand(args ...string) ([]byte, error) {
 	cmd := exec.Command("go", args...)
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("go %s: %w\n%s%s", strings.Join(args, " "), err, complaints.Bytes(), out)
+		return nil, fmt.Errorf("go %s: %w\n%s%s", strings.Join(args, " "), err, stderr.Bytes(), out)
 	}
 	return out, nil
 }

@@ -10,10 +10,9 @@ import (
 	"strings"
 )
 
-// drop returns a test file without those of its functions that are left out, and without
-// imports that nothing uses then. All else is byte for byte as it was, on the lines on
-// which it was.
-func drop(src []byte, leftOut func(name string) bool) (kept []byte, dropped []string, err error) {
+// dropFunctions returns a test file without the functions that are left out, and without imports that are then
+// unused. The rest is unchanged, on the same lines.
+func dropFunctions(src []byte, leftOut func(name string) bool) (kept []byte, dropped []string, err error) {
 	file, err := parser.ParseFile(token.NewFileSet(), "", src, parser.ParseComments)
 	if err != nil {
 		return nil, nil, err
@@ -51,8 +50,7 @@ func blank(src []byte, file *ast.File, part ast.Node) {
 	}
 }
 
-// unusedImports are the imports, or whole import declarations, that nothing in the file
-// refers to.
+// unusedImports returns the imports, or whole import declarations, that the file does not use.
 func unusedImports(file *ast.File) (unused []ast.Node) {
 	used := map[string]bool{"_": true, ".": true}
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -81,17 +79,17 @@ func unusedImports(file *ast.File) (unused []ast.Node) {
 	return unused
 }
 
-// importName is what a package is called in a file. That it is called as its path ends
-// is not true of all packages, but of those that are tested here.
+// importName returns a package's name in a file. It takes the last element of the path, which is right for the
+// packages tested here.
 func importName(spec *ast.ImportSpec) string {
 	if spec.Name != nil {
 		return spec.Name.Name
 	}
-	p, _ := strconv.Unquote(spec.Path.Value) // the parser has seen to it
+	p, _ := strconv.Unquote(spec.Path.Value) // a parsed file has valid paths
 	return path.Base(p)
 }
 
-// tests are the names of the tests and examples in a file that has been parsed before.
+// tests returns the names of the tests and examples in a file that is known to parse.
 func tests(src []byte) (names []string) {
 	file, _ := parser.ParseFile(token.NewFileSet(), "", src, 0)
 	for _, decl := range file.Decls {

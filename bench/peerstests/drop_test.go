@@ -45,7 +45,7 @@ func Example_gone() {
 
 func TestDrop(t *testing.T) {
 	gone := func(name string) bool { return name == "TestGone" || name == "Example_gone" }
-	kept, dropped, err := drop([]byte(someTests), gone)
+	kept, dropped, err := dropFunctions([]byte(someTests), gone)
 	require.NoError(t, err)
 	require.Equal(t, []string{"TestGone", "Example_gone"}, dropped)
 	require.Equal(t, []string{"TestKept"}, tests(kept))
@@ -70,7 +70,7 @@ func TestDrop(t *testing.T) {
 	}, cut)
 }
 
-// trailing is the comment that stays when what stands before it on the line is dropped.
+// trailing returns the comment of a line, which stays when the code before it is dropped.
 func trailing(line string) string {
 	if strings.HasSuffix(line, "// renamed") {
 		return "// renamed"
@@ -79,14 +79,14 @@ func trailing(line string) string {
 }
 
 func TestDropNothing(t *testing.T) {
-	kept, dropped, err := drop([]byte(someTests), func(string) bool { return false })
+	kept, dropped, err := dropFunctions([]byte(someTests), func(string) bool { return false })
 	require.NoError(t, err)
 	require.Empty(t, dropped)
 	require.Equal(t, someTests, string(kept))
 }
 
 func TestDropSaysThatItCannotRead(t *testing.T) {
-	_, _, err := drop([]byte("package"), isBenchmark)
+	_, _, err := dropFunctions([]byte("package"), isBenchmark)
 	require.Error(t, err)
 }
 

@@ -1,7 +1,6 @@
 //go:build pins
 
-// The tag is never set. These are what the peers' tests need of other modules: so
-// go.mod says which versions, and go mod tidy leaves them there.
+// The tag is never set. The imports keep the modules that the peers' tests need in go.mod, with their versions.
 package main
 
 import (

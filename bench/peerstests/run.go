@@ -10,9 +10,8 @@ import (
 	"strings"
 )
 
-// tries is how often a test is run that should pass and does not. Many of them depend on
-// how long something takes in real time, and fail on the peer's own implementation, too,
-// when the machine is busy. What Fairlead decides does not depend on that.
+// tries bounds how often a failing test is run. Many tests depend on real time, and on a busy machine they fail
+// on the peer's own implementation, too. Fairlead's decisions don't depend on that.
 const tries = 5
 
 // run runs the tests of a suite that was assembled in the folder.
@@ -28,13 +27,13 @@ func (s *suite) run(folder string) (map[string]result, error) {
 			r.try = try
 			results[name] = r
 		}
-		again = s.disappointing(results)
+		again = s.unexpectedFailures(results)
 	}
 	return results, nil
 }
 
-// disappointing are the tests that should have passed and did not.
-func (s *suite) disappointing(results map[string]result) (names []string) {
+// unexpectedFailures returns the tests that should have passed and did not.
+func (s *suite) unexpectedFailures(results map[string]result) (names []string) {
 	for _, t := range s.tests {
 		if t.verdict == passes && results[t.name].action != "pass" {
 			names = append(names, t.name)
@@ -43,26 +42,26 @@ func (s *suite) disappointing(results map[string]result) (names []string) {
 	return names
 }
 
-// goTest runs some of the tests, or all if there are no names.
+// goTest runs the named tests, or all if there are no names.
 func (s *suite) goTest(folder string, names []string) (map[string]result, error) {
 	args := append([]string{"test", "-json", "-modfile=" + modfile(folder), "-race", "-count=1", "-timeout=60s"}, s.flags...)
 	if len(names) > 0 {
 		args = append(args, "-run=^("+strings.Join(names, "|")+")$")
 	}
 	cmd := exec.Command("go", append(args, s.pkg())...)
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	results, build := parse(out)
 	var exit *exec.ExitError
-	if (err != nil && !errors.As(err, &exit)) || len(results) == 0 { // an exit status is for a test that failed, too
-		return nil, fmt.Errorf("%v: %v\n%s%s", cmd, err, build, complaints.Bytes())
+	if (err != nil && !errors.As(err, &exit)) || len(results) == 0 { // a failed test is an exit status, too
+		return nil, fmt.Errorf("%v: %v\n%s%s", cmd, err, build, stderr.Bytes())
 	}
 	return results, nil
 }
 
-// parse reads what go test -json writes about a package: how its tests ended, and what
-// the compiler said.
+// parse reads the output of go test -json for a package. It returns how the tests ended, and the compiler's
+// messages.
 func parse(out []byte) (results map[string]result, build string) {
 	results = map[string]result{}
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {

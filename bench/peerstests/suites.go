@@ -1,10 +1,10 @@
 package main
 
-// suite is a package of a peer, and what its tests are expected to do on Fairlead.
+// suite is a package of a peer, and the expected results of its tests on Fairlead.
 type suite struct {
 	module string
 	folder string   // of the package in the module
-	shim   string   // the folder of ours that takes the package's place
+	shim   string   // folder of our implementation
 	flags  []string // of go test
 	tests  []test
 }
@@ -12,15 +12,15 @@ type suite struct {
 type test struct {
 	name    string
 	verdict verdict
-	why     string // it does not pass
+	why     string // empty if it passes
 }
 
 type verdict string
 
 const (
 	passes  verdict = "passes"
-	fails   verdict = "fails"    // run, and must fail
-	leftOut verdict = "left out" // not run, or could not be compiled
+	fails   verdict = "fails"    // is run, and must fail
+	leftOut verdict = "left out" // is not run, or does not compile
 )
 
 func (s *suite) leavesOut(name string) bool {
@@ -32,22 +32,22 @@ func (s *suite) leavesOut(name string) bool {
 	return isBenchmark(name)
 }
 
-// Why tests fail.
+// Reasons why tests fail.
 const (
-	givesAllBack = "Fairlead gives back all that was reserved. The peer keeps as much as it has promised to those behind, whom it can't tell. " +
-		"In a scheduler they move up instead."
-	timeGoesOn = "The test goes back in time, and then forward again. To a bucket an instant before the latest one is that one; " +
-		"the peer refills the same interval twice."
-	noInfinity  = "Fairlead has no limit that limits nothing: such calls need no scheduler."
-	otherJitter = "The peer's jitter makes waits longer only, and what it adds to one is doubled in the next. Fairlead's goes both ways around the wait without it."
+	givesAllBack = "Fairlead gives back all reserved tokens. The peer keeps as many as it has promised to later reservations, since it can't tell these. " +
+		"In a scheduler, later calls move up instead."
+	timeGoesOn = "The test goes back in time, and then forward again. A bucket takes an earlier instant for the latest one, " +
+		"and the peer refills the same interval twice."
+	noInfinity  = "Fairlead has no infinite limit, since calls without a limit need no scheduler."
+	otherJitter = "The peer's jitter only makes waits longer, and what it adds to one is doubled in the next. Fairlead's makes waits longer or shorter."
 )
 
-// Why tests are left out.
+// Reasons why tests are left out.
 const (
-	notOfLimits = "It is about the peer's type for rates. None of it reaches Fairlead."
-	noLimiter   = "It is about a limiter of the peer's that limits nothing, or lets nothing through. None of it reaches Fairlead."
-	sometimes   = "It is about a function that is run now and then, with no limiter. Fairlead has no such thing."
-	noKeys      = "It looks into the peer's map of keys that failed, by the name of the field. With Fairlead failures belong to a call, and end with it."
+	notOfLimits = "It tests the peer's type for rates, and does not reach Fairlead."
+	noLimiter   = "It tests a limiter of the peer that allows everything or nothing, and does not reach Fairlead."
+	sometimes   = "It tests a function that runs now and then, without a limiter. Fairlead has none."
+	noKeys      = "It reads a field of the peer, its map of failed keys. In Fairlead failures belong to a call, and end with it."
 )
 
 var suites = []suite{
@@ -90,8 +90,7 @@ var suites = []suite{
 		{"ExampleSometimes_interval", leftOut, sometimes},
 		{"ExampleSometimes_mix", leftOut, sometimes},
 	}},
-	// Its mock clock gives goroutines a millisecond to get where they have to be: on one
-	// processor they are there.
+	// Its mock clock gives goroutines a millisecond to block, which is enough on one processor.
 	{module: "go.uber.org/ratelimit", shim: "ratelimit", flags: []string{"-cpu=1"}, tests: []test{
 		{"Example_default", passes, ""},
 		{"Example_withoutSlack", passes, ""},

@@ -23,8 +23,7 @@ func TestTablesNeedAPlace(t *testing.T) {
 	}
 }
 
-// TestPeersAreThoseOfTheBench: what is compared with and whose tests are run are the same
-// versions.
+// TestPeersAreThoseOfTheBench checks that the benchmarks and the tests use the same versions of the peers.
 func TestPeersAreThoseOfTheBench(t *testing.T) {
 	ours, err := os.ReadFile("go.mod")
 	require.NoError(t, err)

@@ -12,7 +12,7 @@ const (
 	readme      = "README.md"
 )
 
-// table is what became of a suite's tests, in Markdown.
+// table returns the results of a suite's tests in Markdown.
 func (s *suite) table(rows []test) string {
 	count := map[verdict]int{}
 	for _, t := range rows {
@@ -26,7 +26,7 @@ func (s *suite) table(rows []test) string {
 	return b.String()
 }
 
-// withTables returns the text with the tables in it as they are listed.
+// withTables returns the text with the listed results in its tables.
 func withTables(text string) (string, error) {
 	head, rest, ok := strings.Cut(text, tableBegins)
 	_, tail, ok2 := strings.Cut(rest, tableEnds)

@@ -13,20 +13,21 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// inSeconds is then, as a Unix time.
-func inSeconds(n int) int64 { return time.Now().Add(time.Duration(n) * time.Second).Unix() }
+// unixIn returns the Unix time in n seconds.
+func unixIn(n int) int64 { return time.Now().Add(time.Duration(n) * time.Second).Unix() }
 
-// aimock refuses by chance, and says to come back in a second. It keeps a journal, which has what we have.
+// TestAimock checks the transport with aimock, which refuses at random, and asks to wait a second. Its journal
+// must have as many requests as the scheduler has counted.
 func TestAimock(t *testing.T) {
 	module(t, "@copilotkit/aimock")
 	llmock := module(t, ".bin/llmock")
 	server := start(t, program(t, "node"), llmock, "-p", "0", "-f", module(t, "@copilotkit/aimock/fixtures/example-greeting.json"),
 		"--chaos-ratelimit", "0.3", "--journal-max", "0")
-	url := server.says(t, `listening on (http://\S+)$`)
+	url := server.waitFor(t, `listening on (http://\S+)$`)
 	s := schedule(t, budgets("requests", "tokens"))
 	client := openAI(url, s.client(t, ratehttp.Transport{Tokens: new(ratehttp.Tokens)}))
 	const calls = 40
-	eachOf(t, calls, func(ctx context.Context) error {
+	runAll(t, calls, func(ctx context.Context) error {
 		done, err := client.Chat.Completions.New(ctx, hello)
 		if err == nil && done.Choices[0].Message.Content != "Hello! How can I help you today?" {
 			err = errors.New(done.RawJSON())

@@ -25,7 +25,7 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// api is a server that refuses one request in three, as the API that it plays does.
+// api is a server that refuses one request in three, like the API that it imitates.
 type api struct {
 	*httptest.Server
 	requests, refused atomic.Int64
@@ -34,7 +34,7 @@ type api struct {
 func play(t *testing.T, refuse func(http.ResponseWriter), answer http.HandlerFunc) *api {
 	a := new(api)
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.requests.Add(1)%3 == 1 { // the first as well
+		if a.requests.Add(1)%3 == 1 { // including the first
 			a.refused.Add(1)
 			refuse(w)
 			return
@@ -45,7 +45,7 @@ func play(t *testing.T, refuse func(http.ResponseWriter), answer http.HandlerFun
 	return a
 }
 
-// check compares what the server and the scheduler have counted.
+// check compares the counts of the server and the scheduler.
 func (a *api) check(t *testing.T, s *counted, calls int) {
 	t.Helper()
 	n := s.count()
@@ -55,8 +55,8 @@ func (a *api) check(t *testing.T, s *counted, calls int) {
 	require.Equal(t, calls, n[events.Succeeded])
 }
 
-// eachOf runs a call of a client's so many times, at once.
-func eachOf(t *testing.T, n int, call func(context.Context) error) {
+// runAll makes n calls at once.
+func runAll(t *testing.T, n int, call func(context.Context) error) {
 	var all sync.WaitGroup
 	for range n {
 		all.Go(func() {
@@ -68,7 +68,8 @@ func eachOf(t *testing.T, n int, call func(context.Context) error) {
 	all.Wait()
 }
 
-// budgets are such that nobody waits long, and that they are never full: so whatever is given back counts.
+// budgets returns a configuration with short waits and budgets that are never full, so that all given back
+// tokens show.
 func budgets(names ...string) scheduler.Config {
 	cfg := scheduler.Config{MaxInFlight: 8, Limits: bucket.Limits{}, Levels: map[string]bucket.State{}}
 	for _, name := range names {
@@ -78,7 +79,7 @@ func budgets(names ...string) scheduler.Config {
 	return cfg
 }
 
-// paid is what all calls have cost of a budget.
+// paid returns what all calls have taken from a budget.
 func (c *counted) paid(budget string) int64 {
 	for _, b := range c.Snapshot().Budgets {
 		if b.Name == budget {
@@ -98,7 +99,7 @@ func refuseAsOpenAI(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, refusedByOpenAI)
 }
 
-// openAI is its client, with retries of its own switched off.
+// openAI returns OpenAI's client, with its own retries turned off.
 func openAI(url string, c *http.Client) openai.Client {
 	return openai.NewClient(option.WithBaseURL(url+"/v1"), option.WithAPIKey("none"), option.WithHTTPClient(c), option.WithMaxRetries(0))
 }
@@ -107,7 +108,8 @@ var hello = openai.ChatCompletionNewParams{
 	Model: "gpt-4", MaxTokens: openai.Int(500), Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hello")},
 }
 
-// OpenAI's own client has every completion answered and settled, whole or as a stream of which it leaves the end unread.
+// TestOpenAI checks that OpenAI's client gets all completions, whole or as streams that are not read to the end,
+// and that each pays what it has used.
 func TestOpenAI(t *testing.T) {
 	const usage = `"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}`
 	server := play(t, refuseAsOpenAI, func(w http.ResponseWriter, r *http.Request) {
@@ -128,14 +130,14 @@ func TestOpenAI(t *testing.T) {
 	})
 	s := schedule(t, budgets("requests", "tokens"))
 	client := openAI(server.URL, s.client(t, ratehttp.Transport{Tokens: new(ratehttp.Tokens)}))
-	eachOf(t, 20, func(ctx context.Context) error {
+	runAll(t, 20, func(ctx context.Context) error {
 		done, err := client.Chat.Completions.New(ctx, hello)
 		if err == nil && done.Choices[0].Message.Content != "hi" {
 			err = errors.New(done.RawJSON())
 		}
 		return err
 	})
-	eachOf(t, 20, func(ctx context.Context) error {
+	runAll(t, 20, func(ctx context.Context) error {
 		stream := client.Chat.Completions.NewStreaming(ctx, hello)
 		text := ""
 		for stream.Next() {
@@ -155,12 +157,12 @@ func TestOpenAI(t *testing.T) {
 	server.check(t, s, 40)
 }
 
-// When retrying is over, a client sees its own error.
+// TestOpenAIExhausted checks that the client returns its own error when retries are exhausted.
 func TestOpenAIExhausted(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { refuseAsOpenAI(w) }))
 	t.Cleanup(server.Close)
 	s := schedule(t, budgets("requests", "tokens"))
-	policy := patient
+	policy := manyRetries
 	policy.MaxRetries = 2
 	client := openAI(server.URL, s.client(t, ratehttp.Transport{
 		Options: func(*http.Request) []scheduler.Option { return []scheduler.Option{scheduler.Retry(policy)} },
@@ -173,7 +175,7 @@ func TestOpenAIExhausted(t *testing.T) {
 	require.Equal(t, 3, s.count()[events.Granted])
 }
 
-// Anthropic's own client, likewise. Its budgets are three.
+// TestAnthropic checks Anthropic's client, with three budgets.
 func TestAnthropic(t *testing.T) {
 	server := play(t, func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "application/json")
@@ -205,21 +207,21 @@ func TestAnthropic(t *testing.T) {
 	s := schedule(t, budgets("requests", "input-tokens", "output-tokens"))
 	httpClient := s.client(t, ratehttp.Transport{
 		Tokens:     new(ratehttp.Tokens),
-		Repeatable: func(ratehttp.Attempt) bool { return true }, // 529 is not a 429
+		Repeatable: func(ratehttp.Attempt) bool { return true }, // for status 529
 	})
 	client := anthropic.NewClient(anthropicoption.WithBaseURL(server.URL), anthropicoption.WithAPIKey("none"),
 		anthropicoption.WithHTTPClient(httpClient), anthropicoption.WithMaxRetries(0))
 	ask := anthropic.MessageNewParams{Model: "claude", MaxTokens: 100, Messages: []anthropic.MessageParam{
 		anthropic.NewUserMessage(anthropic.NewTextBlock("hello")),
 	}}
-	eachOf(t, 20, func(ctx context.Context) error {
+	runAll(t, 20, func(ctx context.Context) error {
 		message, err := client.Messages.New(ctx, ask)
 		if err == nil && message.Content[0].Text != "hi" {
 			err = errors.New(message.RawJSON())
 		}
 		return err
 	})
-	eachOf(t, 20, func(ctx context.Context) error {
+	runAll(t, 20, func(ctx context.Context) error {
 		stream := client.Messages.NewStreaming(ctx, ask)
 		var message anthropic.Message
 		for stream.Next() {
@@ -236,7 +238,8 @@ func TestAnthropic(t *testing.T) {
 	server.check(t, s, 40)
 }
 
-// GitHub's refusals are of two kinds, both of them 403. Its client would by itself refuse to ask before the reset.
+// TestGitHub checks both kinds of GitHub's refusals, which are 403. By default, GitHub's client would not ask
+// before the reset.
 func TestGitHub(t *testing.T) {
 	secondary := false
 	server := play(t, func(w http.ResponseWriter) {
@@ -246,7 +249,7 @@ func TestGitHub(t *testing.T) {
 		} else {
 			w.Header().Set("X-Ratelimit-Limit", "5000")
 			w.Header().Set("X-Ratelimit-Remaining", "0")
-			w.Header().Set("X-Ratelimit-Reset", fmt.Sprint(inSeconds(1)))
+			w.Header().Set("X-Ratelimit-Reset", fmt.Sprint(unixIn(1)))
 		}
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"message":"API rate limit exceeded"}`)
@@ -258,7 +261,7 @@ func TestGitHub(t *testing.T) {
 	url := server.URL + "/"
 	client, err := github.NewClient(github.WithHTTPClient(s.client(t, ratehttp.Transport{})), github.WithURLs(&url, &url), github.WithDisableRateLimitCheck())
 	require.NoError(t, err)
-	eachOf(t, 6, func(ctx context.Context) error {
+	runAll(t, 6, func(ctx context.Context) error {
 		repo, _, err := client.Repositories.Get(ctx, "some", "here")
 		if err == nil && repo.GetID() != 7 {
 			err = errors.New(repo.String())

@@ -10,16 +10,17 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// express-rate-limit tells in three ways what is left of its one budget. Each is believed, and each refusal obeyed.
+// TestExpress checks that each of express-rate-limit's three forms of header fields is applied, and each refusal
+// obeyed.
 func TestExpress(t *testing.T) {
 	module(t, "express-rate-limit")
 	for _, draft := range []string{"draft-6", "draft-7", "draft-8"} {
 		t.Run(draft, func(t *testing.T) {
 			server := start(t, program(t, "node"), "limited.js", draft, "20", "1000")
-			url := "http://127.0.0.1:" + server.says(t, `^port (\d+)$`)
+			url := "http://127.0.0.1:" + server.waitFor(t, `^port (\d+)$`)
 			s := schedule(t, scheduler.Config{Limit: fast, MaxInFlight: 16})
 			c := s.client(t, ratehttp.Transport{
-				Budget: func(string) string { return "" }, // the budgets of draft 8 have names
+				Budget: func(string) string { return "" }, // draft 8 names the budgets
 			})
 			getAll(t, c, url, 1)
 			snap := s.Snapshot()

@@ -1,5 +1,5 @@
-// A server behind express-rate-limit: node limited.js DRAFT LIMIT WINDOW_MS. It prints its port. /counts tells how many
-// requests it has had, and how many of them it refused.
+// node limited.js DRAFT LIMIT WINDOW_MS starts a server with express-rate-limit, and prints its port. /counts returns how
+// many requests it has had, and how many of them it has refused.
 const express = require("express");
 const { rateLimit } = require("express-rate-limit");
 

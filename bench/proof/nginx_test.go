@@ -15,13 +15,13 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// nginxServer refuses what limit_req calls too many.
+// nginxServer is an nginx with limit_req.
 type nginxServer struct {
 	*child
 	url, log string
 }
 
-// startNginx starts one that lets rate requests a second through, and burst more at once.
+// startNginx starts an nginx that accepts rate requests a second, and burst more at once.
 func startNginx(t *testing.T, rate, burst int) *nginxServer {
 	nginx, dir, port := program(t, "nginx"), t.TempDir(), freePort(t)
 	conf := filepath.Join(dir, "nginx.conf")
@@ -43,11 +43,11 @@ http {
 	}
 }`, dir, port, rate, burst), 0o600))
 	c := start(t, nginx, "-p", dir, "-c", conf)
-	c.says(t, "(start worker process|using the \"epoll\")")
+	c.waitFor(t, "(start worker process|using the \"epoll\")")
 	return &nginxServer{c, "http://127.0.0.1:" + port + "/", filepath.Join(dir, "log")}
 }
 
-// statuses stops the server and counts what it has answered.
+// statuses stops the server and counts its answers by status.
 func (n *nginxServer) statuses(t *testing.T) map[string]int {
 	n.stop()
 	log, err := os.ReadFile(n.log)
@@ -59,8 +59,9 @@ func (n *nginxServer) statuses(t *testing.T) map[string]int {
 	return by
 }
 
-// With the server's own rate, and a burst that leaves it a second's worth, nothing is ever refused. A second is by how much grants may
-// bunch when the owner wakes late on a busy machine (B7); on one with time to spare a tenth of that is enough.
+// TestNginxMatched checks that nothing is refused with the server's own rate and a burst that is smaller by a
+// second's worth. The second is for grants that bunch when the owner wakes late on a busy machine (B7). On an
+// idle machine a tenth of it is enough.
 func TestNginxMatched(t *testing.T) {
 	nginx := startNginx(t, 100, 110)
 	s := schedule(t, scheduler.Config{Limit: bucket.PerSecond(100).Burst(10)})
@@ -69,8 +70,8 @@ func TestNginxMatched(t *testing.T) {
 	require.Equal(t, map[string]int{"200": 300}, nginx.statuses(t))
 }
 
-// With a limit far above the server's, many are refused; all are answered in the end, and not one attempt is made that
-// we don't know of.
+// TestNginxUnmatched checks that with a limit far above the server's, many requests are refused, all are
+// answered in the end, and the scheduler has counted each attempt.
 func TestNginxUnmatched(t *testing.T) {
 	nginx := startNginx(t, 100, 20)
 	s := schedule(t, scheduler.Config{Limit: fast, MaxInFlight: 64})

@@ -1,5 +1,5 @@
-// Package proof runs the transport against clients and servers that nobody here wrote. It has nothing but tests;
-// setup.sh gets the servers.
+// Package proof tests the HTTP transport with clients and servers of other projects. It has only tests, and
+// setup.sh installs the servers.
 package proof
 
 import (
@@ -31,8 +31,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// missing ends a test for want of what it tests against: in CI that is a failure.
-func missing(t *testing.T, what string) {
+// skipOrFail skips a test because something is not installed. In CI it fails the test.
+func skipOrFail(t *testing.T, what string) {
 	t.Helper()
 	what += ": run make proof, which gets it where it can be had"
 	if os.Getenv("CI") == "true" {
@@ -41,7 +41,7 @@ func missing(t *testing.T, what string) {
 	t.Skip(what)
 }
 
-// program finds one that is installed.
+// program returns the path of an installed program.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	for _, path := range []string{name, "/usr/sbin/" + name} {
@@ -49,29 +49,29 @@ func program(t *testing.T, name string) string {
 			return found
 		}
 	}
-	missing(t, "there is no "+name)
+	skipOrFail(t, "there is no "+name)
 	return ""
 }
 
-// module finds a file of an npm package.
+// module returns the path of a file in an npm package.
 func module(t *testing.T, path string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("node_modules", path))
 	require.NoError(t, err)
 	if _, err := os.Stat(path); err != nil {
-		missing(t, "there is no "+path)
+		skipOrFail(t, "there is no "+path)
 	}
 	return path
 }
 
-// child is a server in a process of its own.
+// child is a server in its own process.
 type child struct {
 	cmd   *exec.Cmd
 	said  sync.WaitGroup
-	lines chan string // what it says until somebody has heard enough
+	lines chan string // of its output, until they are not read any more
 }
 
-// start starts a server, which is stopped at the end of the test.
+// start starts a server, and stops it at the end of the test.
 func start(t *testing.T, name string, args ...string) *child {
 	c := &child{cmd: exec.Command(name, args...), lines: make(chan string, 1000)}
 	out, err := c.cmd.StdoutPipe()
@@ -83,7 +83,7 @@ func start(t *testing.T, name string, args ...string) *child {
 		for in := bufio.NewScanner(out); in.Scan(); {
 			select {
 			case c.lines <- in.Text():
-			default: // nobody listens any more
+			default: // the test does not read any more
 			}
 		}
 	})
@@ -91,7 +91,7 @@ func start(t *testing.T, name string, args ...string) *child {
 	return c
 }
 
-// stop asks the server to end, as nginx does after it has written its log, and waits for that.
+// stop asks the server to end, and waits for that. nginx writes its log before it ends.
 func (c *child) stop() {
 	if c.cmd.ProcessState == nil {
 		_ = c.cmd.Process.Signal(syscall.SIGTERM)
@@ -100,8 +100,8 @@ func (c *child) stop() {
 	}
 }
 
-// says waits for a line and returns what its first group matches.
-func (c *child) says(t *testing.T, pattern string) string {
+// waitFor waits for a line that matches, and returns the first group.
+func (c *child) waitFor(t *testing.T, pattern string) string {
 	t.Helper()
 	var all []string
 	for line := range c.lines {
@@ -114,7 +114,7 @@ func (c *child) says(t *testing.T, pattern string) string {
 	return ""
 }
 
-// freePort is one that nobody listens on, just now.
+// freePort returns an address with a port that is free just now.
 func freePort(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// getJSON asks a server directly.
+// getJSON gets a URL without the transport.
 func getJSON(t *testing.T, url string, v any) {
 	t.Helper()
 	tr := new(http.Transport)
@@ -135,18 +135,18 @@ func getJSON(t *testing.T, url string, v any) {
 	require.NoError(t, json.NewDecoder(res.Body).Decode(v))
 }
 
-// counted is a scheduler of which the events are counted.
+// counted is a scheduler whose events are counted.
 type counted struct {
 	*scheduler.Scheduler
 	sub *events.Subscription
 }
 
-// patient is a policy for servers that refuse a lot.
-var patient = retry.Policy{MaxRetries: 100, Initial: 10 * time.Millisecond, Max: 100 * time.Millisecond}
+// manyRetries is a policy for servers that refuse often.
+var manyRetries = retry.Policy{MaxRetries: 100, Initial: 10 * time.Millisecond, Max: 100 * time.Millisecond}
 
 func schedule(t *testing.T, cfg scheduler.Config) *counted {
 	cfg.EventBuffer = 100_000
-	cfg.Retry = patient
+	cfg.Retry = manyRetries
 	s, err := scheduler.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
@@ -163,14 +163,14 @@ func (c *counted) count() map[events.Kind]int {
 	return n
 }
 
-// client has connections of its own.
+// client returns a client with connections of its own.
 func (c *counted) client(t *testing.T, tr ratehttp.Transport) *http.Client {
 	tr.Scheduler, tr.Base = c.Scheduler, &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: &tr}
 }
 
-// getAll has n requests answered, all at once.
+// getAll makes n requests at once, and checks that all are answered.
 func getAll(t *testing.T, c *http.Client, url string, n int) {
 	var all sync.WaitGroup
 	for range n {
@@ -194,5 +194,5 @@ func getAll(t *testing.T, c *http.Client, url string, n int) {
 	all.Wait()
 }
 
-// fast is a limit that is no match for any server here.
+// fast is a limit far above that of any server here.
 var fast = bucket.PerSecond(10_000)

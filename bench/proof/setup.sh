@@ -1,6 +1,6 @@
 #!/bin/sh
-# Gets the servers that the tests need, as far as they can be had here. What can't is told, and its tests are
-# skipped; under CI=true they fail.
+# Installs the servers that the tests need, where it can. Otherwise it says so, and the tests are skipped, or fail
+# under CI=true.
 cd "$(dirname "$0")" || exit 1
 
 if ! command -v nginx >/dev/null && ! [ -x /usr/sbin/nginx ]; then
@@ -8,12 +8,12 @@ if ! command -v nginx >/dev/null && ! [ -x /usr/sbin/nginx ]; then
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx >/dev/null ||
 			echo "setup: nginx could not be installed" >&2
 	else
-		echo "setup: nginx is not there, and it takes root and apt-get to install it" >&2
+		echo "setup: nginx is missing, and only root can install it, with apt-get" >&2
 	fi
 fi
 
 if ! command -v npm >/dev/null; then
-	echo "setup: npm is not there, and with it express-rate-limit and aimock" >&2
+	echo "setup: npm is missing, which installs express-rate-limit and aimock" >&2
 elif ! [ node_modules/.wanted -nt package.json ]; then
 	npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error && touch node_modules/.wanted ||
 		echo "setup: npm could not install express-rate-limit and aimock" >&2

@@ -1,4 +1,4 @@
-// Package limits makes Fairlead's limits of the fractional rates of other libraries.
+// Package limits converts the fractional rates of other libraries to Fairlead's limits.
 package limits
 
 import (
@@ -8,21 +8,19 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// long is what a rate that is no whole number is counted over: so a ninth digit after
-// the point still makes a difference.
-const long = 1e9 * time.Second
+// period is the Per of a rate that is not a whole number. It keeps nine digits after the point.
+const period = 1e9 * time.Second
 
-// PerSecond is rate tokens a second, with so much capacity. A Limit is a ratio of whole
-// numbers; the one returned is within a billionth of the rate, but for what no Limit can be:
-// below one token in 292 years, and so for a rate of zero, it is that; above 9·10⁹ it
-// is invalid, as it is without a capacity.
+// PerSecond returns a limit of rate tokens a second. A Limit is a ratio of whole numbers, so it is within a
+// billionth of the rate. Rates below one token in 292 years, even zero, become that. Rates above 9·10⁹, and
+// limits without a capacity, are invalid.
 func PerSecond(rate float64, capacity int) bucket.Limit {
 	l := bucket.Limit{Capacity: int64(capacity)}
-	switch refill := math.Round(rate * long.Seconds()); {
+	switch refill := math.Round(rate * period.Seconds()); {
 	case refill >= math.MaxInt64:
-		l.Refill = -1 // not 0: with no capacity either, that would be the default limit
+		l.Refill = -1 // invalid; 0 without a capacity would mean the default limit
 	case rate >= 1:
-		l.Refill, l.Per = int64(refill), long
+		l.Refill, l.Per = int64(refill), period
 	default:
 		l.Refill, l.Per = 1, math.MaxInt64
 		if per := math.Round(float64(time.Second) / rate); 0 < per && per < math.MaxInt64 {

@@ -8,8 +8,8 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Backoff counts the failures of each key, as the peer does, and has the policy say how
-// long to wait after so many. To forget a key after a while is the peer's idea alone.
+// Backoff counts the failures of each key, as the peer does. The waits are those of the retry policy. Only the
+// peer forgets a key after a while, so that is done here.
 type Backoff struct {
 	HasExpiredFunc func(eventTime, lastUpdate time.Time, max time.Duration) bool
 
@@ -19,7 +19,7 @@ type Backoff struct {
 }
 
 type failures struct {
-	call  uint64 // the key's number, in order of its first failure
+	call  uint64 // the key's number, in the order of first failures
 	count int
 	last  time.Time
 }
@@ -52,7 +52,7 @@ func (b *Backoff) Next(id string, eventTime time.Time) {
 	f.last = b.clock.Now()
 }
 
-// Get is the wait after the failures so far.
+// Get returns the wait after the failures so far.
 func (b *Backoff) Get(id string) time.Duration {
 	f := b.keys[id]
 	if f == nil {
@@ -64,14 +64,13 @@ func (b *Backoff) Get(id string) time.Duration {
 // Reset forgets the failures of a key.
 func (b *Backoff) Reset(id string) { delete(b.keys, id) }
 
-// IsInBackOffSince reports whether the wait is not over yet, if it began at eventTime.
+// IsInBackOffSince reports whether a wait that began at eventTime still lasts.
 func (b *Backoff) IsInBackOffSince(id string, eventTime time.Time) bool {
 	f := b.keys[id]
 	return f != nil && !b.expired(f, eventTime) && b.clock.Since(eventTime) < b.Get(id)
 }
 
-// IsInBackOffSinceUpdate reports whether the wait that began with the last failure is
-// not over at eventTime.
+// IsInBackOffSinceUpdate reports whether the wait that began with the last failure still lasts at eventTime.
 func (b *Backoff) IsInBackOffSinceUpdate(id string, eventTime time.Time) bool {
 	f := b.keys[id]
 	return f != nil && !b.expired(f, eventTime) && eventTime.Sub(f.last) < b.Get(id)

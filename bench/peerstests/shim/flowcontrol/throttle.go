@@ -1,6 +1,5 @@
-// Package flowcontrol stands in for k8s.io/client-go/util/flowcontrol while that
-// package's own tests run. Behind its limiters is a scheduler, and behind its
-// backoffs a retry policy.
+// Package flowcontrol replaces k8s.io/client-go/util/flowcontrol for that package's own tests. Its limiters use
+// a scheduler, and its backoffs a retry policy.
 package flowcontrol
 
 import (
@@ -15,7 +14,7 @@ import (
 // RateLimiter is a scheduler for calls that do nothing.
 type RateLimiter struct{ s *scheduler.Scheduler }
 
-// Clock is what a limiter is given for a clock.
+// Clock is the clock that tests pass to a limiter.
 type Clock interface{ Now() time.Time }
 
 // NewTokenBucketRateLimiter returns a limiter on the system's clock.
@@ -23,8 +22,7 @@ func NewTokenBucketRateLimiter(qps float32, burst int) RateLimiter {
 	return newRateLimiter(qps, burst, nil)
 }
 
-// NewTokenBucketRateLimiterWithClock returns a limiter on another clock, on which it
-// can't wait.
+// NewTokenBucketRateLimiterWithClock returns a limiter on another clock, on which it can't wait.
 func NewTokenBucketRateLimiterWithClock(qps float32, burst int, c Clock) RateLimiter {
 	return newRateLimiter(qps, burst, noTimers{c})
 }
@@ -39,8 +37,8 @@ func newRateLimiter(qps float32, burst int, c clock.Clock) RateLimiter {
 
 func nothing(context.Context) error { return nil }
 
-// TryAccept takes a token if it is there. A test's clock may have no lock: so the owner
-// has to be done with it before the test goes on.
+// TryAccept takes a token if there is one. It waits for the owner to finish, since a test's clock may have no
+// lock.
 func (r RateLimiter) TryAccept() bool {
 	defer r.s.Sync()
 	return r.s.Do(context.Background(), nothing, scheduler.NoWait()) == nil
@@ -56,7 +54,7 @@ func (r RateLimiter) Accept() {
 // Wait waits for a token, unless ctx would be done before.
 func (r RateLimiter) Wait(ctx context.Context) error { return r.s.Do(ctx, nothing) }
 
-// noTimers is a clock that only tells the time, which is enough for those who won't wait.
+// noTimers is a clock without timers, for limiters that don't wait.
 type noTimers struct{ Clock }
 
 func (noTimers) NewTimer(time.Duration) clock.Timer { return noTimer{} }

@@ -1,6 +1,5 @@
-// Package rate stands in for golang.org/x/time/rate while that package's own tests run.
-// It has the names that they use, and behind them a [bucket.Bucket], which is told the
-// time as they tell it.
+// Package rate replaces golang.org/x/time/rate for that package's own tests. It has the names that they use, on
+// top of a [bucket.Bucket], which takes the time from the tests.
 package rate
 
 import (
@@ -14,35 +13,35 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// The names that the tests use.
+// Names that the tests use.
 const (
 	Inf         = Limit(math.MaxFloat64)
 	InfDuration = bucket.Forever
 )
 
-// origin is where the buckets' instants count from. There may be some before it.
+// origin is the zero of the buckets' instants. Instants may be negative.
 var origin = time.Now()
 
-// Limit is tokens a second.
+// Limit is a rate in tokens a second.
 type Limit float64
 
 // Limiter is a bucket with a lock.
 type Limiter struct {
 	mu     sync.Mutex
 	bucket bucket.Bucket
-	err    error // there is no such bucket
+	err    error // of an invalid limit
 
 	//lint:ignore U1000 a test writes these into its log, and that is all
 	tokens, last, lastEvent struct{}
 }
 
-// NewLimiter returns a limiter that is full from the beginning of time.
+// NewLimiter returns a limiter that is full at first.
 func NewLimiter(r Limit, burst int) *Limiter {
 	b, err := bucket.New(limits.PerSecond(float64(r), burst), math.MinInt64)
 	return &Limiter{bucket: b, err: err}
 }
 
-// TokensAt is what would be there at t. It changes nothing.
+// TokensAt returns how many tokens there would be at t. It changes nothing.
 func (lim *Limiter) TokensAt(t time.Time) float64 {
 	lim.mu.Lock()
 	defer lim.mu.Unlock()
@@ -51,10 +50,10 @@ func (lim *Limiter) TokensAt(t time.Time) float64 {
 	return float64(b.Available())
 }
 
-// Allow takes one token now, if it is there.
+// Allow takes one token now, if there is one.
 func (lim *Limiter) Allow() bool { return lim.AllowN(time.Now(), 1) }
 
-// AllowN takes n tokens at t, if they are there.
+// AllowN takes n tokens at t, if there are as many.
 func (lim *Limiter) AllowN(t time.Time, n int) bool {
 	lim.mu.Lock()
 	defer lim.mu.Unlock()
@@ -80,7 +79,7 @@ func (lim *Limiter) set(t time.Time, change func(bucket.Limit) bucket.Limit) {
 	lim.err = errors.Join(lim.err, lim.bucket.SetLimit(t.Sub(origin), change(lim.bucket.Limit())))
 }
 
-// Reservation is for tokens that have been paid for and come at timeToAct.
+// Reservation is a reservation of tokens that are paid for and come at timeToAct.
 type Reservation struct {
 	ok        bool
 	lim       *Limiter
@@ -88,8 +87,8 @@ type Reservation struct {
 	timeToAct time.Time
 }
 
-// reserveN pays for n tokens at t, if they come within the longest wait. The bucket
-// goes into debt, so that those who come later wait for theirs after these.
+// reserveN pays for n tokens at t, if they come within the longest wait. The bucket goes into debt, so that
+// later reservations wait for these.
 func (lim *Limiter) reserveN(t time.Time, n int, longest time.Duration) Reservation {
 	lim.mu.Lock()
 	defer lim.mu.Unlock()
@@ -108,8 +107,7 @@ func (lim *Limiter) reserveN(t time.Time, n int, longest time.Duration) Reservat
 	return r
 }
 
-// CancelAt gives the tokens back at t, if they had not come by then: once they have,
-// they count as used.
+// CancelAt gives the tokens back at t, unless they have come by then and count as used.
 func (r *Reservation) CancelAt(t time.Time) {
 	if !r.ok || r.timeToAct.Before(t) {
 		return
@@ -119,7 +117,7 @@ func (r *Reservation) CancelAt(t time.Time) {
 	r.lim.bucket.Refund(t.Sub(origin), r.tokens)
 }
 
-// wait waits from t on for n tokens, on a timer of the test's.
+// wait waits from t on for n tokens, on a timer of the test.
 //
 //lint:ignore U1000 the tests call it
 func (lim *Limiter) wait(ctx context.Context, n int, t time.Time, newTimer func(time.Duration) (<-chan time.Time, func() bool, func())) error {

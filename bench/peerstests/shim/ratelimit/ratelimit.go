@@ -1,6 +1,5 @@
-// Package ratelimit stands in for go.uber.org/ratelimit while that package's own tests
-// run. That package has three implementations and runs its tests on each; here each is
-// another way to use a [bucket.Bucket].
+// Package ratelimit replaces go.uber.org/ratelimit for that package's own tests. That package has three
+// implementations, so this one uses a [bucket.Bucket] in three ways.
 package ratelimit
 
 import (
@@ -15,7 +14,7 @@ import (
 // Limiter makes its callers wait.
 type Limiter interface{ Take() time.Time }
 
-// Clock is what a limiter is given for a clock.
+// Clock is the clock that tests pass to a limiter.
 type Clock interface {
 	Now() time.Time
 	Sleep(time.Duration)
@@ -27,19 +26,19 @@ type config struct {
 	per   time.Duration
 }
 
-// Option is a choice for a limiter.
+// Option is an option of a limiter.
 type Option func(*config)
 
 // WithClock sets the clock.
 func WithClock(c Clock) Option { return func(cfg *config) { cfg.clock = c } }
 
-// WithSlack sets how many takes that were not made may be made up for.
+// WithSlack sets how many unused takes may be made up for.
 func WithSlack(n int) Option { return func(cfg *config) { cfg.slack = n } }
 
-// WithoutSlack lets nothing be made up for.
+// WithoutSlack allows no take to be made up for.
 var WithoutSlack = WithSlack(0)
 
-// Per sets what the rate is counted over, which otherwise is a second.
+// Per sets the period of the rate, a second by default.
 func Per(per time.Duration) Option { return func(cfg *config) { cfg.per = per } }
 
 // New returns a limiter.
@@ -50,29 +49,29 @@ func configure(rate int, opts []Option) base {
 	for _, opt := range opts {
 		opt(&cfg)
 	}
-	// A token for each take that may be made up for, and one for that which is due. The
-	// interval is a whole number of nanoseconds, as it is with the peer.
+	// A token for each take that may be made up for, and one that is due. Like the peer's, the interval is a
+	// whole number of nanoseconds.
 	return base{clock: cfg.clock, limit: bucket.Limit{Capacity: int64(cfg.slack) + 1, Refill: 1, Per: cfg.per / time.Duration(rate)}}
 }
 
-// first is what there is at the first take: nothing has to be made up for.
+// first is the state at the first take, when nothing can be made up for.
 var first = bucket.State{Tokens: 1}
 
-// base is what all three have.
+// base is the common part of the three limiters.
 type base struct {
 	mu    sync.Mutex
 	clock Clock
 	limit bucket.Limit
 }
 
-// sleep does not ask a mock for no sleep at all: that is an event to it.
+// sleep sleeps unless d is zero, which a mock would take for an event.
 func (l *base) sleep(d time.Duration) {
 	if d > 0 {
 		l.clock.Sleep(d)
 	}
 }
 
-// inDebt takes its token at once, and then sleeps until that is there.
+// inDebt takes its token at once, and then sleeps until it comes.
 type inDebt struct {
 	base
 	running
@@ -91,7 +90,7 @@ func (l *inDebt) Take() time.Time {
 	return l.origin.Add(due)
 }
 
-// polling sleeps until its token is there, and then looks whether somebody else took it.
+// polling sleeps until there should be a token, and then looks whether another caller has taken it.
 type polling struct {
 	base
 	running
@@ -127,7 +126,7 @@ func (r *running) now(l *base) time.Duration {
 	return now.Sub(r.origin)
 }
 
-// saved has no bucket between two takes, but what a restart would leave of one.
+// saved keeps only a bucket.State between two takes, as over a restart.
 type saved struct {
 	base
 	state bucket.State

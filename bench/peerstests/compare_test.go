@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// agreeing is a suite, and a run in which all is as it is listed.
-func agreeing() (*suite, inventory, map[string]result) {
+// passingSuite returns a suite, and a run in which all tests are as listed.
+func passingSuite() (*suite, inventory, map[string]result) {
 	s := &suite{module: "m", tests: []test{
 		{"TestA", passes, ""}, {"TestB", fails, "because"}, {"TestC", leftOut, "because"},
 	}}
@@ -16,8 +16,8 @@ func agreeing() (*suite, inventory, map[string]result) {
 }
 
 func TestJudge(t *testing.T) {
-	s, found, results := agreeing()
-	rows, err := s.judge(found, results)
+	s, found, results := passingSuite()
+	rows, err := s.compare(found, results)
 	require.NoError(t, err)
 	require.Equal(t, s.tests, rows)
 }
@@ -26,7 +26,7 @@ func TestJudgeFindsWhatIsNotAsListed(t *testing.T) {
 	for _, tc := range []struct {
 		fault   string
 		spoil   func(*suite, inventory, map[string]result)
-		verdict verdict // of TestA in the table
+		verdict verdict // listed for TestA
 	}{
 		{`TestA is listed with "passes": fails`, func(_ *suite, _ inventory, r map[string]result) {
 			r["TestA"] = result{action: "fail", output: "it is broken"}
@@ -62,19 +62,19 @@ func TestJudgeFindsWhatIsNotAsListed(t *testing.T) {
 			s.tests[1].why = ""
 		}, passes},
 	} {
-		s, found, results := agreeing()
+		s, found, results := passingSuite()
 		tc.spoil(s, found, results)
-		rows, err := s.judge(found, results)
+		rows, err := s.compare(found, results)
 		require.ErrorContains(t, err, tc.fault)
 		require.Equal(t, tc.verdict, rows[0].verdict, tc.fault)
 	}
 }
 
 func TestDisappointing(t *testing.T) {
-	s, _, results := agreeing()
-	require.Empty(t, s.disappointing(results), "TestB is not to pass")
+	s, _, results := passingSuite()
+	require.Empty(t, s.unexpectedFailures(results), "TestB is not to pass")
 	results["TestA"] = result{action: "fail"}
-	require.Equal(t, []string{"TestA"}, s.disappointing(results))
+	require.Equal(t, []string{"TestA"}, s.unexpectedFailures(results))
 }
 
 func TestParse(t *testing.T) {

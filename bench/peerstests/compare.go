@@ -10,17 +10,17 @@ import (
 
 // result is how a test ended.
 type result struct {
-	action string // "pass", "fail" or "skip"; empty if it did not end
+	action string // "pass", "fail" or "skip"; empty if the test did not end
 	output string
-	try    int // the first is 1
+	try    int // counted from 1
 }
 
-// inventory are the tests of a package: true if it was run, false if it was left out.
+// inventory has the tests of a package, with true for those that were run and false for those that were left
+// out.
 type inventory map[string]bool
 
-// judge compares what was found and how it ended with what is listed. The rows say how it
-// was.
-func (s *suite) judge(found inventory, results map[string]result) (rows []test, faults error) {
+// compare returns the list of tests with the verdicts of this run, and an error for each that is not as listed.
+func (s *suite) compare(found inventory, results map[string]result) (rows []test, faults error) {
 	rows = slices.Clone(s.tests)
 	var errs []error
 	fault := func(name, what, output string) {
@@ -61,7 +61,7 @@ func (s *suite) judge(found inventory, results map[string]result) (rows []test, 
 	return rows, errors.Join(errs...)
 }
 
-// firstLines are enough to see what a test complains of.
+// firstLines returns the first lines of a test's output.
 func firstLines(output string) string {
 	const enough = 12
 	lines := strings.SplitAfterN(output, "\n", enough+1)
