@@ -265,7 +265,7 @@ func (st *stormRun) check(t *testing.T, snap Snapshot, left []Unfinished) {
 	require.Equal(t, len(left), snap.Queued+snap.Running+snap.BackingOff+int(snap.Totals.Closed))
 	require.Zero(t, st.running.Load())
 	n, ran, unsure := snap.Totals, st.ran.Load(), st.unsure.Load()
-	t.Logf("%+v, %d ran, %d by the till", n, ran, taken(st.s.fast.word.Load()))
+	t.Logf("%+v, %d ran, %d by the till", n, ran, inCells(st.s, taken))
 	require.NotZero(t, ran)
 	spent := snap.Ledger.Spent - snap.Ledger.Refunded
 	var paid int64

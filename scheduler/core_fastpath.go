@@ -38,7 +38,6 @@ func (k *core) tookFast(now time.Duration, tokens int64, calls uint64) {
 			panic("scheduler: the fast path took more tokens than it was leased")
 		}
 	}
-	k.lastID += calls
 	k.totals.Accepted += calls
 	k.totals.Attempts += calls
 	k.totals.Succeeded += calls

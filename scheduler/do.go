@@ -36,7 +36,7 @@ func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts
 			if err != nil {
 				return s.failedFast(s.newFast(ctx, fn, l.permit(w)), err)
 			}
-			if s.fast.release() {
+			if l.release() {
 				s.post(message{op: opFastDone, call: s.bareFast(l.permit(w))})
 			}
 			return nil

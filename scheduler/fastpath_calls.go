@@ -86,9 +86,6 @@ func (c *call) leaveSlot() {
 
 // startFast pays for a call with options by the fast path, if that is open.
 func (s *Scheduler) startFast(c *call) bool {
-	if s.fast.word.Load()&fastTokens < uint64(c.cost) {
-		return false
-	}
 	if s.fast.capped() {
 		s.nest(c, c.ctx)
 	}
@@ -111,7 +108,7 @@ func (s *Scheduler) succeededFast(c *call) bool {
 	unknown, notify := c.slot.call == c && !c.slot.claimed, false
 	if unknown {
 		c.slot.call = nil
-		notify = s.fast.release()
+		notify = c.permit.lease.release()
 	}
 	c.slot.mu.Unlock()
 	switch {

@@ -21,7 +21,7 @@ import (
 // is sent on the channel.
 func inFastWith(t testing.TB, s *Scheduler, outcome error, opts ...Option) (release func() error, ctx context.Context) {
 	hold, done, started := make(chan struct{}), make(chan error, 1), make(chan context.Context, 1)
-	before := inFlight(s.fast.word.Load())
+	before := inFlight(s.fast.cells[0].word.Load())
 	go func() {
 		first := true
 		done <- s.Do(context.Background(), func(ctx context.Context) error {
@@ -36,7 +36,7 @@ func inFastWith(t testing.TB, s *Scheduler, outcome error, opts ...Option) (rele
 	}()
 	ctx = <-started
 	synctest.Wait()
-	require.Equal(t, before+1, inFlight(s.fast.word.Load()), "it should run by the fast path")
+	require.Equal(t, before+1, inFlight(s.fast.cells[0].word.Load()), "it should run by the fast path")
 	return func() error {
 		close(hold)
 		return <-done
@@ -56,11 +56,11 @@ func TestOptionsTakeTheFastPath(t *testing.T) {
 		require.EqualValues(t, 3+8, s.Snapshot().Totals.Succeeded)
 		require.EqualValues(t, 3+7+20, s.Snapshot().Ledger.Spent)
 		warm(t, s)
-		before := s.fast.word.Load()
+		before := s.fast.cells[0].word.Load()
 		require.NoError(t, s.Do(context.Background(), succeed, Cost(0)))
 		require.NoError(t, s.Do(context.Background(), succeed, CostOf("", 1)))
-		require.Equal(t, inFlight(before), inFlight(s.fast.word.Load()))
-		require.Equal(t, taken(before), taken(s.fast.word.Load()), "the owner granted these two")
+		require.Equal(t, inFlight(before), inFlight(s.fast.cells[0].word.Load()))
+		require.Equal(t, taken(before), taken(s.fast.cells[0].word.Load()), "the owner granted these two")
 	})
 }
 
@@ -169,7 +169,7 @@ func TestH62_DeadlockOfFastCalls(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		require.EqualValues(t, 2, inFlight(s.fast.word.Load()))
+		require.EqualValues(t, 2, inFlight(s.fast.cells[0].word.Load()))
 		wg.Wait()
 		one, other := <-errs, <-errs
 		require.ErrorIs(t, cmp.Or(one, other), ErrDeadlock)

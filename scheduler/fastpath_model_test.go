@@ -28,6 +28,7 @@ func TestFastPathAgainstTheExactBucket(t *testing.T) {
 				"with options": m.withOptions,
 				"options over": m.optionsOver,
 				"known":        m.known,
+				"clashes":      m.clashes,
 				"other call":   m.otherCall,
 				"long call":    m.longCall,
 				"failure":      m.failure,
@@ -51,8 +52,11 @@ type fastMatch struct {
 	o       *owner
 	clock   *handClock
 	exact   bucket.Bucket
-	inFast  int     // calls that have taken a token there and are not over
-	named   []*call // those of them that have options
+	inFast  int      // calls that have taken a token there and are not over
+	plain   []*lease // theirs
+	named   []*call  // those that have options
+	ids     map[uint64]bool
+	spread  bool    // a lease was spread over the cells
 	running []*call // calls that run for longer
 	retries []*call // calls that back off
 	calls   uint64
@@ -74,14 +78,14 @@ func (c *handClock) Reset(d time.Duration)                    { c.due = c.now + 
 
 func newFastMatch(t *rapid.T) *fastMatch {
 	limit := bucket.Limit{
-		Capacity: rapid.Int64Range(minLease, 200).Draw(t, "capacity"),
+		Capacity: rapid.SampledFrom([]int64{minLease, 50, 200, 1000}).Draw(t, "capacity"),
 		Refill:   rapid.Int64Range(1, 10_000).Draw(t, "refill"),
 		Per:      time.Second,
 	}
 	k, err := newCore(Config{Limit: limit, MaxInFlight: rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "slots")}, time.Time{})
 	require.NoError(t, err)
 	c := &handClock{due: bucket.Forever}
-	m := &fastMatch{clock: c, o: &owner{s: &Scheduler{clock: c, retry: retry.Policy{}.WithDefaults(), inbox: make(chan message, 1)}, core: k, read: reader(c, time.Time{}), timer: c, armed: bucket.Forever}}
+	m := &fastMatch{ids: map[uint64]bool{}, clock: c, o: &owner{s: &Scheduler{clock: c, retry: retry.Policy{}.WithDefaults(), inbox: make(chan message, 1)}, core: k, read: reader(c, time.Time{}), timer: c, armed: bucket.Forever}}
 	m.exact, _ = bucket.New(limit, 0)
 	return m
 }
@@ -91,6 +95,7 @@ func (m *fastMatch) turn(t *rapid.T, msg message) {
 	m.longest = max(m.longest, m.clock.now-m.looked)
 	m.looked = m.clock.now
 	m.o.turn(msg)
+	m.spread = m.spread || m.o.lease.spread
 	m.retried(t)
 }
 
@@ -124,11 +129,16 @@ func (m *fastMatch) plainCalls(t *rapid.T) {
 
 func (m *fastMatch) tookFast(t *rapid.T, got permit) {
 	m.tookTokens(t, got, 1)
+	m.plain = append(m.plain, got.lease)
 	m.inFast++
 }
 
 func (m *fastMatch) tookTokens(t *rapid.T, got permit, cost int64) {
-	require.Equal(t, m.calls+1, got.number, "R3: calls are numbered as they come")
+	if !m.spread {
+		require.Equal(t, m.calls+1, got.number, "R3: calls are numbered as they come")
+	}
+	require.False(t, m.ids[got.number], "R3: a number is one call's alone")
+	m.ids[got.number] = true
 	require.True(t, m.exact.Take(m.clock.now, cost), "the fast path granted tokens that did not exist")
 	require.Zero(t, m.o.core.queue.len(), "O3: no call is overtaken")
 	m.calls++
@@ -166,6 +176,11 @@ func (m *fastMatch) optionsOver(t *rapid.T) {
 	case len(m.o.s.inbox) > 0:
 		m.turn(t, <-m.o.s.inbox)
 	}
+}
+
+// clashes makes the owner spread its leases.
+func (m *fastMatch) clashes(*rapid.T) {
+	m.o.s.fast.cells[0].clashes.Add(manyClashes + 1)
 }
 
 // known has the owner look at all calls that run, as for a report.
@@ -228,6 +243,7 @@ func (m *fastMatch) fastFailure(t *rapid.T) {
 		m.tookFast(t, l.permit(w))
 		c := m.newCall(1)
 		c.made, c.permit = 1, l.permit(w)
+		m.plain = m.plain[:len(m.plain)-1]
 		m.inFast--
 		m.failed++
 		m.turn(t, message{op: opDone, call: c, err: errFlaky})
@@ -262,7 +278,9 @@ func (m *fastMatch) retried(t *rapid.T) {
 func (m *fastMatch) over(t *rapid.T) {
 	for range min(m.inFast, rapid.IntRange(1, 20).Draw(t, "n")) {
 		m.inFast--
-		if m.o.s.fast.release() {
+		l := m.plain[0]
+		m.plain = m.plain[1:]
+		if l.release() {
 			m.turn(t, message{op: opFastDone, call: m.newCall(1)})
 		}
 	}
@@ -285,7 +303,9 @@ func (m *fastMatch) snapshot(t *rapid.T) {
 		require.Equal(t, m.grants, s.Totals.Attempts)
 		require.Equal(t, m.failed, s.Totals.Failed)
 		require.Equal(t, m.calls-m.failed-uint64(m.inFast+len(m.named)+len(m.running)+len(m.retries)), s.Totals.Succeeded)
-		require.Equal(t, m.calls, o.core.lastID)
+		if !m.spread {
+			require.Equal(t, m.calls, o.core.lastID)
+		}
 	}})
 }
 
@@ -307,7 +327,7 @@ func (m *fastMatch) check(t *rapid.T) {
 	m.exact.Advance(m.clock.now)
 	b := m.o.core.budgets[0] // with what was taken since the owner looked
 	b.Advance(m.clock.now)
-	require.True(t, b.Take(m.clock.now, int64(m.o.lease.left-m.o.s.fast.word.Load()&fastTokens)))
+	require.True(t, b.Take(m.clock.now, m.o.lease.left()-inCells(m.o.s, func(w uint64) uint64 { return w & fastTokens })))
 	short := m.exact.Available() - b.Available()
 	require.GreaterOrEqual(t, short, int64(0), "never more than there is")
 	gap := max(m.longest, m.clock.now-m.looked)
@@ -319,6 +339,6 @@ func (m *fastMatch) check(t *rapid.T) {
 
 func (m *fastMatch) checkSlots(t *rapid.T) {
 	if k := m.o.core; k.maxInFlight > 0 {
-		require.LessOrEqual(t, int(inFlight(m.o.s.fast.word.Load()))+k.running.count, k.maxInFlight, "no more run than may")
+		require.LessOrEqual(t, int(inCells(m.o.s, inFlight))+k.running.count, k.maxInFlight, "no more run than may")
 	}
 }

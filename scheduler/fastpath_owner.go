@@ -20,13 +20,15 @@ import (
 // over.
 type leaser struct {
 	active   bool
-	left     uint64        // tokens in the word when the owner last looked
-	taken    uint64        // the word's count then
-	slots    uint64        // as in the lease
-	used     bool          // tokens were taken since the lease was last renewed
-	renewAt  time.Duration // when to look again
-	arrived  time.Duration // when the latest call came that the fast path could have served
-	arrivals int           // how many have come, each shortly after the one before
+	cells    [maxCells]struct{ left, taken uint64 } // tokens in each word when the owner last looked, and its count
+	inUse    int                                    // how many cells have ever had tokens
+	slots    uint64                                 // as in the lease
+	crowded  bool                                   // callers have clashed: several cells are worth it
+	spread   bool                                   // the lease is spread over several cells
+	used     bool                                   // tokens were taken since the lease was last renewed
+	renewAt  time.Duration                          // when to look again
+	arrived  time.Duration                          // when the latest call came that the fast path could have served
+	arrivals int                                    // how many have come, each shortly after the one before
 }
 
 const (
@@ -37,6 +39,9 @@ const (
 	// lease, if it has minLease tokens.
 	leaseArrivals = 3
 	minLease      = 16
+
+	// manyClashes between two renewals make the owner spread the lease.
+	manyClashes = 16
 )
 
 // perCall has the kinds of events that each call has, even if it succeeds at once. While one of
@@ -55,61 +60,123 @@ func (l *leaser) noteArrival(now time.Duration) {
 // look accounts for the tokens that were taken since the last look.
 func (o *owner) look(now time.Duration) {
 	if o.lease.active || o.core.inFast > 0 {
-		o.account(now, o.s.fast.word.Load())
+		o.account(now, func(c *fastCell) uint64 { return c.word.Load() })
 	}
 }
 
-func (o *owner) account(now time.Duration, word uint64) {
-	l := &o.lease
+// account accounts for the tokens that are missing in the words that read returns.
+func (o *owner) account(now time.Duration, read func(*fastCell) uint64) {
+	l, k := &o.lease, o.core
 	if !l.active {
-		o.core.advance(now) // a slot that is free now was taken until now
+		k.advance(now) // a slot that is free now was taken until now
 	}
-	o.core.inFast = int(inFlight(word))
-	if tokens := l.left - word&fastTokens; tokens > 0 {
-		o.core.tookFast(now, int64(tokens), (taken(word)-l.taken)%(1<<20))
-		l.left -= tokens
-		l.used = true
+	running := 0
+	for i := range l.inUse {
+		c := &l.cells[i]
+		w := read(&o.s.fast.cells[i])
+		running += int(inFlight(w))
+		if tokens := c.left - w&fastTokens; tokens > 0 {
+			calls := (taken(w) - c.taken) % (1 << 20)
+			k.tookFast(now, int64(tokens), calls)
+			if !l.spread {
+				k.lastID += calls
+			}
+			c.left -= tokens
+			l.used = true
+		}
+		c.taken = taken(w)
 	}
-	l.taken = taken(word)
+	k.inFast = running
 }
 
 // grantLease grants a lease if one is worth it, and tops up the one that there is.
 func (o *owner) grantLease() {
-	l, k, f := &o.lease, o.core, &o.s.fast
+	l, k := &o.lease, o.core
 	slots := k.leasableSlots()
 	if l.active && k.now < l.renewAt && slots == l.slots {
 		return
 	}
-	more := min(k.budgets.least(), maxLease) - int64(l.left)
+	spread := o.wantsSpread(slots)
+	if l.active && spread != l.spread {
+		arrivals := l.arrivals
+		o.revokeLease(k.now)
+		l.arrivals = arrivals
+	}
+	more := k.budgets.least() - l.left()
 	if !l.active && (l.arrivals < leaseArrivals || more < minLease || slots == 0 || !k.leasable()) {
 		return
 	}
-	add := uint64(max(more, 0))
-	l.left += add
-	if !l.active { // counts as a call, so that the word is not what it was in an earlier lease: see take
-		l.taken = (l.taken + 1) % (1 << 20)
-		add += fastTaken
+	n := 1
+	if spread {
+		n = maxCells
 	}
-	f.lease.Store(&lease{taken: l.taken, lastID: k.lastID, since: k.now, slots: slots})
-	f.word.And(^uint64(fastNotify))
-	f.word.Add(add)
+	share := uint64(min(max(0, more)+l.left(), maxLease*int64(n))) / uint64(n)
+	l.spread, l.inUse = spread, max(l.inUse, n)
+	o.s.fast.mask.Store(uint32(n - 1))
+	for i := range n {
+		add := min(share-min(share, l.cells[i].left), uint64(max(0, more)))
+		more -= int64(add)
+		o.fill(i, add, slots)
+	}
 	l.active, l.slots = true, slots
 	l.renewAt = max(k.budgets.full(), after(k.now, leaseInterval))
+}
+
+// wantsSpread reports whether the next lease should have several cells: if callers clash, all cells
+// can have minLease tokens, and there is no cap on the calls in flight, which takes a single word.
+func (o *owner) wantsSpread(slots uint64) bool {
+	l := &o.lease
+	for i := range l.inUse {
+		if o.s.fast.cells[i].clashes.Swap(0) > manyClashes {
+			l.crowded = true
+		}
+	}
+	return l.crowded && slots == maxFast && o.core.budgets.least() >= maxCells*minLease
+}
+
+// fill adds tokens to a cell, with a new lease.
+func (o *owner) fill(i int, add, slots uint64) {
+	l, k, c := &o.lease, o.core, &o.s.fast.cells[i]
+	cell := &l.cells[i]
+	cell.left += add
+	if !l.active { // counts as a call, so that the word is not what it was in an earlier lease: see take
+		cell.taken = (cell.taken + 1) % (1 << 20)
+		add += fastTaken
+	}
+	c.lease.Store(&lease{cell: c, taken: cell.taken, lastID: k.lastID, since: k.now, slots: slots})
+	if l.spread {
+		k.lastID += cell.left // numbers for all calls that this cell can grant before it is filled again
+	}
+	c.word.And(^uint64(fastNotify))
+	c.word.Add(add)
+}
+
+// left returns how many tokens are leased.
+func (l *leaser) left() (tokens int64) {
+	for i := range l.inUse {
+		tokens += int64(l.cells[i].left)
+	}
+	return tokens
 }
 
 // revokeLease ends the lease. From then on only the owner takes tokens, and the calls in flight tell
 // it when they are over.
 func (o *owner) revokeLease(now time.Duration) {
-	l, f := &o.lease, &o.s.fast
+	l := &o.lease
 	if !l.active {
 		return
 	}
-	f.word.Or(fastNotify) // first, so that the owner is told of every call that ends after its look
-	o.account(now, f.word.And(^uint64(fastTokens)))
-	if !l.used {
-		l.arrivals = 0 // it was not worth it: the next lease needs new arrivals
+	o.account(now, func(c *fastCell) uint64 {
+		c.word.Or(fastNotify) // first, so that the owner is told of every call that ends after its look
+		return c.word.And(^uint64(fastTokens))
+	})
+	if !l.used { // it was not worth it: the next lease needs new arrivals
+		l.arrivals, l.crowded = 0, false
 	}
-	l.active, l.left, l.used = false, 0, false
+	for i := range l.inUse {
+		l.cells[i].left = 0
+	}
+	l.active, l.used = false, false
 }
 
 // renewLease ends a lease that no call has used since it was last renewed.
@@ -150,7 +217,7 @@ func (o *owner) know(now time.Duration, c *call) {
 	}
 	o.look(now)
 	o.core.advance(now)
-	o.s.fast.release()
+	c.permit.lease.release()
 	c.id, c.rank = c.permit.number, o.core.rankAt(c, c.permit.lease.since)
 	o.core.addFast(c, c.permit.lease.since)
 	c.permit = permit{}

@@ -24,13 +24,21 @@ func warm(t testing.TB, s *Scheduler) {
 	require.True(t, open(s), "the till should be open")
 }
 
-func open(s *Scheduler) bool { return s.fast.word.Load()&fastTokens > 0 }
+func open(s *Scheduler) bool { return inCells(s, func(w uint64) uint64 { return w & fastTokens }) > 0 }
+
+// inCells adds up a part of the words of all cells.
+func inCells(s *Scheduler, part func(uint64) uint64) (sum int64) {
+	for i := range s.fast.cells {
+		sum += int64(part(s.fast.cells[i].word.Load()))
+	}
+	return sum
+}
 
 // inFast starts a plain call that takes from the till and runs until it is released.
 func inFast(t testing.TB, s *Scheduler, outcome error) (release func() error) {
 	hold, done := make(chan struct{}), make(chan error, 1)
 	first := true
-	before := s.fast.word.Load()
+	before := s.fast.cells[0].word.Load()
 	go func() {
 		done <- s.Do(context.Background(), func(context.Context) error {
 			if first {
@@ -42,7 +50,7 @@ func inFast(t testing.TB, s *Scheduler, outcome error) (release func() error) {
 		})
 	}()
 	synctest.Wait()
-	require.Equal(t, taken(before)+1, taken(s.fast.word.Load()), "it should have taken from the till")
+	require.Equal(t, taken(before)+1, taken(s.fast.cells[0].word.Load()), "it should have taken from the till")
 	return func() error {
 		close(hold)
 		return <-done
@@ -77,8 +85,8 @@ func TestH63_FastPathABA(t *testing.T) {
 		release := inFast(t, s, nil)
 		time.Sleep(leaseInterval + 1) // the loan is topped up
 		synctest.Wait()
-		w := s.fast.word.Load()
-		l := s.fast.lease.Load()
+		w := s.fast.cells[0].word.Load()
+		l := s.fast.cells[0].lease.Load()
 
 		hold := make(chan struct{})
 		_, err := s.Submit(context.Background(), func(context.Context) error { <-hold; return nil })
@@ -88,10 +96,10 @@ func TestH63_FastPathABA(t *testing.T) {
 			require.NoError(t, s.Do(context.Background(), succeed))
 			synctest.Wait()
 		}
-		require.NotSame(t, l, s.fast.lease.Load(), "there is another loan")
-		require.Equal(t, w&fastTokens, s.fast.word.Load()&fastTokens, "of as many tokens")
-		require.Equal(t, inFlight(w), inFlight(s.fast.word.Load()))
-		require.False(t, s.fast.word.CompareAndSwap(w, w-1+fastInFlight+fastTaken), "the swap of a caller who saw the loan before")
+		require.NotSame(t, l, s.fast.cells[0].lease.Load(), "there is another loan")
+		require.Equal(t, w&fastTokens, s.fast.cells[0].word.Load()&fastTokens, "of as many tokens")
+		require.Equal(t, inFlight(w), inFlight(s.fast.cells[0].word.Load()))
+		require.False(t, s.fast.cells[0].word.CompareAndSwap(w, w-1+fastInFlight+fastTaken), "the swap of a caller who saw the loan before")
 		close(hold)
 		require.NoError(t, release())
 	})
@@ -247,7 +255,7 @@ func TestRetryDueWhileLent(t *testing.T) {
 				fails = false
 				return retry.Transient(errFlaky)
 			}
-			require.True(t, s.fast.word.Load()&fastTokens <= 1000-leaseArrivals-1-800)
+			require.True(t, s.fast.cells[0].word.Load()&fastTokens <= 1000-leaseArrivals-1-800)
 			return nil
 		}, Cost(400)))
 	})
@@ -261,7 +269,7 @@ func TestFastPathOpensForMany(t *testing.T) {
 			require.True(t, open(s))
 			require.NoError(t, s.Do(context.Background(), succeed))
 		}
-		require.Greater(t, taken(s.fast.word.Load()), uint64(4*leaseArrivals))
+		require.Greater(t, taken(s.fast.cells[0].word.Load()), uint64(4*leaseArrivals))
 		time.Sleep(time.Hour)
 		for range 5 * leaseArrivals {
 			time.Sleep(time.Second)
@@ -351,9 +359,9 @@ func TestH11_FastPathWithADoneContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		require.NoError(t, s.Do(ctx, succeed))
 		cancel()
-		before := s.fast.word.Load()
+		before := s.fast.cells[0].word.Load()
 		require.Equal(t, context.Canceled, s.Do(ctx, func(context.Context) error { panic("it runs") }))
-		require.Equal(t, before, s.fast.word.Load())
+		require.Equal(t, before, s.fast.cells[0].word.Load())
 	})
 }
 

@@ -136,7 +136,7 @@ func playTokens(t *testing.T, seed uint64) (history []tokenOp, tryFast uint64) {
 		history = append(history, p.history...)
 		require.NoError(t, p.err)
 	}
-	return history, taken(s.fast.word.Load())
+	return history, uint64(inCells(s, taken))
 }
 
 // play does something; most often what takes from the till.

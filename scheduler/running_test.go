@@ -44,7 +44,7 @@ func TestRunning(t *testing.T) {
 		}
 		go func() { _ = s.Do(t.Context(), held) }()
 		synctest.Wait()
-		require.EqualValues(t, 1, inFlight(s.fast.word.Load()), "it has come by the till")
+		require.EqualValues(t, 1, inFlight(s.fast.cells[0].word.Load()), "it has come by the till")
 		functions, _ := s.Running()
 		require.Equal(t, 3, functions)
 

@@ -18,8 +18,8 @@ func TestH56_FastPathCountWraps(t *testing.T) {
 		const before = 1<<20 - 5
 		_, ok := ask(s, func(o *owner, now time.Duration) bool {
 			require.False(t, o.lease.active, "a question has ended the loan")
-			s.fast.word.Store(before * fastTaken)
-			o.lease.taken = before
+			s.fast.cells[0].word.Store(before * fastTaken)
+			o.lease.cells[0].taken = before
 			return true
 		})
 		require.True(t, ok)
@@ -28,7 +28,7 @@ func TestH56_FastPathCountWraps(t *testing.T) {
 		for range 10 {
 			require.NoError(t, s.Do(context.Background(), succeed))
 		}
-		require.Less(t, taken(s.fast.word.Load()), uint64(before), "it has wrapped, within one loan")
+		require.Less(t, taken(s.fast.cells[0].word.Load()), uint64(before), "it has wrapped, within one loan")
 		require.Equal(t, errFinal, s.Do(context.Background(), func(context.Context) error { return errFinal }))
 		require.EqualValues(t, 17, (<-sub.C).Call)
 		require.EqualValues(t, 17, s.Snapshot().Totals.Accepted)
