@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"example.com/fairlead/bucket"
-	"example.com/fairlead/events"
 	"example.com/fairlead/scheduler"
 )
 
@@ -16,7 +15,7 @@ import (
 //
 // The variant of a job says what a call is: "try" takes a token, "wait" waits for one,
 // "both" limits and retries a function, "owner" goes through Fairlead's owner; any other
-// is one of features.
+// is the name of a feature.
 
 // measureCalls measures what a call costs if Callers goroutines make it again and again.
 func measureCalls(j job) numbers {
@@ -122,18 +121,18 @@ func repeat(n int, call func() bool) (failed int64) {
 	return failed
 }
 
-// bare is the least that any goroutine could do for another: a request and a reply over
-// channels, pooled.
-const bare = "request and reply over channels"
-
-// noLimiter is the call alone: what of each number is the measuring.
-const noLimiter = "no limiter, the bare call"
-
 // opener returns what makes the call of a job. It reports whether it succeeded.
 func opener(j job) func() func() bool {
 	ctx := context.Background()
-	if j.Who == noLimiter {
+	switch j.Who {
+	case noLimiter:
 		return func() func() bool { return func() bool { return nothing(ctx) == nil } }
+	case floorWord:
+		return func() func() bool { return openFloor(1) }
+	case floorCells:
+		return func() func() bool { return openFloor(16) }
+	case bare:
+		return openBare
 	}
 	switch j.Variant {
 	case "try":
@@ -153,131 +152,13 @@ func opener(j job) func() func() bool {
 			}
 		}
 		return opener(job{Variant: "wait", Who: j.Who})
-	case "owner":
-		if j.Who == bare {
-			return openBare
-		}
 	}
-	for _, f := range features {
+	for _, f := range slices.Concat(configured, optional, owned) {
 		if f.name == j.Variant || j.Variant == "owner" && f.name == ownersPath {
-			return f.open
+			return func() func() bool { return f.open(nil) }
 		}
 	}
 	panic("no variant " + j.Variant + " of " + j.Who)
-}
-
-func openBare() func() bool {
-	type request struct{ reply chan struct{} }
-	inbox := make(chan *request, 128)
-	go func() {
-		for r := range inbox {
-			r.reply <- struct{}{}
-		}
-	}()
-	pool := sync.Pool{New: func() any { return &request{make(chan struct{}, 1)} }}
-	return func() bool {
-		r := pool.Get().(*request)
-		inbox <- r
-		<-r.reply
-		pool.Put(r)
-		return true
-	}
-}
-
-// feature is one thing that a call or a scheduler can have, and how to make calls that
-// have it.
-type feature struct {
-	name string
-	open func() func() bool
-}
-
-const (
-	plainDo           = "Do, plain"
-	afterSubscription = "Do after a subscription was closed"
-	ownersPath        = "Do through the owner: any option, here Priority(0)"
-)
-
-var twoBudgets = bucket.Limits{"a": fairleadLimit(unfelt), "b": fairleadLimit(unfelt)}
-
-var features = []feature{
-	{plainDo, withConfig(scheduler.Config{}, nil)},
-	{afterSubscription, withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) {
-		s.Subscribe().Close()
-	})},
-	{"Config.MaxInFlight, plain Do", withConfig(scheduler.Config{MaxInFlight: 1 << 16}, nil)},
-	{"Config.MaxQueued, plain Do", withConfig(scheduler.Config{MaxQueued: 1 << 16}, nil)},
-	{ownersPath, withConfig(scheduler.Config{}, nil, scheduler.Priority(0))},
-	{"Cost(2), and a context to settle it with", withConfig(scheduler.Config{}, nil, scheduler.Cost(2))},
-	{"two budgets, plain Do", withConfig(scheduler.Config{Limits: twoBudgets}, nil)},
-	{"two budgets, CostOf one", withConfig(scheduler.Config{Limits: twoBudgets}, nil, scheduler.CostOf("b", 2))},
-	{"Name", withConfig(scheduler.Config{}, nil, scheduler.Name("name"))},
-	{"Priority(1)", withConfig(scheduler.Config{}, nil, scheduler.Priority(1))},
-	{"OnProgress", withConfig(scheduler.Config{}, nil, scheduler.OnProgress(func(scheduler.Progress) {}))},
-	{"NoWait", withConfig(scheduler.Config{}, nil, scheduler.NoWait())},
-	{"MaxInFlight and Priority(0)", withConfig(scheduler.Config{MaxInFlight: 1 << 16}, nil, scheduler.Priority(0))},
-	{"MaxQueued and Priority(0)", withConfig(scheduler.Config{MaxQueued: 1 << 16}, nil, scheduler.Priority(0))},
-	{"subscriber to Retrying", withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.Retrying) })},
-	{"subscriber to Granted", withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.Granted) })},
-	{"subscriber to everything", withConfig(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s) })},
-	{"Submit, and wait for Done", openSubmit},
-	{"Reserve, Ready, Done", openReserve},
-}
-
-// subscribe reads all events of the kinds and counts them.
-func subscribe(s *scheduler.Scheduler, kinds ...events.Kind) *atomic.Int64 {
-	sub, seen := s.Subscribe(kinds...), new(atomic.Int64)
-	go func() {
-		for range sub.C {
-			seen.Add(1)
-		}
-	}()
-	return seen
-}
-
-// newUnfelt is a scheduler with the configuration and a limit that is never felt.
-func newUnfelt(cfg scheduler.Config) *scheduler.Scheduler {
-	if cfg.Limits == nil {
-		cfg.Limit = fairleadLimit(unfelt)
-	}
-	return must(scheduler.New(cfg))
-}
-
-func withConfig(cfg scheduler.Config, prepare func(*scheduler.Scheduler), opts ...scheduler.Option) func() func() bool {
-	return func() func() bool {
-		s, ctx := newUnfelt(cfg), context.Background()
-		if prepare != nil {
-			prepare(s)
-		}
-		if len(opts) == 0 {
-			return func() bool { return s.Do(ctx, nothing) == nil }
-		}
-		return func() bool { return s.Do(ctx, nothing, opts...) == nil }
-	}
-}
-
-func openSubmit() func() bool {
-	s, ctx := newUnfelt(scheduler.Config{}), context.Background()
-	return func() bool {
-		h, err := s.Submit(ctx, nothing)
-		if err != nil {
-			return false
-		}
-		<-h.Done()
-		return h.Err() == nil
-	}
-}
-
-func openReserve() func() bool {
-	s, ctx := newUnfelt(scheduler.Config{}), context.Background()
-	return func() bool {
-		r, err := s.Reserve(ctx)
-		if err != nil {
-			return false
-		}
-		<-r.Ready()
-		r.Done(nil)
-		return true
-	}
 }
 
 // measureEvents measures how many events a subscriber to everything is told in a second.

@@ -12,6 +12,27 @@ import (
 )
 
 // Workload D: a crowd that arrives at once and waits.
+//
+// The variant of a job says what contexts the callers have: "" is context.Background(), which can't
+// be canceled, and cancellable is one for each caller, as the requests of a server have.
+const cancellable = "cancellable"
+
+// contexts returns the contexts of n callers, and a function that cancels them. They are made and
+// asked for their channels before anything is measured, so that their own cost is not a limiter's.
+func contexts(j job, n int) (of func(i int) context.Context, stop func()) {
+	if j.Variant != cancellable {
+		return func(int) context.Context { return context.Background() }, func() {}
+	}
+	parent, stop := context.WithCancel(context.Background())
+	list := make([]context.Context, n)
+	for i := range list {
+		ctx, cancel := context.WithCancel(parent)
+		_ = cancel // the parent's does
+		ctx.Done()
+		list[i] = ctx
+	}
+	return func(i int) context.Context { return list[i] }, stop
+}
 
 // crowd is N callers, when each came and when each was let through.
 type crowd struct {
@@ -31,23 +52,32 @@ func (c *crowd) grant(i int) {
 	c.over.Done()
 }
 
-// arrive sends all callers in: each on a goroutine, unless the contestant is Submit,
-// which needs none.
-func (c *crowd) arrive(j job) {
-	ctx, n := context.Background(), len(c.arrived)
-	if j.Who == fairleadSubmit {
+// arrive sends all callers in: each on a goroutine, unless the contestant is Submit or a floor,
+// which need none.
+func (c *crowd) arrive(j job, ctx func(i int) context.Context) {
+	n := len(c.arrived)
+	switch j.Who {
+	case fairleadSubmit:
 		s := must(scheduler.New(scheduler.Config{Limit: fairleadLimit(j.limit())}))
 		for i := range n {
 			c.arrived[i] = time.Since(c.begin)
-			must(s.Submit(ctx, func(context.Context) error { c.grant(i); return nil }))
+			must(s.Submit(ctx(i), func(context.Context) error { c.grant(i); return nil }))
 		}
+		return
+	case floorQueue:
+		list := make([]func(), n)
+		for i := range n {
+			c.arrived[i] = time.Since(c.begin)
+			list[i] = func() { c.grant(i) }
+		}
+		go runOnTime(j.limit(), list)
 		return
 	}
 	wait := limiterNamed(j.Who).open(j.limit()).wait
 	for i := range n {
 		go func() {
 			c.arrived[i] = time.Since(c.begin)
-			check(wait(ctx))
+			check(wait(ctx(i)))
 			c.grant(i)
 		}()
 	}
@@ -69,10 +99,12 @@ func (c *crowd) order() []int {
 
 // measureCrowd measures all that a crowd costs and how it fares.
 func measureCrowd(j job) numbers {
+	ctx, stop := contexts(j, j.N)
+	defer stop()
 	runtime.GC()
 	before, _ := usage()
 	c := newCrowd(j.N)
-	c.arrive(j)
+	c.arrive(j, ctx)
 	c.over.Wait()
 	after, _ := usage()
 	late := lateness(j.limit(), c.arrived, c.granted)
@@ -121,21 +153,22 @@ func settle() {
 // measureWaiterBytes measures what each caller costs while it waits for a token that
 // does not come while we look.
 func measureWaiterBytes(j job) numbers {
-	ctx := context.Background()
+	ctx, stop := contexts(j, j.N+1)
+	defer stop()
 	l := limit{rate: 1, burst: 1, per: time.Minute}
 	residentBefore, before := float64(resident()), memory()
 	var keep any
 	if j.Who == fairleadSubmit {
 		s := must(scheduler.New(scheduler.Config{Limit: fairleadLimit(l)}))
-		for range j.N + 1 {
-			must(s.Submit(ctx, nothing))
+		for i := range j.N + 1 {
+			must(s.Submit(ctx(i), nothing))
 		}
 		s.Snapshot()
 		keep = s
 	} else {
 		wait := limiterNamed(j.Who).open(l).wait
-		for range j.N + 1 {
-			go func() { _ = wait(ctx) }()
+		for i := range j.N + 1 {
+			go func() { _ = wait(ctx(i)) }()
 		}
 		keep = wait
 	}
@@ -143,6 +176,7 @@ func measureWaiterBytes(j job) numbers {
 	found := numbers{"resident": (float64(resident()) - residentBefore) / float64(j.N)}
 	found["bytes"] = (memory() - before) / float64(j.N)
 	runtime.KeepAlive(keep)
+	runtime.KeepAlive(ctx)
 	return found
 }
 

@@ -68,6 +68,8 @@ const (
 	awsSDK         = "aws-sdk-go-v2"
 )
 
+func isOurs(name string) bool { return name == fairlead || name == fairleadSubmit }
+
 var limiters = []limiter{
 	{fairlead, "Do", openFairlead},
 	{xrate, "Allow, Wait, WaitN, SetLimit", openXRate},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -121,9 +122,9 @@ var (
 	jobbers   = []string{fairlead, workqueueK8s, avastShared, avastPerCall, cenkalti, goRetry, failsafe, awsSDK}
 )
 
-// couples are Fairlead and all pairs of a limiter and a retrier.
+// couples are the floors, Fairlead and all pairs of a limiter and a retrier.
 func couples() []string {
-	names := []string{noLimiter, fairlead}
+	names := []string{noLimiter, floorWord, floorCells, fairlead}
 	for _, p := range pairs {
 		names = append(names, p.name)
 	}
@@ -214,7 +215,7 @@ func (p plan) coupleGroups() []group {
 
 func (p plan) featureGroup() group {
 	g := group{"what features cost", 7, []job{p.events()}}
-	for _, f := range features {
+	for _, f := range slices.Concat(configured, optional, owned) {
 		g.jobs = append(g.jobs, p.calls(fairlead, f.name, 1))
 	}
 	return g

@@ -46,7 +46,7 @@ func table(columns, names []string, row func(string) []string) string {
 	fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
 	for _, name := range names {
 		cells := append([]string{name}, row(name)...)
-		if name == fairlead || name == fairleadSubmit {
+		if isOurs(name) {
 			for i, cell := range cells {
 				if cell != "" {
 					cells[i] = "**" + cell + "**"
@@ -62,7 +62,7 @@ func chart(name, alt string) string { return fmt.Sprintf("![%s](%s.svg)\n\n", al
 
 func (r *run) tables() string {
 	return fmt.Sprintf("All numbers are from one run of %.0f minutes: %s.\n\n", max(1, r.Took.Minutes()), r.Machine) +
-		r.targetTable() + r.callTables() + r.featureTable() + r.crowdTables() + r.timeTables() + r.retryTable() +
+		r.targetTable() + r.callTables() + r.featureTables() + r.crowdTables() + r.timeTables() + r.retryTable() +
 		"### Versions\n\n" + strings.Join(r.Machine.Modules, " · ") + "\n"
 }
 
@@ -117,19 +117,24 @@ func allocations(v float64) string { return number(math.Round(v*10) / 10) }
 
 func percent(part float64) string { return number(math.Round(part*10000)/100) + " %" }
 
-func (r *run) featureTable() string {
+func (r *run) featureTables() string {
 	p, get := r.Plan, r.results.of
-	of := func(name string) job { return p.calls(fairlead, name, 1) }
-	var names []string
-	for _, f := range features {
-		names = append(names, f.name)
+	features := func(list []feature, base string) string {
+		of := func(name string) job { return p.calls(fairlead, name, 1) }
+		var names []string
+		for _, f := range list {
+			names = append(names, f.name)
+		}
+		return table([]string{"", "ns", "× a plain Do", "more than " + base, "bytes", "allocations"}, names, func(name string) []string {
+			ns := get(of(name), "ns")
+			return []string{number(ns), number(ns / get(of(plainDo), "ns")), signed(ns - get(of(base), "ns")),
+				number(math.Round(get(of(name), "bytes"))), allocations(get(of(name), "allocs"))}
+		})
 	}
 	return "### The cost of features\n\nOne goroutine, a call that need not wait. Where the time of each call goes (`Times`) is always measured.\n\n" +
-		table([]string{"", "ns", "more than a plain Do", "more than the owner's path", "bytes", "allocations"}, names, func(name string) []string {
-			ns := get(of(name), "ns")
-			return []string{number(ns), signed(ns - get(of(plainDo), "ns")), signed(ns - get(of(ownersPath), "ns")),
-				number(math.Round(get(of(name), "bytes"))), allocations(get(of(name), "allocs"))}
-		}) +
+		"A call with options, which are made where the call is made:\n\n" + features(optional, plainDo) +
+		"A plain call, of a scheduler with so much in its configuration:\n\n" + features(configured, plainDo) +
+		"A call that goes to the owner and back:\n\n" + features(owned, ownersPath) +
 		fmt.Sprintf("One subscriber to everything was told %s events a second, and missed %s of them, while %d goroutines called without a pause.\n\n",
 			number(get(p.events(), "per second")), percent(get(p.events(), "missed")), crowded())
 }
@@ -272,7 +277,7 @@ func (r *run) charts() map[string]string {
 	bars := func(names []string, values func(string) []float64) []bar {
 		var list []bar
 		for _, name := range names {
-			b := bar{name, name == fairlead || name == fairleadSubmit, values(name)}
+			b := bar{name, isOurs(name), values(name)}
 			if !slices.ContainsFunc(b.values, math.IsNaN) {
 				list = append(list, b)
 			}
@@ -282,7 +287,7 @@ func (r *run) charts() map[string]string {
 	}
 	var growth []line
 	for _, who := range crowders {
-		l := line{name: who, ours: who == fairlead || who == fairleadSubmit}
+		l := line{name: who, ours: isOurs(who)}
 		for _, n := range sizes {
 			l.values = append(l.values, get(p.served(who, n), "cpu us per call"))
 		}

@@ -34,8 +34,7 @@ func (r results) worst(j job, number string) float64 { return quantile(r.samples
 func (r results) best(names []string, of func(string) job, number string) (string, float64) {
 	who, least := "", math.NaN()
 	for _, name := range names {
-		switch name {
-		case fairlead, fairleadSubmit, noLimiter:
+		if isOurs(name) || isFloor(name) {
 			continue
 		}
 		if v := r.of(of(name), number); !math.IsNaN(v) && !(v >= least) {

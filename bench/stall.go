@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os/exec"
 	"time"
 )
@@ -17,7 +18,7 @@ func measureStall(j job) numbers {
 	c := newCrowd(j.N)
 	stopper := exec.Command("sh", "-c", stopParent)
 	check(stopper.Start())
-	c.arrive(j)
+	c.arrive(j, func(int) context.Context { return context.Background() })
 	c.over.Wait()
 	check(stopper.Wait())
 	longest := time.Duration(0)
