@@ -40,6 +40,7 @@ func init() { // here, since some of them lead back to this table
 		"idle":      measureIdle,
 		"crowd":     measureCrowd,
 		"bytes":     measureWaiterBytes,
+		"core":      measureCore,
 		"granted":   measureGranted,
 		"cancelled": measureCancelled,
 		"drain":     measureDrain,

@@ -72,6 +72,16 @@ func (p plan) served(who string, n int) job {
 
 func (p plan) bytes(who string, n int) job { return job{Work: "bytes", Who: who, N: n} }
 
+// withContexts returns a job of a crowd whose callers have a cancellable context each.
+func (j job) withContexts() job {
+	j.Variant = cancellable
+	return j
+}
+
+func (p plan) bytesWithContexts(who string, n int) job  { return p.bytes(who, n).withContexts() }
+func (p plan) servedWithContexts(who string, n int) job { return p.served(who, n).withContexts() }
+func (p plan) crowdWithContexts(who string, n int) job  { return p.crowd(who, n).withContexts() }
+
 func (p plan) granted() job {
 	return job{Work: "granted", Who: fairleadSubmit, N: 100_000, Rate: 100_000, Per: time.Second, Burst: 1}
 }
@@ -106,6 +116,9 @@ func (p plan) change(who, way string) job {
 		Duration: time.Second}
 }
 
+// core is the pure core alone, in virtual time.
+func (p plan) core() job { return job{Work: "core", Callers: 1} }
+
 func (p plan) retries(who string) job { return job{Work: "retries", Who: who, N: 100_000} }
 func (p plan) backing(who string) job { return job{Work: "backing", Who: who, N: 100_000} }
 
@@ -114,6 +127,8 @@ var (
 	tryers    = []string{fairlead, xrate, jujuLimit, failsafe, goLimiter, throttledLimit, k8s, awsSDK}
 	waiters   = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit, k8s}
 	crowders  = append([]string{fairleadSubmit}, waiters...)
+	doers     = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe}
+	doHeeders = []string{fairlead, xrate, failsafe} // those of them whose wait heeds its context
 	loopers   = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit}
 	cancelers = []string{fairleadSubmit, fairlead, xrate, failsafe, k8s}
 	flooders  = []string{fairlead, xrate, xratePolled, jujuLimit, failsafe, throttledLimit}
@@ -131,20 +146,31 @@ func couples() []string {
 	return names
 }
 
+// couples are all couples or, for a quick run, the fast ones and failsafe-go's.
+func (p plan) couples() []string {
+	if !p.quick {
+		return couples()
+	}
+	return []string{noLimiter, floorWord, floorCells, fairlead, xrate + " + " + avastShared, jujuLimit + " + " + avastShared,
+		uberLimit + " + " + avastShared, failsafePair}
+}
+
 // sizes are how large crowds are, and mostOf the largest of a contestant's that is over
-// in time: those who poll all wake for every token, and more than a goroutine each
-// takes too long beyond 100,000.
+// in time: those who poll all wake for every token.
 var sizes = []int{1000, 10_000, 100_000, 1_000_000}
 
 func mostOf(who string) int {
 	switch who {
 	case goLimiter, throttledLimit:
 		return 10_000
-	case k8s, fairlead:
+	case k8s:
 		return 100_000
 	}
 	return 1_000_000
 }
+
+// sizesInDo are the crowds that are looked at more closely: a goroutine each.
+var sizesInDo = []int{10_000, 100_000}
 
 // The closed loops: how many callers, at how many tokens a second, in
 // bursts of how many.
@@ -176,7 +202,9 @@ func (p plan) groups() []group {
 			each(waiters, func(who string) job { return p.calls(who, "wait", callers) })})
 	}
 	list = append(list, p.coupleGroups()...)
-	list = append(list, p.featureGroup(), p.unsubscribed(), group{"an idle scheduler", 1, []job{p.idle(fairlead), p.idle("")}})
+	list = append(list, p.featureGroup(), p.unsubscribed(), group{"the pure core", 3, []job{p.core()}},
+		group{"an idle scheduler", 1, []job{p.idle(fairlead), p.idle("")}})
+	list = append(list, p.contextGroups(1)...)
 	for _, n := range sizes {
 		var takePart []string
 		for _, who := range crowders {
@@ -187,6 +215,7 @@ func (p plan) groups() []group {
 		rounds := 2
 		if n == 1_000_000 {
 			rounds = 1 // served is the same job then
+			list = append(list, group{"D: the floor", 1, []job{p.crowd(floorQueue, n)}})
 		} else {
 			list = append(list, group{fmt.Sprintf("D: %d wait and are served at once", n), 5,
 				each(takePart, func(who string) job { return p.served(who, n) })})
@@ -206,9 +235,24 @@ func (p plan) coupleGroups() []group {
 	for _, callers := range []int{1, crowded()} {
 		list = append(list,
 			group{fmt.Sprintf("C: limit and retry, callers: %d", callers), p.rounds(),
-				each(couples(), func(who string) job { return p.calls(who, "both", callers) })},
+				each(p.couples(), func(who string) job { return p.calls(who, "both", callers) })},
 			group{fmt.Sprintf("the owner's path, callers: %d", callers), p.rounds(),
 				each([]string{fairlead, bare}, func(who string) job { return p.calls(who, "owner", callers) })})
+	}
+	return list
+}
+
+// contextGroups are crowds whose callers have a cancellable context each.
+func (p plan) contextGroups(rounds int) []group {
+	var list []group
+	for _, n := range sizesInDo {
+		list = append(list,
+			group{fmt.Sprintf("D: %d wait with contexts, served at once", n), 3,
+				each(cancelers, func(who string) job { return p.servedWithContexts(who, n) })},
+			group{fmt.Sprintf("D: %d wait with contexts", n), rounds,
+				each(cancelers, func(who string) job { return p.crowdWithContexts(who, n) })},
+			group{fmt.Sprintf("D: memory of %d with contexts", n), 1,
+				each(cancelers, func(who string) job { return p.bytesWithContexts(who, n) })})
 	}
 	return list
 }
@@ -248,26 +292,37 @@ func (p plan) timeGroups(rounds int) []group {
 func (p plan) quickGroups() []group {
 	const rounds = 3
 	const many = 1_000_000
+	options := group{"calls with options", p.rounds(), []job{p.calls(fairlead, plainDo, 1)}}
+	for _, f := range optional {
+		options.jobs = append(options.jobs, p.calls(fairlead, f.name, 1))
+	}
 	list := []group{{"A: take a token", p.rounds(), each(tryers, func(who string) job { return p.calls(who, "try", 1) })}}
 	for _, callers := range []int{1, crowded()} {
 		list = append(list, group{fmt.Sprintf("B: wait for a token, callers: %d", callers), p.rounds(),
 			each(waiters, func(who string) job { return p.calls(who, "wait", callers) })})
 	}
-	list = append(list, p.coupleGroups()...)
+	list = append(append(list, p.coupleGroups()...), options)
+	for _, n := range sizesInDo {
+		list = append(list,
+			group{fmt.Sprintf("D: %d wait and are served at once", n), rounds, each(doers, func(who string) job { return p.served(who, n) })},
+			group{fmt.Sprintf("D: %d wait", n), 1, each(doers, func(who string) job { return p.crowd(who, n) })},
+			group{fmt.Sprintf("D: memory of %d", n), 1, each(doers, func(who string) job { return p.bytes(who, n) })},
+			group{fmt.Sprintf("D: memory of %d with contexts", n), 1, each(doHeeders, func(who string) job { return p.bytesWithContexts(who, n) })})
+	}
 	return append(list,
-		p.unsubscribed(), group{"events", rounds, []job{p.events()}},
-		group{"D: 1000000 wait", 1, []job{p.crowd(fairleadSubmit, many), p.crowd(jujuLimit, many)}},
+		p.unsubscribed(), group{"events", rounds, []job{p.events()}}, group{"the pure core", rounds, []job{p.core()}},
+		group{"D: 1000000 wait", 1, each([]string{fairleadSubmit, jujuLimit, floorQueue}, func(who string) job { return p.crowd(who, many) })},
 		group{"D: memory of 1000000", 1, []job{p.bytes(fairleadSubmit, many), p.bytes(jujuLimit, many)}},
 		group{"D: a queue goes at once", 1, []job{p.drain(1000), p.drain(p.long())}},
 		group{"D: order and exactness in the account", 1, []job{p.granted()}},
 		group{"D: a third cancelled", 1, each([]string{fairleadSubmit, xrate}, p.cancelled)},
-		group{"D: the process is stopped", 1, each(stoppers, p.stall)},
+		group{"D: the process is stopped", 1, each([]string{fairleadSubmit, xrate}, p.stall)},
 		group{"G: 10000 in a loop", 1, []job{p.loop(fairlead, 10_000, 100_000, 1), p.loop(xrate, 10_000, 100_000, 1)}},
 		group{"G: one in a loop", 1, each([]string{fairlead, xrate, uberLimit, jujuLimit, failsafe},
 			func(who string) job { return p.loop(who, 1, 10_000, 1) })},
 		group{"H: limit × 100", 1, each([]string{fairlead, xrate}, func(who string) job { return p.change(who, "up") })},
 		group{"H: limit ÷ 100", 1, each([]string{fairlead, xrate}, func(who string) job { return p.change(who, "down") })},
-		group{"F: a big call in a flood", rounds, each([]string{fairlead, jujuLimit}, p.flood)},
+		group{"F: a big call in a flood", 2, each([]string{fairlead, jujuLimit}, p.flood)},
 		group{"E: retries", 1, each([]string{fairlead, workqueueK8s, cenkalti, goRetry}, p.retries)},
 		group{"E: memory of retries", 1, each([]string{fairlead, workqueueK8s}, p.backing)},
 		group{"lateness", 2, each([]string{fairlead, xrate, jujuLimit, uberLimit}, p.late)},

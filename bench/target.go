@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// target is one line of what Fairlead wants to be. Less is better, unless atLeast.
+type target struct {
+	name    string
+	ours    float64
+	unit    string
+	peer    string // who the best peer is; "" if there is nobody to compare with
+	theirs  float64
+	want    float64
+	floor   float64 // the least that ours could be, with no feature at all, as measured; 0 if it was not
+	ratio   bool    // the target is for the ratio to the best peer
+	atLeast bool
+}
+
+func (t target) value() float64 {
+	if t.ratio {
+		return t.ours / t.theirs
+	}
+	return t.ours
+}
+
+// ok is false also for what was not measured.
+func (t target) ok() bool {
+	if t.atLeast {
+		return t.value() >= t.want
+	}
+	return t.value() <= t.want
+}
+
+// belowFloor reports whether no library could meet the target on this machine.
+func (t target) belowFloor() bool { return t.ratio && t.floor > 0 && t.floor/t.theirs > t.want }
+
+func (t target) verdict() string {
+	switch {
+	case t.ok():
+		return "ok"
+	case t.belowFloor():
+		return "below the floor"
+	}
+	return "SHORT"
+}
+
+// row is a target as it is printed: the cells of targetColumns.
+func (t target) row() []string {
+	ours := strings.TrimSpace(number(t.ours) + " " + t.unit)
+	peer, ratio, floor := "", "", ""
+	if t.peer != "" {
+		peer = strings.TrimSpace(number(t.theirs)+" "+t.unit) + " " + t.peer
+		ratio = number(t.ours / t.theirs)
+		if t.floor > 0 {
+			floor = number(t.floor / t.theirs)
+		}
+	}
+	want := "≤ "
+	if t.atLeast {
+		want = "≥ "
+	}
+	want += number(t.want)
+	if t.ratio {
+		want += " ×"
+	} else if t.unit != "" {
+		want += " " + t.unit
+	}
+	return []string{t.name, ours, peer, ratio, floor, want, t.verdict()}
+}
+
+var targetColumns = []string{"", "ours", "best peer", "ratio", "floor", "target", ""}
+
+func printTargets(w io.Writer, list []target) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, strings.Join(targetColumns, "\t"))
+	short, impossible := 0, 0
+	for _, t := range list {
+		fmt.Fprintln(tw, strings.Join(t.row(), "\t"))
+		if !t.ok() {
+			short++
+			if t.belowFloor() {
+				impossible++
+			}
+		}
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%d of %d targets met; %d are below the floor that was measured\n", len(list)-short, len(list), impossible)
+	return err
+}
+
+// number is a value with three significant digits, as people write it.
+func number(v float64) string {
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return "–"
+	case v == 0:
+		return "0"
+	case math.Abs(v) < 0.001:
+		return strconv.FormatFloat(v, 'e', 1, 64)
+	}
+	digits := 2 - int(math.Floor(math.Log10(math.Abs(v))))
+	if digits > 0 {
+		text := strconv.FormatFloat(v, 'f', digits, 64)
+		return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	scale := math.Pow10(-digits)
+	whole := strconv.FormatInt(int64(math.Round(v/scale)*scale), 10)
+	sign := ""
+	if whole[0] == '-' {
+		sign, whole = "-", whole[1:]
+	}
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	return sign + whole
+}
