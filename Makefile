@@ -78,7 +78,7 @@ fuzz: ## run each fuzz target of each module for FUZZTIME
 bench: ## compare with other libraries, in 10 minutes, and write the tables and charts of bench/README.md
 	@cd bench && go run . -write
 
-bench-quick: ## print the ratios against the targets, in 90 seconds
+bench-quick: ## print the ratios against the targets, in two minutes
 	@cd bench && go run . -quick
 
 peers-tests: ## run the tests of other libraries against Fairlead

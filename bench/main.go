@@ -17,7 +17,7 @@ func main() {
 }
 
 func mainErr() error {
-	quick := flag.Bool("quick", false, "measure what the targets need alone, in under 90 s")
+	quick := flag.Bool("quick", false, "measure what the targets need alone, in two minutes")
 	write := flag.Bool("write", false, "write the tables of README.md and the charts, in this folder")
 	keep := flag.String("keep", "", "write all numbers to this `file`, as JSON")
 	from := flag.String("from", "", "measure nothing, and read the numbers from this `file`")

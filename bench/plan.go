@@ -54,7 +54,7 @@ func (p plan) unsubscribed() group {
 func (p plan) events() job { return job{Work: "events", Callers: crowded(), Duration: time.Second} }
 
 func (p plan) idle(who string) job {
-	return job{Work: "idle", Who: who, Duration: p.either(5*time.Second, 10*time.Second)}
+	return job{Work: "idle", Who: who, Duration: p.either(3*time.Second, 10*time.Second)}
 }
 
 func (p plan) crowd(who string, n int) job {
@@ -92,13 +92,13 @@ func (p plan) cancelled(who string) job {
 
 // stall returns a job in which the process is stopped while a crowd waits.
 func (p plan) stall(who string) job {
-	return job{Work: "stall", Who: who, N: 2000, Rate: 500, Per: time.Second, Burst: 10}
+	return job{Work: "stall", Who: who, N: 1200, Rate: 500, Per: time.Second, Burst: 10}
 }
 
 func (p plan) drain(n int) job { return job{Work: "drain", Who: fairleadSubmit, N: n} }
 
 func (p plan) late(who string) job {
-	return job{Work: "late", Who: who, Duration: 1500 * time.Millisecond}
+	return job{Work: "late", Who: who, Duration: p.either(time.Second, 1500*time.Millisecond)}
 }
 
 func (p plan) loop(who string, callers, rate, burst int) job {
@@ -128,7 +128,6 @@ var (
 	waiters   = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit, k8s}
 	crowders  = append([]string{fairleadSubmit}, waiters...)
 	doers     = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe}
-	doHeeders = []string{fairlead, xrate, failsafe} // those of them whose wait heeds its context
 	loopers   = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit}
 	cancelers = []string{fairleadSubmit, fairlead, xrate, failsafe, k8s}
 	flooders  = []string{fairlead, xrate, xratePolled, jujuLimit, failsafe, throttledLimit}
@@ -179,6 +178,25 @@ var (
 	loopRates   = []int{10_000, 100_000}
 	loopBursts  = []int{1, 100}
 )
+
+// loop is one of the closed loops.
+type loop struct{ callers, rate, burst int }
+
+func (l loop) String() string {
+	return fmt.Sprintf("%s at %s/s, burst %d", number(float64(l.callers)), number(float64(l.rate)), l.burst)
+}
+
+func loops() []loop {
+	var list []loop
+	for _, callers := range loopCallers {
+		for _, rate := range loopRates {
+			for _, burst := range loopBursts {
+				list = append(list, loop{callers, rate, burst})
+			}
+		}
+	}
+	return list
+}
 
 // each makes a job for each contestant.
 func each(names []string, of func(string) job) []job {
@@ -276,14 +294,9 @@ func (p plan) timeGroups(rounds int) []group {
 		{"H: limit × 100", rounds, each(changers, func(who string) job { return p.change(who, "up") })},
 		{"H: limit ÷ 100", rounds, each(changers, func(who string) job { return p.change(who, "down") })},
 	}
-	for _, callers := range loopCallers {
-		for _, rate := range loopRates {
-			for _, burst := range loopBursts {
-				list = append(list, group{
-					fmt.Sprintf("G: %d in a loop at %d/s, burst %d", callers, rate, burst), rounds,
-					each(loopers, func(who string) job { return p.loop(who, callers, rate, burst) })})
-			}
-		}
+	for _, l := range loops() {
+		list = append(list, group{"G: " + l.String(), rounds,
+			each(loopers, func(who string) job { return p.loop(who, l.callers, l.rate, l.burst) })})
 	}
 	return list
 }
@@ -296,22 +309,23 @@ func (p plan) quickGroups() []group {
 	for _, f := range optional {
 		options.jobs = append(options.jobs, p.calls(fairlead, f.name, 1))
 	}
-	list := []group{{"A: take a token", p.rounds(), each(tryers, func(who string) job { return p.calls(who, "try", 1) })}}
+	list := []group{{"A: take a token", p.rounds(), each([]string{fairlead, jujuLimit, failsafe, awsSDK}, func(who string) job { return p.calls(who, "try", 1) })}}
 	for _, callers := range []int{1, crowded()} {
 		list = append(list, group{fmt.Sprintf("B: wait for a token, callers: %d", callers), p.rounds(),
-			each(waiters, func(who string) job { return p.calls(who, "wait", callers) })})
+			each(doers, func(who string) job { return p.calls(who, "wait", callers) })})
 	}
 	list = append(append(list, p.coupleGroups()...), options)
 	for _, n := range sizesInDo {
 		list = append(list,
 			group{fmt.Sprintf("D: %d wait and are served at once", n), rounds, each(doers, func(who string) job { return p.served(who, n) })},
-			group{fmt.Sprintf("D: %d wait", n), 1, each(doers, func(who string) job { return p.crowd(who, n) })},
-			group{fmt.Sprintf("D: memory of %d", n), 1, each(doers, func(who string) job { return p.bytes(who, n) })},
-			group{fmt.Sprintf("D: memory of %d with contexts", n), 1, each(doHeeders, func(who string) job { return p.bytesWithContexts(who, n) })})
+			group{fmt.Sprintf("D: %d wait", n), 1, each(doers, func(who string) job { return p.crowd(who, n) })})
 	}
+	const some = 100_000
 	return append(list,
 		p.unsubscribed(), group{"events", rounds, []job{p.events()}}, group{"the pure core", rounds, []job{p.core()}},
 		group{"D: 1000000 wait", 1, each([]string{fairleadSubmit, jujuLimit, floorQueue}, func(who string) job { return p.crowd(who, many) })},
+		group{"D: memory of 100000", 1, []job{p.bytes(fairlead, some), p.bytes(jujuLimit, some)}},
+		group{"D: memory of 100000 with contexts", 1, []job{p.bytesWithContexts(fairlead, some), p.bytesWithContexts(xrate, some)}},
 		group{"D: memory of 1000000", 1, []job{p.bytes(fairleadSubmit, many), p.bytes(jujuLimit, many)}},
 		group{"D: a queue goes at once", 1, []job{p.drain(1000), p.drain(p.long())}},
 		group{"D: order and exactness in the account", 1, []job{p.granted()}},
@@ -323,7 +337,7 @@ func (p plan) quickGroups() []group {
 		group{"H: limit × 100", 1, each([]string{fairlead, xrate}, func(who string) job { return p.change(who, "up") })},
 		group{"H: limit ÷ 100", 1, each([]string{fairlead, xrate}, func(who string) job { return p.change(who, "down") })},
 		group{"F: a big call in a flood", 2, each([]string{fairlead, jujuLimit}, p.flood)},
-		group{"E: retries", 1, each([]string{fairlead, workqueueK8s, cenkalti, goRetry}, p.retries)},
+		group{"E: retries", 1, each([]string{fairlead, workqueueK8s}, p.retries)},
 		group{"E: memory of retries", 1, each([]string{fairlead, workqueueK8s}, p.backing)},
 		group{"lateness", 2, each([]string{fairlead, xrate, jujuLimit, uberLimit}, p.late)},
 		group{"an idle scheduler", 1, []job{p.idle(fairlead), p.idle("")}},

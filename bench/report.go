@@ -62,8 +62,14 @@ func chart(name, alt string) string { return fmt.Sprintf("![%s](%s.svg)\n\n", al
 
 func (r *run) tables() string {
 	return fmt.Sprintf("All numbers are from one run of %.0f minutes: %s.\n\n", max(1, r.Took.Minutes()), r.Machine) +
-		r.targetTable() + r.callTables() + r.featureTables() + r.crowdTables() + r.timeTables() + r.retryTable() +
+		r.aheadList() + r.targetTable() + r.callTables() + r.featureTables() + r.crowdTables() + r.timeTables() + r.retryTable() +
 		"### Versions\n\n" + strings.Join(r.Machine.Modules, " · ") + "\n"
+}
+
+// aheadList comes first, since it is what a reader who chooses has to know.
+func (r *run) aheadList() string {
+	return fmt.Sprintf("### Where a peer is ahead\n\nEach number below of which the best peer's is better by more than %s, the furthest ahead first; "+
+		"– where Fairlead did not finish in time.\n\n", percent(noise)) + ahead(r.comparisons()) + "\n"
 }
 
 func (r *run) targetTable() string {
@@ -76,6 +82,7 @@ func (r *run) targetTable() string {
 		names = append(names, cells[0])
 		rows[cells[0]] = cells[1:]
 	}
+	b.WriteString("The floor is what the least code that could do the work took in the same run, as part of the best peer's: floors.go.\n\n")
 	b.WriteString(table(targetColumns, names, func(name string) []string { return rows[name] }))
 	return b.String()
 }
@@ -104,7 +111,7 @@ func (r *run) callTables() string {
 		one, many := p.calls(who, "both", 1), p.calls(who, "both", crowded())
 		return []string{number(get(one, "ns")), number(get(many, "ns")), allocations(get(one, "allocs")), number(math.Round(get(one, "bytes")))}
 	}))
-	b.WriteString("### The owner's path\n\nA call that the till can't serve goes to the owner and back.\n\n")
+	b.WriteString("### The owner's path\n\nA call goes to the owner and back while another is queued, since nothing is lent then.\n\n")
 	b.WriteString(table([]string{"", "ns, one goroutine", "ns, 128 a core", "allocations"}, []string{fairlead, bare}, func(who string) []string {
 		one, many := p.calls(who, "owner", 1), p.calls(who, "owner", crowded())
 		return []string{number(get(one, "ns")), number(get(many, "ns")), allocations(get(one, "allocs"))}
@@ -180,14 +187,19 @@ func (r *run) crowdTables() string {
 		return number(get(p.served(who, n), "cpu us per call"))
 	}))
 	b.WriteString(r.bySize("pairs out of order, of all", crowders, crowd("inverted")))
-	b.WriteString(r.bySize("lateness: median / p99, ms", crowders, func(who string, n int) string {
-		j := p.crowd(who, n)
-		return number(get(j, "late p50 us")/1e3) + " / " + number(get(j, "late p99 us")/1e3)
-	}))
+	late := func(job func(string, int) job) func(string, int) string {
+		return func(who string, n int) string {
+			j := job(who, n)
+			return number(get(j, "late p50 us")/1e3) + " / " + number(get(j, "late p99 us")/1e3)
+		}
+	}
+	b.WriteString(r.bySize("lateness: median / p99, ms", crowders, late(p.crowd)))
+	b.WriteString(r.bySize("the same if tokens come every 3 µs", crowders, late(p.served)))
 	b.WriteString(r.bySize("tokens over, since the start / in any window, as seen by callers", crowders, func(who string, n int) string {
 		j := p.crowd(who, n)
 		return number(get(j, "over since start")) + " / " + number(get(j, "over in any window"))
 	}))
+	b.WriteString(r.contextTables())
 	b.WriteString("A grant that is seen late is nearer to the next one: so callers see windows with too many grants although none was over. " +
 		"Since the start, no lateness can look like that. One token over since the start is the first tick of a limiter that refills at whole intervals.\n\n")
 	b.WriteString("In Fairlead's own account of 100,000, as its events tell it: " +
@@ -196,7 +208,7 @@ func (r *run) crowdTables() string {
 	b.WriteString(r.bySize("", []string{"submitted", "granted and run"}, func(what string, n int) string {
 		return number(get(p.drain(n), map[string]string{"submitted": "ns per submit", "granted and run": "ns per grant"}[what]))
 	}))
-	b.WriteString("A crowd of 2,000 at 500 a second in bursts of 10, of which the process is stopped for 900 ms: tokens over in any window, as a server with the same limit sees it. " +
+	b.WriteString("A crowd of 1,200 at 500 a second in bursts of 10, of which the process is stopped for 900 ms: tokens over in any window, as a server with the same limit sees it. " +
 		"The rule (B7) allows those of 25 ms, which are 12.\n\n")
 	b.WriteString(table([]string{"", "tokens over"}, stoppers, func(who string) []string {
 		return []string{number(r.results.worst(p.stall(who), "over in any window"))}
@@ -204,6 +216,28 @@ func (r *run) crowdTables() string {
 	b.WriteString("With every third cancelled while it waits, the others get this part of the rate:\n\n")
 	b.WriteString(table([]string{"", "of the rate"}, cancelers, func(who string) []string { return []string{percent(get(p.cancelled(who), "rate"))} }))
 	return b.String()
+}
+
+// contextTables are the crowds whose callers can be canceled.
+func (r *run) contextTables() string {
+	p, get := r.Plan, r.results.of
+	columns := []string{""}
+	for _, n := range sizesInDo {
+		for _, what := range []string{"bytes", "CPU, µs", "CPU, µs, a token every 3 µs", "lateness p99, ms", "over in any window"} {
+			columns = append(columns, number(float64(n))+": "+what)
+		}
+	}
+	return "The same with a cancellable context for each caller, made before anything is measured. juju's and uber's waits take none.\n\n" +
+		table(columns, cancelers, func(who string) []string {
+			var cells []string
+			for _, n := range sizesInDo {
+				crowd := p.crowdWithContexts(who, n)
+				cells = append(cells, number(get(p.bytesWithContexts(who, n), "bytes")), number(get(crowd, "cpu us per call")),
+					number(get(p.servedWithContexts(who, n), "cpu us per call")), number(get(crowd, "late p99 us")/1e3),
+					number(get(crowd, "over in any window")))
+			}
+			return cells
+		})
 }
 
 func (r *run) timeTables() string {
@@ -234,23 +268,19 @@ func (r *run) timeTables() string {
 // loopTables are the closed loops: the contestants are the columns.
 func (r *run) loopTables() string {
 	p := r.Plan
-	loops := map[string]func(string) job{}
+	byName := map[string]loop{}
 	var names []string
-	for _, callers := range loopCallers {
-		for _, rate := range loopRates {
-			for _, burst := range loopBursts {
-				name := fmt.Sprintf("%s at %s/s, burst %d", number(float64(callers)), number(float64(rate)), burst)
-				names = append(names, name)
-				loops[name] = func(who string) job { return p.loop(who, callers, rate, burst) }
-			}
-		}
+	for _, l := range loops() {
+		names = append(names, l.String())
+		byName[l.String()] = l
 	}
 	columns := append([]string{"callers"}, loopers...)
 	cells := func(cell func(job) string) string {
 		return table(columns, names, func(name string) []string {
 			var row []string
 			for _, who := range loopers {
-				row = append(row, cell(loops[name](who)))
+				l := byName[name]
+				row = append(row, cell(p.loop(who, l.callers, l.rate, l.burst)))
 			}
 			return row
 		})
