@@ -7,24 +7,23 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// BackOff has a policy say how long to wait, for github.com/cenkalti/backoff: its BackOff,
-// of version 4 and 5. Each operation wants one of its own, which one goroutine uses at a
-// time. The zero BackOff is that of the default policy.
+// BackOff makes a policy decide how long to wait, as a BackOff of github.com/cenkalti/backoff,
+// versions 4 and 5. Each operation needs its own, used by one goroutine at a time. The zero
+// BackOff has the default policy.
 type BackOff struct {
-	// Policy says how long to wait and how often. If its Seed is zero, chance takes another
-	// course each time; BackOffs with the same Seed wait in step.
+	// Policy says how long to wait and how often. If its Seed is zero, the jitter differs each
+	// time. BackOffs with the same other Seed wait in step.
 	//
-	// Besides MaxRetries, the library has bounds of its own, such as the 15 minutes of
-	// backoff.WithMaxElapsedTime. A backoff.RetryAfter takes the place of a wait and, by
-	// the library's doing, starts the count of retries again.
+	// The library adds bounds of its own, such as the 15 minutes of backoff.WithMaxElapsedTime. A
+	// backoff.RetryAfter replaces a wait and restarts the count of retries.
 	Policy retry.Policy
 
 	call     uint64
 	attempts int
 }
 
-// NextBackOff is the wait after one more failed attempt; -1, which is backoff.Stop, when no
-// retry is left, until the next Reset.
+// NextBackOff returns the wait after one more failed attempt. If no retry is left, it returns -1,
+// which is backoff.Stop, until the next Reset.
 func (b *BackOff) NextBackOff() time.Duration {
 	const stop = -1
 	if b.attempts == 0 && b.Policy.Seed == 0 {
@@ -38,5 +37,5 @@ func (b *BackOff) NextBackOff() time.Duration {
 	return d.Delay
 }
 
-// Reset starts again: no attempt has failed yet.
+// Reset starts anew, as if no attempt had failed.
 func (b *BackOff) Reset() { b.attempts = 0 }

@@ -12,11 +12,11 @@ import (
 	"example.com/fairlead/scheduler/adapters"
 )
 
-// plenty is a limit that is never felt.
+// plenty is a limit that never makes a call wait.
 var plenty = bucket.Per(1_000_000_000, time.Second).Burst(1 << 50)
 
-// BenchmarkWait is a plain Wait by an interface, as others call it, beside the Do that it
-// is; and Allow, which asks the owner.
+// BenchmarkWait measures Wait through an interface, as libraries call it, the Do that it makes, and
+// Allow, which goes to the owner.
 func BenchmarkWait(b *testing.B) {
 	ctx, nothing := context.Background(), func(context.Context) error { return nil }
 	s := open(b, scheduler.Config{Limit: plenty})
@@ -44,7 +44,7 @@ func TestWait_AllocatesNothing(t *testing.T) {
 	s := open(t, scheduler.Config{Limit: plenty})
 	var l interface{ Wait(context.Context) error } = adapters.Limiter{Scheduler: s}
 	ctx := context.Background()
-	require.NoError(t, l.Wait(ctx)) // the first finds nothing lent yet
+	require.NoError(t, l.Wait(ctx)) // the first opens the fast path
 	require.Zero(t, testing.AllocsPerRun(1000, func() { _ = l.Wait(ctx) }))
 }
 

@@ -26,7 +26,7 @@ func TestAccept(t *testing.T) {
 		l.Stop()
 		require.True(t, l.Scheduler.Snapshot().Closed)
 		require.False(t, l.TryAccept())
-		require.PanicsWithValue(t, "adapters: Accept can't have a token: scheduler is closed: end its callers first, or use Wait, which returns errors", l.Accept)
+		require.PanicsWithValue(t, "adapters: Accept got no token: scheduler is closed: stop its callers first, or use Wait, which returns errors", l.Accept)
 	})
 }
 

@@ -13,11 +13,10 @@ import (
 	"example.com/fairlead/scheduler/adapters"
 )
 
-// oneEach is a token a second, and at most two at once.
+// oneEach is one token a second, with a burst of two.
 var oneEach = bucket.PerSecond(1).Burst(2)
 
-// bubble runs a test on a limiter inside a bubble, where time passes only when everybody
-// waits for it.
+// bubble runs a test on a limiter in a synctest bubble, where time passes only when all goroutines wait.
 func bubble(t *testing.T, cfg scheduler.Config, f func(t *testing.T, l adapters.Limiter)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { f(t, adapters.Limiter{Scheduler: open(t, cfg)}) })
@@ -31,15 +30,14 @@ func open(t testing.TB, cfg scheduler.Config) *scheduler.Scheduler {
 	return s
 }
 
-// took is how long f takes.
+// took returns how long f takes.
 func took(f func()) time.Duration {
 	started := time.Now()
 	f()
 	return time.Since(started)
 }
 
-// waits checks that f gets its token only when the next one has come, where two are
-// there at first.
+// waits checks that f waits for its token, after the two of the burst are taken.
 func waits(t *testing.T, f func(context.Context) error) {
 	t.Helper()
 	ctx := t.Context()
@@ -48,7 +46,7 @@ func waits(t *testing.T, f func(context.Context) error) {
 	}
 }
 
-// gone is a context that is done.
+// gone returns a context that is done.
 func gone() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

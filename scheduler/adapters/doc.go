@@ -1,18 +1,16 @@
-// Package adapters lets a scheduler or a retry policy be plugged into other libraries,
-// by having the methods of their interfaces. None of them is imported:
+// Package adapters plugs a scheduler or a retry policy into other libraries. Its types have the
+// methods of their interfaces. None of the libraries is imported:
 //
-//   - [Limiter] limits whatever takes a golang.org/x/time/rate.Limiter by its methods, the
-//     REST clients of k8s.io/client-go, the GitLab client, gRPC by the interceptors of
-//     go-grpc-middleware, code that uses go.uber.org/ratelimit, and the retries of
-//     aws-sdk-go-v2;
-//   - [Resty] limits resty.dev/v3, whose method has the name of another's;
+//   - [Limiter] replaces a golang.org/x/time/rate.Limiter that is used by its methods, and limits
+//     the REST clients of k8s.io/client-go, the GitLab client, gRPC by the interceptors of
+//     go-grpc-middleware, code that uses go.uber.org/ratelimit, and the retries of aws-sdk-go-v2;
+//   - [Resty] limits resty.dev/v3, whose Allow differs from that of other libraries;
 //   - [BackOff] is a policy for github.com/cenkalti/backoff;
 //   - [Workqueue] is a policy for the work queues of k8s.io/client-go;
-//   - package hashicorp, below this one, is a policy for hashicorp/go-retryablehttp. It
-//     needs net/http, which this package does without.
+//   - package hashicorp, below this one, is a policy for hashicorp/go-retryablehttp. It needs
+//     net/http, which this package does without.
 //
-// What is plugged in elsewhere does no more than its interface lets it: it waits for
-// tokens, or says how long to wait. A scheduler that runs the calls itself, by
-// [scheduler.Scheduler.Do], knows besides when they are over and how they went. So only
-// there do its MaxInFlight, its retries and what a server said count.
+// An adapter does no more than the library's interface allows. It waits for tokens, or says how
+// long to wait. Only a scheduler that runs the calls itself, by [scheduler.Scheduler.Do], knows
+// when they end and how. So MaxInFlight, retries and servers' waits work only there.
 package adapters

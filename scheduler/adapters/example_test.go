@@ -12,7 +12,7 @@ import (
 	"example.com/fairlead/scheduler/adapters"
 )
 
-// client is what many libraries have: a place for a limiter, of which they want a method.
+// client is a client of a library that takes a limiter, like many.
 type client struct {
 	limiter interface{ Wait(context.Context) error }
 }
@@ -24,7 +24,7 @@ func (c client) get(ctx context.Context, path string) error {
 	return nil // and so on
 }
 
-// A library that waits for a rate.Limiter waits for a scheduler, and needs not to know.
+// A library that can wait for a rate.Limiter can wait for a scheduler.
 func Example() {
 	s, err := scheduler.New(scheduler.Config{Limit: bucket.Per(1, time.Hour)})
 	if err != nil {
@@ -42,8 +42,7 @@ func Example() {
 	// true
 }
 
-// One budget for the clients of several libraries: each gets its limiter where that
-// library takes one.
+// The clients of several libraries share one budget. Each takes the limiter in its own way:
 //
 //	rest.Config{RateLimiter: limiter}                            // k8s.io/client-go
 //	gitlab.NewClient(token, gitlab.WithCustomLimiter(limiter))   // GitLab
@@ -65,7 +64,7 @@ func ExampleLimiter() {
 	// 2
 }
 
-// Wait is worth it only if the token comes in time: otherwise it returns at once.
+// Wait returns at once if the token would come too late.
 func ExampleLimiter_Wait() {
 	s, err := scheduler.New(scheduler.Config{Limit: bucket.Per(1, time.Hour), Level: &bucket.State{}})
 	if err != nil {
@@ -79,7 +78,7 @@ func ExampleLimiter_Wait() {
 	// Output: true 1h0m0s
 }
 
-// Work that is left out when there is no token for it.
+// Work is left out when there is no token for it.
 func ExampleLimiter_Allow() {
 	s, err := scheduler.New(scheduler.Config{Limit: bucket.Per(1, time.Hour).Burst(2)})
 	if err != nil {
@@ -97,7 +96,7 @@ func ExampleLimiter_Allow() {
 	// logging the second
 }
 
-// A server that refuses what it can't take at once.
+// A server refuses requests that would have to wait.
 //
 //	grpc.NewServer(grpc.UnaryInterceptor(ratelimit.UnaryServerInterceptor(limiter)))
 func ExampleLimiter_Limit() {
@@ -114,7 +113,7 @@ func ExampleLimiter_Limit() {
 	// true
 }
 
-// A policy in the place of the library's own exponential backoff.
+// A policy replaces the library's own exponential backoff.
 //
 //	backoff.Retry(ctx, operation, backoff.WithBackOff(&adapters.BackOff{Policy: policy}))
 func ExampleBackOff() {
@@ -128,7 +127,7 @@ func ExampleBackOff() {
 	// again in 4s
 }
 
-// When no retry is left, it is -1, which is backoff.Stop, until the next operation.
+// When no retry is left, NextBackOff returns -1, which is backoff.Stop, until the next operation.
 func ExampleBackOff_NextBackOff() {
 	b := &adapters.BackOff{Policy: retry.Policy{MaxRetries: 1, Jitter: retry.None}}
 	fmt.Println(b.NextBackOff(), int(b.NextBackOff()))
@@ -139,7 +138,7 @@ func ExampleBackOff_NextBackOff() {
 	// 1s
 }
 
-// A queue has no way to give up an item: a controller does, by the number of its failures.
+// A queue can't give up an item. A controller can, by the number of its failures.
 //
 //	workqueue.NewTypedRateLimitingQueue(&adapters.Workqueue[string]{Policy: policy})
 func ExampleWorkqueue() {
@@ -156,14 +155,14 @@ func ExampleWorkqueue() {
 	// given up
 }
 
-// Each item waits by its own failures.
+// Each item waits by the number of its own failures.
 func ExampleWorkqueue_When() {
 	w := &adapters.Workqueue[string]{Policy: retry.Policy{Initial: 5 * time.Millisecond, Jitter: retry.None}}
 	fmt.Println(w.When("pod"), w.When("pod"), w.When("node"))
 	// Output: 5ms 10ms 5ms
 }
 
-// What has succeeded starts again.
+// An item that has succeeded starts anew.
 func ExampleWorkqueue_Forget() {
 	w := &adapters.Workqueue[string]{Policy: retry.Policy{Initial: 5 * time.Millisecond, Jitter: retry.None}}
 	fmt.Println(w.When("pod"), w.When("pod"))
@@ -174,7 +173,7 @@ func ExampleWorkqueue_Forget() {
 	// 5ms
 }
 
-// What the client asks before each request.
+// The client calls Allow before each request.
 //
 //	resty.New().SetRateLimiter(adapters.Resty{Scheduler: s})
 func ExampleResty() {

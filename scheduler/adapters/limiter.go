@@ -10,28 +10,26 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// Limiter takes tokens from a scheduler, for work that somebody else does. Each method is
-// what one library or another calls for a token; all of them take from the same budget,
-// in the order of the same queue.
+// Limiter takes tokens from a scheduler for work that another library does. Its methods are named
+// as different libraries call them. All take from the same budgets, in the order of the queue.
 //
-// Without a Scheduler there are no tokens, and errors say so. Limiters are values: several
-// may be made of one scheduler, each with Options of its own. All methods may be called from
-// any goroutine.
+// Without a Scheduler there are no tokens, and errors say so. Limiters are values, and several may
+// use one scheduler with different Options. All methods may be called from any goroutine.
 //
-// A token is all that is waited for: a slot ([scheduler.Config.MaxInFlight]) is free again
-// when the token is had, since nobody says when the work is over.
+// A Limiter waits only for a token. A slot ([scheduler.Config.MaxInFlight]) is freed as soon as the
+// token is taken, because a library does not report when the work ends.
 type Limiter struct {
 	Scheduler *scheduler.Scheduler
 
-	// Options are those of every call, such as [scheduler.Priority] or [scheduler.Name].
-	// With [scheduler.NoWait], what would wait is refused. Nil means a plain call, which is
-	// the fastest: see [scheduler.Scheduler.Do].
+	// Options are for every call, such as [scheduler.Priority] or [scheduler.Name]. With
+	// [scheduler.NoWait], a call that would wait is refused. Nil means a plain call, which is the
+	// fastest (see [scheduler.Scheduler.Do]).
 	Options []scheduler.Option
 }
 
 var errNoScheduler = errors.New("adapters: the Limiter has no Scheduler to take tokens from: set it")
 
-// take takes tokens, which is all that there is to do.
+// take takes tokens.
 func (l Limiter) take(ctx context.Context, opts ...scheduler.Option) error {
 	if l.Scheduler == nil {
 		return errNoScheduler
@@ -39,29 +37,28 @@ func (l Limiter) take(ctx context.Context, opts ...scheduler.Option) error {
 	return l.Scheduler.Do(ctx, nothing, opts...)
 }
 
-// nothing is the work of a call that is made for its token.
+// nothing does nothing, for calls that are made only for their tokens.
 func nothing(context.Context) error { return nil }
 
-// Wait waits for a token, as [rate.Limiter.Wait] does, and as client-go and GitLab's client
-// want it. Its errors are those of [scheduler.Scheduler.Do]: that of ctx if it is done
-// first; at once, if ctx would be done before the token is there, a
-// [scheduler.DeadlineError]; [scheduler.ErrClosed].
+// Wait waits for a token, like [rate.Limiter.Wait], for client-go, GitLab's client and others. Its
+// errors are those of [scheduler.Scheduler.Do], such as [scheduler.ErrClosed] or the error of ctx
+// if it is done. If the token would come after the deadline of ctx, Wait returns a
+// [scheduler.DeadlineError] at once.
 //
 // [rate.Limiter.Wait]: https://pkg.go.dev/golang.org/x/time/rate#Limiter.Wait
 func (l Limiter) Wait(ctx context.Context) error { return l.take(ctx, l.Options...) }
 
-// WaitN waits for n tokens at once, 0 or more. If that is more than the budget can ever
-// hold, it is a bucket.CostError.
+// WaitN waits for n tokens at once, 0 or more. More than the capacity of the budget is a
+// bucket.CostError.
 func (l Limiter) WaitN(ctx context.Context, n int) error {
 	return l.take(ctx, l.with(scheduler.Cost(int64(n)))...)
 }
 
-// Allow takes a token if that is possible at once, and reports whether it was. It never
-// waits, not even behind others who do.
+// Allow takes a token if there is one, and reports whether it did. It never waits, and takes no
+// token for which a call is queued.
 func (l Limiter) Allow() bool { return l.try(scheduler.NoWait()) == nil }
 
-// AllowN is Allow for n tokens. The time is not looked at: it is now, by the scheduler's
-// clock.
+// AllowN takes n tokens like Allow. It ignores the time and uses the scheduler's clock.
 func (l Limiter) AllowN(_ time.Time, n int) bool {
 	return l.try(scheduler.Cost(int64(n)), scheduler.NoWait()) == nil
 }
@@ -70,7 +67,7 @@ func (l Limiter) try(more ...scheduler.Option) error {
 	return l.take(context.Background(), l.with(more...)...)
 }
 
-// with is the limiter's options and more.
+// with returns the limiter's options and more.
 func (l Limiter) with(more ...scheduler.Option) []scheduler.Option {
 	if len(l.Options) == 0 {
 		return more
@@ -78,13 +75,13 @@ func (l Limiter) with(more ...scheduler.Option) []scheduler.Option {
 	return slices.Concat(l.Options, more)
 }
 
-// must waits for a token where an interface has no room for an error. To return without
-// a token would let everything through, and not to return at all would look like a wait.
+// must waits for a token, for an interface that can't return an error. It panics if it gets none,
+// because to return would let everything through, and to block would look like a wait.
 func (l Limiter) must(method string) {
 	if err := l.Wait(context.Background()); err != nil {
-		panic("adapters: " + method + " can't have a token: " + err.Error() + ": end its callers first, or use Wait, which returns errors")
+		panic("adapters: " + method + " got no token: " + err.Error() + ": stop its callers first, or use Wait, which returns errors")
 	}
 }
 
-// tokens is a number of tokens as options have it.
+// tokens converts a number of tokens for an option.
 func tokens(n uint) int64 { return int64(min(uint64(n), math.MaxInt64)) }

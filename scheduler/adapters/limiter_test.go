@@ -24,7 +24,7 @@ func TestWait(t *testing.T) {
 		soon, cancel := context.WithTimeout(t.Context(), time.Second-1)
 		defer cancel()
 		var late *scheduler.DeadlineError
-		require.Zero(t, took(func() { require.ErrorAs(t, l.Wait(soon), &late) }), "it knows at once")
+		require.Zero(t, took(func() { require.ErrorAs(t, l.Wait(soon), &late) }), "Wait returns at once")
 		require.Equal(t, time.Second, late.Wait)
 
 		l.Scheduler.Close()
@@ -40,7 +40,7 @@ func TestWait_CancelledWhileItWaits(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		require.ErrorIs(t, <-over, context.Canceled)
-		require.Equal(t, time.Second, took(func() { require.NoError(t, l.Wait(t.Context())) }), "its token is for others")
+		require.Equal(t, time.Second, took(func() { require.NoError(t, l.Wait(t.Context())) }), "the token is left for others")
 	})
 }
 
@@ -60,7 +60,7 @@ func TestWaitN(t *testing.T) {
 func TestAllow(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, l adapters.Limiter) {
 		var allowed []bool
-		require.Zero(t, took(func() { allowed = []bool{l.Allow(), l.AllowN(time.Time{}, 2), l.Allow(), l.Allow()} }), "it never waits")
+		require.Zero(t, took(func() { allowed = []bool{l.Allow(), l.AllowN(time.Time{}, 2), l.Allow(), l.Allow()} }), "Allow never waits")
 		require.Equal(t, []bool{true, false, true, false}, allowed)
 		time.Sleep(2 * time.Second)
 		require.True(t, l.AllowN(time.Time{}, 2))
@@ -71,7 +71,7 @@ func TestAllow(t *testing.T) {
 	})
 }
 
-// Nobody who won't wait gets the token for which another waits already.
+// TestAllow_NotBeforeThoseWhoWait checks that Allow takes no token for which a call is queued.
 func TestAllow_NotBeforeThoseWhoWait(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: &bucket.State{Tokens: 1}}, func(t *testing.T, l adapters.Limiter) {
 		over := make(chan error, 1)
@@ -100,7 +100,7 @@ func TestLimiter_Options(t *testing.T) {
 	})
 }
 
-// The race detector sees whether calls write into the options that they share.
+// TestLimiter_SharesItsOptions shares options, so that the race detector sees whether a call writes to them.
 func TestLimiter_SharesItsOptions(t *testing.T) {
 	options := make([]scheduler.Option, 1, 8)
 	options[0] = scheduler.Cost(1)
@@ -161,7 +161,7 @@ func TestGetToken(t *testing.T) {
 	})
 }
 
-// Without a scheduler nothing goes through, and nothing falls over.
+// TestNoScheduler checks that a limiter without a scheduler has no tokens.
 func TestNoScheduler(t *testing.T) {
 	var l adapters.Limiter
 	const text = "adapters: the Limiter has no Scheduler to take tokens from: set it"
@@ -175,5 +175,5 @@ func TestNoScheduler(t *testing.T) {
 	require.False(t, l.TryAccept())
 	require.Zero(t, l.QPS())
 	l.Stop()
-	require.PanicsWithValue(t, "adapters: Take can't have a token: "+text+": end its callers first, or use Wait, which returns errors", func() { l.Take() })
+	require.PanicsWithValue(t, "adapters: Take got no token: "+text+": stop its callers first, or use Wait, which returns errors", func() { l.Take() })
 }

@@ -12,7 +12,7 @@ import (
 	"example.com/fairlead/scheduler/adapters"
 )
 
-// exact is three retries after 1, 2 and 4 s.
+// exact retries three times, after 1, 2 and 4 s.
 var exact = retry.Policy{MaxRetries: 3, Jitter: retry.None}
 
 func TestBackOff(t *testing.T) {
@@ -25,7 +25,7 @@ func TestBackOff(t *testing.T) {
 	}
 	want := []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, -1, -1}
 	require.Equal(t, want, all())
-	require.EqualValues(t, -1, b.NextBackOff(), "over is over")
+	require.EqualValues(t, -1, b.NextBackOff(), "no retry is left")
 	b.Reset()
 	require.Equal(t, want, all())
 
@@ -43,13 +43,13 @@ func TestBackOff_SeedAndChance(t *testing.T) {
 	}
 	require.Equal(t, waits(7), waits(7))
 	require.NotEqual(t, waits(7), waits(8))
-	require.NotEqual(t, waits(0), waits(0), "without a seed nobody waits in step")
+	require.NotEqual(t, waits(0), waits(0), "without a seed waits differ")
 
 	b := adapters.BackOff{}
 	first, p := b.NextBackOff(), retry.Policy{}.WithDefaults()
-	require.InEpsilon(t, p.Initial, first, p.Jitter, "the zero one has the default policy")
+	require.InEpsilon(t, p.Initial, first, p.Jitter, "the zero BackOff has the default policy")
 	b.Reset()
-	require.NotEqual(t, first, b.NextBackOff(), "nor with itself")
+	require.NotEqual(t, first, b.NextBackOff(), "an operation does not repeat the wait of the one before")
 }
 
 func TestWorkqueue(t *testing.T) {
@@ -60,7 +60,7 @@ func TestWorkqueue(t *testing.T) {
 		require.Equal(t, want*time.Second, w.When("a"), "the queue's user gives up, not the policy")
 		require.Equal(t, i+1, w.NumRequeues("a"))
 	}
-	require.Equal(t, time.Second, w.When("b"), "items are apart")
+	require.Equal(t, time.Second, w.When("b"), "items count on their own")
 	w.Forget("a")
 	require.Zero(t, w.NumRequeues("a"))
 	require.Equal(t, 1, w.NumRequeues("b"))
@@ -77,7 +77,7 @@ func TestWorkqueue_SeedAndChance(t *testing.T) {
 	}
 	require.Equal(t, waits(7), waits(7))
 	require.NotEqual(t, waits(0), waits(0))
-	require.NotEqual(t, waits(7)[0], waits(7)[1], "nor do items wait in step")
+	require.NotEqual(t, waits(7)[0], waits(7)[1], "waits of items differ")
 }
 
 func TestWorkqueue_FromManyGoroutines(t *testing.T) {
@@ -90,7 +90,7 @@ func TestWorkqueue_FromManyGoroutines(t *testing.T) {
 				w.When(-1 - i)
 				w.Forget(-1 - i)
 			}
-			w.NumRequeues(0) // last, where no lock that is taken later hides that it took none
+			w.NumRequeues(0) // last, so that no later lock hides a missing one from the race detector
 		})
 	}
 	all.Wait()
@@ -99,7 +99,7 @@ func TestWorkqueue_FromManyGoroutines(t *testing.T) {
 	}
 }
 
-// H38: what is forgotten leaves nothing behind, not even an empty map.
+// TestH38_ForgottenItemsGiveTheirMemoryBack checks that forgotten items leave no memory behind, not even an empty map.
 func TestH38_ForgottenItemsGiveTheirMemoryBack(t *testing.T) {
 	const n = 200_000
 	var w adapters.Workqueue[int]
@@ -117,7 +117,7 @@ func TestH38_ForgottenItemsGiveTheirMemoryBack(t *testing.T) {
 	runtime.KeepAlive(&w)
 }
 
-// heapInUse is how many bytes are in use.
+// heapInUse returns the bytes in use.
 func heapInUse() int64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -2,10 +2,10 @@ package adapters
 
 import "context"
 
-// Resty is a [Limiter] for resty.dev/v3, whose RateLimiter has a method Allow that waits.
-// Make it of the same fields, or as Resty(limiter).
+// Resty is a [Limiter] for resty.dev/v3, whose RateLimiter has a method Allow that waits. Make one
+// from the same fields, or as Resty(limiter).
 type Resty Limiter
 
-// Allow waits for a token, as [Limiter.Wait] does and with its errors. Where resty's own
-// limiters have its ErrRateLimitExceeded, there is the error of ctx alone.
+// Allow waits for a token, like [Limiter.Wait] and with its errors. If ctx ends first, the error is
+// that of ctx, without resty's ErrRateLimitExceeded.
 func (l Resty) Allow(ctx context.Context) error { return Limiter(l).Wait(ctx) }

@@ -8,31 +8,30 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Workqueue has a policy say how long an item waits before it is queued again, for the work
-// queues of k8s.io/client-go: their workqueue.TypedRateLimiter. Its methods may be
-// called from any goroutine, and never block. It must not be copied after first use.
-// The zero Workqueue is that of the default policy.
+// Workqueue makes a policy decide how long an item waits before it is queued again, as a
+// workqueue.TypedRateLimiter of k8s.io/client-go. Its methods may be called from any goroutine, and
+// never block. It must not be copied after first use. The zero Workqueue has the default policy.
 //
-// An item is remembered until it is forgotten, as the queue's user has to see to by calling
-// Forget of the queue; when all are, the memory is given back.
+// An item is remembered until the queue's user calls Forget of the queue. When all items are
+// forgotten, the memory is given back.
 type Workqueue[T comparable] struct {
-	// Policy says how long to wait. Its MaxRetries does not count, since a queue has no way
-	// to give up an item: its user does, by NumRequeues. If its Seed is zero, chance takes
-	// another course each time; otherwise the same for the same order of failures.
+	// Policy says how long to wait. Its MaxRetries is ignored, because a queue can't give up an
+	// item. Its user can, by NumRequeues. If its Seed is zero, the jitter differs each time. Otherwise
+	// it is the same for the same order of failures.
 	Policy retry.Policy
 
 	mu    sync.Mutex
 	items map[T]failures
-	seen  uint64 // items that ever failed
+	seen  uint64 // the number of items that have ever failed
 }
 
-// failures are those of an item since it was last forgotten.
+// failures holds the failures of an item since it was last forgotten.
 type failures struct {
 	call  uint64
 	count int
 }
 
-// When counts one more failure of an item, and is how long it shall wait.
+// When counts one more failure of an item, and returns how long the item has to wait.
 func (w *Workqueue[T]) When(item T) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -52,7 +51,7 @@ func (w *Workqueue[T]) When(item T) time.Duration {
 	return w.Policy.Delay(f.call, f.count)
 }
 
-// Forget ends the count of an item's failures, for good or ill.
+// Forget resets the count of an item's failures.
 func (w *Workqueue[T]) Forget(item T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,7 +61,7 @@ func (w *Workqueue[T]) Forget(item T) {
 	}
 }
 
-// NumRequeues is how often an item has failed since it was last forgotten.
+// NumRequeues returns how often an item has failed since it was last forgotten.
 func (w *Workqueue[T]) NumRequeues(item T) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"example.com/fairlead/scheduler/stats"
 )
 
-// A monitor asks now and then, and needs no Go type to see whether something waits.
+// A monitor reads the JSON from time to time. It needs no Go type to see whether calls are queued.
 func Example() {
 	s, err := scheduler.New(scheduler.Config{})
 	if err != nil {
@@ -42,7 +42,7 @@ func Example() {
 	// Output: {Queued:1 Paused:true}
 }
 
-// A running process can be looked at from a browser, or with curl.
+// A browser or curl shows the state of a running process.
 func ExampleHandler() {
 	s, err := scheduler.New(scheduler.Config{MaxInFlight: 8})
 	if err != nil {
@@ -64,7 +64,7 @@ func ExampleHandler() {
 	// Output: 1 succeeded, 999 tokens left, at most 8 at once
 }
 
-// A scheduler stands beside the other variables of the process, at /debug/vars.
+// A scheduler is one of the process's variables at /debug/vars.
 func ExampleVar() {
 	s, err := scheduler.New(scheduler.Config{})
 	if err != nil {

@@ -1,12 +1,11 @@
-// Package stats lets a running process be looked at: it serves a scheduler's
-// [scheduler.Snapshot] as JSON.
+// Package stats serves a running scheduler's [scheduler.Snapshot] as JSON.
 //
-//	http.Handle("GET /debug/scheduler", stats.Handler(s)) // to be read in a browser, or by a monitor
+//	http.Handle("GET /debug/scheduler", stats.Handler(s)) // for a browser or a monitor
 //	expvar.Publish("scheduler", stats.Var(s))             // beside the other variables of the process
 //
-// Each look asks the scheduler once, and costs it what a call of Snapshot does. A closed
-// scheduler shows its final state. What is shown are counts, times and the names of
-// budgets: no call's name and no error. Who may see it is for the server to decide.
+// Each request costs one call of Snapshot. A closed scheduler shows its final state. The JSON has
+// counts, times and the names of budgets, but no names of calls and no errors. Access control is
+// left to the server.
 package stats
 
 import (
@@ -18,11 +17,11 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// Handler serves the state of s at the time of the request: the JSON of
-// [scheduler.Snapshot], indented, and not to be cached. It answers GET and HEAD, and
-// anything else with 405. It panics if s is nil.
+// Handler serves the JSON of s's [scheduler.Snapshot] at the time of the request, indented, with a
+// header against caching. It accepts GET and HEAD, and answers other methods with 405. It panics
+// if s is nil.
 func Handler(s *scheduler.Scheduler) http.Handler {
-	needs(s)
+	checkNotNil(s)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -41,17 +40,16 @@ func Handler(s *scheduler.Scheduler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		if r.Method == http.MethodGet {
-			_, _ = w.Write(body) // who has gone away need not be told
+			_, _ = w.Write(body) // the client may have gone away
 		}
 	})
 }
 
-// Var is the state of s as a variable for expvar.Publish: its String is the JSON of
-// [scheduler.Snapshot], at the time it is asked for. It does not import expvar, which
-// would show the command line of every program that uses this package on its default
-// server. It panics if s is nil.
+// Var returns a variable for expvar.Publish. Its String returns the JSON of the current
+// [scheduler.Snapshot]. Var does not import expvar, because that would show the command line of
+// every program that uses this package on its default server. It panics if s is nil.
 func Var(s *scheduler.Scheduler) fmt.Stringer {
-	needs(s)
+	checkNotNil(s)
 	return variable{s}
 }
 
@@ -60,13 +58,13 @@ type variable struct{ s *scheduler.Scheduler }
 func (v variable) String() string {
 	text, err := json.Marshal(v.s.Snapshot())
 	if err != nil {
-		text, _ = json.Marshal(map[string]string{"error": err.Error()}) // expvar wants JSON, whatever happens
+		text, _ = json.Marshal(map[string]string{"error": err.Error()}) // expvar needs JSON in any case
 	}
 	return string(text)
 }
 
-func needs(s *scheduler.Scheduler) {
+func checkNotNil(s *scheduler.Scheduler) {
 	if s == nil {
-		panic("stats: there is no scheduler to look at: it is nil")
+		panic("stats: the scheduler is nil")
 	}
 }

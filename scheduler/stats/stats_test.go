@@ -16,7 +16,7 @@ import (
 	"example.com/fairlead/scheduler/stats"
 )
 
-// newServer serves a scheduler, on a clock that stands still, over a real connection.
+// newServer serves a scheduler, whose clock stands still, over a real connection.
 func newServer(t *testing.T) (*scheduler.Scheduler, *httptest.Server, *clocktest.Mock) {
 	mock := clocktest.NewMock()
 	s, err := scheduler.New(scheduler.Config{Clock: mock})
@@ -38,7 +38,7 @@ func ask(t *testing.T, srv *httptest.Server, method string) (*http.Response, str
 	return resp, string(body)
 }
 
-// TestServedText is the whole answer: what monitors and readers rely upon.
+// TestServedText checks the whole answer, on which monitors rely.
 func TestServedText(t *testing.T) {
 	s, srv, _ := newServer(t)
 	require.NoError(t, s.Do(context.Background(), func(context.Context) error { return nil }))
@@ -112,7 +112,7 @@ func TestServedText(t *testing.T) {
 `, body)
 }
 
-// TestEachLookIsNew: also when the scheduler is closed.
+// TestEachLookIsNew checks that each request gets the current state, also after Close.
 func TestEachLookIsNew(t *testing.T) {
 	s, srv, mock := newServer(t)
 	look := func() (state scheduler.Snapshot) {
@@ -148,7 +148,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// year10000 is a clock whose time JSON has no form for.
+// year10000 is a clock whose time JSON can't express.
 type year10000 struct{ *clocktest.Mock }
 
 func (year10000) Now() time.Time { return time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }
@@ -168,6 +168,6 @@ func TestWhatJSONCannotSay(t *testing.T) {
 }
 
 func TestNilScheduler(t *testing.T) {
-	require.PanicsWithValue(t, "stats: there is no scheduler to look at: it is nil", func() { stats.Handler(nil) })
-	require.PanicsWithValue(t, "stats: there is no scheduler to look at: it is nil", func() { stats.Var(nil) })
+	require.PanicsWithValue(t, "stats: the scheduler is nil", func() { stats.Handler(nil) })
+	require.PanicsWithValue(t, "stats: the scheduler is nil", func() { stats.Var(nil) })
 }

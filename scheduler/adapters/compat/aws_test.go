@@ -49,10 +49,10 @@ func TestAWS(t *testing.T) {
 
 		broken := &service{failures: 10}
 		require.ErrorIs(t, call(broken), scheduler.ErrWouldWait)
-		require.Equal(t, 2, broken.requests, "one token was left")
+		require.Equal(t, 2, broken.requests, "the first attempt, and a retry with the last token")
 		time.Sleep(time.Second)
 		require.ErrorIs(t, call(broken), scheduler.ErrWouldWait)
-		require.Equal(t, 4, broken.requests, "one has come")
-		require.Equal(t, time.Second, time.Since(started), "nobody has waited for any")
+		require.Equal(t, 4, broken.requests, "one more retry, with a new token")
+		require.Equal(t, time.Second, time.Since(started), "GetToken has not waited")
 	})
 }

@@ -19,7 +19,7 @@ var (
 
 var errBusy = errors.New("busy")
 
-// attempts is an operation that always fails, and notes when.
+// attempts is an operation that always fails and records when.
 type attempts struct {
 	started time.Time
 	at      []time.Duration

@@ -1,3 +1,3 @@
-// Package compat has the adapters plugged into the real libraries: each test runs one inside
-// the library that it is for. It is a module of its own, so that nobody else needs them.
+// Package compat tests the adapters inside the libraries that they are for. It is a module of its
+// own, so that users of the adapters don't download these libraries.
 package compat

@@ -40,7 +40,7 @@ func TestRetryableHTTP(t *testing.T) {
 	tests := []struct {
 		name    string
 		answers []http.HandlerFunc
-		status  int // 0: an error
+		status  int // 0 for an error
 		want    []time.Duration
 	}{
 		{"success", []http.HandlerFunc{ok}, 200, seconds(0)},
@@ -89,8 +89,8 @@ func TestGitLab(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "19.0", v.Version)
 		}
-		// The first is retried after a second, for which the client takes no token; so two
-		// are there for the next.
+		// The client takes no token for the retry after a second, so there are two for the
+		// next requests.
 		require.Equal(t, seconds(0, 1, 1, 1, 2), s.asked())
 
 		l.Scheduler.Close()

@@ -23,11 +23,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// exact is three retries after 1, 2 and 4 s, at most a minute for a server.
+// exact retries three times, after 1, 2 and 4 s, or after a server's wait of at most a minute.
 var exact = retry.Policy{MaxRetries: 3, Jitter: retry.None, MaxServerWait: time.Minute}
 
-// bubble runs a test inside a bubble, with a limiter that has two tokens and gets one each
-// second.
+// bubble runs a test in a synctest bubble, with a limiter that has two tokens and gets one a second.
 func bubble(t *testing.T, f func(t *testing.T, l adapters.Limiter)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -38,7 +37,7 @@ func bubble(t *testing.T, f func(t *testing.T, l adapters.Limiter)) {
 	})
 }
 
-// seconds are whole seconds since the bubble began.
+// seconds converts seconds since the start of the bubble.
 func seconds(all ...time.Duration) []time.Duration {
 	for i := range all {
 		all[i] *= time.Second
@@ -56,15 +55,14 @@ type server struct {
 	arrivals []time.Duration
 }
 
-// serve answers requests with the answers given, in this order, and then with the last of
-// them.
+// serve starts a server that gives these answers in order, and then repeats the last.
 func serve(t *testing.T, answers ...http.HandlerFunc) *server {
 	listener := bufconn.Listen(1 << 16)
 	s := &server{started: time.Now()}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answers[min(s.arrived(), len(answers))-1](w, r)
 	}))
-	_ = s.Listener.Close() // a real one
+	_ = s.Listener.Close() // the real network's
 	s.Listener = listener
 	s.Start()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -78,7 +76,7 @@ func serve(t *testing.T, answers ...http.HandlerFunc) *server {
 	return s
 }
 
-// arrived notes one more request, and says how many there were.
+// arrived counts one more request, and returns the count.
 func (s *server) arrived() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,14 +84,14 @@ func (s *server) arrived() int {
 	return len(s.arrivals)
 }
 
-// asked is when requests arrived.
+// asked returns when requests arrived.
 func (s *server) asked() []time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.arrivals)
 }
 
-// answer has this status, body and header fields.
+// answer returns a handler that responds with a status, body and header fields.
 func answer(status int, body string, fields ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

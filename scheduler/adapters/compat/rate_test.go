@@ -12,7 +12,7 @@ import (
 	"example.com/fairlead/scheduler/adapters"
 )
 
-// ratelike is what code that takes a rate.Limiter may ask of it.
+// ratelike has the methods of a rate.Limiter that other code may call.
 type ratelike interface {
 	Allow() bool
 	AllowN(t time.Time, n int) bool
@@ -27,8 +27,8 @@ var (
 	_ ratelimit.Limiter = adapters.Limiter{}
 )
 
-// TestRate has both limiters do the same: golang.org/x/time/rate has no interface and calls
-// nobody.
+// TestRate compares both limiters step by step, because golang.org/x/time/rate has no interface to
+// plug one into.
 func TestRate(t *testing.T) {
 	type step struct {
 		at      time.Duration
@@ -58,7 +58,7 @@ func TestRate(t *testing.T) {
 	})
 }
 
-// TestUber has both limiters do the same.
+// TestUber compares both limiters step by step.
 func TestUber(t *testing.T) {
 	takes := func(l ratelimit.Limiter) (all []time.Duration) {
 		started := time.Now()
@@ -68,10 +68,10 @@ func TestUber(t *testing.T) {
 		return all
 	}
 	bubble(t, func(t *testing.T, l adapters.Limiter) {
-		require.True(t, l.Allow()) // it is one that has no slack
+		require.True(t, l.Allow()) // leaves one token, which is no slack
 		want := takes(ratelimit.New(1, ratelimit.WithoutSlack))
 		require.Equal(t, seconds(0, 1, 2, 3), want)
-		require.True(t, l.Allow()) // and has waited meanwhile
+		require.True(t, l.Allow()) // leaves one token again
 		require.Equal(t, want, takes(l))
 	})
 }

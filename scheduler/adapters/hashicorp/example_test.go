@@ -11,13 +11,12 @@ import (
 	"example.com/fairlead/scheduler/adapters/hashicorp"
 )
 
-// What the client does with a policy: it asks after each attempt whether there is another,
-// and then how long to wait for it.
+// After each attempt the client asks whether there is another, and how long to wait for it.
 func Example() {
 	policy := retry.Policy{MaxRetries: 2, Initial: 2 * time.Second, Jitter: retry.None}
 	r := &hashicorp.Retry{Policy: policy}
 	for attempt := range policy.Attempts() {
-		res := &http.Response{StatusCode: http.StatusServiceUnavailable} // as ever
+		res := &http.Response{StatusCode: http.StatusServiceUnavailable} // each time
 		again, err := r.CheckRetry(context.Background(), res, nil)
 		if !again || err != nil || attempt == policy.Attempts()-1 {
 			fmt.Println("that was all")
@@ -31,7 +30,7 @@ func Example() {
 	// that was all
 }
 
-// A client that waits as a policy says.
+// A client waits as a policy says:
 //
 //	client := retryablehttp.NewClient()
 //	client.CheckRetry, client.Backoff, client.RetryMax = r.CheckRetry, r.Backoff, policy.Attempts()-1
@@ -42,7 +41,7 @@ func ExampleRetry() {
 	// Output: true <nil> 2s
 }
 
-// A server that wants us to come back tomorrow is not asked again.
+// A server that asks for a wait of a day gets no retry.
 func ExampleRetry_CheckRetry() {
 	r := &hashicorp.Retry{Policy: retry.Policy{MaxServerWait: time.Minute}}
 	for _, wait := range []string{"30", "86400"} {
@@ -54,8 +53,7 @@ func ExampleRetry_CheckRetry() {
 	// false <nil>
 }
 
-// A server's wait takes the place of the backoff, with a little more so that not all come back
-// at once.
+// A server's wait replaces the backoff. A little more is added, against a thundering herd.
 func ExampleRetry_Backoff() {
 	r := &hashicorp.Retry{Policy: retry.Policy{Initial: 2 * time.Second, Jitter: retry.None}}
 	busy := &http.Response{StatusCode: http.StatusServiceUnavailable}

@@ -1,5 +1,5 @@
-// Package hashicorp lets a retry policy be plugged into hashicorp/go-retryablehttp, and so
-// into the clients that are built on it, without importing it.
+// Package hashicorp plugs a retry policy into hashicorp/go-retryablehttp, and into clients that are
+// built on it, without importing it.
 package hashicorp
 
 import (
@@ -14,36 +14,34 @@ import (
 	"example.com/fairlead/retry/headers"
 )
 
-// Retry has a policy say which responses and errors are worth a retry, and how long to wait
-// before. It has what a retryablehttp.Client wants:
+// Retry makes a policy decide which responses and errors are worth a retry, and how long to wait.
+// It has the functions that a retryablehttp.Client needs:
 //
 //	r := &hashicorp.Retry{Policy: policy}
 //	client.CheckRetry, client.Backoff, client.RetryMax = r.CheckRetry, r.Backoff, policy.Attempts()-1
 //
-// RetryMax has to be set: the client counts its attempts itself. The zero Retry is that of
-// the default policy. Its methods may be called from any goroutine. It must not be
-// copied after first use.
+// RetryMax has to be set, because the client counts its attempts itself. The zero Retry has the
+// default policy. Its methods may be called from any goroutine. It must not be copied after first
+// use.
 type Retry struct {
-	// Policy says how long to wait, also how long a server may make us wait. If its Seed is
-	// zero, chance takes another course each time.
+	// Policy says how long to wait, and how long a server may make us wait. If its Seed is zero, the
+	// jitter differs each time.
 	Policy retry.Policy
 
-	// Classify judges errors. Nil means [retry.Network]: timeouts and lost connections are
-	// worth a retry. Like the client, it does not ask whether the server may see a request
-	// twice.
+	// Classify judges errors. Nil means [retry.Network], which retries after timeouts and lost
+	// connections. Like the client, it does not check whether a request may be sent twice.
 	Classify retry.Classifier
 
-	// Clock is what points in time in headers are compared with. Nil means [clock.System].
+	// Clock is compared with points in time in headers. Nil means [clock.System].
 	Clock clock.Clock
 
 	waits atomic.Uint64
 }
 
-// CheckRetry reports whether a response or error is worth a retry: a response by its status
-// and what its headers say (see [headers.Observations.Verdict]), an error by the
-// classifier. Where the server wants us to wait for longer than the policy's MaxServerWait,
-// it is not, and the client returns the response as it is, as it does one that is final.
-// The error is that of ctx, if it is done; otherwise nil.
+// CheckRetry reports whether a response or error is worth a retry. It judges a response by its
+// status and headers (see [headers.Observations.Verdict]), and an error by the classifier. If the
+// server asks for a wait above the policy's MaxServerWait, there is no retry and the client returns
+// the response as it came. The error is that of ctx if it is done, and otherwise nil.
 func (r *Retry) CheckRetry(ctx context.Context, res *http.Response, err error) (bool, error) {
 	switch {
 	case ctx.Err() != nil:
@@ -56,11 +54,11 @@ func (r *Retry) CheckRetry(ctx context.Context, res *http.Response, err error) (
 	return false, nil
 }
 
-// Backoff is how long to wait after the attempt of that number, from 0: what the server asked
-// for and a little more ([retry.Policy.ServerWait]), or else by the policy's backoff. The
-// policy's Initial and Max take the place of least and most, the client's RetryWaitMin
-// and RetryWaitMax. res is nil if there was no response.
-func (r *Retry) Backoff(least, most time.Duration, attempt int, res *http.Response) time.Duration {
+// Backoff returns how long to wait after the attempt with that number, from 0. This is the server's
+// wait and a little more ([retry.Policy.ServerWait]), or else the policy's backoff. The policy's
+// Initial and Max replace the client's RetryWaitMin and RetryWaitMax, which are ignored. res is nil
+// if there was no response.
+func (r *Retry) Backoff(_, _ time.Duration, attempt int, res *http.Response) time.Duration {
 	call := r.waits.Add(1)
 	if r.Policy.Seed == 0 {
 		call = rand.Uint64()
@@ -73,10 +71,10 @@ func (r *Retry) Backoff(least, most time.Duration, attempt int, res *http.Respon
 	return r.Policy.Delay(call, attempt+1)
 }
 
-// again reports whether the policy has another attempt after a failure like this.
+// again reports whether the policy makes another attempt after a verdict.
 func (r *Retry) again(v retry.Verdict) bool {
 	p := r.Policy
-	p.MaxRetries = 1 // the client counts
+	p.MaxRetries = 1 // the client counts the attempts
 	return p.Decide(0, 1, v).Action == retry.Again
 }
 

@@ -16,10 +16,10 @@ import (
 	"example.com/fairlead/scheduler/adapters/hashicorp"
 )
 
-// exact waits 1, 2 and 4 s, and no more than a minute for a server.
+// exact retries after 1, 2 and 4 s, or after a server's wait of at most a minute.
 var exact = retry.Policy{MaxRetries: 3, Jitter: retry.None, MaxServerWait: time.Minute}
 
-// response is one of a status, with some header fields.
+// response returns a response with a status and header fields.
 func response(status int, fields ...string) *http.Response {
 	h := http.Header{}
 	for i := 0; i < len(fields); i += 2 {
@@ -79,7 +79,7 @@ func TestCheckRetry_Classify(t *testing.T) {
 	require.True(t, again)
 }
 
-// The client counts the attempts, and asks in any case.
+// TestCheckRetry_DoesNotCount checks that MaxRetries does not matter, because the client counts the attempts.
 func TestCheckRetry_DoesNotCount(t *testing.T) {
 	r := hashicorp.Retry{Policy: retry.Policy{MaxRetries: retry.None}}
 	again, _ := r.CheckRetry(t.Context(), response(503), nil)
@@ -97,7 +97,7 @@ func TestBackoff(t *testing.T) {
 			t.Helper()
 			got := r.Backoff(0, 0, 0, res)
 			require.GreaterOrEqual(t, got, wait)
-			require.LessOrEqual(t, got, wait+wait/10, "and a little more")
+			require.LessOrEqual(t, got, wait+wait/10, "the wait and at most a tenth more")
 		}
 		within(30*time.Second, response(429, "Retry-After", "30"))
 		within(30*time.Second, response(503, "Retry-After", mock.Now().Add(30*time.Second).UTC().Format(http.TimeFormat)))
