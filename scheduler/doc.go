@@ -24,13 +24,12 @@
 //   - [Stream] runs a function for each of any number of inputs, in constant memory.
 //   - [Scheduler.Reserve] takes a place in the queue for work that is done elsewhere.
 //
-// While plain calls of Do (those without options) come often and nobody is queued, the
-// owner lends the tokens that are there, and such calls take them without asking: a
-// call then costs about as much as a few function calls. Order, limits and accounts are
-// the same. Nothing is lent while somebody is subscribed to events of calls that succeed
-// (Queued, Granted, Started, Succeeded), so that subscriptions are complete. Of a call
-// that was let through in this way the scheduler does not know how long it took: its
-// [events.Times] begin with its first failure.
+// While calls of Do come often and no call is queued, they take the fast path: the owner
+// leases the tokens that are there, and calls take them without asking it. Such a call costs
+// a few atomic operations. Order, limits and accounts are the same. Calls with [CostOf] or a
+// cost of 0 always ask the owner. There is no lease while a subscription has events of calls that succeed
+// (Queued, Granted, Started, Succeeded), so that it misses none. The scheduler does not know
+// how long a call on the fast path took: its [events.Times] begin with its first failure.
 //
 // # Order
 //

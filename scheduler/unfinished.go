@@ -8,7 +8,7 @@ import (
 // so that an application can take it up again. In a list of them, those that would
 // have gone first come first.
 type Unfinished struct {
-	Call     uint64    `json:"call,omitzero"` // its number, in order of arrival; 0 for a plain Do that runs and did not have to wait
+	Call     uint64    `json:"call,omitzero"` // its number, in order of arrival; 0 for a Do without options that runs and did not have to wait
 	Name     string    `json:"name,omitzero"`
 	State    string    `json:"state"`             // "running", "queued" or "backing off"
 	Rank     time.Time `json:"rank,omitzero"`     // its seniority: when it arrived, or counts as having arrived by its priority
