@@ -139,6 +139,31 @@ func TestReportBeginsWithPeers(t *testing.T) {
 	}
 }
 
+// TestOverAdmissionIsNoPunctuality: who lets through more than its rate is not compared by lateness.
+func TestOverAdmissionIsNoPunctuality(t *testing.T) {
+	r := everywhere(plan{}, func(string) float64 { return 1 })
+	for _, n := range sizes {
+		for _, j := range []job{r.Plan.crowd(xrate, n), r.Plan.served(xrate, n), r.Plan.crowdWithContexts(xrate, n)} {
+			for _, found := range r.results[j] {
+				found["over since start"], found["late p99 us"], found["cpu us per call"] = 2, 0.1, 0.1
+			}
+		}
+	}
+	for _, c := range r.comparisons() {
+		for _, l := range c.leads() {
+			if late := strings.Contains(c.what, "lateness"); late && l.peer == xrate {
+				t.Errorf("%s: %s", c.what, l)
+			}
+		}
+	}
+	for _, target := range r.doTargets() {
+		late, cpu := strings.HasPrefix(target.name, "lateness"), strings.HasPrefix(target.name, "CPU")
+		if late && target.peer == xrate || cpu && target.peer != xrate {
+			t.Errorf("%s: the best is %s", target.name, target.peer)
+		}
+	}
+}
+
 func TestTargetRow(t *testing.T) {
 	for name, c := range map[string]struct {
 		target target

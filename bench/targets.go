@@ -75,6 +75,9 @@ func (r *run) doTargets() []target {
 		so := " of " + number(float64(n)) + " in Do, each"
 		add := func(name, unit, of string, scale, want float64, names []string, size func(string, int) job) {
 			jobs := func(who string) job { return size(who, n) }
+			if of == "late p99 us" {
+				names = r.honestOnes(names, jobs)
+			}
 			peer, theirs := r.results.best(names, jobs, of)
 			list = append(list, target{name: name, ours: get(jobs(fairlead), of) / scale, unit: unit,
 				peer: peer, theirs: theirs / scale, want: want, ratio: true})
