@@ -7,13 +7,13 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// dumbBudget is a budget that is a whole number of any size.
+// dumbBudget is a token bucket whose level is a whole number of any size.
 type dumbBudget struct {
 	limit       bucket.Limit
 	refill, per *big.Int // the limit's, in lowest terms
 	level       *big.Int // in tokens/per
-	heldTill    time.Duration
-	x, y, z     big.Int // room to reckon in
+	heldUntil   time.Duration
+	x, y, z     big.Int // scratch
 }
 
 func newDumbBudget(l bucket.Limit) *dumbBudget {
@@ -23,15 +23,15 @@ func newDumbBudget(l bucket.Limit) *dumbBudget {
 	return b
 }
 
-// setRate sets a share, in 64ths, of the limit's rate.
+// setRate sets the limit, and a share of its rate in 64ths.
 func (b *dumbBudget) setRate(l bucket.Limit, share int) {
 	part := shared(l, share)
 	r := big.NewRat(part.Refill, int64(part.Per))
 	b.limit, b.refill, b.per = l, new(big.Int).Set(r.Num()), new(big.Int).Set(r.Denom())
 }
 
-// come lets tokens come for a while.
-func (b *dumbBudget) come(d time.Duration) {
+// refillFor adds the refill of a duration.
+func (b *dumbBudget) refillFor(d time.Duration) {
 	b.x.SetInt64(int64(d))
 	b.level.Add(b.level, b.x.Mul(&b.x, b.refill))
 	b.cap()
@@ -45,24 +45,24 @@ func (b *dumbBudget) late() time.Duration {
 	return 25 * time.Millisecond
 }
 
-// give puts tokens in, or takes them out.
-func (b *dumbBudget) give(n int64) {
+// add adds n tokens, or takes them if n is negative.
+func (b *dumbBudget) add(n int64) {
 	b.x.SetInt64(n)
 	b.level.Add(b.level, b.x.Mul(&b.x, b.per))
 	b.cap()
 }
 
-// empty is what becomes of it when a server says to wait. A debt stays.
+// empty empties the bucket, as a server's wait does. A debt stays.
 func (b *dumbBudget) empty() {
 	if b.level.Sign() > 0 {
 		b.level.SetInt64(0)
-	} else { // but for the fraction of a token
+	} else { // the fraction of a token is lost
 		b.level.Sub(b.level, b.x.Mod(b.level, b.per))
 	}
 }
 
-// cap takes off what the bucket can't hold: all but what came within the last
-// nanosecond, short of a token.
+// cap removes what the bucket can't hold. It keeps what came within the last nanosecond, short of a
+// token.
 func (b *dumbBudget) cap() {
 	slack := b.per
 	if b.refill.Cmp(b.per) < 0 {
@@ -75,10 +75,10 @@ func (b *dumbBudget) cap() {
 	}
 }
 
-// tokens is how many whole ones there are.
+// tokens returns the number of whole tokens.
 func (b *dumbBudget) tokens() int64 { return b.x.Div(b.level, b.per).Int64() }
 
-// wait is how long it takes until there are n tokens.
+// wait returns how long it takes until there are n tokens.
 func (b *dumbBudget) wait(n int64) time.Duration {
 	missing := b.x.Mul(b.x.SetInt64(n), b.per)
 	missing.Sub(missing, b.level)
@@ -95,7 +95,7 @@ func (b *dumbBudget) wait(n int64) time.Duration {
 	return time.Duration(wait.Int64())
 }
 
-// setLimit keeps the fraction of a token, rounded down to what the new rate can tell.
+// setLimit keeps the fraction of a token, rounded down to a unit of the new rate.
 func (b *dumbBudget) setLimit(l bucket.Limit, share int) {
 	whole, part := new(big.Int).DivMod(b.level, b.per, new(big.Int))
 	old := b.per
@@ -105,40 +105,39 @@ func (b *dumbBudget) setLimit(l bucket.Limit, share int) {
 	b.cap()
 }
 
-// pass lets time pass in which nothing happens: tokens come, except while held or paused,
-// and everybody spends the time on what they are at.
-func (d *dumb) pass(to time.Duration) {
+// passTime lets time pass in which nothing happens. Budgets refill, and each call's times are
+// recorded.
+func (d *dumb) passTime(to time.Duration) {
 	from := d.now
-	d.spend(to)
+	d.recordTimes(to)
 	for _, b := range d.budgets {
-		b.come(d.came(b, from, to))
+		b.refillFor(d.refillTime(b, from, to))
 	}
 }
 
-// came returns for how much of the time tokens come, which they do not during a hold or a
-// pause.
-func (d *dumb) came(b *dumbBudget, from, to time.Duration) time.Duration {
-	if d.pausedTill > 0 {
+// refillTime returns how much of the time a budget refills, which is not during a hold or a pause.
+func (d *dumb) refillTime(b *dumbBudget, from, to time.Duration) time.Duration {
+	if d.pausedUntil > 0 {
 		return 0
 	}
-	return max(0, to-max(from, b.heldTill))
+	return max(0, to-max(from, b.heldUntil))
 }
 
-// heldTill returns until when no call is granted because a server said so.
-func (d *dumb) heldTill() (latest time.Duration) {
+// heldUntil returns the end of the longest hold.
+func (d *dumb) heldUntil() (latest time.Duration) {
 	for _, b := range d.budgets {
-		latest = max(latest, b.heldTill)
+		latest = max(latest, b.heldUntil)
 	}
 	return latest
 }
 
-// spend records what each call spends the time on.
-func (d *dumb) spend(to time.Duration) {
+// recordTimes adds the time to the parts of each call's Times.
+func (d *dumb) recordTimes(to time.Duration) {
 	if to <= d.now {
 		return
 	}
-	free := min(max(d.now, d.heldTill()), to)
-	if d.pausedTill > 0 {
+	free := min(max(d.now, d.heldUntil()), to)
+	if d.pausedUntil > 0 {
 		free = to
 	}
 	all, rest := to-d.now, to-free
@@ -154,7 +153,7 @@ func (d *dumb) spend(to time.Duration) {
 		case i > 0:
 			c.times.Queue += rest
 		case rest > 0:
-			ready := to // with a slot it waits for tokens, or to be handed over
+			ready := to // with a slot it waits for tokens, or for the hand-over
 			if !d.hasSlot() {
 				ready = min(d.ready(c.costs), to)
 			}
@@ -165,20 +164,20 @@ func (d *dumb) spend(to time.Duration) {
 	d.now = to
 }
 
-// ready is the first instant at which the budgets have that many tokens.
+// ready returns the first instant at which the budgets have these tokens.
 func (d *dumb) ready(sum costs) time.Duration {
 	start := d.now
-	if d.pausedTill != bucket.Forever {
-		start = max(start, d.pausedTill)
+	if d.pausedUntil != bucket.Forever {
+		start = max(start, d.pausedUntil)
 	}
 	latest := start
 	for i, b := range d.budgets {
-		latest = max(latest, after(max(start, b.heldTill), b.wait(sum[i])))
+		latest = max(latest, after(max(start, b.heldUntil), b.wait(sum[i])))
 	}
 	return latest
 }
 
-// possible tells whether a call's costs can ever be granted.
+// possible reports whether no cost of a call is negative or above the capacity.
 func (d *dumb) possible(c *dumbCall) bool {
 	for i, b := range d.budgets {
 		if c.costs[i] < 0 || c.costs[i] > b.limit.Capacity {
@@ -188,21 +187,20 @@ func (d *dumb) possible(c *dumbCall) bool {
 	return true
 }
 
-// restart is what becomes of the budgets, and of nothing else, when a process ends and
-// another starts a while later: of the fraction of a token, what came within the last
-// whole nanosecond is lost.
+// restart keeps the budgets and removes everything else, as when a process ends and another starts
+// later. Of the fraction of a token, what came within the last whole nanosecond is lost.
 func (d *dumb) restart(gap time.Duration) {
 	d.setShare(64)
 	for _, b := range d.budgets {
-		b.heldTill = max(0, b.heldTill-d.now)
+		b.heldUntil = max(0, b.heldUntil-d.now)
 		part := b.y.Mod(b.level, b.per)
 		b.level.Sub(b.level, b.z.Mod(part, b.refill))
 	}
-	d.now, d.pausedTill, d.earliest = 0, 0, 0
+	d.now, d.pausedUntil, d.earliest = 0, 0, 0
 	d.queue, d.running, d.backingOff, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], false
-	d.pass(gap)
+	d.passTime(gap)
 	d.now = 0
 	for _, b := range d.budgets {
-		b.heldTill = max(0, b.heldTill-gap)
+		b.heldUntil = max(0, b.heldUntil-gap)
 	}
 }

@@ -9,18 +9,18 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// finish takes an attempt's outcome, judged.
+// finish ends an attempt with the verdict on its error.
 func (d *dumb) finish(c *dumbCall, failed bool, v retry.Verdict) {
 	switch {
 	case !failed:
-		d.over(c, events.Succeeded)
+		d.endCall(c, events.Succeeded)
 	case !v.Retryable():
-		d.over(c, events.Failed)
+		d.endCall(c, events.Failed)
 	default:
 		d.leave(c)
 		c.state = arriving
-		if v.Kind == retry.KindRateLimited && !v.Alone && d.adapts && c.granted > d.slowed {
-			d.slowed = d.now
+		if v.Kind == retry.KindRateLimited && !v.Alone && d.adapts && c.granted > d.loweredAt {
+			d.loweredAt = d.now
 			d.setShare(max(1, d.share/2))
 		}
 		if v.Wait > 0 && !v.Alone {
@@ -28,7 +28,7 @@ func (d *dumb) finish(c *dumbCall, failed bool, v retry.Verdict) {
 		}
 		d.retry(c, v)
 	}
-	d.settle()
+	d.advanceNow()
 }
 
 func (d *dumb) retry(c *dumbCall, v retry.Verdict) {
@@ -36,9 +36,9 @@ func (d *dumb) retry(c *dumbCall, v retry.Verdict) {
 	due := after(d.now, next.Delay)
 	switch {
 	case next.Action != retry.Again:
-		d.over(c, events.Exhausted)
+		d.endCall(c, events.Exhausted)
 	case c.cancelled, due > c.deadline:
-		d.over(c, events.Cancelled)
+		d.endCall(c, events.Cancelled)
 	default:
 		c.state, c.due = backingOff, due
 		d.backingOff = append(d.backingOff, c)
@@ -47,16 +47,16 @@ func (d *dumb) retry(c *dumbCall, v retry.Verdict) {
 
 // abandon takes back a grant that was not used.
 func (d *dumb) abandon(c *dumbCall) {
-	d.over(c, events.Cancelled)
+	d.endCall(c, events.Cancelled)
 	c.attempt--
 	for i, b := range d.budgets {
-		b.give(c.costs[i])
+		b.add(c.costs[i])
 	}
-	d.settle()
+	d.advanceNow()
 }
 
-// settleCost is what an attempt turns out to cost: what is too much can be as much debt as
-// the budget holds tokens.
+// settleCost corrects the cost of an attempt. An underpayment may leave a debt of at most the
+// capacity.
 func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
 	b := d.budgets[i]
 	more := min(tokens-c.actual[i], max(0, b.tokens()+b.limit.Capacity))
@@ -67,37 +67,37 @@ func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
 	if i == 0 {
 		c.paid += more
 	}
-	b.give(-more)
-	d.settle()
+	b.add(-more)
+	d.advanceNow()
 }
 
-// resent charges an attempt whose work went out once more.
+// resent charges an attempt once more.
 func (d *dumb) resent(c *dumbCall) {
 	for i := range d.budgets {
 		d.settleCost(c, i, c.actual[i]+c.costs[i])
 	}
 }
 
-// observe is a server's word on what is left.
+// observe lowers a level to what a server reports.
 func (d *dumb) observe(i int, remaining int64) {
 	b := d.budgets[i]
 	if more := b.tokens() - remaining; more > 0 && remaining >= 0 {
-		b.give(-more)
+		b.add(-more)
 		d.replan()
 	}
-	d.settle()
+	d.advanceNow()
 }
 
 func (d *dumb) cancel(c *dumbCall) {
 	if c.state == running {
 		c.cancelled = true
 	} else {
-		d.over(c, events.Cancelled)
+		d.endCall(c, events.Cancelled)
 	}
-	d.settle()
+	d.advanceNow()
 }
 
-// learn is a server's word that is believed, but for what runs.
+// learn sets limit and level to what a server reports, minus the costs of running calls.
 func (d *dumb) learn(i int, l bucket.Limit, remaining int64) {
 	d.setLimit(i, l)
 	if remaining < 0 {
@@ -106,22 +106,22 @@ func (d *dumb) learn(i int, l bucket.Limit, remaining int64) {
 	for _, c := range d.running {
 		remaining = max(0, remaining-c.costs[i])
 	}
-	if b := d.budgets[i]; b.heldTill <= d.now || remaining < b.tokens() {
-		b.give(remaining - b.tokens())
+	if b := d.budgets[i]; b.heldUntil <= d.now || remaining < b.tokens() {
+		b.add(remaining - b.tokens())
 		d.replan()
 	}
-	d.settle()
+	d.advanceNow()
 }
 
-// hold holds the budget that a server names, or all if it names none of them. No call is
+// hold empties and holds the budget that a server names, or all if it names none. No call is
 // granted before the end of the longest hold.
 func (d *dumb) hold(until time.Duration, name string) {
-	before, changed := d.heldTill(), false
+	before, changed := d.heldUntil(), false
 	for i, b := range d.budgets {
 		others := len(d.budgets) > 1 && slices.Contains(simBudgets[:len(d.budgets)], name) && simBudgets[i] != name
-		if !others && until > max(d.now, b.heldTill) {
+		if !others && until > max(d.now, b.heldUntil) {
 			b.empty()
-			b.heldTill = until
+			b.heldUntil = until
 			changed = true
 		}
 	}
@@ -136,23 +136,23 @@ func (d *dumb) hold(until time.Duration, name string) {
 
 func (d *dumb) pause(until time.Duration) {
 	if until > d.now {
-		d.pausedTill = until
+		d.pausedUntil = until
 		d.replan()
-	} else if d.pausedTill > 0 {
+	} else if d.pausedUntil > 0 {
 		d.resume()
 	}
-	d.settle()
+	d.advanceNow()
 }
 
 func (d *dumb) resume() {
-	d.pausedTill = 0
+	d.pausedUntil = 0
 	d.replan()
 }
 
 func (d *dumb) replan() {
 	for i := 0; i < len(d.queue); {
 		if c := d.queue[i]; d.late(c) {
-			d.over(c, events.Cancelled)
+			d.endCall(c, events.Cancelled)
 		} else {
 			i++
 		}
@@ -163,26 +163,26 @@ func (d *dumb) setLimit(i int, l bucket.Limit) {
 	d.budgets[i].setLimit(l, d.share)
 	for n := 0; n < len(d.queue); {
 		if c := d.queue[n]; c.costs[i] > l.Capacity {
-			d.over(c, events.Failed)
+			d.endCall(c, events.Failed)
 		} else {
 			n++
 		}
 	}
 	d.replan()
-	d.settle()
+	d.advanceNow()
 }
 
-// setShare changes the rate, which climbs again after a while.
+// setShare sets the share of the configured rate. A lowered rate rises again after a while.
 func (d *dumb) setShare(share int) {
 	changed := share != d.share
-	d.share, d.climbs = share, bucket.Forever
+	d.share, d.raiseAt = share, bucket.Forever
 	wait := time.Second
 	for _, b := range d.budgets {
 		b.setLimit(b.limit, share)
 		wait = max(wait, min(b.limit.Per, time.Minute))
 	}
 	if share < 64 {
-		d.climbs = after(d.now, wait)
+		d.raiseAt = after(d.now, wait)
 	}
 	if changed {
 		d.replan()
@@ -192,9 +192,9 @@ func (d *dumb) setShare(share int) {
 func (d *dumb) close() {
 	d.draining = true
 	for len(d.queue) > 0 {
-		d.over(d.queue[0], events.Closed)
+		d.endCall(d.queue[0], events.Closed)
 	}
 	for len(d.backingOff) > 0 {
-		d.over(d.backingOff[0], events.Closed)
+		d.endCall(d.backingOff[0], events.Closed)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// dumb is the core as one would explain it: a list of calls for each state they can be
-// in, one of them sorted, and budgets that are whole numbers of any size.
+// dumb is the model of the core, as one would explain it: a list of calls for each state, the queue
+// sorted, and budgets of whole numbers of any size.
 type dumb struct {
 	budgets  []*dumbBudget
 	step     time.Duration
@@ -18,38 +18,38 @@ type dumb struct {
 	room     int
 	overflow Overflow
 
-	now        time.Duration
-	pausedTill time.Duration // 0: not paused
-	earliest   time.Duration // no grant is dated before this
-	queue      []*dumbCall   // in order
-	running    []*dumbCall
-	backingOff []*dumbCall
-	draining   bool
+	now         time.Duration
+	pausedUntil time.Duration // 0: not paused
+	earliest    time.Duration // no grant is dated before this
+	queue       []*dumbCall   // in order
+	running     []*dumbCall
+	backingOff  []*dumbCall
+	draining    bool
 
-	adapts bool
-	share  int // of the rate, in 64ths
-	slowed time.Duration
-	climbs time.Duration
+	adapts    bool
+	share     int // of the rate, in 64ths
+	loweredAt time.Duration
+	raiseAt   time.Duration
 
-	granted []grant     // since they were last looked at
-	ended   []*dumbCall // likewise
-	holds   int         // how many were new, likewise
-	unfair  string      // what broke the rule on who may overtake whom
+	granted []grant     // since the last move
+	ended   []*dumbCall // since the last move
+	holds   int         // new ones since the last move
+	unfair  string      // set when a call overtakes another one too late
 }
 
-// dumbCall is a call of the model, and what it knows of the core's.
+// dumbCall is a call in the model.
 type dumbCall struct {
 	id       uint64
 	costs    costs
 	priority int
 	deadline time.Duration
 	noWait   bool
-	asks     bool // its caller waits outside if it must
+	asks     bool // its caller waits for room
 	policy   *retry.Policy
 	arrived  time.Duration
 	rank     time.Duration
 
-	outer        *dumbCall // inside whose attempt it was made
+	outer        *dumbCall // the call inside which it was made
 	outerAttempt int
 
 	state     state
@@ -59,14 +59,14 @@ type dumbCall struct {
 	attempt   int
 	granted   time.Duration
 	paid      int64 // from the first budget
-	actual    costs // what the attempt has cost so far
+	actual    costs // of the attempt so far
 	end       events.Kind
 	refusal   any // the type of its error
 	wait      time.Duration
 	times     events.Times
 }
 
-// grant is who was granted when.
+// grant is one grant of the model.
 type grant struct {
 	id    uint64
 	at    time.Duration
@@ -76,7 +76,7 @@ type grant struct {
 func newDumb(cfg Config, limits []bucket.Limit) *dumb {
 	d := &dumb{
 		step: cfg.PriorityStep, slots: cfg.MaxInFlight, room: cfg.MaxQueued, overflow: cfg.Overflow,
-		adapts: cfg.Adaptive, share: 64, slowed: -1, climbs: bucket.Forever,
+		adapts: cfg.Adaptive, share: 64, loweredAt: -1, raiseAt: bucket.Forever,
 	}
 	for _, l := range limits {
 		d.budgets = append(d.budgets, newDumbBudget(l))
@@ -84,8 +84,8 @@ func newDumb(cfg Config, limits []bucket.Limit) *dumb {
 	return d
 }
 
-// take is all that is needed for a call to go somewhere else.
-func (d *dumb) take(list *[]*dumbCall, c *dumbCall) {
+// remove removes a call from a list.
+func (d *dumb) remove(list *[]*dumbCall, c *dumbCall) {
 	i := slices.Index(*list, c)
 	*list = slices.Delete(*list, i, i+1)
 }
@@ -93,15 +93,15 @@ func (d *dumb) take(list *[]*dumbCall, c *dumbCall) {
 func (d *dumb) leave(c *dumbCall) {
 	switch c.state {
 	case queued:
-		d.take(&d.queue, c)
+		d.remove(&d.queue, c)
 	case running:
-		d.take(&d.running, c)
+		d.remove(&d.running, c)
 	case backingOff:
-		d.take(&d.backingOff, c)
+		d.remove(&d.backingOff, c)
 	}
 }
 
-// goesFirst is the order of the queue: by rank, and by arrival where that is the same.
+// goesFirst reports whether c is before other in the queue: by rank, then by arrival.
 func (c *dumbCall) goesFirst(other *dumbCall) bool {
 	return c.rank < other.rank || c.rank == other.rank && c.id < other.id
 }
@@ -115,8 +115,9 @@ func (d *dumb) enqueue(c *dumbCall) {
 	d.queue = slices.Insert(d.queue, place, c)
 }
 
-// fresh is how many are queued, were never granted, and are let in, and the last of them.
-func (d *dumb) fresh() (n int, last *dumbCall) {
+// neverGranted returns how many calls in the queue have room and were never granted, and the last
+// of them.
+func (d *dumb) neverGranted() (n int, last *dumbCall) {
 	for _, c := range d.queue {
 		if c.attempt == 0 && !c.outside {
 			n, last = n+1, c
@@ -126,35 +127,34 @@ func (d *dumb) fresh() (n int, last *dumbCall) {
 }
 
 func (d *dumb) full() bool {
-	n, _ := d.fresh()
+	n, _ := d.neverGranted()
 	return d.room > 0 && n >= d.room
 }
 
 func (d *dumb) hasSlot() bool { return d.slots == 0 || len(d.running) < d.slots }
 
-// advance is the rules: a pause ends; whoever's backoff is over queues, in the order in
-// which they are over; the first of the queue is granted when it can pay and there is a
-// slot. Nothing else ever happens by itself.
+// advance lets pass what is due by now: an adaptive rate rises, a pause ends, a backoff ends, or
+// the head of the queue is granted. Nothing else happens by itself.
 func (d *dumb) advance(now time.Duration) {
 	for {
 		resume, due, grant := bucket.Forever, bucket.Forever, bucket.Forever
-		if d.pausedTill > 0 {
-			resume = d.pausedTill
+		if d.pausedUntil > 0 {
+			resume = d.pausedUntil
 		}
 		next := d.nextDue()
 		if next != nil {
 			due = next.due
 		}
-		if len(d.queue) > 0 && d.hasSlot() && d.pausedTill == 0 {
+		if len(d.queue) > 0 && d.hasSlot() && d.pausedUntil == 0 {
 			grant = max(d.earliest, d.ready(d.queue[0].costs))
 		}
-		at := min(resume, due, grant, d.climbs)
+		at := min(resume, due, grant, d.raiseAt)
 		if at > now || at == bucket.Forever {
 			break
 		}
-		d.pass(at)
+		d.passTime(at)
 		switch at {
-		case d.climbs:
+		case d.raiseAt:
 			d.setShare(min(64, d.share+4))
 		case resume:
 			d.resume()
@@ -163,12 +163,12 @@ func (d *dumb) advance(now time.Duration) {
 		default:
 			d.grant(d.queue[0])
 		}
-		d.letIn()
+		d.admitWaiting()
 	}
-	d.pass(now)
+	d.passTime(now)
 }
 
-// wakeUp notes that grants are handed over now, so that none is dated long before.
+// wakeUp begins a turn of the owner: no later grant is dated long before now.
 func (d *dumb) wakeUp(now time.Duration) {
 	late := 25 * time.Millisecond
 	for _, b := range d.budgets {
@@ -177,15 +177,15 @@ func (d *dumb) wakeUp(now time.Duration) {
 	d.earliest = max(d.earliest, now-late)
 }
 
-// handedOver notes that the latest grants were handed over only at this instant. If that is too
-// late for a budget, its tokens stayed in it until then, and what did not fit is lost.
+// handedOver says that the latest grants were handed over at this instant. If that is too late for
+// a budget, its tokens stayed in it until then, and what did not fit is lost.
 func (d *dumb) handedOver(at time.Duration) {
 	late := func(b *dumbBudget) bool { return len(d.granted) > 0 && at-d.granted[0].at > b.late() }
 	if !slices.ContainsFunc(d.budgets, late) {
 		return
 	}
 	from := d.now
-	d.spend(at)
+	d.recordTimes(at)
 	for i, b := range d.budgets {
 		spent := int64(0)
 		for _, g := range d.granted {
@@ -194,18 +194,18 @@ func (d *dumb) handedOver(at time.Duration) {
 			}
 		}
 		spent = min(spent, b.limit.Capacity-b.tokens()) // the rest was refunded
-		if came := d.came(b, from, at); came > 0 {
-			b.give(spent)
-			b.come(came)
-			b.give(-spent)
+		if came := d.refillTime(b, from, at); came > 0 {
+			b.add(spent)
+			b.refillFor(came)
+			b.add(-spent)
 		}
 	}
 }
 
-// settle does all that is possible at this instant. If then every slot is held by a call that
-// waits for one made inside it, the newest queued one of those is ended.
-func (d *dumb) settle() {
-	d.letIn()
+// advanceNow does all that is possible at this instant. If every slot is then held by a call that
+// waits for one made inside it, the newest queued one of those ends with a DeadlockError.
+func (d *dumb) advanceNow() {
+	d.admitWaiting()
 	d.advance(d.now)
 	for d.deadlocked() {
 		var newest *dumbCall
@@ -214,13 +214,13 @@ func (d *dumb) settle() {
 				newest = c
 			}
 		}
-		d.over(newest, events.Failed)
-		d.letIn()
+		d.endCall(newest, events.Failed)
+		d.admitWaiting()
 		d.advance(d.now)
 	}
 }
 
-// awaited reports whether the attempt in which a call was made still runs.
+// awaited reports whether the attempt inside which a call was made still runs.
 func (c *dumbCall) awaited() bool {
 	return c.outer != nil && c.outer.state == running && c.outer.attempt == c.outerAttempt
 }
@@ -249,16 +249,17 @@ func (d *dumb) nextDue() (next *dumbCall) {
 	return next
 }
 
-// grant lets a call run. Here is the bound: those that it overtakes came little before it.
+// grant starts an attempt. It also checks O5, priority: a call that is overtaken came little
+// before.
 func (d *dumb) grant(c *dumbCall) {
 	for _, other := range d.queue {
 		if other.id < c.id && c.arrived-other.arrived >= time.Duration(c.priority-other.priority)*d.step {
-			d.unfair = "it came too long after one that it overtakes"
+			d.unfair = "a call came too long after one that it overtakes"
 		}
 	}
 	d.leave(c)
 	for i, b := range d.budgets {
-		b.give(-c.costs[i])
+		b.add(-c.costs[i])
 	}
 	c.actual, c.granted = c.costs, d.now
 	c.paid += c.costs[0]
@@ -269,25 +270,26 @@ func (d *dumb) grant(c *dumbCall) {
 }
 
 func (d *dumb) requeue(c *dumbCall) {
-	d.take(&d.backingOff, c)
+	d.remove(&d.backingOff, c)
 	c.state = arriving
 	switch {
 	case !d.possible(c):
-		d.over(c, events.Failed)
+		d.endCall(c, events.Failed)
 	case d.late(c):
-		d.over(c, events.Cancelled)
+		d.endCall(c, events.Cancelled)
 	default:
 		d.enqueue(c)
 	}
 }
 
-func (d *dumb) over(c *dumbCall, kind events.Kind) {
+func (d *dumb) endCall(c *dumbCall, kind events.Kind) {
 	d.leave(c)
 	c.state, c.end, c.outside = ended, kind, false
 	d.ended = append(d.ended, c)
 }
 
-// estimate is a call's place, were it queued, and when its turn would come.
+// estimate returns the place that a call has or would have in the queue, and when it would be
+// granted.
 func (d *dumb) estimate(c *dumbCall) (position int, at time.Duration) {
 	sum := c.costs
 	position = 1
@@ -312,7 +314,7 @@ func (d *dumb) late(c *dumbCall) bool {
 
 func (d *dumb) startsAtOnce(c *dumbCall) bool {
 	position, at := d.estimate(c)
-	return position == 1 && at == d.now && d.hasSlot() && d.pausedTill == 0 && d.now >= d.earliest
+	return position == 1 && at == d.now && d.hasSlot() && d.pausedUntil == 0 && d.now >= d.earliest
 }
 
 func (d *dumb) submit(c *dumbCall) {
@@ -320,7 +322,7 @@ func (d *dumb) submit(c *dumbCall) {
 	_, at := d.estimate(c)
 	c.wait = at - d.now
 	full := d.full() && !d.startsAtOnce(c)
-	_, last := d.fresh()
+	_, last := d.neverGranted()
 	switch {
 	case d.draining:
 		c.refusal = ErrClosed
@@ -333,20 +335,20 @@ func (d *dumb) submit(c *dumbCall) {
 	case full && d.overflow == RefuseNew, full && d.overflow == DropLowest && last.goesFirst(c):
 		c.refusal = &QueueFullError{}
 	case full && d.overflow == DropLowest:
-		d.over(last, events.Dropped)
+		d.endCall(last, events.Dropped)
 	case full:
 		c.outside = c.asks
 	}
 	if c.refusal != nil {
-		d.over(c, events.Refused)
+		d.endCall(c, events.Refused)
 		return
 	}
 	d.enqueue(c)
-	d.settle()
+	d.advanceNow()
 }
 
-// letIn lets in from outside, in order of arrival.
-func (d *dumb) letIn() {
+// admitWaiting gives room to waiting calls, in order of arrival.
+func (d *dumb) admitWaiting() {
 	for !d.full() {
 		var first *dumbCall
 		for _, c := range d.queue {

@@ -16,15 +16,15 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// FuzzCoreModel lives a simulated life of which bytes decide everything.
+// FuzzCoreModel makes a run of the simulator in which the input decides everything.
 func FuzzCoreModel(f *testing.F) {
 	for _, stride := range []int{1, 7, 31, 97, 255} {
 		f.Add(someBytes(2000, stride))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := newLife(0, &byteSource{left: b}, true)
-		if s.live(); s.failure != nil {
-			t.Fatal(explain(t, s, func() *sim { return newLife(0, &byteSource{left: b}, true) }))
+		s := newSimFrom(0, &byteSource{left: b}, true)
+		if s.run(); s.failure != nil {
+			t.Fatal(explain(t, s, func() *sim { return newSimFrom(0, &byteSource{left: b}, true) }))
 		}
 	})
 }
@@ -37,7 +37,7 @@ type byteSource struct {
 
 func (b *byteSource) Uint64() uint64 {
 	b.drawn++
-	x := b.drawn * 0x9E3779B97F4A7C15 >> 16 // what is asked for many bits gets some at random
+	x := b.drawn * 0x9E3779B97F4A7C15 >> 16 // the low bits are pseudo-random
 	for i := range min(2, len(b.left)) {
 		x |= uint64(b.left[i]) << (56 - 8*i)
 	}
@@ -45,7 +45,7 @@ func (b *byteSource) Uint64() uint64 {
 	return x
 }
 
-// someBytes are bytes that look as though they had no pattern.
+// someBytes returns bytes without an obvious pattern.
 func someBytes(n, stride int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -54,8 +54,9 @@ func someBytes(n, stride int) []byte {
 	return b
 }
 
-// FuzzCore (B5, B6, C1, O1, O2, E1): whatever is done to the core, with sizes and instants up
-// to the largest there are, which no model reckons with, it contradicts itself nowhere.
+// FuzzCore checks that the core never contradicts itself, with sizes and instants up to the largest
+// there are, which no model computes with. It covers B5, ledger; B6, clock jumps; C1, one end; O1,
+// FIFO; O2, seniority; E1, order of events.
 func FuzzCore(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00submit and finish"))
@@ -64,7 +65,7 @@ func FuzzCore(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, program []byte) {
 		if len(program) > 400 {
-			t.Skip("a shorter one would show it, too")
+			t.Skip("a shorter one would show the fault, too")
 		}
 		p := newPlay(t, program)
 		for p.left() && !t.Failed() {
@@ -77,18 +78,18 @@ func FuzzCore(f *testing.F) {
 	})
 }
 
-// play does to a core what a program says, a byte or two at a time.
+// play makes the moves that a program encodes, a byte or two at a time.
 type play struct {
 	*testing.T
 	program  *bytes.Reader
 	k        *core
-	now      time.Duration // the instant that the core is told, which may go back
-	latest   time.Duration // the latest it was told
+	now      time.Duration // passed to the core; may go back
+	latest   time.Duration // the highest so far
 	calls    []*call
-	entered  map[*call]bool // those that asked, and were told that they are in
+	entered  map[*call]bool // calls with room in the queue
 	done     map[*call]bool
 	observer observer
-	spendsUp bool // the limit was never changed, and nothing settled
+	spendsUp bool // neither limit nor cost was ever changed
 }
 
 func newPlay(t *testing.T, program []byte) *play {
@@ -119,10 +120,10 @@ func (p *play) byte() byte {
 	return b
 }
 
-// upTo is a number from 0 up to but not including n.
+// upTo returns a number from 0 up to but not including n.
 func (p *play) upTo(n int) int { return int(p.byte()) % n }
 
-// size is a duration or a number of any size.
+// size returns a duration or a number of any size.
 func (p *play) size() time.Duration {
 	b := p.byte()
 	return time.Duration(min(uint64(b%4)<<(b/4), math.MaxInt64))
@@ -142,7 +143,7 @@ func (p *play) level() *bucket.State {
 	return nil
 }
 
-// step does one thing to the core.
+// step makes one move.
 func (p *play) step() {
 	k, now := p.k, p.now
 	switch p.upTo(19) {
@@ -193,7 +194,7 @@ func (p *play) step() {
 	}
 }
 
-// finish has a call's function come back.
+// finish ends an attempt.
 func (p *play) finish(err error, v retry.Verdict) {
 	if c := p.pick(); c != nil {
 		p.start(c)
@@ -201,7 +202,7 @@ func (p *play) finish(err error, v retry.Verdict) {
 	}
 }
 
-// start has a call's function begin, unless it has.
+// start starts a call's function, if it has not started.
 func (p *play) start(c *call) {
 	if !p.started(c) {
 		p.k.started(p.now, c)
@@ -212,14 +213,14 @@ func (p *play) started(c *call) bool {
 	return c.state == running && p.observer.calls[c.id].last == events.Started
 }
 
-// giveUp is one of the ways in which a call is not wanted any more.
+// giveUp gives up a call in one of several ways.
 func (p *play) giveUp() {
 	c := p.pick()
 	switch way := p.upTo(4); {
 	case c == nil:
 	case way == 0:
 		p.start(c)
-	case way == 1 || p.started(c): // what has begun can't be given back
+	case way == 1 || p.started(c): // a started attempt can't be given back
 		p.k.cancel(p.now, c, errFlaky)
 	case way == 2:
 		p.k.abandon(p.now, c, errFlaky)
@@ -228,7 +229,7 @@ func (p *play) giveUp() {
 	}
 }
 
-// pick is any call that was accepted, so that much of what is said of it comes too late.
+// pick returns any accepted call. Many of its calls have ended, so that many moves come too late.
 func (p *play) pick() *call {
 	if len(p.calls) == 0 {
 		return nil
@@ -236,7 +237,7 @@ func (p *play) pick() *call {
 	return p.calls[len(p.calls)-1-p.upTo(len(p.calls))]
 }
 
-// submit hands in some calls of a kind.
+// submit submits some calls of a kind.
 func (p *play) submit() {
 	what, cost, n := p.byte(), int64(p.size()), 1
 	policy := retry.Policy{MaxRetries: 2}
@@ -272,12 +273,12 @@ func (p *play) submit() {
 			require.Error(p, c.err)
 			require.Zero(p, c.id)
 		} else if !asks {
-			p.entered[c] = true // nobody needs to be told
+			p.entered[c] = true // it did not ask for room
 		}
 	}
 }
 
-// check looks for anything that contradicts itself.
+// check looks for contradictions.
 func (p *play) check() {
 	k := p.k
 	p.checkEffects()
@@ -285,16 +286,16 @@ func (p *play) check() {
 		p.Fatalf("%d tokens in a bucket for %d", k.budgets[0].Available(), k.budgets[0].Limit().Capacity)
 	}
 	if p.latest = max(p.latest, p.now); k.now != p.latest {
-		p.Fatalf("it is %d for the core, and %d for its owner", k.now, p.latest)
+		p.Fatalf("the core's time is %d, and its owner's %d", k.now, p.latest)
 	}
 	if wake := k.wake(); wake <= k.now && wake != bucket.Forever {
-		p.Fatalf("wake is %d, and it is %d", wake, k.now)
+		p.Fatalf("wake is %d, and the time %d", wake, k.now)
 	}
 	p.checkCounts()
 	p.checkQueue()
 	for i, pending := range k.backoff {
 		if c := pending.call; c.state != backingOff || int(c.index) != i || c.due != pending.due || i > 0 && pending.before(&k.backoff[(i-1)/4]) {
-			p.Fatalf("call %d is in the wrong place among those that back off", c.id)
+			p.Fatalf("call %d is in the wrong place in the backoff heap", c.id)
 		}
 	}
 	if p.spendsUp {
@@ -302,25 +303,25 @@ func (p *play) check() {
 	}
 }
 
-// checkEffects looks at what the core wants done.
+// checkEffects checks the effects that the core left.
 func (p *play) checkEffects() {
 	fx := &p.k.effects
 	for i, ev := range fx.events {
 		ev.Seq = p.observer.seq + 1
 		if p.observer.see(ev); ev.Kind == events.Granted && p.k.maxInFlight > 0 && p.k.running.count > p.k.maxInFlight {
-			p.Fatalf("event %d: %d run", i, p.k.running.count)
+			p.Fatalf("event %d: %d calls run", i, p.k.running.count)
 		}
 	}
 	if len(p.observer.faults) > 0 {
 		p.Fatal(strings.Join(p.observer.faults, "\n"))
 	}
 	for _, c := range fx.admitted {
-		require.False(p, p.entered[c], "call %d is told twice that it is in", c.id)
+		require.False(p, p.entered[c], "call %d gets room twice", c.id)
 		p.entered[c] = true
 	}
 	for _, c := range fx.granted {
 		require.Equal(p, running, c.state)
-		require.True(p, p.entered[c], "call %d was granted, and doesn't know that it is in", c.id)
+		require.True(p, p.entered[c], "call %d is granted before it gets room", c.id)
 	}
 	for _, u := range fx.updates {
 		require.True(p, u.call.watched)
@@ -334,7 +335,7 @@ func (p *play) checkEffects() {
 	fx.clear()
 }
 
-// checkCounts compares the totals with the calls, one by one.
+// checkCounts compares the totals with a count of the calls.
 func (p *play) checkCounts() {
 	k := p.k
 	var in [ended + 1]int
@@ -370,7 +371,7 @@ func (p *play) checkQueue() {
 		position++
 		est := p.k.estimateOf(p.now, c)
 		if est.Position != position || est.Wait < wait {
-			p.Fatalf("call %d is number %d in the queue, after one that waits %v, and says %+v", c.id, position, wait, est)
+			p.Fatalf("call %d is number %d in the queue, after one that waits %v, and its estimate is %+v", c.id, position, wait, est)
 		}
 		all.addCall(c, 1)
 		last, wait = c, est.Wait
@@ -378,17 +379,17 @@ func (p *play) checkQueue() {
 	require.Equal(p, all, p.k.queue.all())
 }
 
-// checkSpent is B2.
+// checkSpent checks B2, exactness.
 func (p *play) checkSpent() {
 	l, limit := p.k.budgets[0].Ledger(), p.k.budgets[0].Limit()
 	spent := float64(l.Spent) - float64(l.Refunded)
 	most := float64(l.Initial) + float64(limit.Refill)*float64(p.k.now)/float64(limit.Per)
-	if spent > most*(1+1e-9) { // the exact bound is the bucket's own test
+	if spent > most*(1+1e-9) { // package bucket tests the exact bound
 		p.Fatalf("%v tokens spent, of %v", spent, most)
 	}
 }
 
-// checkClosed looks at a core that was closed, and at the one that goes on where it was.
+// checkClosed checks a closed core, and one that is restarted from it.
 func (p *play) checkClosed() {
 	k := p.k
 	require.Zero(p, k.queue.len()+len(k.backoff))

@@ -12,26 +12,25 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// before is what the checks after a move have to know of how things were before it.
+// before is the state before a move, as far as the checks need it.
 type before struct {
 	now     time.Duration
-	waiting int // let in, never granted, in the queue
+	waiting int // queued, never granted and not waiting for room
 }
 
-// check is what holds after every move, whatever it was. The rules that can be checked
-// without working out what should have happened are checked here, at little cost; what
-// should have happened is for the model to say.
+// check checks the rules that hold after every move. What exactly should have happened is compared
+// with the model.
 func (s *sim) check(m move, was before) {
 	k := s.k
 	for i := range k.budgets {
 		b := &k.budgets[i]
 		l := b.Ledger()
-		s.must(l.Initial+l.Refilled+l.Refunded+l.Adjusted == l.Spent+b.Available(), "B5: the ledger balances")
-		s.must((b.Available() >= 0 || s.settled) && b.Available() <= b.limit.Capacity, "B2: the level is between nothing and the capacity")
+		s.must(l.Initial+l.Refilled+l.Refunded+l.Adjusted == l.Spent+b.Available(), "B5, ledger: initial + refilled + refunded + adjusted = spent + available")
+		s.must((b.Available() >= 0 || s.settled) && b.Available() <= b.limit.Capacity, "B2, exactness: the level is between zero and the capacity")
 		s.checkBound(i, m)
 	}
-	s.must(k.now == max(was.now, s.now), "B6: time goes on, and never back")
-	s.must(k.wake() > k.now, "B7: what is due has happened")
+	s.must(k.now == max(was.now, s.now), "B6, clock jumps: the core's time never goes back")
+	s.must(k.wake() > k.now, "B7, late owner: nothing that is due is left")
 	s.checkOrder(m)
 	s.checkCounts(m, was)
 	if k.wanted != 0 {
@@ -40,8 +39,8 @@ func (s *sim) check(m move, was before) {
 	}
 }
 
-// checkBound: since the rate last changed, no more was spent than was there and came
-// (B2). Whatever adds tokens or takes them off starts the reckoning anew.
+// checkBound checks B2, exactness. Since the last change, no more was spent than the level and the
+// refill. A move that changes the rate or the level starts a new sum.
 func (s *sim) checkBound(i int, m move) {
 	b, was := &s.k.budgets[i], &s.bounds[i]
 	l := b.Ledger()
@@ -57,7 +56,7 @@ func (s *sim) checkBound(i int, m move) {
 	if per := uint64(b.Limit().Per); high < per {
 		came, _ := bits.Div64(high, low, per)
 		if came < math.MaxInt64/2 {
-			s.must(l.Spent == was.spent || l.Spent-was.spent <= was.level+int64(came), "B2: no more is spent than there is")
+			s.must(l.Spent == was.spent || l.Spent-was.spent <= was.level+int64(came), "B2: no more is spent than the level and the refill")
 		}
 	}
 }
@@ -68,12 +67,12 @@ type bound struct {
 	level int64 // rounded up
 }
 
-// checkDelivery checks that no window of time gets more than a full bucket and the refill of
-// the window and of maxLate (B7).
+// checkDelivery checks B7, late owner: no window of time gets more than a full bucket and the
+// refill of the window and of maxLate.
 func (s *sim) checkDelivery(m move) {
 	for i := range s.k.budgets {
 		b, d := &s.k.budgets[i], &s.delivered[i]
-		rate := max(perNano(b.Limit()), perNano(d.limit)) // it may have changed on the way
+		rate := max(perNano(b.Limit()), perNano(d.limit)) // the rate may have changed in between
 		d.level = max(0, d.level-rate*float64(max(0, s.now-d.at)))
 		d.at = max(d.at, s.now)
 		for _, c := range s.k.effects.granted {
@@ -82,26 +81,27 @@ func (s *sim) checkDelivery(m move) {
 		most := float64(b.Limit().Capacity) + rate*float64(b.maxLate()+1)
 		switch {
 		case d.limit != b.Limit(), slices.Contains([]verb{moveAbandon, moveWithdraw, moveSettle, moveLearn}, m.verb):
-			// The rate has changed, or tokens were given back: no more is missing than the bucket says.
-			missing := float64(b.Limit().Capacity) - float64(b.Available()) - 1 - rate*float64(m.stall) // less a fraction of a token
+			// After a new rate or a refund the bucket's own level counts.
+			missing := float64(b.Limit().Capacity) - float64(b.Available()) - 1 - rate*float64(m.stall) // minus a fraction of a token
 			d.limit, d.level = b.Limit(), min(d.level, max(0, missing))
-		case len(s.k.effects.granted) > 0: // else it may be in debt
-			s.must(d.level <= most*(1+1e-9)+1e-6, "B7: no more is handed over in any window than the bucket and its refill")
+		case len(s.k.effects.granted) > 0: // without a grant, a correction may have put it into debt
+			s.must(d.level <= most*(1+1e-9)+1e-6, "B7: no window gets more than a full bucket and the refill")
 		}
 	}
 }
 
 func perNano(l bucket.Limit) float64 { return float64(l.Refill) / max(1, float64(l.Per)) }
 
-// delivered is a leaky bucket: what is handed over fills it, and it leaks at the budget's rate.
+// delivered is a leaky bucket. Grants that are handed over fill it, and it leaks at the budget's
+// rate.
 type delivered struct {
 	limit bucket.Limit
 	at    time.Duration
 	level float64
 }
 
-// checkOrder: nobody who waits ought to have gone before one of those that were granted
-// now (O1, O2). Whoever came after that grant is no witness.
+// checkOrder checks O1, FIFO, and O2, seniority: no waiting call ranks before one that was granted,
+// unless it came after that grant.
 func (s *sim) checkOrder(m move) {
 	head := s.k.queue.head()
 	if head == nil {
@@ -110,43 +110,46 @@ func (s *sim) checkOrder(m move) {
 	subject := (m.verb == moveSubmit || m.verb == moveFail) && s.known(m.call) && head == &s.calls[m.call].call
 	for i, c := range s.k.effects.granted {
 		if i > 0 {
-			s.must(s.k.effects.granted[i-1].granted <= c.granted, "D3: grants come in order of time")
+			s.must(s.k.effects.granted[i-1].granted <= c.granted, "D3: grants are in order of time")
 		}
-		s.must(c.before(head) || head.since > c.granted || subject, "O1: the most senior goes first")
+		s.must(c.before(head) || head.since > c.granted || subject, "O1: no call is granted before the head of the queue")
 	}
 }
 
-// checkCounts: everybody is somewhere, once, and no more run or wait than may (C1, H36).
+// checkCounts checks that every call is in exactly one place, and that the limits on running and
+// waiting calls hold. It covers C1, one end, and H36, slots.
 func (s *sim) checkCounts(m move, was before) {
 	k, t := s.k, &s.k.totals
-	s.must(k.running.count == len(s.running), "C1: who was granted runs")
-	s.must(k.queue.len()+len(k.backoff) == len(s.waiting), "C1: who is not over waits")
-	s.must(t.Accepted == t.Ended()+uint64(len(s.running)+len(s.waiting)), "C1: who was accepted is here or over")
-	s.must(t.Attempts == s.attempts && t.Retries == s.retries, "B4: an attempt is a grant that was used")
-	s.must(t.RateLimited == s.limited, "attempts that failed for the rate limit are counted")
+	s.must(k.running.count == len(s.running), "C1: every granted call runs")
+	s.must(k.queue.len()+len(k.backoff) == len(s.waiting), "C1: every other unfinished call waits")
+	s.must(t.Accepted == t.Ended()+uint64(len(s.running)+len(s.waiting)), "C1: every accepted call is here or has ended")
+	s.must(t.Attempts == s.attempts && t.Retries == s.retries, "B4, paid attempts: every used grant is one attempt")
+	s.must(t.RateLimited == s.limited, "rate-limited attempts are counted")
 	if k.maxInFlight > 0 && k.running.count > k.maxInFlight && m.verb != moveSetSlots {
-		s.must(len(k.effects.granted) == 0, "nobody is granted a slot too many")
+		s.must(len(k.effects.granted) == 0, "no call is granted without a slot")
 	}
 	waiting := s.queued()
 	if k.maxQueued > 0 && waiting > k.maxQueued && waiting > was.waiting {
 		forgiven := m.verb == moveSetRoom || m.verb == moveSubmit && k.overflow == WaitForRoom && !m.asks
-		s.must(forgiven, "no more wait than may")
+		s.must(forgiven, "no more calls wait than MaxQueued")
 	}
 	if k.outside.count > 0 && !k.closed {
-		s.must(k.full(), "nobody is outside while there is room")
+		s.must(k.full(), "no call waits for room while there is room")
 	}
 }
 
-// queued is how many wait for their first attempt, and were let in.
+// queued returns how many calls are in the queue for their first attempt, without those that wait
+// for room.
 func (s *sim) queued() int { return s.k.queue.all().fresh - s.k.outside.count }
 
-// checkEvents: they come in order of time, and those of a call in the order of its life (E1).
+// checkEvents checks E1, order: events are in order of time, and those of a call in an order that a
+// call can have.
 func (s *sim) checkEvents(since time.Duration) {
 	granted, ends := 0, 0
 	for i := range s.k.effects.events {
 		ev := &s.k.effects.events[i]
 		at := ev.At.Sub(s.k.origin)
-		s.must(at >= since && at <= s.k.now, "E1: events are of now, in order")
+		s.must(at >= since && at <= s.k.now, "E1: events are in order of time")
 		since = at
 		switch {
 		case ev.Kind == events.Refused:
@@ -161,14 +164,14 @@ func (s *sim) checkEvents(since time.Duration) {
 			s.must(ev.Times.Total() == at-s.byID[ev.Call].arrived, "the times of a call add up")
 		}
 		c := s.byID[ev.Call]
-		s.must(follows[c.last].Has(ev.Kind), "E1: the events of a call come in the order of its life")
+		s.must(follows[c.last].Has(ev.Kind), "E1: the events of a call are in a possible order")
 		c.last = ev.Kind
 	}
-	s.must(granted == len(s.k.effects.granted), "E3: every grant is told")
-	s.must(ends == len(s.k.effects.ended), "E3: every end is told")
+	s.must(granted == len(s.k.effects.granted), "E3, completeness: every grant has an event")
+	s.must(ends == len(s.k.effects.ended), "E3: every end has an event")
 }
 
-// checkUpdates: whoever watches a call is told what its events tell, and of no wait that is none.
+// checkUpdates checks that the progress of a watched call agrees with its events.
 func (s *sim) checkUpdates() {
 	var want []Progress
 	for i := range s.k.effects.events {
@@ -181,32 +184,34 @@ func (s *sim) checkUpdates() {
 			want = append(want, Progress{State: Retrying, Call: ev.Call, Budget: ev.Budget, Attempt: ev.Attempt, Delay: ev.Delay})
 		}
 	}
-	s.must(len(want) == len(s.k.effects.updates), "who watches a call is told as often as it waits and fails")
+	s.must(len(want) == len(s.k.effects.updates), "a watched call has one update for each wait and each retry")
 	for i, p := range want {
 		got := s.k.effects.updates[i].progress
 		got.Name, got.MaxAttempts, got.Available, got.Err = "", 0, 0, nil
-		s.must(got == p, "who watches a call is told what its events tell")
+		s.must(got == p, "an update agrees with its event")
 	}
 }
 
-// checkEnd: a call's end is one that its policy allows (R1, R6).
+// checkEnd checks that a call's policy allows its end. It covers R1, default policy, and R6,
+// exhausted.
 func (s *sim) checkEnd(c *simCall) {
 	var exhausted *retry.ExhaustedError
 	var tooLong *retry.WaitTooLongError
 	switch {
 	case errors.As(c.err, &exhausted):
-		s.must(exhausted.Attempts == c.policy.MaxRetries+1 && len(exhausted.Errors) == exhausted.Attempts, "R6: exhausted when all retries are used")
+		s.must(exhausted.Attempts == c.policy.MaxRetries+1 && len(exhausted.Errors) == exhausted.Attempts, "R6: a call is exhausted when all retries are used")
 	case errors.As(c.err, &tooLong):
-		s.must(tooLong.Wait > c.policy.MaxServerWait, "R5: too long a wait")
+		s.must(tooLong.Wait > c.policy.MaxServerWait, "R5, server's wait: WaitTooLongError only above MaxServerWait")
 	}
-	s.must(c.call.attempt <= c.policy.MaxRetries+1, "R1: no more attempts than its policy allows")
+	s.must(c.call.attempt <= c.policy.MaxRetries+1, "R1: no more attempts than the policy allows")
 }
 
-// checkDelay: a call that backs off does so for as long as its policy says (R2, R5).
+// checkDelay checks that a call backs off for as long as its policy says. It covers R2, backoff,
+// and R5, server's wait.
 func (s *sim) checkDelay(c *simCall, v retry.Verdict) {
 	p, wait := c.policy, c.due-s.k.now
 	if v.Wait > 0 {
-		s.must(wait >= v.Wait && wait <= after(v.Wait, min(v.Wait/10, 5*time.Second)), "R5: the server's wait, and little more")
+		s.must(wait >= v.Wait && wait <= after(v.Wait, min(v.Wait/10, 5*time.Second)), "R5: the delay is the server's wait and at most a tenth more")
 		return
 	}
 	want := float64(p.Initial)
@@ -214,5 +219,5 @@ func (s *sim) checkDelay(c *simCall, v retry.Verdict) {
 		want = min(want*p.Multiplier, float64(p.Max))
 	}
 	spread := want * max(0, p.Jitter)
-	s.must(wait <= p.Max && float64(wait) <= want+spread+2 && float64(wait) >= want-spread-want/1e9-2, "R2: the backoff, give or take the jitter")
+	s.must(wait <= p.Max && float64(wait) <= want+spread+2 && float64(wait) >= want-spread-want/1e9-2, "R2: the delay is the backoff within the jitter")
 }

@@ -12,10 +12,10 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// playModel has the model make the same move.
-func (s *sim) playModel(m move) {
+// applyToModel makes the same move in the model.
+func (s *sim) applyToModel(m move) {
 	d := s.d
-	if s.habits.owner || m.verb == moveSleep {
+	if s.profile.owner || m.verb == moveSleep {
 		d.wakeUp(s.now)
 	}
 	d.advance(max(s.now, d.now))
@@ -28,10 +28,10 @@ func (s *sim) playModel(m move) {
 			c.model.outerAttempt = c.extra.attempt
 		}
 		d.submit(&c.model)
-		s.must((c.model.end == events.Refused) == (c.id == 0), "the same calls are refused as in the model")
+		s.must((c.model.end == events.Refused) == (c.id == 0), "calls are refused as in the model")
 	case moveSucceed, moveFail, moveAbandon, moveCancel, moveWithdraw, moveSettle:
 		if s.known(m.call) {
-			s.playModelCall(m, &s.calls[m.call].model)
+			s.applyToModelCall(m, &s.calls[m.call].model)
 		}
 	case movePause:
 		d.pause(after(d.now, m.d))
@@ -41,10 +41,10 @@ func (s *sim) playModel(m move) {
 		d.setLimit(m.n, m.limit)
 	case moveSetSlots:
 		d.slots = m.n
-		d.settle()
+		d.advanceNow()
 	case moveSetRoom:
 		d.room = m.n
-		d.settle()
+		d.advanceNow()
 	case moveObserve:
 		d.observe(m.n, m.costs[0])
 	case moveLearn:
@@ -54,9 +54,9 @@ func (s *sim) playModel(m move) {
 	}
 }
 
-func (s *sim) playModelCall(m move, c *dumbCall) {
+func (s *sim) applyToModelCall(m move, c *dumbCall) {
 	runs, over := c.state == running, c.state == ended
-	if s.early(m) {
+	if s.tooEarly(m) {
 		return
 	}
 	switch {
@@ -75,14 +75,14 @@ func (s *sim) playModelCall(m move, c *dumbCall) {
 	}
 }
 
-// compare holds the core against the model.
+// compare compares the core with the model.
 func (s *sim) compare(m move) {
 	d, k := s.d, s.k
-	s.must(d.unfair == "", "O1: "+d.unfair)
+	s.must(d.unfair == "", "O1, FIFO: "+d.unfair)
 	s.must(len(d.granted) == len(k.effects.granted), "as many are granted as in the model")
 	for i, g := range d.granted {
 		c := k.effects.granted[i]
-		s.must(c.id == g.id && c.granted == g.at, "B7: the same call is granted at the same instant as in the model")
+		s.must(c.id == g.id && c.granted == g.at, "B7, late owner: the same call is granted at the same instant as in the model")
 	}
 	s.must(len(d.ended) == len(k.effects.ended), "as many end as in the model")
 	for _, c := range d.ended {
@@ -91,14 +91,14 @@ func (s *sim) compare(m move) {
 	s.must(len(d.queue) == k.queue.len() && len(d.running) == k.running.count && len(d.backingOff) == len(k.backoff),
 		"as many queue, run and back off as in the model")
 	for i, b := range d.budgets {
-		s.must(b.tokens() == k.budgets[i].Available(), "B2: as many tokens are left as in the model")
+		s.must(b.tokens() == k.budgets[i].Available(), "B2, exactness: as many tokens are left as in the model")
 	}
 	for _, c := range d.queue {
 		mine := s.byID[c.id]
-		s.must(mine.state == queued && mine.outside == c.outside && (mine.asks || !c.outside), "a call is as in the model")
+		s.must(mine.state == queued && mine.outside == c.outside && (mine.asks || !c.outside), "a queued call is as in the model")
 	}
 	for _, c := range d.backingOff {
-		s.must(s.byID[c.id].state == backingOff && s.byID[c.id].due == c.due, "R3: a call backs off as in the model")
+		s.must(s.byID[c.id].state == backingOff && s.byID[c.id].due == c.due, "R3, jitter: a call backs off as in the model")
 	}
 	if len(d.queue) > 0 {
 		s.compareEstimate(d.queue[s.drawn%len(d.queue)])
@@ -109,12 +109,12 @@ func (s *sim) compare(m move) {
 	case moveSnapshot:
 		s.compareSnapshot()
 	}
-	s.must(k.drained() == (len(d.queue)+len(d.running)+len(d.backingOff) == 0), "C6: drained when nobody is left")
-	s.must(k.wanted == 0 || s.told(events.Held) == d.holds, "E3: every hold that is new is told, and no other")
+	s.must(k.drained() == (len(d.queue)+len(d.running)+len(d.backingOff) == 0), "C6, close: drained when no call is left")
+	s.must(k.wanted == 0 || s.countEvents(events.Held) == d.holds, "E3, completeness: every new hold has one event")
 }
 
-// told is how many events of a kind there are.
-func (s *sim) told(kind events.Kind) (n int) {
+// countEvents returns how many events of a kind the move made.
+func (s *sim) countEvents(kind events.Kind) (n int) {
 	for i := range s.k.effects.events {
 		if s.k.effects.events[i].Kind == kind {
 			n++
@@ -132,25 +132,25 @@ func (s *sim) compareDryRun(m move) {
 func (s *sim) compareSnapshot() {
 	d, got := s.d, s.snap
 	s.must(got.Queued == len(d.queue) && got.Running == len(d.running) && got.BackingOff == len(d.backingOff) && got.Rate == float64(d.share)/64 && got.Available == d.budgets[0].tokens(),
-		"a snapshot is of now")
+		"a snapshot is as the model")
 	known := func(at time.Duration, is bool) time.Time {
 		if !is || at == bucket.Forever {
 			return time.Time{}
 		}
 		return s.k.time(at)
 	}
-	s.must(got.HeldUntil.Equal(known(d.heldTill(), d.heldTill() > d.now)), "a snapshot says how long a server wants calls held")
-	s.must(got.PausedUntil.Equal(known(d.pausedTill, d.pausedTill > 0)), "a snapshot says how long a pause will be")
+	s.must(got.HeldUntil.Equal(known(d.heldUntil(), d.heldUntil() > d.now)), "a snapshot has the end of the hold")
+	s.must(got.PausedUntil.Equal(known(d.pausedUntil, d.pausedUntil > 0)), "a snapshot has the end of the pause")
 	next := bucket.Forever
-	if len(d.queue) > 0 && d.hasSlot() && d.pausedTill != bucket.Forever {
+	if len(d.queue) > 0 && d.hasSlot() && d.pausedUntil != bucket.Forever {
 		next = d.ready(d.queue[0].costs)
 	}
-	s.must(got.NextGrant.Equal(known(next, true)), "a snapshot says when the next is granted")
+	s.must(got.NextGrant.Equal(known(next, true)), "a snapshot has the instant of the next grant")
 	next = bucket.Forever
 	for _, c := range d.backingOff {
 		next = min(next, c.due)
 	}
-	s.must(got.NextRetry.Equal(known(next, true)), "a snapshot says when the next comes back from its backoff")
+	s.must(got.NextRetry.Equal(known(next, true)), "a snapshot has the end of the next backoff")
 }
 
 func (s *sim) compareEstimate(c *dumbCall) {
@@ -159,7 +159,8 @@ func (s *sim) compareEstimate(c *dumbCall) {
 	s.must(got.Position == position && got.Wait == at-s.d.now, "a call is estimated as in the model")
 }
 
-// compareEnd: a call ended in the same way, for the same reason, after the same times.
+// compareEnd checks that a call ended in the same way and for the same reason as in the model, with
+// the same times.
 func (s *sim) compareEnd(c *dumbCall) {
 	if c.end == events.Refused {
 		s.compareRefusal(c)
@@ -172,20 +173,20 @@ func (s *sim) compareEnd(c *dumbCall) {
 }
 
 func (s *sim) compareRefusal(c *dumbCall) {
-	err := s.calls[s.played.call].err
+	err := s.calls[s.current.call].err
 	if c.refusal == ErrClosed {
-		s.must(errors.Is(err, ErrClosed), "C6: closed is closed")
+		s.must(errors.Is(err, ErrClosed), "C6: a closed core refuses with ErrClosed")
 		return
 	}
 	s.must(reflect.TypeOf(err) == reflect.TypeOf(c.refusal), "a call is refused for the same reason as in the model")
 	switch err := err.(type) {
 	case *DeadlineError:
-		s.must(err.Wait == c.wait, "C4: it says how long the wait would have been")
+		s.must(err.Wait == c.wait, "C4, deadline: the error has the wait")
 	case *WouldWaitError:
-		s.must(err.Wait == c.wait, "it says how long the wait would have been")
+		s.must(err.Wait == c.wait, "the error has the wait")
 	case *QueueFullError:
-		s.must(err.Wait == c.wait && err.Queued == len(s.d.queue), "it says how full the queue is")
+		s.must(err.Wait == c.wait && err.Queued == len(s.d.queue), "the error has the wait and the length of the queue")
 	case *bucket.CostError:
-		s.must(slices.Contains(c.costs[:len(s.d.budgets)], err.Cost), "B3: it says the cost")
+		s.must(slices.Contains(c.costs[:len(s.d.budgets)], err.Cost), "B3, cost: the error has the cost")
 	}
 }

@@ -11,29 +11,29 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// A move is one input of the core, or time that passes.
+// move is one input of the core, or time that passes.
 type move struct {
 	verb verb
-	call int // whose, by the order in which they were handed in; from 0
+	call int // serial number of the call, from 0
 
-	// What a submitted call is like.
+	// Of a submitted call.
 	costs    costs
 	priority int
 	deadline time.Duration // from now; 0: none
 	noWait   bool
 	asks     bool
-	bare     bool // has no trail, as submitted work without options
-	inside   int  // the call in which it is made, counted from 1
+	bare     bool // has no options
+	inside   int  // the call inside which it is made, counted from 1
 	watched  bool
 
 	verdict retry.Verdict // fail
 	d       time.Duration // advance, pause, restart
-	late    bool          // settle: of an attempt that is over
-	again   bool          // settle: its work went out once more
-	n       int           // slots, room; which budget
+	late    bool          // settle: for an attempt that is over
+	again   bool          // settle: the request was sent once more
+	n       int           // slots, room, or the number of a budget
 	limit   bucket.Limit
 
-	stall time.Duration // how long after the move its grants are handed over
+	stall time.Duration // how much later the grants are handed over
 }
 
 type verb uint8
@@ -64,8 +64,8 @@ const (
 	moveVerbs
 )
 
-// story is the move as a command of a transcript.
-func (m move) story() string {
+// text returns the move as a command of a transcript.
+func (m move) text() string {
 	if m.stall > 0 {
 		return fmt.Sprintf("%s stall=%v", m.command(), m.stall)
 	}
@@ -77,7 +77,7 @@ func (m move) command() string {
 	switch m.verb {
 	case moveSubmit:
 		var b strings.Builder
-		fmt.Fprintf(&b, "submit %s cost=%s", name, m.costs.story())
+		fmt.Fprintf(&b, "submit %s cost=%s", name, m.costs.text())
 		if m.priority != 0 {
 			fmt.Fprintf(&b, " priority=%d", m.priority)
 		}
@@ -124,7 +124,7 @@ func (m move) command() string {
 	case moveAsk:
 		return "estimate " + name
 	case moveDryRun:
-		return fmt.Sprintf("dryrun cost=%s priority=%d", m.costs.story(), m.priority)
+		return fmt.Sprintf("dryrun cost=%s priority=%d", m.costs.text(), m.priority)
 	case moveSnapshot:
 		return "snapshot"
 	case movePause:
@@ -135,7 +135,7 @@ func (m move) command() string {
 	case moveResume:
 		return "resume"
 	case moveSetLimit:
-		return fmt.Sprintf("setlimit %s budget=%d", storyLimit(m.limit), m.n)
+		return fmt.Sprintf("setlimit %s budget=%d", limitText(m.limit), m.n)
 	case moveSettle:
 		if m.again {
 			return "resent " + name + []string{"", " late=yes"}[b2i(m.late)]
@@ -144,7 +144,7 @@ func (m move) command() string {
 	case moveObserve:
 		return fmt.Sprintf("observe %d budget=%d", m.costs[0], m.n)
 	case moveLearn:
-		return fmt.Sprintf("learn %d %s budget=%d", m.costs[0], storyLimit(m.limit), m.n)
+		return fmt.Sprintf("learn %d %s budget=%d", m.costs[0], limitText(m.limit), m.n)
 	case moveSetSlots:
 		return fmt.Sprintf("setslots %d", m.n)
 	case moveSetRoom:
@@ -155,39 +155,38 @@ func (m move) command() string {
 	return fmt.Sprintf("restart %v", m.d)
 }
 
-// story is the costs of as many budgets as a simulation has at most.
-func (s costs) story() string { return fmt.Sprintf("%d,%d,%d", s[0], s[1], s[2]) }
+// text returns the costs of three budgets, as many as a run has at most.
+func (s costs) text() string { return fmt.Sprintf("%d,%d,%d", s[0], s[1], s[2]) }
 
-func storyLimit(l bucket.Limit) string {
+func limitText(l bucket.Limit) string {
 	return fmt.Sprintf("%d/%v capacity=%d", l.Refill, l.Per, l.Capacity) + []string{"", " strict=yes"}[b2i(l.Strict)]
 }
 
-// habits are what a simulated life is like: some do nothing but what is common, others
-// meet everything. So rare things meet each other, too.
-type habits struct {
-	deck     []verb // one card of it is drawn for each move
-	crowd    int    // about how many calls there are at a time
-	costs    costs  // up to this
-	deadline bool   // some calls have one
-	priority bool
-	jumps    bool // the clock jumps
-	nests    bool // calls are made inside others
-	owner    bool // grants are handed over after each move, at times late
-	per      int64
-	budgets  int
+// profile says which moves and calls a run has. With few kinds of move, rare ones meet more often.
+type profile struct {
+	mix        []verb // one is drawn for each move; more common verbs are repeated
+	maxCalls   int    // about how many calls there are at a time
+	costs      costs  // one more than the highest
+	deadline   bool   // some calls have one
+	priority   bool
+	clockJumps bool
+	nests      bool // some calls are made inside others
+	owner      bool // grants are handed over after each move, sometimes late
+	per        int64
+	budgets    int
 }
 
-func drawHabits(rnd *rand.Rand, limits []bucket.Limit) habits {
-	h := habits{
-		deck:     []verb{moveSubmit, moveSubmit, moveSubmit, moveSucceed, moveSucceed, moveSucceed, moveFail, moveAdvance, moveAdvance, moveAdvance},
-		crowd:    []int{2, 5, 10, 30}[rnd.IntN(4)],
-		deadline: rnd.IntN(2) == 0,
-		priority: rnd.IntN(2) == 0,
-		jumps:    rnd.IntN(4) == 0,
-		owner:    rnd.IntN(2) == 0,
-		nests:    rnd.IntN(4) == 0,
-		per:      int64(limits[0].Per),
-		budgets:  len(limits),
+func drawProfile(rnd *rand.Rand, limits []bucket.Limit) profile {
+	h := profile{
+		mix:        []verb{moveSubmit, moveSubmit, moveSubmit, moveSucceed, moveSucceed, moveSucceed, moveFail, moveAdvance, moveAdvance, moveAdvance},
+		maxCalls:   []int{2, 5, 10, 30}[rnd.IntN(4)],
+		deadline:   rnd.IntN(2) == 0,
+		priority:   rnd.IntN(2) == 0,
+		clockJumps: rnd.IntN(4) == 0,
+		owner:      rnd.IntN(2) == 0,
+		nests:      rnd.IntN(4) == 0,
+		per:        int64(limits[0].Per),
+		budgets:    len(limits),
 	}
 	one := rnd.IntN(2) == 0 && len(limits) == 1
 	for i, l := range limits {
@@ -197,7 +196,7 @@ func drawHabits(rnd *rand.Rand, limits []bucket.Limit) habits {
 	}
 	for v := moveStart; v < moveRestart; v++ {
 		if v != moveAdvance && v != moveDrain && rnd.IntN(2) == 0 {
-			h.deck = append(h.deck, v)
+			h.mix = append(h.mix, v)
 		}
 	}
 	return h
@@ -255,17 +254,17 @@ func drawConfig(rnd *rand.Rand) (Config, []bucket.Limit) {
 	return cfg, limits
 }
 
-// simBudgets are the names of budgets, if there are several.
+// simBudgets are the names of the budgets if there are several.
 var simBudgets = []string{"a", "b", "c"}
 
-// oldAge is when a life ends early: before any sum of times in it saturates.
-const oldAge = 60 * 365 * 24 * time.Hour
+// maxTime ends a run before any sum of times saturates.
+const maxTime = 60 * 365 * 24 * time.Hour
 
-// draw chooses the next move, one that is possible.
+// draw draws the next move.
 func (s *sim) draw() move {
 	s.drawn++
 	switch {
-	case s.now > oldAge:
+	case s.now > maxTime:
 		s.drawn = s.length
 		fallthrough
 	case s.drawn == s.length:
@@ -273,8 +272,8 @@ func (s *sim) draw() move {
 	case s.drawn == s.length-5:
 		return move{verb: moveDrain}
 	}
-	m := move{verb: s.habits.deck[s.rnd.IntN(len(s.habits.deck))]}
-	if crowd := len(s.running) + len(s.waiting); m.verb == moveSubmit && crowd >= s.habits.crowd {
+	m := move{verb: s.profile.mix[s.rnd.IntN(len(s.profile.mix))]}
+	if n := len(s.running) + len(s.waiting); m.verb == moveSubmit && n >= s.profile.maxCalls {
 		m.verb = moveAdvance
 	}
 	switch m.verb {
@@ -282,11 +281,11 @@ func (s *sim) draw() move {
 		s.drawCall(&m)
 	case moveSucceed, moveFail, moveStart, moveAbandon, moveSettle:
 		s.pick(&m, s.running)
-		m.n = s.rnd.IntN(s.habits.budgets)
-		m.costs[0], m.late = s.rnd.Int64N(2*s.habits.costs[m.n]), s.rnd.IntN(8) == 0
+		m.n = s.rnd.IntN(s.profile.budgets)
+		m.costs[0], m.late = s.rnd.Int64N(2*s.profile.costs[m.n]), s.rnd.IntN(8) == 0
 		m.verdict, m.again = s.drawVerdict(), s.rnd.IntN(4) == 0
 		if m.verb == moveStart && s.calls[m.call].last == events.Started {
-			m.verb = moveAdvance // once is enough
+			m.verb = moveAdvance // it was started
 		}
 	case moveWithdraw:
 		if s.rnd.IntN(2) == 0 {
@@ -310,30 +309,30 @@ func (s *sim) draw() move {
 			m.d = s.drawTime()
 		}
 	case moveSetLimit:
-		m.limit, m.n = drawLimits(s.rnd), s.rnd.IntN(s.habits.budgets)
+		m.limit, m.n = drawLimits(s.rnd), s.rnd.IntN(s.profile.budgets)
 	case moveObserve, moveLearn:
 		m.limit = drawLimits(s.rnd)
-		m.n = s.rnd.IntN(s.habits.budgets)
-		m.costs[0] = s.rnd.Int64N(s.habits.costs[m.n]+2) - 1
+		m.n = s.rnd.IntN(s.profile.budgets)
+		m.costs[0] = s.rnd.Int64N(s.profile.costs[m.n]+2) - 1
 	case moveSetSlots, moveSetRoom:
 		m.n = s.rnd.IntN(5)
 	}
 	switch m.verb {
 	case moveAdvance:
-		if m.d = s.drawStep(); s.habits.owner && !s.habits.jumps {
+		if m.d = s.drawStep(); s.profile.owner && !s.profile.clockJumps {
 			m.d = max(0, m.d)
 		}
 	case moveSleep:
 		m.d = s.drawTime()
 	}
-	if s.habits.owner {
+	if s.profile.owner {
 		m.stall = s.drawStall()
 	}
 	return m
 }
 
-// drawStall draws how long the owner stands still before it hands over. Most often it is zero,
-// and otherwise long enough to matter.
+// drawStall draws how late the grants are handed over: mostly zero, otherwise long enough to
+// matter.
 func (s *sim) drawStall() time.Duration {
 	switch r := s.rnd.IntN(16); {
 	case r < 10:
@@ -348,7 +347,7 @@ func (s *sim) drawStall() time.Duration {
 	return s.drawTime()
 }
 
-// pick draws one of the calls, or lets time pass if there is none.
+// pick draws one of the calls. If there is none, the move becomes an advance of time.
 func (s *sim) pick(m *move, list []*simCall) {
 	if len(list) == 0 {
 		m.verb = moveAdvance
@@ -362,26 +361,26 @@ func (s *sim) drawCall(m *move) {
 	m.call = len(s.calls)
 	s.drawCosts(m)
 	m.noWait, m.asks, m.watched = r&15 == 0, r>>4&1 == 0, r>>5&3 == 0
-	if s.habits.priority && r>>7&1 == 0 {
+	if s.profile.priority && r>>7&1 == 0 {
 		m.priority = []int{-1, 1, 3, 1}[r>>8&3]
 	}
-	if s.habits.deadline && r>>10&1 == 0 {
+	if s.profile.deadline && r>>10&1 == 0 {
 		m.deadline = 1 + s.drawTime()
 	}
-	if s.habits.nests && len(s.running) > 0 && r>>12&1 == 0 {
+	if s.profile.nests && len(s.running) > 0 && r>>12&1 == 0 {
 		m.inside = s.running[s.rnd.IntN(len(s.running))].serial + 1
 	}
 	if m.bare = m.priority == 0 && !m.watched && r>>11&1 == 0; m.bare {
 		for i := range m.costs {
-			m.costs[i] = m.costs[0] // the same for all
+			m.costs[i] = m.costs[0] // the same in every budget
 		}
 	}
 }
 
 func (s *sim) drawCosts(m *move) {
-	for i := range s.habits.budgets {
-		if m.costs[i] = 1; s.habits.costs[i] > 1 {
-			m.costs[i] = s.rnd.Int64N(s.habits.costs[i] + 1)
+	for i := range s.profile.budgets {
+		if m.costs[i] = 1; s.profile.costs[i] > 1 {
+			m.costs[i] = s.rnd.Int64N(s.profile.costs[i] + 1)
 		}
 	}
 }
@@ -403,19 +402,19 @@ func (s *sim) drawKind() retry.Verdict {
 		return retry.Verdict{Kind: retry.KindTransient}
 	case r < 14:
 		return retry.Verdict{Kind: retry.KindRateLimited}
-	case r < 15: // as long as is accepted, and so at times until the same instant as another
+	case r < 15: // the longest accepted wait, so that two holds may end together
 		return retry.Verdict{Kind: retry.KindRateLimited, Wait: s.cfg.Retry.MaxServerWait}
 	}
 	return retry.Verdict{Kind: retry.KindRateLimited, Wait: 1 + s.drawTime()}
 }
 
-// drawTime is a while, up to a few turns of the budget.
+// drawTime draws a duration of up to three periods of the budget.
 func (s *sim) drawTime() time.Duration {
-	return time.Duration(s.rnd.Int64N(3*min(s.habits.per, int64(10*365*24*time.Hour)) + 1))
+	return time.Duration(s.rnd.Int64N(3*min(s.profile.per, int64(10*365*24*time.Hour)) + 1))
 }
 
-// drawStep is how far the clock goes: often to the instant at which the core wants to
-// be called, or to just before it.
+// drawStep draws how far the clock moves: often to the instant at which the core wants to be
+// called, or one nanosecond short of it.
 func (s *sim) drawStep() time.Duration {
 	wake := s.k.wake()
 	switch r := s.rnd.IntN(32); {
@@ -425,7 +424,7 @@ func (s *sim) drawStep() time.Duration {
 		return wake - s.now - 1
 	case r < 24:
 		return time.Duration(r - 16)
-	case r < 31 || !s.habits.jumps:
+	case r < 31 || !s.profile.clockJumps:
 		return s.drawTime()
 	case s.rnd.IntN(2) == 0:
 		return -min(s.drawTime(), s.now)

@@ -16,12 +16,12 @@ import (
 	"example.com/fairlead/retry"
 )
 
-var soakFor = flag.Duration("soak.for", time.Second, "how long the soak lasts; 0: until it is stopped")
+var soakFor = flag.Duration("soak.for", time.Second, "how long the soak test lasts; 0 runs it until stopped")
 
-// TestSoak (B5, C1, H20, H37): one scheduler at full speed, with cancellations, failures
-// and reconfigurations, and simulated lives beside it. From time to time everything
-// comes to rest: then the ledger is exact, every call is accounted for, and there are no
-// more goroutines, and there is no more memory in use, than the first time.
+// TestSoak runs one scheduler at full speed, with cancellations, failures and reconfigurations,
+// beside runs of the simulator. From time to time all work ends. Then the ledger is exact (B5,
+// ledger), every call has ended (C1, one end), and neither goroutines nor memory have grown since
+// the first time (H20 and H37, leaks).
 func TestSoak(t *testing.T) {
 	s, err := New(Config{Limit: soakLimit, MaxInFlight: 64, MaxQueued: 1000, Retry: retry.Policy{MaxRetries: 2, Initial: time.Microsecond, Max: time.Millisecond}})
 	require.NoError(t, err)
@@ -31,7 +31,7 @@ func TestSoak(t *testing.T) {
 		period = min(period, *soakFor/4)
 	}
 	so := &soak{s: s}
-	so.play(t, period) // until everything has its size
+	so.play(t, period) // warm up
 	first := so.rest(t)
 	for n := 1; *soakFor == 0 || time.Since(start) < *soakFor; n++ {
 		so.play(t, period)
@@ -52,14 +52,14 @@ type soak struct {
 	moves atomic.Int64
 }
 
-// atRest is what there is when nobody does anything.
+// atRest is what is left when no call runs.
 type atRest struct {
 	calls, attempts uint64
 	heap            uint64
 	goroutines      int
 }
 
-// play keeps everybody busy for a while.
+// play keeps all goroutines busy for a while.
 func (so *soak) play(t *testing.T, d time.Duration) {
 	var wg sync.WaitGroup
 	over := make(chan struct{})
@@ -81,10 +81,10 @@ func (so *soak) play(t *testing.T, d time.Duration) {
 	}
 	busy(so.reconfigure)
 	busy(func(rnd *rand.Rand) {
-		life := newSim(rnd.Uint64()>>32, true)
-		so.moves.Add(int64(life.live()))
-		if life.failure != nil {
-			t.Error(explain(t, life, func() *sim { return newSim(life.seed, true) }))
+		run := newSim(rnd.Uint64()>>32, true)
+		so.moves.Add(int64(run.run()))
+		if run.failure != nil {
+			t.Error(explain(t, run, func() *sim { return newSim(run.seed, true) }))
 		}
 	})
 	time.Sleep(d)
@@ -92,7 +92,7 @@ func (so *soak) play(t *testing.T, d time.Duration) {
 	wg.Wait()
 }
 
-// call makes one call, of one sort or another.
+// call makes one random call.
 func (so *soak) call(rnd *rand.Rand) {
 	ctx, cancel := context.Background(), context.CancelFunc(func() {})
 	if rnd.IntN(4) == 0 {
@@ -148,22 +148,22 @@ func (so *soak) reconfigure(rnd *rand.Rand) {
 	sub.Close()
 }
 
-// rest looks at what is left when everything has come to an end.
+// rest waits until all calls have ended, and checks the totals.
 func (so *soak) rest(t *testing.T) atRest {
 	var snap Snapshot
 	for {
 		if snap = so.s.Snapshot(); snap.Queued+snap.Running+snap.BackingOff == 0 {
 			break
 		}
-		runtime.Gosched() // functions have returned; it takes the owner a moment to know
+		runtime.Gosched() // the owner has not yet seen all outcomes
 	}
 	l, n := snap.Ledger, snap.Totals
 	require.Equal(t, l.Initial+l.Refilled+l.Refunded+l.Adjusted, l.Spent+snap.Available)
 	require.Equal(t, n.Accepted, n.Ended())
-	require.EqualValues(t, n.Attempts, so.ran.Load(), "an attempt is a function that has run")
-	require.GreaterOrEqual(t, l.Spent-l.Refunded, so.paid.Load(), "and each was paid for")
+	require.EqualValues(t, n.Attempts, so.ran.Load(), "every attempt is a function that ran")
+	require.GreaterOrEqual(t, l.Spent-l.Refunded, so.paid.Load(), "every attempt was paid for")
 	runtime.GC()
-	runtime.GC() // for what is pooled
+	runtime.GC() // for the pools
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	return atRest{n.Accepted, n.Attempts, mem.HeapAlloc, runtime.NumGoroutine()}

@@ -18,18 +18,18 @@ import (
 	"example.com/fairlead/retry"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the transcripts print now into testdata, to be read in the diff")
+var rewrite = flag.Bool("rewrite", false, "write the present outcomes into the transcripts in testdata, to be read in the diff")
 
-// TestTranscripts steps the core by hand through the stories in testdata/transcripts.
-// Each is a list of commands, every one followed by what it made happen:
+// TestTranscripts carries out the transcripts in testdata/transcripts, one command after the other.
+// A transcript is a list of commands, each followed by what it made happen:
 //
 //	command arguments
 //	----
 //	events, each with its instant
 //	the state afterwards
 //
-// See storyteller.run for the commands. To write new ones, or to see what a change
-// alters: go test ./scheduler -run TestTranscripts -rewrite
+// See stepper.run for the commands. To write new ones, or to see what a change alters, run
+// go test ./scheduler -run TestTranscripts -rewrite.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/transcripts/*.txt")
 	require.NoError(t, err)
@@ -38,7 +38,7 @@ func TestTranscripts(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			want, err := os.ReadFile(file)
 			require.NoError(t, err)
-			got := tell(t, string(want))
+			got := transcribe(t, string(want))
 			if *rewrite {
 				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
 				return
@@ -48,16 +48,16 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// tell runs a story and returns it with the outcomes that the core gives now.
-func tell(t *testing.T, story string) string { return newStoryteller(t).tell(story) }
+// transcribe carries out the commands of a transcript and returns it with the present outcomes.
+func transcribe(t *testing.T, text string) string { return newStepper(t).transcribe(text) }
 
-func newStoryteller(t *testing.T) *storyteller {
-	return &storyteller{t: t, calls: map[string]*call{}, policy: retry.Policy{Jitter: retry.None}}
+func newStepper(t *testing.T) *stepper {
+	return &stepper{t: t, calls: map[string]*call{}, policy: retry.Policy{Jitter: retry.None}}
 }
 
-func (st *storyteller) tell(story string) string {
+func (st *stepper) transcribe(text string) string {
 	var out strings.Builder
-	for i, part := range strings.Split(strings.TrimSpace(story), "\n\n") {
+	for i, part := range strings.Split(strings.TrimSpace(text), "\n\n") {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
@@ -71,7 +71,7 @@ func (st *storyteller) tell(story string) string {
 	return out.String()
 }
 
-type storyteller struct {
+type stepper struct {
 	t      *testing.T
 	k      *core
 	now    time.Duration
@@ -84,36 +84,36 @@ type storyteller struct {
 //
 //	limit a=10/1s/3 b=5/1m/9 slots=2    the same, with several budgets: their capacities last
 //	limit 10/1s capacity=3 slots=2 room=5 overflow=refuse|drop step=1s
-//	                                   what the budget is; first in every story
+//	                                   the budget; first in every transcript
 //	limit … strict=yes owner=yes       a strict limit; grants are handed over after each command
-//	any command stall=300ms            with owner=yes: they are handed over so much later
-//	adaptive yes                       its rate is halved when a server refuses
+//	any command stall=300ms            with owner=yes: they are handed over that much later
+//	adaptive yes                       the rate is halved when a server refuses
 //	retry max=2 initial=1s longest=1m jitter=0.1 seed=7 maxserverwait=1m
 //	                                   the policy of the calls that follow
 //	submit a b cost=2 deadline=5s priority=1 nowait=yes asks=no
-//	                                   calls arrive, now; deadline=+5s is 5 s from now
+//	                                   calls arrive now; deadline=+5s is 5 s from now
 //	submit b inside=a                  b is made inside a's function, which waits for it
-//	reserve a                          so does one that is to be ended by done or withdraw
+//	reserve a                          a reservation arrives; done or withdraw ends it
 //	done a                             a's attempt succeeded
 //	fail a transient|limited|final wait=30s alone=yes budget=tokens
-//	settle a cost=5 budget=1           what a's attempt really costs
-//	resent a                           a's work went out once more in the same attempt
-//	observe 3 budget=1                 a server says that so many tokens are left
-//	learn 3 10/1s capacity=3 budget=1  a server that is trusted says that, and what the limit is
+//	settle a cost=5 budget=1           the actual cost of a's attempt
+//	resent a                           a's request was sent once more in the same attempt
+//	observe 3 budget=1                 a server reports how many tokens are left
+//	learn 3 10/1s capacity=3 budget=1  a server reports that and its limit
 //	start a                            a's function is about to run
 //	abandon a                          a was granted and never started
 //	cancel a                           a's context is done
-//	withdraw a                         a was reserved and is not wanted any more
-//	estimate a b                       what their places and waits are now
-//	dryrun cost=2 priority=1           what they would be for a new call
-//	pause, pause 5s, resume            nobody is granted meanwhile
+//	withdraw a                         a's reservation is canceled
+//	estimate a b                       prints their places and waits
+//	dryrun cost=2 priority=1           prints those of a new call
+//	pause, pause 5s, resume            no call is granted in between
 //	setlimit 10/1s capacity=3 budget=1, setslots 2, setroom 5
 //	advance 1.5s                       time passes
-//	sleep 1h                           the same, and nobody was there to look
-//	snapshot                           somebody looks
+//	sleep 1h                           the same, with the owner asleep
+//	snapshot                           takes a snapshot
 //	drain, close                       no more calls; the end
 //	restart 5s                         close, and another core 5 s later with the level that was left
-func (st *storyteller) run(line string) string {
+func (st *stepper) run(line string) string {
 	words := strings.Fields(line)
 	verb, names, set := words[0], []string{}, map[string]string{}
 	for _, w := range words[1:] {
@@ -216,7 +216,7 @@ func (st *storyteller) run(line string) string {
 	return st.report()
 }
 
-func (st *storyteller) begin(names []string, set map[string]string) {
+func (st *stepper) begin(names []string, set map[string]string) {
 	overflow := map[string]Overflow{"refuse": RefuseNew, "drop": DropLowest}
 	k, err := newCore(Config{
 		Limit: st.oneLimit(names, set), Limits: st.limits(set), MaxInFlight: st.int(set["slots"]),
@@ -227,7 +227,7 @@ func (st *storyteller) begin(names []string, set map[string]string) {
 	st.k, st.owner = k, set["owner"] != ""
 }
 
-func (st *storyteller) close() string {
+func (st *stepper) close() string {
 	var b strings.Builder
 	for _, u := range st.k.close(st.now) {
 		fmt.Fprintf(&b, "unfinished: %s, %s, rank %v, attempts %d, paid %d\n", u.Name, u.State, u.Rank.Sub(st.k.origin), u.Attempts, u.Paid)
@@ -235,13 +235,13 @@ func (st *storyteller) close() string {
 	return b.String() + st.report()
 }
 
-func (st *storyteller) restart(gap time.Duration) string {
+func (st *stepper) restart(gap time.Duration) string {
 	old, at := st.k, st.k.time(st.k.now)
 	cfg := Config{Adaptive: old.pace.adapts, MaxInFlight: old.maxInFlight, MaxQueued: old.maxQueued, Overflow: old.overflow, PriorityStep: old.step}
 	if len(old.budgets) > 1 {
 		cfg.Limits = bucket.Limits{}
 	}
-	k, err := newCore(goesOn(cfg, old.snapshot(st.now)), at.Add(gap))
+	k, err := newCore(restartConfig(cfg, old.snapshot(st.now)), at.Add(gap))
 	require.NoError(st.t, err)
 	k.wanted = events.All
 	st.k, st.now = k, 0
@@ -249,23 +249,23 @@ func (st *storyteller) restart(gap time.Duration) string {
 	return st.report()
 }
 
-func (st *storyteller) limit(rate string, set map[string]string) bucket.Limit {
+func (st *stepper) limit(rate string, set map[string]string) bucket.Limit {
 	refill, per, _ := strings.Cut(rate, "/")
 	l := bucket.Per(st.int64(refill), st.duration(per)).Burst(st.int64(set["capacity"]))
 	l.Strict = set["strict"] != ""
 	return l
 }
 
-// oneLimit is the limit of a story with one budget.
-func (st *storyteller) oneLimit(names []string, set map[string]string) (l bucket.Limit) {
+// oneLimit returns the limit of a transcript with one budget.
+func (st *stepper) oneLimit(names []string, set map[string]string) (l bucket.Limit) {
 	if len(names) > 0 {
 		l = st.limit(names[0], set)
 	}
 	return l
 }
 
-// limits are those of a story with several.
-func (st *storyteller) limits(set map[string]string) (all bucket.Limits) {
+// limits returns the limits of a transcript with several budgets.
+func (st *stepper) limits(set map[string]string) (all bucket.Limits) {
 	for name, text := range set {
 		if part := strings.Split(text, "/"); len(part) >= 3 {
 			if all == nil {
@@ -280,7 +280,7 @@ func (st *storyteller) limits(set map[string]string) (all bucket.Limits) {
 }
 
 // price sets a call's cost, or its costs.
-func (st *storyteller) price(c *call, text string) {
+func (st *stepper) price(c *call, text string) {
 	for i, cost := range strings.Split(text, ",") {
 		if cost != "" {
 			c.costs[i], c.several = st.int64(cost), true
@@ -289,7 +289,7 @@ func (st *storyteller) price(c *call, text string) {
 	}
 }
 
-func (st *storyteller) submit(name string, set map[string]string) {
+func (st *stepper) submit(name string, set map[string]string) {
 	policy := st.policy.WithDefaults()
 	c := &call{trail: &trail{options: &options{name: name}}, cost: 1, policy: &policy, deadline: bucket.Forever}
 	st.price(c, set["cost"])
@@ -309,7 +309,7 @@ func (st *storyteller) submit(name string, set map[string]string) {
 	st.k.submit(st.now, c)
 }
 
-func (st *storyteller) fail(names []string, set map[string]string) {
+func (st *stepper) fail(names []string, set map[string]string) {
 	kind := map[string]retry.Kind{"final": retry.KindFinal, "transient": retry.KindTransient, "limited": retry.KindRateLimited}
 	how := names[len(names)-1]
 	for _, name := range names[:len(names)-1] {
@@ -318,8 +318,8 @@ func (st *storyteller) fail(names []string, set map[string]string) {
 	}
 }
 
-// report is what the core wants known, and its state.
-func (st *storyteller) report() string {
+// report returns the events since the last command, and the core's state.
+func (st *stepper) report() string {
 	var b strings.Builder
 	for _, ev := range st.k.effects.events {
 		fmt.Fprintf(&b, "%v %v\n", ev.At.Sub(st.k.origin), ev)
@@ -352,9 +352,9 @@ func (st *storyteller) report() string {
 	return b.String()
 }
 
-func (st *storyteller) int(s string) int { return int(st.int64(s)) }
+func (st *stepper) int(s string) int { return int(st.int64(s)) }
 
-func (st *storyteller) int64(s string) int64 {
+func (st *stepper) int64(s string) int64 {
 	if s == "" {
 		return 0
 	}
@@ -363,7 +363,7 @@ func (st *storyteller) int64(s string) int64 {
 	return n
 }
 
-func (st *storyteller) float(s string, missing float64) float64 {
+func (st *stepper) float(s string, missing float64) float64 {
 	if s == "" {
 		return missing
 	}
@@ -372,7 +372,7 @@ func (st *storyteller) float(s string, missing float64) float64 {
 	return f
 }
 
-func (st *storyteller) duration(s string) time.Duration {
+func (st *stepper) duration(s string) time.Duration {
 	if s == "" {
 		return 0
 	}
@@ -381,7 +381,7 @@ func (st *storyteller) duration(s string) time.Duration {
 	return d
 }
 
-// requireBalanced is B5.
+// requireBalanced checks B5, ledger.
 func requireBalanced(t require.TestingT, b *bucket.Bucket) {
 	l := b.Ledger()
 	require.Equal(t, l.Initial+l.Refilled+l.Refunded+l.Adjusted, l.Spent+b.Available(), "ledger %+v", l)

@@ -13,21 +13,21 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// sim is one simulated life of a core, and of those that come after it is restarted.
+// sim is one run of the simulator.
 type sim struct {
-	seed   uint64
-	rnd    *rand.Rand
-	cfg    Config
-	limits []bucket.Limit
-	habits habits
-	length int // in moves; then it is restarted
+	seed    uint64
+	rnd     *rand.Rand
+	cfg     Config
+	limits  []bucket.Limit
+	profile profile
+	length  int // in moves
 
 	k   *core
 	d   *dumb // nil: only the rules are checked
 	now time.Duration
 
 	calls   []*simCall // by serial number
-	byID    []*simCall // by the number that the core gave
+	byID    []*simCall // by the number that the core assigned
 	running []*simCall
 	waiting []*simCall
 
@@ -37,17 +37,17 @@ type sim struct {
 	limited   uint64 // attempts that were rate limited
 	bounds    [maxBudgets]bound
 	delivered [maxBudgets]delivered
-	settled   bool     // some attempt was settled at a higher cost
-	asked     Estimate // the answer to a dry run
+	settled   bool     // some cost was corrected
+	asked     Estimate // the result of the last dry run
 	snap      Snapshot
-	played    move
-	ran       bool   // the call ran before the move
-	story     []move // nil if the story is not told
-	telling   bool
+	current   move
+	ran       bool   // whether the call ran before the move
+	trace     []move // if recording
+	recording bool
 	failure   *failure
 }
 
-// simCall is a call, seen from outside.
+// simCall is a call and what the simulator knows of it.
 type simCall struct {
 	call
 	serial  int
@@ -60,30 +60,31 @@ type simCall struct {
 	opts    options
 }
 
-// failure is a rule that was broken.
+// failure is a broken rule.
 type failure struct {
 	rule string
 	seen string
 }
 
-func newSim(seed uint64, model bool) *sim { return newLife(seed, rand.NewPCG(seed, 0), model) }
+func newSim(seed uint64, model bool) *sim { return newSimFrom(seed, rand.NewPCG(seed, 0), model) }
 
-func newLife(seed uint64, chance rand.Source, model bool) *sim {
+func newSimFrom(seed uint64, chance rand.Source, model bool) *sim {
 	s := &sim{seed: seed, rnd: rand.New(chance)}
 	s.cfg, s.limits = drawConfig(s.rnd)
-	s.habits = drawHabits(s.rnd, s.limits)
+	s.profile = drawProfile(s.rnd, s.limits)
 	s.length = []int{100, 1000, 3000}[s.rnd.IntN(3)]
 	wanted := []events.Kinds{events.All, events.All, 0}[s.rnd.IntN(3)]
 	s.begin(model, wanted)
 	return s
 }
 
+// simOrigin is the time at which every run starts.
 var simOrigin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (s *sim) begin(model bool, wanted events.Kinds) {
 	cfg, err := s.cfg.normal()
 	if err != nil {
-		panic(err) // of the simulation's own making
+		panic(err) // the simulator made an invalid configuration
 	}
 	k, err := newCore(cfg, simOrigin)
 	if err != nil {
@@ -99,41 +100,41 @@ func (s *sim) begin(model bool, wanted events.Kinds) {
 	}
 }
 
-// live makes moves until the life is over or a rule is broken, and says how many.
-func (s *sim) live() int {
-	defer s.survive()
+// run makes moves until the run is over or a rule is broken. It returns the number of moves.
+func (s *sim) run() int {
+	defer s.recoverFailure()
 	for s.drawn < s.length {
 		s.make(s.draw())
 	}
 	return s.drawn
 }
 
-// replay makes the moves of a story that are still possible.
-func (s *sim) replay(story []move) {
-	defer s.survive()
-	for _, m := range story {
+// replay makes the moves of a trace. It skips those that are no longer possible.
+func (s *sim) replay(trace []move) {
+	defer s.recoverFailure()
+	for _, m := range trace {
 		s.make(m)
 	}
 }
 
-func (s *sim) survive() {
+func (s *sim) recoverFailure() {
 	switch p := recover().(type) {
 	case nil:
 	case *failure:
 		s.failure = p
 	default:
-		s.failure = &failure{"it does not panic", fmt.Sprint(p, string(debug.Stack()))}
+		s.failure = &failure{"the core does not panic", fmt.Sprint(p, string(debug.Stack()))}
 	}
 }
 
-// must breaks off if a rule does not hold.
+// must ends the run if a rule does not hold.
 func (s *sim) must(holds bool, rule string) {
 	if !holds {
 		panic(&failure{rule, s.state()})
 	}
 }
 
-// state is a line on where things stand.
+// state describes the core in one line.
 func (s *sim) state() string {
 	k := s.k
 	text := fmt.Sprintf("at %v: held until %v, paused until %v, wakes at %v, granted now %d, ended now %d, queued %d, running %d, backing off %d, %+v",
@@ -145,14 +146,14 @@ func (s *sim) state() string {
 	return text
 }
 
-// make plays one move and checks what came of it.
+// make makes one move and checks the result.
 func (s *sim) make(m move) {
-	if s.telling {
-		s.story = append(s.story, m)
+	if s.recording {
+		s.trace = append(s.trace, m)
 	}
-	s.played = m
+	s.current = m
 	was := before{s.k.now, s.queued()}
-	s.play(m)
+	s.apply(m)
 	if m.verb == moveRestart {
 		return
 	}
@@ -160,7 +161,7 @@ func (s *sim) make(m move) {
 	if s.d != nil {
 		s.compare(m)
 	}
-	if s.habits.owner {
+	if s.profile.owner {
 		s.handOver(m)
 	}
 	s.k.effects.clear()
@@ -169,26 +170,26 @@ func (s *sim) make(m move) {
 	}
 }
 
-// handOver ends a turn as an owner does.
+// handOver ends a turn, as the owner does.
 func (s *sim) handOver(m move) {
 	s.now = after(max(s.now, s.k.now), m.stall)
 	s.k.handedOver(s.now)
 	if s.d != nil {
 		s.d.handedOver(s.now)
 	}
-	if !s.habits.jumps { // a jumping clock can't measure it
+	if !s.profile.clockJumps { // it needs a steady clock
 		s.checkDelivery(m)
 	}
 }
 
-func (s *sim) play(m move) {
+func (s *sim) apply(m move) {
 	switch m.verb {
 	case moveAdvance:
 		s.now += m.d
 	case moveSleep:
 		s.now = max(s.now, s.k.now) + m.d
 	}
-	if s.habits.owner || m.verb == moveSleep { // as an owner begins a turn
+	if s.profile.owner || m.verb == moveSleep { // as the owner begins a turn
 		s.k.wakeUp(s.now)
 	}
 	switch m.verb {
@@ -196,7 +197,7 @@ func (s *sim) play(m move) {
 		s.submit(m)
 	case moveSucceed, moveFail, moveStart, moveAbandon, moveCancel, moveWithdraw, moveAsk, moveSettle:
 		if s.known(m.call) {
-			s.playCall(m, s.calls[m.call])
+			s.applyToCall(m, s.calls[m.call])
 		}
 	case moveDryRun:
 		s.asked = s.k.dryRun(s.now, &call{cost: m.costs[0], trail: &trail{options: &options{priority: m.priority, costs: m.costs, several: true}}})
@@ -229,7 +230,7 @@ func (s *sim) play(m move) {
 		return
 	}
 	if s.d != nil {
-		s.playModel(m)
+		s.applyToModel(m)
 	}
 	s.take()
 }
@@ -259,7 +260,7 @@ func (s *sim) submit(m move) {
 		x := c.extras()
 		x.outer, x.attempt = outer, outer.attempt
 	}
-	for len(s.calls) < m.call { // left out of a story
+	for len(s.calls) < m.call { // removed from the trace
 		s.calls = append(s.calls, nil)
 	}
 	s.calls = append(s.calls, c)
@@ -267,17 +268,17 @@ func (s *sim) submit(m move) {
 	if id := s.k.lastID + 1; int(id) == len(s.byID) {
 		s.byID = append(s.byID, c)
 	} else {
-		s.byID[id] = c // the last one was refused
+		s.byID[id] = c // the previous call was refused
 	}
 	s.k.submit(s.now, &c.call)
 }
 
-// known reports whether a call was handed in, and not left out of a story.
+// known reports whether a call was submitted, and not removed from the trace.
 func (s *sim) known(serial int) bool { return serial < len(s.calls) && s.calls[serial] != nil }
 
-func (s *sim) playCall(m move, c *simCall) {
+func (s *sim) applyToCall(m move, c *simCall) {
 	s.ran = c.runs
-	if s.early(m) {
+	if s.tooEarly(m) {
 		return
 	}
 	switch m.verb {
@@ -307,16 +308,16 @@ func (s *sim) playCall(m move, c *simCall) {
 	}
 }
 
-// early reports whether a move of a shortened story is about an attempt that was not handed over
-// yet.
-func (s *sim) early(m move) bool {
-	return s.habits.owner && !s.ran && (m.verb == moveSucceed || m.verb == moveFail || m.verb == moveSettle)
+// tooEarly reports whether a move of a shortened trace is about an attempt that was not yet handed
+// over.
+func (s *sim) tooEarly(m move) bool {
+	return s.profile.owner && !s.ran && (m.verb == moveSucceed || m.verb == moveFail || m.verb == moveSettle)
 }
 
-// uncount takes back the attempt of a call that was given up while it ran or in the turn of its
-// grant, since it does not count.
+// uncount takes back the attempt of a call that was abandoned while it ran, or in the turn of its
+// grant.
 func (s *sim) uncount(c *simCall) {
-	counted := 0 // the number with which take counts the attempt
+	counted := 0 // as take counts the attempt
 	switch {
 	case c.runs:
 		counted = c.attempt + 1
@@ -333,7 +334,7 @@ func (s *sim) uncount(c *simCall) {
 
 func (s *sim) finish(c *simCall, err error, v retry.Verdict) {
 	if !c.runs {
-		s.k.finish(s.now, &c.call, err, v) // a second report: nothing comes of it
+		s.k.finish(s.now, &c.call, err, v) // a second outcome is ignored
 		return
 	}
 	if v.Kind == retry.KindRateLimited {
@@ -348,11 +349,11 @@ func (s *sim) finish(c *simCall, err error, v retry.Verdict) {
 	}
 }
 
-// take takes note of what the core wants done.
+// take records the calls that the core granted and ended.
 func (s *sim) take() {
 	for _, c := range s.k.effects.granted {
 		mine := s.byID[c.id]
-		s.must(&mine.call == c && !mine.runs, "C1: a call is granted that waits")
+		s.must(&mine.call == c && !mine.runs, "C1, one end: only a waiting call is granted")
 		s.leave(mine)
 		mine.runs = true
 		s.attempts++
@@ -364,7 +365,7 @@ func (s *sim) take() {
 	for _, c := range s.k.effects.ended {
 		mine := s.byID[c.id]
 		if c.id == 0 {
-			mine = s.calls[s.played.call]
+			mine = s.calls[s.current.call]
 		}
 		s.must(&mine.call == c && mine.index >= 0, "C1: a call ends once")
 		s.leave(mine)
@@ -393,32 +394,32 @@ func (s *sim) leave(c *simCall) {
 	*list = (*list)[:len(*list)-1]
 }
 
-// restart closes the core, checks that everybody hears of it, and starts another one
-// with the level that the first one left.
+// restart closes the core, checks that every call is reported, and starts another core with the
+// level of the first one.
 func (s *sim) restart(m move) {
 	was := before{s.k.now, s.queued()}
 	left := s.k.close(s.now)
 	s.take()
-	s.must(len(left) == len(s.running)+s.endedBy(ErrClosed), "C6: all that is unfinished is told")
+	s.must(len(left) == len(s.running)+s.endedBy(ErrClosed), "C6, close: every unfinished call is reported")
 	for i := 1; i < len(left); i++ {
-		s.must(!left[i].Rank.Before(left[i-1].Rank), "in the order in which it would have been served")
+		s.must(!left[i].Rank.Before(left[i-1].Rank), "unfinished calls are in queue order")
 	}
 	if s.d != nil {
-		if s.habits.owner {
+		if s.profile.owner {
 			s.d.wakeUp(s.now)
 		}
 		s.d.advance(max(s.now, s.d.now))
 	}
 	for _, u := range left {
-		s.must(s.d == nil || u.Paid == s.byID[u.Call].model.paid, "what is unfinished has paid as in the model")
+		s.must(s.d == nil || u.Paid == s.byID[u.Call].model.paid, "an unfinished call has paid as in the model")
 	}
 	s.check(m, was)
 	if s.d != nil {
 		s.d.close()
 		s.compare(m)
 	}
-	k, err := newCore(goesOn(s.cfg, s.k.snapshot(s.now)), s.k.time(s.k.now).Add(m.d))
-	s.must(err == nil, "it can be restarted")
+	k, err := newCore(restartConfig(s.cfg, s.k.snapshot(s.now)), s.k.time(s.k.now).Add(m.d))
+	s.must(err == nil, "the core can be restarted")
 	if s.d != nil {
 		s.d.restart(m.d)
 		for i, b := range s.d.budgets {
@@ -427,8 +428,8 @@ func (s *sim) restart(m move) {
 	}
 }
 
-// goesOn is the configuration with which a scheduler goes on where another ended.
-func goesOn(cfg Config, snap Snapshot) Config {
+// restartConfig returns the configuration of a scheduler that continues where another one ended.
+func restartConfig(cfg Config, snap Snapshot) Config {
 	if cfg.Limits == nil {
 		cfg.Limit, cfg.Level = snap.Limit, &snap.Level
 		return cfg
