@@ -76,11 +76,12 @@ type trail struct {
 	spent   events.Times // up to when its state began; Queue still has Tokens and Slot in it
 
 	// The runner's.
-	reply  chan reply // Do's; nil if no caller waits
-	made   int32      // attempts started
-	permit permit     // of the fast path; the zero permit if the owner knows the call
-	slot   *fastSlot  // where the owner finds the call before it knows it; nil if the fast path has never served it
-	pinned bool       // the core may look at it when it is over: it is not used again
+	reply  chan reply      // Do's; nil if no caller waits
+	made   int32           // attempts started
+	done   <-chan struct{} // closed when the caller's context is done; nil if it never is
+	permit permit          // of the fast path; the zero permit if the owner knows the call
+	slot   *fastSlot       // where the owner finds the call before it knows it; nil if the fast path has never served it
+	pinned bool            // the core may look at it when it is over: it is not used again
 }
 
 // extra has the fields that few calls need.

@@ -134,12 +134,12 @@ func (s *Scheduler) run(c *call, at stage) error {
 func (s *Scheduler) await(c *call) (err error, ended bool) {
 	for {
 		var r reply
-		if done := (guarded{c.ctx}).Done(); done == nil {
+		if c.done == nil {
 			r = <-c.reply
 		} else {
 			select {
 			case r = <-c.reply:
-			case <-done:
+			case <-c.done:
 				return s.withdraw(c, causeOf(c.ctx)), true
 			}
 		}
@@ -225,13 +225,18 @@ func (c *call) conclude(err error) {
 
 // unwanted is why a call that was granted should not be started after all; or nil.
 func (c *call) unwanted() error {
+	if c.handle == nil {
+		select {
+		case <-c.done:
+			return causeOf(c.ctx)
+		default:
+			return nil
+		}
+	}
 	if err := errOf(c.ctx); err != nil {
 		return causeOf(c.ctx)
 	}
-	if c.handle != nil {
-		return c.handle.interrupted()
-	}
-	return nil
+	return c.handle.interrupted()
 }
 
 // started notes that a granted call's function is about to run.

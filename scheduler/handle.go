@@ -99,7 +99,7 @@ func (h *Handle) send() (*Handle, error) {
 	s, c, ctx := h.s, &h.call, h.call.ctx
 	watched := c.watched
 	if watched {
-		c.reply = make(chan reply, mostReplies)
+		c.reply, c.done = make(chan reply, mostReplies), guarded{ctx}.Done()
 	} else if ctx.Done() != nil {
 		h.hook().unwatch = context.AfterFunc(guardContext(ctx), func() { h.cancel(causeOf(ctx)) })
 	}

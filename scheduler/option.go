@@ -149,8 +149,12 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 func (s *Scheduler) fill(c *call, ctx context.Context, fn func(context.Context) error) {
 	c.ctx, c.fn = ctx, fn
 	c.cost, c.policy = 1, &s.retry
-	if ctx.Done() == nil {
+	done := ctx.Done()
+	if done == nil {
 		return
+	}
+	if c.trail != nil {
+		c.done = done
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		c.deadline = deadline.Sub(s.origin)
