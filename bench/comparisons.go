@@ -77,11 +77,11 @@ func (r *run) crowdComparisons() []comparison {
 		get := r.results.of
 		add("memory of each that waits", "B", func(who string, n int) float64 { return get(p.bytes(who, n), "bytes") })
 		add("CPU of each that waits", "µs", func(who string, n int) float64 { return get(p.crowd(who, n), "cpu us per call") })
-		add("the same if tokens come every 3 µs", "µs", func(who string, n int) float64 { return get(p.served(who, n), "cpu us per call") })
+		add("CPU of each, if tokens come every 3 µs", "µs", func(who string, n int) float64 { return get(p.served(who, n), "cpu us per call") })
 		add("pairs out of order, of all", "", func(who string, n int) float64 { return get(p.crowd(who, n), "inverted") })
-		add("lateness, median", "µs", func(who string, n int) float64 { return r.ifHonest(p.crowd(who, n), "late p50 us") })
-		add("lateness, p99", "µs", func(who string, n int) float64 { return r.ifHonest(p.crowd(who, n), "late p99 us") })
-		add("lateness, p99, if tokens come every 3 µs", "µs", func(who string, n int) float64 { return r.ifHonest(p.served(who, n), "late p99 us") })
+		add("lateness, median", "ms", func(who string, n int) float64 { return r.ifHonest(p.crowd(who, n), "late p50 us") / 1e3 })
+		add("lateness, p99", "ms", func(who string, n int) float64 { return r.ifHonest(p.crowd(who, n), "late p99 us") / 1e3 })
+		add("lateness, p99, if tokens come every 3 µs", "ms", func(who string, n int) float64 { return r.ifHonest(p.served(who, n), "late p99 us") / 1e3 })
 		add("tokens over in any window, as seen by callers", "", func(who string, n int) float64 { return get(p.crowd(who, n), "over in any window") })
 		list = append(list,
 			comparison{what: "D: part of the rate when a third is canceled", ours: ours, names: cancelers, more: true,
@@ -102,7 +102,7 @@ func (r *run) contextComparisons() []comparison {
 			for _, n := range sizesInDo {
 				c.cases = append(c.cases, measured{number(float64(n)), func(who string) float64 {
 					if of == "late p99 us" {
-						return r.ifHonest(size(who, n), of)
+						return r.ifHonest(size(who, n), of) / 1e3
 					}
 					return r.results.of(size(who, n), of)
 				}})
@@ -112,7 +112,7 @@ func (r *run) contextComparisons() []comparison {
 		add("memory of each that waits", "B", "bytes", p.bytesWithContexts)
 		add("CPU of each, if tokens come every 3 µs", "µs", "cpu us per call", p.servedWithContexts)
 		add("CPU of each", "µs", "cpu us per call", p.crowdWithContexts)
-		add("lateness, p99", "µs", "late p99 us", p.crowdWithContexts)
+		add("lateness, p99", "ms", "late p99 us", p.crowdWithContexts)
 		add("tokens over in any window, as seen by callers", "", "over in any window", p.crowdWithContexts)
 	}
 	return list
