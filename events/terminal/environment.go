@@ -15,7 +15,7 @@ type environment struct {
 	ascii   bool
 }
 
-// readEnvironment reads the environment variables, for an Out that is a terminal.
+// readEnvironment returns what the environment variables say about the terminal.
 func readEnvironment(getenv func(string) string) environment {
 	return environment{
 		live:    getenv("CI") == "" && understands(getenv("TERM")),

@@ -84,8 +84,8 @@ func perSecond(n int64, d time.Duration) float64 {
 	return float64(n) / d.Seconds()
 }
 
-// eta estimates how long it takes until that many more calls have ended, if it can. What a call
-// costs and how long it takes come from the scheduler's own counts.
+// eta estimates how long it takes until that many more calls have ended, and reports whether it can.
+// It takes the cost and the length of a call from the scheduler's counts.
 func (h *history) eta(remaining int64) (eta time.Duration, ok bool) {
 	if remaining <= 0 {
 		return 0, true

@@ -39,7 +39,7 @@ const (
 )
 
 const (
-	maxSpans = 128 // of a call; beyond that it is drawn as if events had been lost
+	maxSpans = 128 // of a call; a call with more is drawn as if events had been lost
 	maxHolds = 8   // in a wait; if there are more, they are drawn as one, at its beginning
 )
 

@@ -78,7 +78,7 @@ type traceWriter struct {
 func (w *traceWriter) json(v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // strings and numbers always have a form
+		panic(err) // never fails for strings and numbers
 	}
 	_, _ = w.b.Write(text)
 }

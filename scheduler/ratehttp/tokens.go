@@ -36,8 +36,8 @@ type Tokens struct {
 	Output int64
 
 	// MaxBody is how many bytes of a body are read for the estimate. If the request's length is known, the rest costs a token
-	// for each 4 bytes, or counts as more of the base64 in which it begins. Limits of output in the rest are ignored. Zero means
-	// 32 MiB, or 1 MiB for a body that has to be copied.
+	// for each 4 bytes. A rest that begins within base64 counts as part of that. Limits of output in the rest are ignored. Zero
+	// means 32 MiB, or 1 MiB for a body that has to be copied.
 	MaxBody int64
 }
 

@@ -32,7 +32,7 @@ func startsAsJSON(body []byte) bool {
 	return len(body) > 0 && (body[0] == '{' || body[0] == '[')
 }
 
-// usage collects the numbers of a usage. -1 means unknown.
+// usage collects the numbers of tokens that a response reports. -1 means unknown.
 type usage struct {
 	total, input, output int64
 	cacheWrites          int64 // Anthropic's, reported beside the input and counted as input; tokens read from the cache don't count

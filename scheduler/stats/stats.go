@@ -29,7 +29,7 @@ func Handler(s *scheduler.Scheduler) http.Handler {
 			return
 		}
 		body, err := json.MarshalIndent(s.Snapshot(), "", "  ")
-		if err != nil { // a clock beyond the year 9999
+		if err != nil { // the clock is beyond the year 9999
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
