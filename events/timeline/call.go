@@ -189,6 +189,7 @@ func (c *call) draw(t *Timeline) call {
 	d.spans = slices.Clone(c.spans)
 	if c.state != ended {
 		d.endSpan(events.Event{}, t)
+		d.lost = c.lost // the call's own events say whether any was lost
 		d.to, d.times = t.now, sum(d.spans)
 	}
 	return d
