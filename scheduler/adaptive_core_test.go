@@ -10,8 +10,8 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// TestShared: a part of a limit is that part of its rate: exactly, or where that can't be
-// said in integers nearly so, and never nothing.
+// TestShared checks that a share of a limit has that share of its rate. If the rate is no integer,
+// it is rounded, but never to zero.
 func TestShared(t *testing.T) {
 	for _, c := range []struct {
 		limit, half bucket.Limit
@@ -29,8 +29,8 @@ func TestShared(t *testing.T) {
 	}
 }
 
-// TestBudgetsLeast: what is lent is there in each budget, and the loan is looked at again
-// before the first of them is full.
+// TestBudgetsLeast checks that a lease has tokens in every budget, and that it is renewed before
+// the first budget is full.
 func TestBudgetsLeast(t *testing.T) {
 	b, err := newBudgets(Config{Limits: bucket.Limits{"a": bucket.PerSecond(50), "b": bucket.PerSecond(10), "c": bucket.PerSecond(20)}}, time.Time{})
 	require.NoError(t, err)

@@ -16,8 +16,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// TestAdaptive: a scheduler that is allowed more than its server takes settles near what
-// it takes, wastes few calls, and is back to its own rate when the server takes all.
+// With a limit above the server's, an adaptive scheduler finds the server's rate and wastes few
+// calls (B12, adaptive rate). When the server allows more, it returns to its own rate.
 func TestAdaptive(t *testing.T) {
 	for _, adaptive := range []bool{false, true} {
 		cfg := scheduler.Config{Limit: bucket.PerSecond(100).Burst(1), Adaptive: adaptive, Retry: retry.Policy{MaxRetries: 1000}}
@@ -47,10 +47,10 @@ func TestAdaptive(t *testing.T) {
 			mu.Unlock()
 			if !adaptive {
 				require.EqualValues(t, 1, rate)
-				require.Greater(t, inVain, sent/2, "most are in vain")
+				require.Greater(t, inVain, sent/2, "most calls are refused")
 				return
 			}
-			require.InDelta(t, 0.4, rate, 0.2, "about what it takes")
+			require.InDelta(t, 0.4, rate, 0.2, "about the server's rate")
 			require.Less(t, inVain, sent/10)
 			mu.Lock()
 			require.NoError(t, server.SetLimit(time.Since(start), bucket.PerSecond(1000)))
@@ -61,7 +61,7 @@ func TestAdaptive(t *testing.T) {
 	}
 }
 
-// TestAdaptiveIsTold: by events and in the log.
+// A change of the rate has an event and a record in the log.
 func TestAdaptiveIsTold(t *testing.T) {
 	var log strings.Builder
 	cfg := scheduler.Config{Limit: bucket.PerMinute(60), Adaptive: true, Logger: slog.New(slog.NewTextHandler(&log, nil)), Retry: retry.Policy{MaxRetries: retry.None}}
@@ -70,7 +70,7 @@ func TestAdaptiveIsTold(t *testing.T) {
 		require.Error(t, s.Do(t.Context(), failing(retry.RateLimited(errBusy)).run))
 		time.Sleep(time.Minute)
 		s.Close()
-		require.Equal(t, "1 0s rate changed: 50% of what is configured\n3 1m0s rate changed: 56% of what is configured\nclosed\n", story(sub))
+		require.Equal(t, "1 0s rate changed: 50% of what is configured\n3 1m0s rate changed: 56% of what is configured\nclosed\n", eventLines(sub))
 		time.Sleep(time.Second)
 		require.Contains(t, log.String(), `msg="rate changed" seq=1 available=59 rate=0.5`)
 	})

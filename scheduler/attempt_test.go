@@ -11,8 +11,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// The context of submitted work ends for the same reasons, and tells the same cause,
-// whether or not its function has asked to be told before.
+// The context of submitted work ends for the same reasons and with the same cause, whether or not
+// the function called Done before.
 func TestSubmitContextEnds(t *testing.T) {
 	type key struct{}
 	for _, asked := range []bool{false, true} {
@@ -57,12 +57,12 @@ func TestSubmitContextEnds(t *testing.T) {
 						tt.end(s, h, stop)
 						defer close(returns)
 					}
-					for range 2 { // as often as one asks
+					for range 2 { // at every call
 						require.Equal(t, tt.err, ctx.Err())
 						require.Equal(t, tt.cause, context.Cause(ctx))
 						<-ctx.Done()
 						require.Equal(t, "value", ctx.Value(key{}))
-						stop(context.DeadlineExceeded) // too late to make a difference
+						stop(context.DeadlineExceeded) // too late to change anything
 					}
 				})
 			})
@@ -70,8 +70,7 @@ func TestSubmitContextEnds(t *testing.T) {
 	}
 }
 
-// What is derived from the context of submitted work ends with it, and for that no
-// goroutine is needed.
+// A context derived from that of submitted work ends with it, without a goroutine in between.
 func TestSubmitContextDerived(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		derived := make(chan context.Context)
@@ -84,7 +83,7 @@ func TestSubmitContextDerived(t *testing.T) {
 		soon := <-derived
 		synctest.Wait()
 		h.Cancel()
-		require.Same(t, scheduler.ErrCancelled, context.Cause(soon), "at once: by then a goroutine would not have run")
+		require.Same(t, scheduler.ErrCancelled, context.Cause(soon), "at once, before any goroutine could run")
 		require.Same(t, scheduler.ErrCancelled, settled(h))
 	})
 }

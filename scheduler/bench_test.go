@@ -9,7 +9,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// plenty is a limit that is never felt.
+// plenty is a limit that no test reaches.
 var plenty = bucket.Per(1_000_000_000, time.Second).Burst(1 << 50)
 
 func newLimited(b *testing.B, l bucket.Limit) *Scheduler {
@@ -23,12 +23,12 @@ func newLimited(b *testing.B, l bucket.Limit) *Scheduler {
 
 func succeed(context.Context) error { return nil }
 
-// scarce is a limit that is never felt, and too small for a lease.
+// scarce is a limit that no test reaches, but too small for a lease.
 var scarce = bucket.Per(1_000_000_000, time.Second).Burst(minLease - 1)
 
-// BenchmarkDo measures a whole protected call: by the fast path, by the owner, and beside them a
-// request and its reply over channels, which is the least that one goroutine can do for another. Run
-// it with -cpu to see how it scales.
+// BenchmarkDo measures a call by the fast path and by the owner. The bare benchmarks send a request
+// and its reply over channels, which is the least that two goroutines can do. Run it with -cpu to
+// see how it scales.
 func BenchmarkDo(b *testing.B) {
 	for _, path := range []struct {
 		name  string
@@ -107,7 +107,7 @@ func BenchmarkDoOptions(b *testing.B) {
 	}
 }
 
-// BenchmarkCore is a call's life in the pure core: submit, grant, finish.
+// BenchmarkCore measures a call in the core: submit, grant, finish.
 func BenchmarkCore(b *testing.B) {
 	cfg, _ := Config{Limit: plenty}.normal()
 	k, _ := newCore(cfg, time.Time{})

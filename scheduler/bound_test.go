@@ -13,13 +13,13 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// bounded is a scheduler without tokens at the start, where two calls may wait.
+// bounded returns the configuration of an empty scheduler in which two calls may wait.
 func bounded(o scheduler.Overflow) scheduler.Config {
 	return scheduler.Config{Limit: oneEach, Level: empty, MaxQueued: 2, Overflow: o}
 }
 
-// WaitForRoom: Submit returns when its call is one of those that may wait; the order is
-// that of arrival all the same, and Do is not held up twice.
+// With WaitForRoom, Submit returns when its call has room in the queue (O6, MaxQueued). The order
+// is that of arrival, and Do waits no longer for it.
 func TestWaitForRoom(t *testing.T) {
 	bubble(t, bounded(scheduler.WaitForRoom), func(t *testing.T, s *scheduler.Scheduler) {
 		started := time.Now()
@@ -47,8 +47,8 @@ func seconds(list ...int) (all []time.Duration) {
 	return all
 }
 
-// Whoever waits outside goes when its context is done, or the scheduler is closed, or
-// the bound is raised.
+// A call that waits for room ends with its context or the scheduler. It gets room when the bound is
+// raised.
 func TestWaitForRoomEnds(t *testing.T) {
 	bubble(t, bounded(scheduler.WaitForRoom), func(t *testing.T, s *scheduler.Scheduler) {
 		in := []*scheduler.Handle{submit(t, s, nothing, scheduler.Cost(10)), submit(t, s, nothing)}
@@ -87,7 +87,7 @@ func TestWaitForRoomEnds(t *testing.T) {
 	})
 }
 
-// A Stream reads no faster than there is room, and can be left while it waits outside.
+// A Stream reads no faster than there is room, and the loop can be left while it waits for room.
 func TestStreamWaitsForRoom(t *testing.T) {
 	bubble(t, bounded(scheduler.WaitForRoom), func(t *testing.T, s *scheduler.Scheduler) {
 		var read atomic.Int64
@@ -98,7 +98,7 @@ func TestStreamWaitsForRoom(t *testing.T) {
 		}
 		for r := range scheduler.Stream(t.Context(), s, inputs, double) {
 			synctest.Wait()
-			require.EqualValues(t, r.Input+3, read.Load(), "two wait, and one is outside")
+			require.EqualValues(t, r.Input+3, read.Load(), "two have room, and one waits for it")
 			if r.Input == 10 {
 				break
 			}
@@ -107,7 +107,7 @@ func TestStreamWaitsForRoom(t *testing.T) {
 	})
 }
 
-// RefuseNew: the error says how many wait, and how long it would have been.
+// With RefuseNew, the error has the length of the queue and the wait.
 func TestRefuseNew(t *testing.T) {
 	bubble(t, bounded(scheduler.RefuseNew), func(t *testing.T, s *scheduler.Scheduler) {
 		submit(t, s, nothing, scheduler.Cost(5))
@@ -122,7 +122,7 @@ func TestRefuseNew(t *testing.T) {
 			require.EqualError(t, err, "queue is full: 2 calls wait, MaxQueued is 2, and this one would have had to wait about 7s: call later or give it a higher priority")
 		}
 		require.EqualValues(t, 2, s.Snapshot().Totals.Refused)
-		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(0), scheduler.Priority(1)), "what need not wait is not refused")
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(0), scheduler.Priority(1)), "a call that starts at once is not refused")
 		require.NoError(t, settled(waits))
 	})
 }
@@ -142,7 +142,7 @@ func TestStreamWithRefusals(t *testing.T) {
 	})
 }
 
-// DropLowest: whoever ranks last goes, with the same error, and is accounted for.
+// With DropLowest, the call that ranks last is dropped with the same error, and counted.
 func TestDropLowest(t *testing.T) {
 	bubble(t, bounded(scheduler.DropLowest), func(t *testing.T, s *scheduler.Scheduler) {
 		first := submit(t, s, nothing)
@@ -151,7 +151,7 @@ func TestDropLowest(t *testing.T) {
 		got := <-dropped
 		require.ErrorIs(t, got.err, scheduler.ErrQueueFull)
 		require.Zero(t, got.took)
-		require.ErrorIs(t, s.Do(t.Context(), nothing), scheduler.ErrQueueFull, "this one ranks last itself")
+		require.ErrorIs(t, s.Do(t.Context(), nothing), scheduler.ErrQueueFull, "the new call ranks last itself")
 		totals := s.Snapshot().Totals
 		require.EqualValues(t, 1, totals.Dropped)
 		require.EqualValues(t, 1, totals.Refused)
@@ -167,7 +167,7 @@ func TestSetMaxQueued(t *testing.T) {
 		}
 		require.NoError(t, s.SetMaxQueued(3))
 		require.Equal(t, 3, s.Snapshot().MaxQueued)
-		require.Equal(t, 5, s.Snapshot().Queued, "those that are in stay")
+		require.Equal(t, 5, s.Snapshot().Queued, "queued calls stay")
 		_, err := s.Submit(t.Context(), nothing)
 		require.ErrorIs(t, err, scheduler.ErrQueueFull)
 		time.Sleep(3 * time.Second)
@@ -180,7 +180,7 @@ func TestSetMaxQueued(t *testing.T) {
 	})
 }
 
-// NoWait: now or not at all.
+// A call with NoWait starts at once or is refused.
 func TestNoWait(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, MaxInFlight: 1, Retry: exact}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
@@ -195,13 +195,13 @@ func TestNoWait(t *testing.T) {
 		refused("tokens", time.Second, s.Do(t.Context(), nothing, scheduler.Cost(2), scheduler.NoWait()))
 
 		retried := goDo(t.Context(), s, (&flaky{failures: 1}).run, scheduler.NoWait())
-		require.NoError(t, (<-retried).err, "a retry waits as any other")
+		require.NoError(t, (<-retried).err, "a retry waits like any other")
 
 		ctx, cancel := context.WithCancel(t.Context())
 		time.Sleep(2 * time.Second)
 		runs := goDo(ctx, s, untilDone)
 		h, err := s.Submit(t.Context(), nothing, scheduler.NoWait())
-		require.Nil(t, h, "Submit says so itself")
+		require.Nil(t, h, "Submit returns the error")
 		refused("slot", 0, err)
 		waits := goDo(t.Context(), s, nothing, scheduler.Cost(3))
 		refused("queue", 3*time.Second, s.Do(t.Context(), nothing, scheduler.NoWait()))

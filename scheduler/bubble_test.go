@@ -19,18 +19,18 @@ var (
 	errBusy   = errors.New("server is busy")
 	errBroken = errors.New("request is malformed")
 
-	// exact is the default policy without chance: 1 s, 2 s, 4 s, 8 s, 16 s.
+	// exact is the default policy without jitter: 1 s, 2 s, 4 s, 8 s, 16 s.
 	exact = retry.Policy{Jitter: retry.None}
 
-	// oneEach is a token a second, ten at most.
+	// oneEach is one token a second, ten at most.
 	oneEach = bucket.PerSecond(1).Burst(10)
 
-	// empty is a budget with nothing in it at the start.
+	// empty is the level of an empty budget.
 	empty = &bucket.State{}
 )
 
-// bubble runs a test on a scheduler inside a bubble, where time passes only when
-// everybody waits for it. The scheduler is closed at the end and its books are audited.
+// bubble runs a test on a scheduler in a synctest bubble, where time passes only when every
+// goroutine waits. In the end it closes the scheduler and audits it.
 func bubble(t *testing.T, cfg scheduler.Config, f func(t *testing.T, s *scheduler.Scheduler)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { f(t, open(t, cfg)) })
@@ -47,7 +47,7 @@ func open(t testing.TB, cfg scheduler.Config) *scheduler.Scheduler {
 	return s
 }
 
-// audit checks that the ledger balances (B5) and that every call is accounted for (C1).
+// audit checks B5, ledger, and C1, one end.
 func audit(t testing.TB, snap scheduler.Snapshot) {
 	t.Helper()
 	l, n := snap.Ledger, snap.Totals
@@ -59,7 +59,7 @@ func audit(t testing.TB, snap scheduler.Snapshot) {
 // nothing is a function that succeeds at once.
 func nothing(context.Context) error { return nil }
 
-// untilDone is a function that does as its context says.
+// untilDone waits until its context is done and returns the cause.
 func untilDone(ctx context.Context) error {
 	<-ctx.Done()
 	return context.Cause(ctx)
@@ -84,17 +84,16 @@ func (f *flaky) run(context.Context) error {
 
 func (f *flaky) attempts() int { return int(f.made.Load()) }
 
-// failing is a flaky that never gets well.
+// failing returns a function that always fails.
 func failing(err error) *flaky { return &flaky{failures: 1 << 60, err: err} }
 
-// outcome is how a Do on a goroutine of its own went.
+// outcome is the result of a Do on another goroutine.
 type outcome struct {
 	err  error
 	took time.Duration
 }
 
-// goDo starts a Do on a goroutine of its own and waits until it is where it can get
-// to without time passing.
+// goDo starts a Do on another goroutine and waits until that is blocked.
 func goDo(ctx context.Context, s *scheduler.Scheduler, fn func(context.Context) error, opts ...scheduler.Option) <-chan outcome {
 	done := make(chan outcome, 1)
 	started := time.Now()
@@ -106,7 +105,7 @@ func goDo(ctx context.Context, s *scheduler.Scheduler, fn func(context.Context) 
 	return done
 }
 
-// submit is Submit for calls about which nothing is wrong.
+// submit calls Submit, which must not fail.
 func submit(t testing.TB, s *scheduler.Scheduler, fn func(context.Context) error, opts ...scheduler.Option) *scheduler.Handle {
 	t.Helper()
 	h, err := s.Submit(context.Background(), fn, opts...)
@@ -114,14 +113,14 @@ func submit(t testing.TB, s *scheduler.Scheduler, fn func(context.Context) error
 	return h
 }
 
-// settled waits for a handle and returns how its call ended.
+// settled waits for a handle and returns its call's error.
 func settled(h *scheduler.Handle) error {
 	<-h.Done()
 	return h.Err()
 }
 
-// inGoroutine runs f to its end on a goroutine of its own, as whatever calls
-// runtime.Goexit must be, and reports whether f returned.
+// inGoroutine runs f on another goroutine, since f may call runtime.Goexit. It reports whether f
+// returned.
 func inGoroutine(f func()) (returned bool) {
 	over := make(chan struct{})
 	go func() {

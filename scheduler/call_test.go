@@ -7,8 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A million may wait: so a submitted call has a trail while it waits only if it has an
-// option that is needed later.
+// A million calls may wait, so a submitted call keeps its options only if they are needed later.
 func TestOptionsThatLast(t *testing.T) {
 	s, err := New(Config{})
 	require.NoError(t, err)
@@ -25,5 +24,5 @@ func TestOptionsThatLast(t *testing.T) {
 	require.Equal(t, 3, trailOf(Priority(3)).priority)
 	require.NotNil(t, trailOf(Classify(s.classify)).classify)
 	require.NotNil(t, trailOf(OnProgress(func(Progress) {})).progress)
-	require.Zero(t, *noOptions, "they are everybody's")
+	require.Zero(t, *noOptions, "it is shared by all calls")
 }

@@ -14,8 +14,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// H07, O4: when the head is cancelled, the next is granted at its own time, and those
-// behind it too, as though the head had never been there.
+// When the head of the queue is canceled, the calls behind it are granted as though it had never
+// been there (O4, leaving; H07).
 func TestH07_NextIsGrantedAtItsOwnTime(t *testing.T) {
 	for name, wait := range map[string]time.Duration{"before its tokens are there": time.Second, "when they are there already": 5 * time.Second} {
 		t.Run(name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestH07_NextIsGrantedAtItsOwnTime(t *testing.T) {
 	}
 }
 
-// H07: the same for one in the middle, which makes those behind it come sooner.
+// When a call in the middle is canceled, those behind it are granted sooner (H07).
 func TestH07_CancelInTheMiddle(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		first := goDo(t.Context(), s, nothing, scheduler.Cost(3))
@@ -51,7 +51,7 @@ func TestH07_CancelInTheMiddle(t *testing.T) {
 	})
 }
 
-// H08: a call that backs off ends at once, without another attempt.
+// A call that backs off ends at once, without another attempt (H08).
 func TestH08_CancelInBackoff(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -70,7 +70,7 @@ func TestH08_CancelInBackoff(t *testing.T) {
 	})
 }
 
-// H09: a function that runs is waited for, and its success stays a success.
+// A canceled function that runs is waited for, and its success counts (H09).
 func TestH09_CancelWhileRunning(t *testing.T) {
 	ends := func(err error) func(context.Context) error {
 		return func(context.Context) error { time.Sleep(time.Minute); return err }
@@ -95,17 +95,17 @@ func TestH09_CancelWhileRunning(t *testing.T) {
 			require.NoError(t, call(ends(nil)))
 			require.Same(t, errBroken, call(ends(errBroken)))
 			err := call(ends(retry.RateLimited(errBusy)))
-			require.ErrorIs(t, err, context.Canceled, "it is not retried")
+			require.ErrorIs(t, err, context.Canceled, "a canceled call is not retried")
 			require.ErrorIs(t, err, errBusy)
 		}
 		synctest.Wait()
 		snap := s.Snapshot()
-		require.Zero(t, snap.Ledger.Refunded, "what was started is paid")
+		require.Zero(t, snap.Ledger.Refunded, "a started attempt is paid for")
 		require.EqualValues(t, 6, snap.Totals.Attempts)
 	})
 }
 
-// H11, C4: a context that is done already takes no token and no place.
+// A call whose context is done takes no token and no place in the queue (C4, deadlines; H11).
 func TestH11_DoneContextTakesNoToken(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -122,7 +122,7 @@ func TestH11_DoneContextTakesNoToken(t *testing.T) {
 	})
 }
 
-// H12: cancelled waits leave no trace in the budget.
+// Canceled waits leave no trace in the budget (H12).
 func TestH12_CancelledWaitsCostNothing(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		started := time.Now()
@@ -138,7 +138,7 @@ func TestH12_CancelledWaitsCostNothing(t *testing.T) {
 	})
 }
 
-// The context's cause is kept beside its error, wherever the call was.
+// The context's cause is returned beside its error, wherever the call was.
 func TestCauseIsKept(t *testing.T) {
 	errStop := errors.New("operator said stop")
 	bubble(t, scheduler.Config{Limit: bucket.Per(1, time.Hour), Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {

@@ -16,7 +16,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// H15: submit against close. Whatever was accepted ends once; the rest gets ErrClosed.
+// Submit against Close: an accepted call ends once, and the others return ErrClosed (H15).
 func TestH15_SubmitAgainstClose(t *testing.T) {
 	for range 20 {
 		bubble(t, scheduler.Config{MaxInFlight: 3}, func(t *testing.T, s *scheduler.Scheduler) {
@@ -49,12 +49,12 @@ func TestH15_SubmitAgainstClose(t *testing.T) {
 			}
 			all.Wait()
 			require.EqualValues(t, 400, succeeded.Load()+closed.Load())
-			require.EqualValues(t, ran.Load(), succeeded.Load(), "what was not run has not succeeded, and the other way round")
+			require.EqualValues(t, ran.Load(), succeeded.Load(), "exactly the calls that ran have succeeded")
 		})
 	}
 }
 
-// H16: close twice, at the same time: all return when it is over.
+// Concurrent calls of Close all return when the owner has ended (H16).
 func TestH16_CloseAtTheSameTime(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		sub := s.Subscribe(events.Exhausted) // there will be none
@@ -72,7 +72,7 @@ func TestH16_CloseAtTheSameTime(t *testing.T) {
 				case _, open := <-sub.C:
 					require.False(t, open)
 				default:
-					t.Error("it returned before the owner had ended")
+					t.Error("Close returned before the owner had ended")
 				}
 				require.True(t, s.Snapshot().Closed)
 			})
@@ -82,7 +82,7 @@ func TestH16_CloseAtTheSameTime(t *testing.T) {
 	})
 }
 
-// H17: close from wherever a user's code runs.
+// Close may be called from any function of the user (H17).
 func TestH17_CloseFromInside(t *testing.T) {
 	for name, close := range map[string]func(t *testing.T, s *scheduler.Scheduler){
 		"a call of Do": func(t *testing.T, s *scheduler.Scheduler) {
@@ -123,7 +123,7 @@ func TestH17_CloseFromInside(t *testing.T) {
 	}
 }
 
-// H18, C6: each call that was accepted gets one outcome, in whatever state it is.
+// Close ends each accepted call once, whatever its state (C6, close; H18).
 func TestH18_CloseWithWorkPending(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, Retry: exact}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
@@ -139,7 +139,7 @@ func TestH18_CloseWithWorkPending(t *testing.T) {
 
 		started := time.Now()
 		s.Close()
-		require.Zero(t, time.Since(started), "close waits for no function")
+		require.Zero(t, time.Since(started), "Close waits for no function")
 		require.Same(t, scheduler.ErrClosed, (<-queued).err)
 		require.Same(t, scheduler.ErrClosed, settled(queuedToo))
 		for _, err := range []error{(<-backsOff).err, settled(backsOffToo)} {
@@ -148,9 +148,9 @@ func TestH18_CloseWithWorkPending(t *testing.T) {
 			require.EqualError(t, err, "scheduler is closed (attempts made: 3, the last failed with: server is busy (rate limited))")
 		}
 		require.Equal(t, 3, backsOffToo.Attempts())
-		require.Same(t, scheduler.ErrClosed, settled(working), "its context is cancelled, with that for a cause")
+		require.Same(t, scheduler.ErrClosed, settled(working), "its context is canceled with that cause")
 		require.Zero(t, time.Since(started))
-		require.NoError(t, (<-running).err, "a call of Do has its own context, and is left to end")
+		require.NoError(t, (<-running).err, "Do has the caller's context, which Close does not cancel")
 		require.Equal(t, time.Hour-4*time.Second, time.Since(started))
 
 		totals := s.Snapshot().Totals
@@ -159,7 +159,7 @@ func TestH18_CloseWithWorkPending(t *testing.T) {
 	})
 }
 
-// H19, C6: after close every method returns at once, with ErrClosed or a final value.
+// After Close every method returns at once, with ErrClosed or a final value (C6; H19).
 func TestH19_UseAfterClose(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(4)))
@@ -190,12 +190,12 @@ func TestH19_UseAfterClose(t *testing.T) {
 		s.Close()
 
 		final.Closed = true
-		require.Equal(t, final, s.Snapshot(), "the state when it closed, for ever")
+		require.Equal(t, final, s.Snapshot(), "the state at Close")
 		require.Equal(t, time.Minute, time.Since(started))
 	})
 }
 
-// H20: the owner and submitted work that runs are all the goroutines there are.
+// The owner and running submitted work are the only goroutines (H20).
 func TestH20_Goroutines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := goroutines()
@@ -213,7 +213,7 @@ func TestH20_Goroutines(t *testing.T) {
 			handles = append(handles, h)
 		}
 		synctest.Wait()
-		require.Equal(t, before+2, goroutines(), "the one that runs has one; what is queued or backs off has none")
+		require.Equal(t, before+2, goroutines(), "only the running call has a goroutine")
 		s.Close()
 		for _, h := range handles {
 			require.ErrorIs(t, settled(h), scheduler.ErrClosed)
@@ -223,8 +223,7 @@ func TestH20_Goroutines(t *testing.T) {
 	})
 }
 
-// goroutines counts those of the bubble it is called in; tests that have ended may
-// still have some that are about to.
+// goroutines counts the goroutines of the current bubble, without those of other tests.
 func goroutines() int {
 	buf := make([]byte, 1<<20)
 	all := string(buf[:runtime.Stack(buf, true)])

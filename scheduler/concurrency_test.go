@@ -24,17 +24,17 @@ import (
 
 var stormSeed = flag.Uint64("storm", 0, "the seed of TestStorm; 0 draws one")
 
-// TestStorm (B2, B5, C1, C5, E1, E2, E3, O1, O2): real goroutines on one, two and four
-// processors call everything there is at the same time, also from inside calls and
-// callbacks, with delays strewn in; they cancel, panic, exit, reconfigure and let their
-// subscriptions overflow. In the end the scheduler is either drained or cut short.
+// TestStorm calls every method from many goroutines at once, also from inside calls and callbacks,
+// on one, two and four processors. They cancel, panic, exit, reconfigure, and let subscriptions
+// overflow. It covers B2, exactness; B5, ledger; C1, one end; C5, reentry; E1, order; E2, slow
+// subscribers; E3, completeness; O1, FIFO; O2, seniority.
 func TestStorm(t *testing.T) {
 	for _, procs := range []int{1, 2, 4} {
 		for name, st := range map[string]storm{
 			"watched":              {tokens: 60, every: 25 * time.Microsecond, slots: 8},
-			"lent":                 {tokens: 200, every: 5 * time.Microsecond, slots: 16, lends: true},
+			"lease":                {tokens: 200, every: 5 * time.Microsecond, slots: 16, lease: true},
 			"watched, 5 cut short": {tokens: 60, every: 25 * time.Microsecond, slots: 8, cut: 5},
-			"lent, 5 cut short":    {tokens: 200, every: 5 * time.Microsecond, slots: 16, lends: true, cut: 5},
+			"lease, 5 cut short":   {tokens: 200, every: 5 * time.Microsecond, slots: 16, lease: true, cut: 5},
 		} {
 			t.Run(fmt.Sprintf("%s, on %d", name, procs), func(t *testing.T) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
@@ -47,39 +47,39 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// storm says what is done. Where nobody watches every call, tokens are lent and the limit is
-// changed; where somebody does, the limit stays and every event is checked.
+// storm is a kind of run. With a subscriber to all calls there is no lease; the limit stays and
+// every event is checked. Without one, tokens are leased and the limit is changed.
 type storm struct {
 	tokens int64         // the capacity
 	every  time.Duration // a token comes
-	slots  int           // at most; it is changed, and there is always a cap
-	lends  bool
-	cut    int // how many runs are closed while much is going on; 0: one that is not
+	slots  int           // at most; changed, but never to no cap
+	lease  bool
+	cut    int // how many runs are closed midway; 0: one run that is not
 }
 
-// stormRun is one of them.
+// stormRun is one run.
 type stormRun struct {
 	storm
 	s      *Scheduler
 	began  time.Time
-	enough chan struct{} // closed when so many functions have run
+	enough chan struct{} // closed when soMany functions have run
 	soMany int64
-	closed atomic.Bool // for some time already
+	closed atomic.Bool // closed some time ago
 
-	ran       atomic.Int64 // functions that were started, and reservations that were used
+	ran       atomic.Int64 // started functions and used reservations
 	running   atomic.Int32
 	succeeded atomic.Int64 // functions that returned nil
-	told      atomic.Int64 // callers who were told so
-	unseen    atomic.Int64 // calls whose callers did not wait to hear
-	unsure    atomic.Int64 // reservations of which it was a race what would become of them
+	told      atomic.Int64 // calls that returned nil
+	unseen    atomic.Int64 // calls whose result no goroutine waited for
+	unsure    atomic.Int64 // reservations that were both canceled and done
 
 	mu     sync.Mutex
-	rnd    *rand.Rand // for those who have none of their own
+	rnd    *rand.Rand // for goroutines without their own
 	starts []start
 	faults []string
 }
 
-// start is when a function was seen to have started, and what that cost.
+// start is an instant at which a function was running, and its cost.
 type start struct {
 	at   time.Duration
 	cost int64
@@ -99,12 +99,12 @@ func (what storm) play(t *testing.T) {
 	replay := fmt.Sprintf("go test -race ./scheduler -run '^%s$' -storm %d", t.Name(), seed)
 	defer func() {
 		if t.Failed() {
-			t.Log("much the same again, but for the timing: " + replay)
+			t.Log("run it again, with other timing:  " + replay)
 		}
 	}()
 	watchdog := time.AfterFunc(30*time.Second, func() {
 		debug.SetTraceback("all")
-		panic("it hangs: " + replay)
+		panic("the test hangs:  " + replay)
 	})
 	defer watchdog.Stop()
 	rnd := rand.New(rand.NewPCG(seed, 0))
@@ -125,7 +125,7 @@ func (what storm) play(t *testing.T) {
 	require.Empty(t, st.faults)
 }
 
-// fork is a source of random numbers for another goroutine.
+// fork returns a source of random numbers for another goroutine.
 func fork(rnd *rand.Rand) *rand.Rand { return rand.New(rand.NewPCG(rnd.Uint64(), rnd.Uint64())) }
 
 func (st *stormRun) begin(t *testing.T, rnd *rand.Rand) {
@@ -137,13 +137,13 @@ func (st *stormRun) begin(t *testing.T, rnd *rand.Rand) {
 		MaxInFlight:  st.slots,
 		Overflow:     Overflow(rnd.IntN(3)),
 		PriorityStep: stormStep,
-		EventBuffer:  64, // those that stall are to lose some
+		EventBuffer:  64, // slow subscribers should lose some
 	})
 	require.NoError(t, err)
 	st.s = s
 }
 
-// rage lets everybody loose, and returns when they are done.
+// rage starts all goroutines and waits for them.
 func (st *stormRun) rage(rnd *rand.Rand) {
 	over := make(chan struct{})
 	var actors, meddlers sync.WaitGroup
@@ -201,15 +201,15 @@ func (st *stormRun) fault(format string, args ...any) {
 	}
 }
 
-// watch keeps all events, to be checked at the end, unless tokens are to be lent. Beside it,
-// somebody reads them slowly.
+// watch collects all events to be checked at the end, unless tokens are leased. A second subscriber
+// reads slowly.
 func (st *stormRun) watch(rnd *rand.Rand) (seen chan []events.Event) {
 	seen = make(chan []events.Event, 1)
-	if st.lends {
+	if st.lease {
 		seen <- nil
 		return seen
 	}
-	sub := st.s.hub.Subscribe(events.All, 1<<16) // Subscribe, with room for all there will be
+	sub := st.s.hub.Subscribe(events.All, 1<<16) // Subscribe, with room for all events
 	slow := st.s.Subscribe()
 	go func() {
 		var readers sync.WaitGroup
@@ -224,10 +224,10 @@ func (st *stormRun) watch(rnd *rand.Rand) (seen chan []events.Event) {
 	return seen
 }
 
-// runs notes that something runs that was paid for, until what it returns is called.
+// runs counts a function that runs and is paid for, until over is called.
 func (st *stormRun) runs(cost int64) (over func()) {
 	if n := st.running.Add(1); int(n) > st.slots {
-		st.fault("%d run, and there are never more than %d slots", n, st.slots)
+		st.fault("%d functions run, with at most %d slots", n, st.slots)
 	}
 	if st.ran.Add(1) == st.soMany {
 		close(st.enough)
@@ -238,7 +238,7 @@ func (st *stormRun) runs(cost int64) (over func()) {
 	return func() { st.running.Add(-1) }
 }
 
-// ended counts how a call ended, which has to be in one of the ways that there are.
+// ended checks that a call ended with a known error.
 func (st *stormRun) ended(err error) {
 	for _, known := range []error{
 		errFinal, retry.ErrExhausted, context.Canceled, context.DeadlineExceeded, ErrWouldWait, ErrQueueFull, ErrGoexit,
@@ -257,7 +257,7 @@ func (st *stormRun) ended(err error) {
 	}
 }
 
-// check compares what callers and functions have seen with what the scheduler says.
+// check compares what callers and functions saw with the snapshot.
 func (st *stormRun) check(t *testing.T, snap Snapshot, left []Unfinished) {
 	if fault := contradiction(snap); fault != "" {
 		t.Error(fault)
@@ -265,7 +265,7 @@ func (st *stormRun) check(t *testing.T, snap Snapshot, left []Unfinished) {
 	require.Equal(t, len(left), snap.Queued+snap.Running+snap.BackingOff+int(snap.Totals.Closed))
 	require.Zero(t, st.running.Load())
 	n, ran, unsure := snap.Totals, st.ran.Load(), st.unsure.Load()
-	t.Logf("%+v, %d ran, %d by the till", n, ran, inCells(st.s, taken))
+	t.Logf("%+v, %d ran, %d by the fast path", n, ran, inCells(st.s, taken))
 	require.NotZero(t, ran)
 	spent := snap.Ledger.Spent - snap.Ledger.Refunded
 	var paid int64
@@ -274,7 +274,7 @@ func (st *stormRun) check(t *testing.T, snap Snapshot, left []Unfinished) {
 			t.Fatalf("%d tokens had been used after %v by %d calls", paid, start.at, i+1)
 		}
 	}
-	if st.cut > 0 { // what was granted at the end was perhaps not started
+	if st.cut > 0 { // the last grants were perhaps not started
 		require.LessOrEqual(t, ran, int64(n.Attempts))
 		require.LessOrEqual(t, int64(n.Attempts), ran+unsure+int64(snap.Running))
 		require.LessOrEqual(t, paid, spent)
@@ -291,14 +291,14 @@ func (st *stormRun) check(t *testing.T, snap Snapshot, left []Unfinished) {
 	require.Zero(t, n.Closed)
 }
 
-// snapshot looks at the books, which balance at all times.
+// snapshot checks a snapshot, which must be consistent at all times.
 func (st *stormRun) snapshot() {
 	if fault := contradiction(st.s.Snapshot()); fault != "" {
 		st.fault("%s", fault)
 	}
 }
 
-// contradiction is what is wrong with a snapshot, if anything is (B5, C1).
+// contradiction returns a fault in a snapshot, or "". It checks B5 and C1.
 func contradiction(snap Snapshot) string {
 	l, n := snap.Ledger, snap.Totals
 	over := n.Ended()
@@ -308,21 +308,21 @@ func contradiction(snap Snapshot) string {
 	case n.Accepted != over+uint64(snap.Queued+snap.Running+snap.BackingOff):
 		return fmt.Sprintf("a call is lost or counted twice: %+v", snap)
 	case snap.WaitingForRoom > snap.Queued || snap.Available > snap.Limit.Capacity:
-		return fmt.Sprintf("more than there can be: %+v", snap)
+		return fmt.Sprintf("more than is possible: %+v", snap)
 	}
 	return ""
 }
 
-// checkEvents has an observer look at all of them.
+// checkEvents checks the collected events with an observer.
 func (st *stormRun) checkEvents(t *testing.T, all []events.Event, final Snapshot) {
-	if st.lends {
+	if st.lease {
 		return
 	}
 	o := observer{slots: st.slots, purse: newPurse(st.tokens, st.every), rank: func(ev events.Event) time.Duration {
 		priority, _ := strconv.Atoi(ev.Name) // none is 0
 		return ev.At.Sub(st.s.origin) - time.Duration(priority)*stormStep
 	}}
-	o.calls, o.queued, o.at = map[uint64]*life{}, map[uint64]*life{}, st.s.origin
+	o.calls, o.queued, o.at = map[uint64]*seenCall{}, map[uint64]*seenCall{}, st.s.origin
 	for _, ev := range all {
 		o.see(ev)
 	}

@@ -18,7 +18,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// TestH28_ConfigFaults (B3): every fault is told at once, with its field and value.
+// New reports all faults of a Config at once, with field and value (B3, costs; H28).
 func TestH28_ConfigFaults(t *testing.T) {
 	_, err := scheduler.New(scheduler.Config{
 		Limit:       bucket.PerSecond(-3),
@@ -40,14 +40,13 @@ func TestH28_ConfigFaults(t *testing.T) {
 	}
 }
 
-// TestH85_HugeBuffers: a buffer that is allocated as a whole has a bound, which the error
-// names.
+// A buffer that is allocated at once has a bound, which the error names (H85).
 func TestH85_HugeBuffers(t *testing.T) {
 	for _, huge := range []int{events.MaxBuffer + 1, math.MaxInt} {
 		_, err := scheduler.New(scheduler.Config{EventBuffer: huge})
 		require.EqualError(t, err, fmt.Sprintf("scheduler: Config.EventBuffer is %d: it must be from 1 to 1048576, or 0 for 1024", huge))
 	}
-	require.Less(t, events.MaxBuffer*unsafe.Sizeof(events.Event{}), uintptr(1<<30), "and can be had, on 32 bits too")
+	require.Less(t, events.MaxBuffer*unsafe.Sizeof(events.Event{}), uintptr(1<<30), "the largest fits in memory on 32 bits")
 
 	s := open(t, scheduler.Config{})
 	inputs, double := upTo(3), func(_ context.Context, n int) (int, error) { return 2 * n, nil }
@@ -59,8 +58,8 @@ func TestH85_HugeBuffers(t *testing.T) {
 	require.NotPanics(t, func() { scheduler.Stream(t.Context(), s, inputs, double, scheduler.LookAhead(scheduler.MaxLookAhead)) })
 }
 
-// TestLevelSurvivesARestart (B1): a new scheduler takes up the level of an old one, with
-// what the time in between has refilled.
+// A new scheduler continues with the level of an old one and the refill since (B1, capacity and
+// refill).
 func TestLevelSurvivesARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old := open(t, scheduler.Config{Limit: oneEach})
@@ -77,11 +76,11 @@ func TestLevelSurvivesARestart(t *testing.T) {
 		require.EqualValues(t, 3, s.Snapshot().Available)
 		started := time.Now()
 		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(4)))
-		require.Equal(t, 500*time.Millisecond, time.Since(started), "not even the fraction is lost")
+		require.Equal(t, 500*time.Millisecond, time.Since(started), "the fraction of a token is kept")
 	})
 }
 
-// TestSeed: processes differ in their jitter, unless they are told not to.
+// Processes differ in their jitter unless they set a seed.
 func TestSeed(t *testing.T) {
 	a, b := open(t, scheduler.Config{}), open(t, scheduler.Config{})
 	require.NotZero(t, a.Snapshot().Seed)
@@ -90,7 +89,7 @@ func TestSeed(t *testing.T) {
 	require.EqualValues(t, 7, fixed.Snapshot().Seed)
 }
 
-// TestSnapshotIsJSON: a snapshot can be written down and read again.
+// A snapshot can be written as JSON and read again.
 func TestSnapshotIsJSON(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -9,7 +9,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// asking is a context that looks at the scheduler when it is asked for a value.
+// asking is a context whose Value method calls the scheduler.
 type asking struct {
 	context.Context
 	s *scheduler.Scheduler
@@ -23,7 +23,7 @@ func TestC5_ContextValueAsksTheScheduler(t *testing.T) {
 		defer cancel()
 		h, err := s.Submit(asking{ctx, s}, nothing)
 		require.NoError(t, err)
-		h.Cancel() // the owner ends it, and stops watching the context
+		h.Cancel() // the owner ends the call and stops watching the context
 		require.ErrorIs(t, settled(h), scheduler.ErrCancelled)
 	})
 }

@@ -15,7 +15,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// H43: what waits through a pause, however long, goes on at the rate of the budget.
+// After a pause, queued calls come at the rate of the refill, however long it was (B13, pause;
+// H43).
 func TestPauseResume(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(10)))
@@ -25,21 +26,21 @@ func TestPauseResume(t *testing.T) {
 		require.NoError(t, s.Pause())
 		require.True(t, s.Snapshot().Paused)
 		require.Zero(t, s.Snapshot().PausedUntil)
-		require.Zero(t, s.Snapshot().NextGrant, "nobody knows")
+		require.Zero(t, s.Snapshot().NextGrant, "the end of the pause is unknown")
 
 		time.Sleep(time.Hour)
 		require.Equal(t, 2, s.Snapshot().Queued)
-		require.Zero(t, s.Snapshot().Available, "the budget stands still")
+		require.Zero(t, s.Snapshot().Available, "a paused budget does not refill")
 		require.NoError(t, s.Resume())
-		require.NoError(t, s.Resume(), "once more does no harm")
+		require.NoError(t, s.Resume(), "a second Resume does nothing")
 		require.False(t, s.Snapshot().Paused)
 		require.Equal(t, time.Hour+600*time.Millisecond, (<-first).took)
 		require.Equal(t, time.Hour+1600*time.Millisecond, (<-second).took)
-		require.Equal(t, "1 400ms paused\n2 1h0m0.4s resumed\n", story(sub))
+		require.Equal(t, "1 400ms paused\n2 1h0m0.4s resumed\n", eventLines(sub))
 	})
 }
 
-// What runs goes on during a pause, and so does what backs off, until it queues.
+// During a pause functions run on, and backoffs end and queue.
 func TestPauseStopsGrantsAlone(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		f := &flaky{failures: 1}
@@ -48,7 +49,7 @@ func TestPauseStopsGrantsAlone(t *testing.T) {
 			return f.run(ctx)
 		})
 		require.NoError(t, s.Pause())
-		time.Sleep(time.Second) // it fails
+		time.Sleep(time.Second) // the attempt fails
 		synctest.Wait()
 		require.Equal(t, 1, s.Snapshot().BackingOff)
 		time.Sleep(time.Second)
@@ -68,23 +69,23 @@ func TestPauseUntil(t *testing.T) {
 
 		got := <-inVain
 		require.ErrorIs(t, got.err, context.DeadlineExceeded)
-		require.Zero(t, got.took, "planned anew at once: C4")
+		require.Zero(t, got.took, "C4, deadlines: checked again at once")
 		snap := s.Snapshot()
 		require.True(t, snap.Paused)
 		require.True(t, snap.PausedUntil.Equal(until))
-		require.True(t, snap.NextGrant.Equal(until.Add(time.Second)), "the end of the pause is part of the plan")
+		require.True(t, snap.NextGrant.Equal(until.Add(time.Second)), "the end of the pause is known")
 		est, err := s.Estimate()
 		require.NoError(t, err)
 		require.Equal(t, scheduler.Estimate{Position: 2, Wait: time.Minute + 2*time.Second, At: until.Add(2 * time.Second)}, est)
 		require.Equal(t, time.Minute+time.Second, (<-waits).took)
 
 		require.NoError(t, s.Pause())
-		require.NoError(t, s.PauseUntil(time.Now()), "an instant that has come")
+		require.NoError(t, s.PauseUntil(time.Now()), "an instant that has passed")
 		require.False(t, s.Snapshot().Paused)
 	})
 }
 
-// Where slots are what is waited for, nobody knows when the next grant is.
+// While calls wait for a slot, the next grant is unknown.
 func TestNextGrantWithoutASlot(t *testing.T) {
 	bubble(t, oneSlot, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -99,7 +100,7 @@ func TestNextGrantWithoutASlot(t *testing.T) {
 	})
 }
 
-// C4: when a pause ends of which the end was not known, those go for whom it was too long.
+// When a pause of unknown length ends, calls that are too late end (C4).
 func TestResumeEndsThoseThatAreTooLate(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -111,11 +112,11 @@ func TestResumeEndsThoseThatAreTooLate(t *testing.T) {
 		got := <-late
 		require.ErrorAs(t, got.err, new(*scheduler.DeadlineError))
 		require.Equal(t, 8*time.Second, got.took)
-		require.Equal(t, 9*time.Second, (<-waits).took, "and those behind them move up")
+		require.Equal(t, 9*time.Second, (<-waits).took, "the calls behind it move up")
 	})
 }
 
-// A call can say that it would rather wait for its deadline than be told that it is in vain.
+// With WaitUntilDeadline a call waits even if its deadline comes before its turn.
 func TestWaitUntilDeadline(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		ahead, leave := context.WithCancel(t.Context())
@@ -133,7 +134,7 @@ func TestWaitUntilDeadline(t *testing.T) {
 	})
 }
 
-// SetLimit plans what waits anew at that instant, both ways.
+// SetLimit counts at once for queued calls, with a higher rate and a lower one (B14, new limit).
 func TestSetLimitWhileThousandsWait(t *testing.T) {
 	const calls = 2000
 	bubble(t, scheduler.Config{Limit: bucket.PerSecond(100), Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
@@ -158,8 +159,7 @@ func TestSetLimitWhileThousandsWait(t *testing.T) {
 	})
 }
 
-// H27: what waits and costs more than the new capacity ends with a clear error, and so does
-// what comes later; the level is cut to the capacity.
+// A call that costs more than the new capacity ends with a CostError, and the level is cut (H27).
 func TestH27_SetLimitLowersTheCapacity(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		f := &flaky{failures: 1}
@@ -177,13 +177,13 @@ func TestH27_SetLimitLowersTheCapacity(t *testing.T) {
 
 		got := <-backsOff
 		require.ErrorAs(t, got.err, &cost)
-		require.ErrorIs(t, got.err, errBusy, "and what its attempt failed with")
+		require.ErrorIs(t, got.err, errBusy, "with the error of its last attempt")
 		require.Equal(t, time.Second, got.took)
 		require.Equal(t, 1, f.attempts())
 		require.EqualValues(t, 2, s.Snapshot().Totals.Failed)
 
 		require.ErrorContains(t, s.SetLimit(bucket.PerSecond(-1)), "Capacity is -1")
-		require.Equal(t, oneEach.Burst(5), s.Snapshot().Limit, "nothing has changed")
+		require.Equal(t, oneEach.Burst(5), s.Snapshot().Limit, "the limit is unchanged")
 	})
 }
 
@@ -200,7 +200,7 @@ func TestSetMaxInFlight(t *testing.T) {
 		require.Equal(t, 3, s.Snapshot().Running)
 		require.Equal(t, 3, s.Snapshot().MaxInFlight)
 		require.NoError(t, s.SetMaxInFlight(2))
-		require.Equal(t, 3, s.Snapshot().Running, "those that run go on")
+		require.Equal(t, 3, s.Snapshot().Running, "running functions go on")
 		require.ErrorContains(t, s.SetMaxInFlight(-1), "SetMaxInFlight(-1)")
 		require.NoError(t, s.SetMaxInFlight(0))
 		require.Equal(t, 5, s.Snapshot().Running)
@@ -208,7 +208,7 @@ func TestSetMaxInFlight(t *testing.T) {
 	})
 }
 
-// H19: after Close nothing can be changed, and nothing blocks.
+// After Close, control methods return ErrClosed and do not block (H19).
 func TestH19_ControlAfterClose(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		h := submit(t, s, nothing)
@@ -226,7 +226,7 @@ func TestH19_ControlAfterClose(t *testing.T) {
 	})
 }
 
-// D1: an instant to hold until is one of the scheduler's clock.
+// PauseUntil takes an instant of the scheduler's clock (D1, one clock).
 func TestPauseUntilOnAMockClock(t *testing.T) {
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
 		s := open(t, scheduler.Config{Clock: mock, Limit: oneEach, Level: empty})
@@ -242,24 +242,24 @@ func TestPauseUntilOnAMockClock(t *testing.T) {
 	})
 }
 
-// H34: urgent calls without end hold up a plain one for no longer than a step.
+// Urgent calls without end hold up a plain one for no longer than a step (O5, priority; H34).
 func TestH34_PriorityCannotStarve(t *testing.T) {
 	cfg := scheduler.Config{Limit: bucket.PerSecond(1).Burst(1), Level: empty, PriorityStep: 10 * time.Second}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx, cancel := context.WithCancel(t.Context())
 		plain := submit(t, s, nothing)
-		for range 30 { // as many as are served
+		for range 30 { // as many as are granted
 			_, err := s.Submit(ctx, nothing, scheduler.Priority(1))
 			require.NoError(t, err)
 			time.Sleep(time.Second)
 		}
 		require.NoError(t, settled(plain))
-		require.Equal(t, events.Times{Queue: 10 * time.Second, Tokens: time.Second}, plain.Times(), "overtaken by those that came in its first ten seconds")
+		require.Equal(t, events.Times{Queue: 10 * time.Second, Tokens: time.Second}, plain.Times(), "overtaken only by calls of its first ten seconds")
 		cancel()
 	})
 }
 
-// A retry keeps its priority along with its seniority (O2).
+// A retry keeps its priority as well as its seniority (O2, seniority).
 func TestRetryKeepsItsPriority(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, Level: empty, Retry: retry.Policy{Initial: time.Second, Jitter: retry.None}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
@@ -268,7 +268,7 @@ func TestRetryKeepsItsPriority(t *testing.T) {
 		require.NoError(t, settled(first))
 		require.NoError(t, settled(urgent))
 		require.Equal(t, 2, urgent.Attempts())
-		require.Equal(t, events.Times{Tokens: time.Second, Backoff: time.Second}, urgent.Times(), "the token it would have paid with goes to nobody in vain")
+		require.Equal(t, events.Times{Tokens: time.Second, Backoff: time.Second}, urgent.Times(), "no token is kept for a call that backs off")
 		require.Equal(t, 5*time.Second, first.Times().Total())
 	})
 }

@@ -12,8 +12,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// H14, C4: a deadline that the call's turn won't meet is an error at once, which says
-// how long the wait would have been.
+// A deadline before the call's turn is an error at once, which has the wait (C4, deadlines; H14).
 func TestH14_DeadlineBeforeItsTurn(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		ahead := goDo(t.Context(), s, nothing, scheduler.Cost(4))
@@ -40,12 +39,12 @@ func TestH14_DeadlineBeforeItsTurn(t *testing.T) {
 
 		ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second+1)
 		defer cancel()
-		require.NoError(t, s.Do(ctx, nothing), "one that makes it in the last nanosecond is not refused")
+		require.NoError(t, s.Do(ctx, nothing), "a call that is granted in its last nanosecond is not refused")
 		require.Equal(t, 4*time.Second, (<-ahead).took)
 	})
 }
 
-// Who is refused leaves the others where they are, and nothing has been paid.
+// A refusal changes neither the queue nor the budget (H14).
 func TestH14_RefusalChangesNothing(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		ahead := goDo(t.Context(), s, nothing, scheduler.Cost(10))
@@ -61,12 +60,12 @@ func TestH14_RefusalChangesNothing(t *testing.T) {
 	})
 }
 
-// C4: the same for a backoff that would end after the deadline.
+// A backoff that would end after the deadline ends the call (C4; H14).
 func TestH14_DeadlineBeforeTheRetry(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		check := func(err error, took time.Duration) {
 			t.Helper()
-			require.Equal(t, 3*time.Second, took, "when the third attempt has failed: the fourth would be at 7 s")
+			require.Equal(t, 3*time.Second, took, "after the third attempt; the fourth would be at 7 s")
 			var late *scheduler.DeadlineError
 			require.ErrorAs(t, err, &late)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -90,7 +89,7 @@ func TestH14_DeadlineBeforeTheRetry(t *testing.T) {
 	})
 }
 
-// A prediction can't know when a slot will be free: then the context itself ends the call.
+// No estimate knows when a slot is free, so the context itself ends the call.
 func TestDeadlineDuringTheWait(t *testing.T) {
 	cfg := scheduler.Config{MaxInFlight: 1}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
@@ -105,7 +104,7 @@ func TestDeadlineDuringTheWait(t *testing.T) {
 	})
 }
 
-// On a mock clock, deadlines are the mock's.
+// On a mock clock, deadlines are those of the mock (H14).
 func TestH14_DeadlineOnAMockClock(t *testing.T) {
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
 		s := open(t, scheduler.Config{Clock: mock, Limit: oneEach, Level: empty})

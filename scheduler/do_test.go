@@ -17,7 +17,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// The zero Config is 1000 tokens at once and then 100 a minute (B1).
+// The zero Config is 1000 tokens at once and then 100 a minute (B1, capacity and refill).
 func TestDoWithDefaults(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		started := time.Now()
@@ -30,7 +30,7 @@ func TestDoWithDefaults(t *testing.T) {
 	})
 }
 
-// And 5 retries after about 1, 2, 4, 8 and 16 s (R1).
+// The zero Config retries after about 1, 2, 4, 8 and 16 s (R1, default policy).
 func TestDoRetriesByDefault(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		f := &flaky{failures: 5}
@@ -49,19 +49,20 @@ func TestValue(t *testing.T) {
 			return f.attempts() * 10, err
 		})
 		require.NoError(t, err)
-		require.Equal(t, 30, answer, "the last attempt's")
+		require.Equal(t, 30, answer, "from the last attempt")
 
 		text, err := scheduler.Value(t.Context(), s, func(context.Context) (string, error) { return "half", errBroken })
 		require.Same(t, errBroken, err)
-		require.Equal(t, "half", text, "whatever its error")
+		require.Equal(t, "half", text, "the value is returned with an error, too")
 	})
 }
 
-// C2: one function value, one state, one goroutine: the caller's.
+// Do calls the same function value at every attempt, on the caller's goroutine (C2, caller's
+// goroutine).
 func TestDoKeepsFunctionAndGoroutine(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		caller := goroutineID()
-		var work []string // as a program would that resumes where it failed
+		var work []string // a program may resume where it failed
 		require.NoError(t, s.Do(t.Context(), func(context.Context) error {
 			require.Equal(t, caller, goroutineID())
 			work = append(work, fmt.Sprint("part ", len(work)))
@@ -80,7 +81,7 @@ func goroutineID() string {
 	return first
 }
 
-// The function gets the very context that Do got.
+// The function gets the context that Do got.
 func TestDoPassesItsContext(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		type key struct{}
@@ -92,8 +93,7 @@ func TestDoPassesItsContext(t *testing.T) {
 	})
 }
 
-// R7, H40: to wait for tokens is not an attempt, however long it takes, and takes none of
-// those that the policy allows.
+// Waiting for tokens is no attempt, however long (R7, waiting; H40).
 func TestH40_WaitingIsNoAttempt(t *testing.T) {
 	cfg := scheduler.Config{Limit: bucket.Per(1, 1000*time.Hour), Level: empty, Retry: retry.Policy{MaxRetries: 1}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
@@ -109,14 +109,14 @@ func TestH40_WaitingIsNoAttempt(t *testing.T) {
 	})
 }
 
-// B4, H39: a retry pays like a first attempt, and waits for its tokens as well.
+// A retry pays like a first attempt and waits for its tokens (B4, paid attempts; H39).
 func TestH39_EveryAttemptPays(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, Retry: exact}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
 		started := time.Now()
 		f := &flaky{failures: 2}
 		require.NoError(t, s.Do(t.Context(), f.run, scheduler.Cost(10)))
-		require.Equal(t, 20*time.Second, time.Since(started), "the refill sets the pace, not the backoff of 1 s and 2 s")
+		require.Equal(t, 20*time.Second, time.Since(started), "the tokens come later than the backoff of 1 s and 2 s ends")
 		snap := s.Snapshot()
 		require.EqualValues(t, 30, snap.Ledger.Spent)
 		require.EqualValues(t, 3, snap.Totals.Attempts)
@@ -125,7 +125,7 @@ func TestH39_EveryAttemptPays(t *testing.T) {
 	})
 }
 
-// H53: one call's retries are no other's.
+// Calls share no count of retries (H53).
 func TestH53_NothingIsSharedBetweenCalls(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		for range 3 {
@@ -139,8 +139,7 @@ func TestH53_NothingIsSharedBetweenCalls(t *testing.T) {
 	})
 }
 
-// H53: an Option may be kept and used by many calls at once; it takes nothing from one
-// call, or from one scheduler, to the next.
+// An Option may be used by many calls and schedulers at once (H53).
 func TestH53_OptionsAreReusable(t *testing.T) {
 	delay := func(t *testing.T, seed uint64, opt scheduler.Option) (waited time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
@@ -168,7 +167,7 @@ func TestH53_OptionsAreReusable(t *testing.T) {
 	})
 }
 
-// H54: nothing is locked while a call runs or backs off.
+// A call that runs or backs off blocks no other (H54).
 func TestH54_OthersRunMeanwhile(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		backsOff := goDo(t.Context(), s, (&flaky{failures: 1}).run)
@@ -183,8 +182,7 @@ func TestH54_OthersRunMeanwhile(t *testing.T) {
 	})
 }
 
-// H04: a function that ignores its context is waited for, and the next attempt starts
-// only after it has returned.
+// A function that ignores its context is waited for before the next attempt (H04).
 func TestH04_AttemptsNeverOverlap(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		running, attempts := 0, 0

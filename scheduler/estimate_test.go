@@ -12,9 +12,9 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestEstimatesAreExact: if nobody goes ahead, fails, leaves or reconfigures, every call
-// is granted at the very nanosecond that was predicted when it was queued. (Above 10⁹
-// tokens a second a small bucket can't hold what comes within one.)
+// TestEstimatesAreExact checks that a call is granted at the estimated nanosecond if no call
+// overtakes, fails or leaves and nothing is reconfigured. The rate is at most one token a
+// nanosecond, since a small bucket can't hold what a higher one adds in between.
 func TestEstimatesAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := drawLimit(t)

@@ -15,7 +15,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-func story(sub *events.Subscription) string {
+func eventLines(sub *events.Subscription) string {
 	synctest.Wait()
 	var b strings.Builder
 	for {
@@ -49,7 +49,7 @@ func TestEventsOfACallsLife(t *testing.T) {
 			`6 4s call 1 "ping" granted: attempt 2 of 6 for 2 tokens, 0 tokens left`,
 			`7 4s call 1 "ping" started: attempt 2 of 6`,
 			`8 4s call 1 "ping" succeeded: attempt 2 of 6 after 4s (tokens 3s, backoff 1s)`,
-		), story(sub))
+		), eventLines(sub))
 	})
 }
 
@@ -82,13 +82,13 @@ func TestEventsOfAllEnds(t *testing.T) {
 			"closed: scheduler is closed",
 			"shut down",
 			"closed",
-		), withoutCalls(story(sub)))
+		), withoutCalls(eventLines(sub)))
 	})
 }
 
-func withoutCalls(story string) string {
+func withoutCalls(text string) string {
 	var out []string
-	for line := range strings.Lines(story) {
+	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		if _, rest, ok := strings.Cut(line, "0s "); ok {
 			line = rest
@@ -111,7 +111,7 @@ func TestEventHeld(t *testing.T) {
 		require.LessOrEqual(t, ev.Delay, 22*time.Second)
 		require.True(t, epoch.Add(ev.Delay).Equal(ev.Until))
 		require.ErrorIs(t, ev.Err, errBusy)
-		require.Empty(t, story(sub), "once")
+		require.Empty(t, eventLines(sub), "once")
 	})
 }
 
@@ -129,8 +129,8 @@ func TestSubscribeMidway(t *testing.T) {
 			"4 3s call 1 succeeded: attempt 3 of 6 after 3s (backoff 3s)",
 			"5 3s shut down",
 			"closed",
-		), story(all))
-		got := story(some)
+		), eventLines(all))
+		got := eventLines(some)
 		require.Equal(t, 3, strings.Count(got, "\n"))
 		require.Contains(t, got, "2 3s call 1 granted")
 		require.Contains(t, got, "4 3s call 1 succeeded")
@@ -145,13 +145,13 @@ func TestSubscribersAgree(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		s.Close()
-		told := story(one)
-		require.Equal(t, told, story(other))
+		told := eventLines(one)
+		require.Equal(t, told, eventLines(other))
 		require.Equal(t, 20, strings.Count(told, " succeeded:")+strings.Count(told, "retries exhausted:"))
 	})
 }
 
-// H24: a subscription that has lost the final events takes no outcome from anybody.
+// A subscription that lost the final events changes no outcome (E2, slow subscribers; H24).
 func TestH24_OutcomesAreInTheResult(t *testing.T) {
 	bubble(t, scheduler.Config{EventBuffer: 1, Limit: oneEach, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		sub := s.Subscribe()
@@ -169,7 +169,7 @@ func TestH24_OutcomesAreInTheResult(t *testing.T) {
 		closed := submit(t, s, failing(nil).run)
 		synctest.Wait()
 		s.Close()
-		synctest.Wait() // whoever would still wait for an event waits for ever
+		synctest.Wait() // a call that waited for an event would hang here
 		for i, want := range []error{nil, errBroken, retry.ErrExhausted, context.Canceled, scheduler.ErrClosed} {
 			require.ErrorIs(t, append(handles, cancelled, closed)[i].Err(), want)
 		}

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestManualHasExamples: go doc is the manual. So every package that users import, and every
-// function and type that it exports, has an example; and every example, also of a method, is
-// a whole program whose output is checked.
+// TestManualHasExamples checks that every package that users import, and every function and type
+// that it exports, has an example. go doc is the manual, so every example is a whole program whose
+// output is checked.
 func TestManualHasExamples(t *testing.T) {
 	exempt := map[string]string{ // and why
 		"clocktest.Run": "takes a *testing.T, which an example does not have: this one is compiled and not run",
@@ -36,18 +36,18 @@ func TestManualHasExamples(t *testing.T) {
 	})
 	require.Greater(t, packages, 12)
 	for name := range exempt {
-		require.True(t, needed[name], "%s has an example by now, or is gone: it need not be exempt", name)
+		require.True(t, needed[name], "%s has an example or is gone: remove its exemption", name)
 	}
 }
 
-// exported are the examples of a package, by what they show: the package itself, each function
-// and type, and those methods that have some.
+// exported returns the examples of a package by what they show: the package, each function and
+// type, and the methods that have examples.
 func exported(pkg *doc.Package) map[string][]*doc.Example {
 	all := map[string][]*doc.Example{"package " + pkg.Name: pkg.Examples}
 	funcs := pkg.Funcs
 	for _, typ := range pkg.Types {
 		all[pkg.Name+"."+typ.Name] = typ.Examples
-		funcs = append(funcs, typ.Funcs...) // those that return one
+		funcs = append(funcs, typ.Funcs...) // those that return the type
 		for _, method := range typ.Methods {
 			if len(method.Examples) > 0 {
 				all[pkg.Name+"."+typ.Name+"."+method.Name] = method.Examples
@@ -60,7 +60,7 @@ func exported(pkg *doc.Package) map[string][]*doc.Example {
 	return all
 }
 
-// faults says what keeps examples from being a manual.
+// faults returns what is wrong with the examples of one name.
 func faults(examples []*doc.Example) (faults []string) {
 	if len(examples) == 0 {
 		return []string{"has no example"}
@@ -70,15 +70,15 @@ func faults(examples []*doc.Example) (faults []string) {
 		case ex.Output == "":
 			faults = append(faults, "has an example without output, which is not run")
 		case ex.Unordered:
-			faults = append(faults, "has an example whose output comes in any order")
+			faults = append(faults, "has an example with unordered output")
 		case ex.Play == nil:
-			faults = append(faults, "has an example that is no program by itself: what it uses is in another file")
+			faults = append(faults, "has an example that uses names of another file")
 		}
 	}
 	return faults
 }
 
-// manual calls f with the documentation of every package of every module that users import.
+// manual calls f with the documentation of every package that users import, of all modules.
 func manual(t *testing.T, f func(pkg *doc.Package)) {
 	others := []string{"testdata", "internal", "examples", "bench", "compat", "browser"}
 	require.NoError(t, filepath.WalkDir("..", func(dir string, d fs.DirEntry, err error) error {

@@ -17,8 +17,8 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// inFastWith starts a call with options that runs by the fast path until it is released. Its context
-// is sent on the channel.
+// inFastWith starts a call with options on the fast path, which runs until it is released. It also
+// returns the context of its function.
 func inFastWith(t testing.TB, s *Scheduler, outcome error, opts ...Option) (release func() error, ctx context.Context) {
 	hold, done, started := make(chan struct{}), make(chan error, 1), make(chan context.Context, 1)
 	before := inFlight(s.fast.cells[0].word.Load())
@@ -36,14 +36,14 @@ func inFastWith(t testing.TB, s *Scheduler, outcome error, opts ...Option) (rele
 	}()
 	ctx = <-started
 	synctest.Wait()
-	require.Equal(t, before+1, inFlight(s.fast.cells[0].word.Load()), "it should run by the fast path")
+	require.Equal(t, before+1, inFlight(s.fast.cells[0].word.Load()), "the call should run by the fast path")
 	return func() error {
 		close(hold)
 		return <-done
 	}, ctx
 }
 
-// TestOptionsTakeTheFastPath: every option but CostOf and Cost(0).
+// TestOptionsTakeTheFastPath checks every option. CostOf and Cost(0) take the path by the owner.
 func TestOptionsTakeTheFastPath(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		for _, opt := range []Option{
@@ -64,8 +64,7 @@ func TestOptionsTakeTheFastPath(t *testing.T) {
 	})
 }
 
-// TestC6_ReportNamesFastCalls: Shutdown reports calls that run by the fast path with their names,
-// numbers and costs.
+// Shutdown reports calls of the fast path with names, numbers and costs (C6, close).
 func TestC6_ReportNamesFastCalls(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		big, _ := inFastWith(t, s, nil, Name("big"), Cost(7))
@@ -89,8 +88,8 @@ func TestC6_ReportNamesFastCalls(t *testing.T) {
 	})
 }
 
-// TestB11_LearnKnowsFastCosts: what a trusted server says is left does not yet include what the calls
-// that run have paid.
+// A server's word on what is left may not include what running calls have paid, so Learn subtracts
+// that (B11, Observe and Learn).
 func TestB11_LearnKnowsFastCosts(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release, _ := inFastWith(t, s, nil, Cost(70))
@@ -104,7 +103,7 @@ func TestB11_LearnKnowsFastCosts(t *testing.T) {
 	})
 }
 
-// TestB10_SettleFastCalls: a call that runs by the fast path is settled like any other.
+// A call of the fast path can be settled like any other (B10, Settle).
 func TestB10_SettleFastCalls(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		for _, outcome := range []error{nil, errFinal, retry.Transient(errFlaky)} {
@@ -121,7 +120,7 @@ func TestB10_SettleFastCalls(t *testing.T) {
 	})
 }
 
-// final returns what Do returns for the outcome of a first attempt, if the second succeeds.
+// final returns what Do returns if the first attempt has this outcome and the second succeeds.
 func final(outcome error) error {
 	if outcome == errFinal {
 		return outcome
@@ -129,7 +128,7 @@ func final(outcome error) error {
 	return nil
 }
 
-// TestE3_FastCallsHaveNames: a subscriber who comes while they run sees which call succeeded.
+// A subscription that begins while a call of the fast path runs sees its name (E3, completeness).
 func TestE3_FastCallsHaveNames(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release, _ := inFastWith(t, s, nil, Name("a"), Cost(4), Retry(retry.Policy{MaxRetries: 2}))
@@ -140,7 +139,7 @@ func TestE3_FastCallsHaveNames(t *testing.T) {
 	})
 }
 
-// TestO5_FastCallKeepsItsPriority: when it fails, it ranks as if it had arrived earlier.
+// When a call of the fast path fails, it ranks by its priority (O5, priority).
 func TestO5_FastCallKeepsItsPriority(t *testing.T) {
 	fastBubble(t, Config{PriorityStep: time.Second}, func(t *testing.T, s *Scheduler) {
 		release, _ := inFastWith(t, s, retry.Transient(errFlaky), Priority(5))
@@ -153,8 +152,8 @@ func TestO5_FastCallKeepsItsPriority(t *testing.T) {
 	})
 }
 
-// TestH62_DeadlockOfFastCalls: calls with a cost that run by the fast path hold all slots, and wait
-// for calls made inside them.
+// Calls of the fast path may hold all slots and wait for calls made inside them (O7, MaxInFlight;
+// H62).
 func TestH62_DeadlockOfFastCalls(t *testing.T) {
 	fastBubble(t, Config{MaxInFlight: 2}, func(t *testing.T, s *Scheduler) {
 		var wg sync.WaitGroup
@@ -173,11 +172,11 @@ func TestH62_DeadlockOfFastCalls(t *testing.T) {
 		wg.Wait()
 		one, other := <-errs, <-errs
 		require.ErrorIs(t, cmp.Or(one, other), ErrDeadlock)
-		require.True(t, one == nil || other == nil, "one of them can go on")
+		require.True(t, one == nil || other == nil, "one of them goes on")
 	})
 }
 
-// TestFastSlotsAreForgotten: the scheduler keeps no place for calls that were collected.
+// The scheduler keeps no slot for calls that were collected.
 func TestFastSlotsAreForgotten(t *testing.T) {
 	var f fastSlots
 	kept := f.add()
@@ -192,8 +191,8 @@ func TestFastSlotsAreForgotten(t *testing.T) {
 	require.Equal(t, []*call{kept.call}, f.calls())
 }
 
-// TestFastCallsUnderFire (C1, B5): calls with options that run by the fast path, while the owner looks
-// for them, end once each, and the account balances.
+// Calls of the fast path end once each and the ledger balances, while the owner looks at them all
+// the time (C1, one end; B5, ledger).
 func TestFastCallsUnderFire(t *testing.T) {
 	s, err := New(Config{Limit: bucket.PerSecond(1_000_000_000).Burst(1 << 30)})
 	require.NoError(t, err)

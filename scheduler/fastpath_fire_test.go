@@ -15,7 +15,9 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// at each instant no more have started than what was there and what has come in since.
+// TestFastPathUnderFire uses the fast path and the path by the owner from many goroutines, which
+// cancel, fail and take snapshots. No call starts before its token exists, by any clock (B2,
+// exactness; C1, one end).
 func TestFastPathUnderFire(t *testing.T) {
 	limit := bucket.PerSecond(1_000_000).Burst(1000)
 	t.Run("one budget", func(t *testing.T) { fire(t, Config{Limit: limit}) })
@@ -77,7 +79,7 @@ func fire(t *testing.T, cfg Config) {
 	slices.Sort(starts)
 	for i, at := range starts {
 		if allowed := 1000 + int64(at/time.Microsecond); int64(i+1) > allowed {
-			t.Fatalf("%d had started after %v, when %d tokens had been there", i+1, at, allowed)
+			t.Fatalf("%d calls had started after %v, with %d tokens until then", i+1, at, allowed)
 		}
 	}
 	require.EqualValues(t, ran.Load(), snap.Totals.Attempts)

@@ -14,12 +14,13 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestFastPathAgainstTheExactBucket (B2, B5, O3): whenever calls take from the till, and
-// whenever and however late the owner looks, the exact bucket has the token that is
-// taken. What the owner's account is short of is at most what comes in the longest time
-// between two looks, and it never has more.
+// TestFastPathAgainstTheExactBucket compares the owner's bucket with an exact one that pays at the
+// instant of each call. Whenever calls take tokens from the lease, and however late the owner
+// accounts for them, the exact bucket has each token. The owner's level is never higher than the
+// exact one, and lower by at most the refill between two turns (B2, exactness; B5, ledger; O3, fast
+// path).
 func TestFastPathAgainstTheExactBucket(t *testing.T) {
-	lent := 0
+	leased, runs := 0, 0
 	for range 5 {
 		rapid.Check(t, func(t *rapid.T) {
 			m := newFastMatch(t)
@@ -32,7 +33,7 @@ func TestFastPathAgainstTheExactBucket(t *testing.T) {
 				"other call":   m.otherCall,
 				"long call":    m.longCall,
 				"failure":      m.failure,
-				"till failure": m.fastFailure,
+				"fast failure": m.fastFailure,
 				"over":         m.over,
 				"time":         m.time,
 				"long time":    m.longTime,
@@ -41,33 +42,33 @@ func TestFastPathAgainstTheExactBucket(t *testing.T) {
 				"new limit":    m.newLimit,
 				"":             m.check,
 			})
-			lent += m.lent
+			leased, runs = leased+m.leased, runs+1
 		})
 	}
-	require.Greater(t, lent, 1000, "the till is hardly ever open")
+	require.Greater(t, leased, 2*runs, "the fast path is hardly ever open")
 }
 
-// fastMatch plays an owner and its till, without goroutines, against an exact bucket.
+// fastMatch runs an owner and its fast path, without goroutines, against an exact bucket.
 type fastMatch struct {
 	o       *owner
 	clock   *handClock
 	exact   bucket.Bucket
-	inFast  int      // calls that have taken a token there and are not over
-	plain   []*lease // theirs
-	named   []*call  // those that have options
+	inFast  int      // plain calls that run by the fast path
+	plain   []*lease // their leases
+	named   []*call  // calls with options that run by the fast path
 	ids     map[uint64]bool
 	spread  bool    // a lease was spread over the cells
-	running []*call // calls that run for longer
+	running []*call // calls of the owner that run for longer
 	retries []*call // calls that back off
 	calls   uint64
 	failed  uint64
 	grants  uint64
-	looked  time.Duration // when the owner last looked
-	longest time.Duration // between two looks
-	lent    int           // how often anybody took from the till
+	looked  time.Duration // the owner's last turn
+	longest time.Duration // the longest time between two turns
+	leased  int           // how many calls the fast path took
 }
 
-// handClock is a clock that is set by hand, with a timer that has to be asked.
+// handClock is a clock that is set by hand. Its timer does not fire by itself.
 type handClock struct{ now, due time.Duration }
 
 func (c *handClock) Now() time.Time                           { return time.Time{}.Add(c.now) }
@@ -90,7 +91,7 @@ func newFastMatch(t *rapid.T) *fastMatch {
 	return m
 }
 
-// turn lets the owner handle a message now, and the exact bucket whatever it grants.
+// turn makes a turn of the owner, and lets the exact bucket pay for the retries that it grants.
 func (m *fastMatch) turn(t *rapid.T, msg message) {
 	m.longest = max(m.longest, m.clock.now-m.looked)
 	m.looked = m.clock.now
@@ -99,13 +100,13 @@ func (m *fastMatch) turn(t *rapid.T, msg message) {
 	m.retried(t)
 }
 
-// wait lets time pass; the owner's timer goes off, perhaps late.
+// wait lets time pass. The owner's timer fires, perhaps late.
 func (m *fastMatch) wait(t *rapid.T, d time.Duration) {
 	end := m.clock.now + d
 	for m.clock.due <= end {
 		late := rapid.SampledFrom([]time.Duration{0, 0, 0, time.Microsecond, time.Millisecond}).Draw(t, "late")
 		if len(m.retries) > 0 {
-			late = 0 // the exact bucket can't be told afterwards what was granted when
+			late = 0 // the exact bucket can't pay for a retry at an earlier instant
 		}
 		m.clock.now = min(m.clock.due+late, end)
 		m.clock.due = bucket.Forever
@@ -135,19 +136,19 @@ func (m *fastMatch) tookFast(t *rapid.T, got permit) {
 
 func (m *fastMatch) tookTokens(t *rapid.T, got permit, cost int64) {
 	if !m.spread {
-		require.Equal(t, m.calls+1, got.number, "R3: calls are numbered as they come")
+		require.Equal(t, m.calls+1, got.number, "R3, jitter: calls are numbered in order of arrival")
 	}
-	require.False(t, m.ids[got.number], "R3: a number is one call's alone")
+	require.False(t, m.ids[got.number], "R3: no two calls have the same number")
 	m.ids[got.number] = true
 	require.True(t, m.exact.Take(m.clock.now, cost), "the fast path granted tokens that did not exist")
-	require.Zero(t, m.o.core.queue.len(), "O3: no call is overtaken")
+	require.Zero(t, m.o.core.queue.len(), "O3, fast path: no call is overtaken")
 	m.calls++
 	m.grants++
-	m.lent++
+	m.leased++
 	m.checkSlots(t)
 }
 
-// withOptions makes calls with a cost, as Do does, which run until optionsOver.
+// withOptions starts calls with a cost, as Do does. They run until optionsOver.
 func (m *fastMatch) withOptions(t *rapid.T) {
 	for range rapid.IntRange(1, 5).Draw(t, "n") {
 		c := m.newCall(rapid.Int64Range(1, 10).Draw(t, "cost"))
@@ -187,7 +188,7 @@ func (m *fastMatch) clashes(*rapid.T) {
 func (m *fastMatch) known(t *rapid.T) {
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) {
 		o.knowAll(now)
-		require.Equal(t, m.inFast, o.core.inFast, "only those without options are not known")
+		require.Equal(t, m.inFast, o.core.inFast, "only calls without options are unknown")
 		for _, c := range m.named {
 			require.Equal(t, running, c.state)
 			require.Equal(t, c.cost, c.paid)
@@ -203,12 +204,12 @@ func (m *fastMatch) newCall(cost int64) *call {
 	return &call{ctx: context.Background(), cost: cost, policy: &m.o.s.retry, deadline: bucket.Forever, noWait: true, trail: &trail{options: noOptions, reply: make(chan reply, mostReplies)}}
 }
 
-// submit hands in a call that is refused unless it can start at once.
+// submit submits a call that is refused unless it can start at once.
 func (m *fastMatch) submit(t *rapid.T, c *call) {
 	m.turn(t, message{op: opSubmit, call: c})
 	switch r := <-c.reply; r.kind {
 	case replyGranted:
-		require.True(t, m.exact.Take(m.clock.now, c.cost), "a token was granted that did not exist")
+		require.True(t, m.exact.Take(m.clock.now, c.cost), "the owner granted tokens that did not exist")
 		m.calls++
 		m.grants++
 		m.checkSlots(t)
@@ -224,7 +225,7 @@ func (m *fastMatch) submit(t *rapid.T, c *call) {
 	}
 }
 
-// longCall is a call that keeps its slot until another one comes.
+// longCall starts a call of the owner that keeps its slot until a later longCall ends it.
 func (m *fastMatch) longCall(t *rapid.T) {
 	if len(m.running) > rapid.IntRange(0, 3).Draw(t, "long calls") {
 		c := m.running[0]
@@ -237,7 +238,7 @@ func (m *fastMatch) longCall(t *rapid.T) {
 	m.submit(t, c)
 }
 
-// fastFailure is a call that takes from the till and fails, so that the owner hears of it.
+// fastFailure makes a call of the fast path that fails, so that the owner gets it.
 func (m *fastMatch) fastFailure(t *rapid.T) {
 	if w, l := m.o.s.fast.take(1); l != nil {
 		m.tookFast(t, l.permit(w))
@@ -250,8 +251,8 @@ func (m *fastMatch) fastFailure(t *rapid.T) {
 	}
 }
 
-// failure is a call that fails and is granted again as soon as it is due, by an owner who
-// has then to know what was taken from the till.
+// failure makes a call of the owner that fails. Its retry is granted as soon as it is due, for
+// which the owner first has to account for what the fast path took.
 func (m *fastMatch) failure(t *rapid.T) {
 	c := m.newCall(rapid.Int64Range(1, m.exact.Limit().Capacity).Draw(t, "cost"))
 	c.verdict = verdict{kind: retry.KindTransient}
@@ -265,7 +266,7 @@ func (m *fastMatch) retried(t *rapid.T) {
 		c := m.retries[i]
 		select {
 		case <-c.reply:
-			require.True(t, m.exact.Take(m.clock.now, c.cost), "a token was granted to a retry that did not exist")
+			require.True(t, m.exact.Take(m.clock.now, c.cost), "a retry was granted tokens that did not exist")
 			m.grants++
 			m.retries = slices.Delete(m.retries, i, i+1)
 			m.turn(t, message{op: opDone, call: c})
@@ -295,7 +296,7 @@ func (m *fastMatch) longTime(t *rapid.T) {
 }
 
 func (m *fastMatch) snapshot(t *rapid.T) {
-	m.turn(t, message{op: opFastDone, call: m.newCall(1)}) // so that retries run that have a slot by now
+	m.turn(t, message{op: opFastDone, call: m.newCall(1)}) // so that retries with a free slot run
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) {
 		s := o.core.snapshot(now)
 		require.Equal(t, m.inFast+len(m.named)+len(m.running), s.Running)
@@ -312,7 +313,7 @@ func (m *fastMatch) snapshot(t *rapid.T) {
 func (m *fastMatch) pause(t *rapid.T) {
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.pause(now, bucket.Forever) }})
 	_, l := m.o.s.fast.take(1)
-	require.Nil(t, l, "nothing is let through in a pause")
+	require.Nil(t, l, "the fast path is closed in a pause")
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.resume(now) }})
 }
 
@@ -325,13 +326,13 @@ func (m *fastMatch) newLimit(t *rapid.T) {
 
 func (m *fastMatch) check(t *rapid.T) {
 	m.exact.Advance(m.clock.now)
-	b := m.o.core.budgets[0] // with what was taken since the owner looked
+	b := m.o.core.budgets[0] // with what was taken since the owner's last turn
 	b.Advance(m.clock.now)
 	require.True(t, b.Take(m.clock.now, m.o.lease.left()-inCells(m.o.s, func(w uint64) uint64 { return w & fastTokens })))
 	short := m.exact.Available() - b.Available()
-	require.GreaterOrEqual(t, short, int64(0), "never more than there is")
+	require.GreaterOrEqual(t, short, int64(0), "the owner's level is never above the exact one")
 	gap := max(m.longest, m.clock.now-m.looked)
-	require.LessOrEqual(t, short, int64(float64(10_000)*gap.Seconds())+1, "and short of one interval at most")
+	require.LessOrEqual(t, short, int64(float64(10_000)*gap.Seconds())+1, "the owner's level is low by at most one refill")
 	requireBalanced(t, &m.o.core.budgets[0].Bucket)
 	k := m.o.core
 	require.Equal(t, k.queue.len()+len(k.backoff)+k.running.count+k.inFast == 0, k.drained())
@@ -339,6 +340,6 @@ func (m *fastMatch) check(t *rapid.T) {
 
 func (m *fastMatch) checkSlots(t *rapid.T) {
 	if k := m.o.core; k.maxInFlight > 0 {
-		require.LessOrEqual(t, int(inCells(m.o.s, inFlight))+k.running.count, k.maxInFlight, "no more run than may")
+		require.LessOrEqual(t, int(inCells(m.o.s, inFlight))+k.running.count, k.maxInFlight, "at most MaxInFlight calls run")
 	}
 }

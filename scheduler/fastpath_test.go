@@ -15,18 +15,20 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// warm makes so many plain calls, one right after the other, that the till is open.
+// warm makes as many plain calls as open the fast path.
 func warm(t testing.TB, s *Scheduler) {
 	for range leaseArrivals {
 		require.NoError(t, s.Do(context.Background(), succeed))
 	}
-	synctest.Wait() // until the last one's slot is free
-	require.True(t, open(s), "the till should be open")
+	synctest.Wait() // until the last call's slot is free
+	require.True(t, fastPathOpen(s), "the fast path should be open")
 }
 
-func open(s *Scheduler) bool { return inCells(s, func(w uint64) uint64 { return w & fastTokens }) > 0 }
+func fastPathOpen(s *Scheduler) bool {
+	return inCells(s, func(w uint64) uint64 { return w & fastTokens }) > 0
+}
 
-// inCells adds up a part of the words of all cells.
+// inCells returns the sum of a part of the words of all cells.
 func inCells(s *Scheduler, part func(uint64) uint64) (sum int64) {
 	for i := range s.fast.cells {
 		sum += int64(part(s.fast.cells[i].word.Load()))
@@ -34,7 +36,7 @@ func inCells(s *Scheduler, part func(uint64) uint64) (sum int64) {
 	return sum
 }
 
-// inFast starts a plain call that takes from the till and runs until it is released.
+// inFast starts a plain call on the fast path, which runs until it is released.
 func inFast(t testing.TB, s *Scheduler, outcome error) (release func() error) {
 	hold, done := make(chan struct{}), make(chan error, 1)
 	first := true
@@ -50,7 +52,7 @@ func inFast(t testing.TB, s *Scheduler, outcome error) (release func() error) {
 		})
 	}()
 	synctest.Wait()
-	require.Equal(t, taken(before)+1, taken(s.fast.cells[0].word.Load()), "it should have taken from the till")
+	require.Equal(t, taken(before)+1, taken(s.fast.cells[0].word.Load()), "the call should have taken the fast path")
 	return func() error {
 		close(hold)
 		return <-done
@@ -76,14 +78,14 @@ func fastBubble(t *testing.T, cfg Config, f func(t *testing.T, s *Scheduler)) {
 	})
 }
 
-// H63: a caller is preempted in take, between its loads and its swap. Meanwhile the owner recalls
-// the loan, grants another call its slot and number, and lends the same number of tokens again. The
-// word must not be what it was.
+// A caller is preempted in take, between its loads and its swap (H63). Meanwhile the owner revokes
+// the lease, grants another call its slot and number, and leases as many tokens again. The word
+// must differ, so that the swap fails.
 func TestH63_FastPathABA(t *testing.T) {
 	cfg := Config{Limit: bucket.PerSecond(1_000_000_000).Burst(1 << 40), MaxInFlight: 3}
 	fastBubble(t, cfg, func(t *testing.T, s *Scheduler) {
 		release := inFast(t, s, nil)
-		time.Sleep(leaseInterval + 1) // the loan is topped up
+		time.Sleep(leaseInterval + 1) // the lease is renewed
 		synctest.Wait()
 		w := s.fast.cells[0].word.Load()
 		l := s.fast.cells[0].lease.Load()
@@ -92,20 +94,20 @@ func TestH63_FastPathABA(t *testing.T) {
 		_, err := s.Submit(context.Background(), func(context.Context) error { <-hold; return nil })
 		require.NoError(t, err)
 		synctest.Wait()
-		for !open(s) { // plain calls that find it shut open it again, and don't take from it
+		for !fastPathOpen(s) { // calls that find the fast path closed open it again
 			require.NoError(t, s.Do(context.Background(), succeed))
 			synctest.Wait()
 		}
-		require.NotSame(t, l, s.fast.cells[0].lease.Load(), "there is another loan")
-		require.Equal(t, w&fastTokens, s.fast.cells[0].word.Load()&fastTokens, "of as many tokens")
+		require.NotSame(t, l, s.fast.cells[0].lease.Load(), "there is another lease")
+		require.Equal(t, w&fastTokens, s.fast.cells[0].word.Load()&fastTokens, "with as many tokens")
 		require.Equal(t, inFlight(w), inFlight(s.fast.cells[0].word.Load()))
-		require.False(t, s.fast.cells[0].word.CompareAndSwap(w, w-1+fastInFlight+fastTaken), "the swap of a caller who saw the loan before")
+		require.False(t, s.fast.cells[0].word.CompareAndSwap(w, w-1+fastInFlight+fastTaken), "the swap of a caller that saw the lease before")
 		close(hold)
 		require.NoError(t, release())
 	})
 }
 
-// What goes through the till is in the snapshot as anything else (B5).
+// Calls of the fast path are in the snapshot (B5, ledger).
 func TestFastPathInSnapshot(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release := inFast(t, s, nil)
@@ -119,7 +121,7 @@ func TestFastPathInSnapshot(t *testing.T) {
 	})
 }
 
-// C6: Shutdown waits for calls that were started through the till, and reports them.
+// Shutdown waits for calls of the fast path, and reports those that have not ended (C6, close).
 func TestC6_ShutdownWaitsForTheFastPath(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release := inFast(t, s, nil)
@@ -147,35 +149,35 @@ func TestC6_ShutdownWaitsForTheFastPath(t *testing.T) {
 	})
 }
 
-// H19: after Close nothing goes through the till.
+// Close revokes the lease (H19).
 func TestCloseRevokesTheLease(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release := inFast(t, s, nil)
 		s.Close()
-		require.False(t, open(s))
+		require.False(t, fastPathOpen(s))
 		require.Equal(t, ErrClosed, s.Do(context.Background(), succeed))
-		require.NoError(t, release(), "a success stays a success")
+		require.NoError(t, release(), "a success still counts")
 		require.Equal(t, 1, s.Snapshot().Running, "the final state")
 	})
 }
 
-// A pause shuts the till, and so does whoever is queued.
+// A pause closes the fast path, and so does a queued call (O3, fast path).
 func TestFastPathIsShut(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		require.NoError(t, s.Pause())
-		require.False(t, open(s))
+		require.False(t, fastPathOpen(s))
 		require.NoError(t, s.Resume())
 		warm(t, s)
-		require.NoError(t, s.Do(context.Background(), succeed)) // the loan is in use
+		require.NoError(t, s.Do(context.Background(), succeed)) // the lease is in use
 		h, err := s.Submit(context.Background(), succeed, Cost(1000))
 		require.NoError(t, err)
 		s.Sync()
-		require.False(t, open(s), "O3")
+		require.False(t, fastPathOpen(s), "O3")
 		<-h.Done()
 	})
 }
 
-// With a cap, calls by the till have slots as others do, and free them for others.
+// With MaxInFlight, calls of the fast path hold slots and free them for others (O7, MaxInFlight).
 func TestFastPathAndSlots(t *testing.T) {
 	fastBubble(t, Config{MaxInFlight: 3}, func(t *testing.T, s *Scheduler) {
 		one, two, three := inFast(t, s, nil), inFast(t, s, nil), inFast(t, s, nil)
@@ -183,7 +185,7 @@ func TestFastPathAndSlots(t *testing.T) {
 		go func() {
 			fourth <- s.Do(context.Background(), func(context.Context) error { ran.Store(true); return nil })
 		}()
-		synctest.Wait() // until it is the first in the queue
+		synctest.Wait() // until the fourth call is first in the queue
 		h, err := s.Submit(context.Background(), succeed)
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
@@ -194,13 +196,13 @@ func TestFastPathAndSlots(t *testing.T) {
 		require.NoError(t, two())
 		require.NoError(t, <-fourth)
 		<-h.Done()
-		require.Equal(t, events.Times{Queue: 2 * time.Hour}, h.Times(), "the slot is free from now on, and was not before")
+		require.Equal(t, events.Times{Queue: 2 * time.Hour}, h.Times(), "the slot was not free before")
 		require.NoError(t, one())
 		require.NoError(t, three())
 	})
 }
 
-// Those that run otherwise take their slots from the till.
+// Calls of the owner leave fewer slots for the fast path.
 func TestFastPathBesideOtherCalls(t *testing.T) {
 	fastBubble(t, Config{MaxInFlight: 3}, func(t *testing.T, s *Scheduler) {
 		hold := make(chan struct{})
@@ -223,7 +225,7 @@ func TestFastPathBesideOtherCalls(t *testing.T) {
 	})
 }
 
-// O2: a call that went through the till is senior to all that came later.
+// A call of the fast path is senior to all that came later (O2, seniority).
 func TestFastPathSeniority(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release := inFast(t, s, retry.Transient(errFlaky))
@@ -237,7 +239,7 @@ func TestFastPathSeniority(t *testing.T) {
 		time.Sleep(time.Second / 2)
 		started := time.Now()
 		require.NoError(t, release())
-		require.Equal(t, time.Second, time.Since(started), "it is not behind those that still wait")
+		require.Equal(t, time.Second, time.Since(started), "the retry does not queue behind later calls")
 		require.Equal(t, 2, s.Snapshot().Queued)
 		for _, h := range later {
 			<-h.Done()
@@ -245,10 +247,10 @@ func TestFastPathSeniority(t *testing.T) {
 	})
 }
 
-// B2: a retry that falls due while tokens are lent is not paid out of them.
-func TestRetryDueWhileLent(t *testing.T) {
+// A retry that falls due during a lease takes none of the leased tokens (B2, exactness).
+func TestRetryDueDuringALease(t *testing.T) {
 	fastBubble(t, Config{Limit: bucket.Per(1000, 1000*time.Hour)}, func(t *testing.T, s *Scheduler) {
-		require.NoError(t, s.Do(context.Background(), succeed)) // the loan is in use
+		require.NoError(t, s.Do(context.Background(), succeed)) // the lease is in use
 		fails := true
 		require.NoError(t, s.Do(context.Background(), func(context.Context) error {
 			if fails {
@@ -261,12 +263,12 @@ func TestRetryDueWhileLent(t *testing.T) {
 	})
 }
 
-// Calls far apart are not worth a loan; a loan that is used stays.
+// Rare calls are not worth a lease. A lease that is used stays.
 func TestFastPathOpensForMany(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
-		for range 5 * leaseArrivals { // the bucket is full: the loan is looked at every interval
+		for range 5 * leaseArrivals { // with a full bucket the lease is renewed every interval
 			time.Sleep(leaseInterval)
-			require.True(t, open(s))
+			require.True(t, fastPathOpen(s))
 			require.NoError(t, s.Do(context.Background(), succeed))
 		}
 		require.Greater(t, taken(s.fast.cells[0].word.Load()), uint64(4*leaseArrivals))
@@ -274,17 +276,18 @@ func TestFastPathOpensForMany(t *testing.T) {
 		for range 5 * leaseArrivals {
 			time.Sleep(time.Second)
 			require.NoError(t, s.Do(context.Background(), succeed))
-			require.False(t, open(s))
+			require.False(t, fastPathOpen(s))
 		}
 	})
 }
 
-// E3: whoever subscribes shuts the till, and still sees the end of what went through it.
+// A subscription closes the fast path, and still sees the end of the calls on it (E3,
+// completeness).
 func TestE3_SubscribersCloseTheFastPath(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release := inFast(t, s, nil)
 		sub := s.Subscribe(events.Granted, events.Succeeded)
-		require.False(t, open(s))
+		require.False(t, fastPathOpen(s))
 		require.NoError(t, release())
 		require.NoError(t, s.Do(context.Background(), succeed))
 		synctest.Wait()
@@ -298,8 +301,8 @@ func TestE3_SubscribersCloseTheFastPath(t *testing.T) {
 	})
 }
 
-// R3, O2: a call that fails after it went through the till has the number of its arrival,
-// and so the jitter and the seniority.
+// A call that fails on the fast path keeps the number of its arrival, and so its jitter (R3,
+// jitter) and its seniority (O2).
 func TestFastPathFailures(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		sub := s.Subscribe(events.Retrying, events.Failed)
@@ -326,7 +329,7 @@ func TestFastPathFailures(t *testing.T) {
 	})
 }
 
-// H01, H02: a panic or a Goexit passes through Do, and is accounted for.
+// A panic or a Goexit passes through Do and is counted (C3, panics; H01, H02).
 func TestFastPathUnwound(t *testing.T) {
 	fastBubble(t, Config{MaxInFlight: 1}, func(t *testing.T, s *Scheduler) {
 		require.PanicsWithValue(t, "oops", func() {
@@ -343,7 +346,7 @@ func TestFastPathUnwound(t *testing.T) {
 	})
 }
 
-// H03: a classifier that panics is contained.
+// A classifier that panics is contained (H03).
 func TestFastPathClassifierPanics(t *testing.T) {
 	cfg := Config{Classify: func(error) retry.Verdict { panic("oops") }}
 	fastBubble(t, cfg, func(t *testing.T, s *Scheduler) {
@@ -353,37 +356,37 @@ func TestFastPathClassifierPanics(t *testing.T) {
 	})
 }
 
-// C4, H11: a context that is done takes no token there either.
+// A call whose context is done takes no token from the lease (C4, deadlines; H11).
 func TestH11_FastPathWithADoneContext(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		ctx, cancel := context.WithCancel(context.Background())
 		require.NoError(t, s.Do(ctx, succeed))
 		cancel()
 		before := s.fast.cells[0].word.Load()
-		require.Equal(t, context.Canceled, s.Do(ctx, func(context.Context) error { panic("it runs") }))
+		require.Equal(t, context.Canceled, s.Do(ctx, func(context.Context) error { panic("the function ran") }))
 		require.Equal(t, before, s.fast.cells[0].word.Load())
 	})
 }
 
-// P10: when nothing is taken any more, the loan ends, and with it the timer.
+// When no more calls come, the lease ends, and with it the timer.
 func TestFastPathGoesCold(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
-		time.Sleep(2 * time.Second) // it is looked at when the bucket would be full
+		time.Sleep(2 * time.Second) // the lease is renewed when the bucket would be full
 		synctest.Wait()
-		require.False(t, open(s))
+		require.False(t, fastPathOpen(s))
 		armed, ok := ask(s, func(o *owner, _ time.Duration) time.Duration { return o.armed })
 		require.True(t, ok)
 		require.Equal(t, time.Duration(bucket.Forever), armed)
 	})
 }
 
-// H10: a call that finds both a grant by the lease and its context's end does not start, and the
-// token is given back.
-func TestH10_TicketAndDone(t *testing.T) {
+// A call that finds both a permit and the end of its context does not start, and the token is given
+// back (H10).
+func TestH10_PermitAndDone(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		for range 20 { // either could be looked at first
 			warm(t, s)
-			c := s.newFast(context.Background(), func(context.Context) error { panic("it runs") }, permit{})
+			c := s.newFast(context.Background(), func(context.Context) error { panic("the function ran") }, permit{})
 			c.fast, c.made = true, 0
 			available := s.Snapshot().Available
 			warm(t, s)
@@ -395,6 +398,3 @@ func TestH10_TicketAndDone(t *testing.T) {
 		require.EqualValues(t, 20, s.Snapshot().Ledger.Refunded)
 	})
 }
-
-// TestFastPathUnderFire (B2, C1): with real goroutines that take from the till and beside it,
-// cancel, fail and reconfigure, no call starts before its token exists, by any clock:

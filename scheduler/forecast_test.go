@@ -18,7 +18,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestPredict: what can be worked out by hand.
+// TestPredict compares forecasts with what can be worked out by hand.
 func TestPredict(t *testing.T) {
 	slow := Config{Limit: bucket.PerMinute(100).Burst(10)}
 	for _, c := range []struct {
@@ -68,7 +68,8 @@ func TestPredict(t *testing.T) {
 	}
 }
 
-// requireSamples: they begin with the budget as it was, go on, and end with the end.
+// requireSamples checks that the samples begin with the initial budget, go forward and reach the
+// end.
 func requireSamples(t *testing.T, f Forecast) {
 	t.Helper()
 	require.LessOrEqual(t, len(f.Samples), maxSamples+1)
@@ -85,8 +86,8 @@ func requireSamples(t *testing.T, f Forecast) {
 	require.Equal(t, Sample{At: f.Took, Available: last.Available, Attempts: f.Totals.Attempts, Ended: f.Totals.Accepted + f.Totals.Refused}, last)
 }
 
-// TestPredictIsWhatHappens: a real scheduler that is given the calls of a workload takes
-// as long for them as was predicted, to the nanosecond, and so does each of them.
+// TestPredictIsWhatHappens checks that a real scheduler takes exactly as long as predicted, for all
+// calls together and for the slowest.
 func TestPredictIsWhatHappens(t *testing.T) {
 	cfg := Config{
 		Limit: bucket.PerMinute(70).Burst(5), MaxInFlight: 8,
@@ -119,7 +120,7 @@ func TestPredictIsWhatHappens(t *testing.T) {
 				<-h.Done()
 			}
 			require.Equal(t, want.Took, time.Since(start))
-			if work.Failures == 0 { // the time in the queue is that before the first start
+			if work.Failures == 0 { // only without retries the wait is the time before the first start
 				worst := time.Duration(0)
 				for _, h := range handles {
 					worst = max(worst, h.Times().Total()-h.Times().Run)
@@ -132,7 +133,7 @@ func TestPredictIsWhatHappens(t *testing.T) {
 	}
 }
 
-// TestPredictSeveralBudgets: tokens are what is short here, and then requests are.
+// TestPredictSeveralBudgets predicts a workload that is short of tokens, and one short of requests.
 func TestPredictSeveralBudgets(t *testing.T) {
 	cfg := Config{Limits: bucket.Limits{"requests": bucket.PerMinute(60), "tokens": bucket.PerMinute(6000)}}
 	f, err := Predict(cfg, Workload{Calls: 120, Costs: map[string]int64{"tokens": 200}})
@@ -149,7 +150,8 @@ func TestPredictSeveralBudgets(t *testing.T) {
 	require.Contains(t, b.String(), "Forecast: requests 60 per 1m0s, capacity 60; tokens 6000 per 1m0s, capacity 6000")
 }
 
-// TestPredictDraws: chance is as likely as it was said to be, and the same each time.
+// TestPredictDraws checks that random parts have the given probabilities and are the same each
+// time.
 func TestPredictDraws(t *testing.T) {
 	cfg := Config{Limit: bucket.PerSecond(1_000_000), Retry: retry.Policy{MaxRetries: 1}}
 	work := Workload{Calls: 20_000, Every: time.Millisecond, Cost: 10, MaxCost: 20, Latency: time.Second, MaxLatency: 3 * time.Second, Failures: 0.25}
@@ -170,7 +172,7 @@ func TestPredictDraws(t *testing.T) {
 	require.NotEqual(t, f.Spent, other.Spent)
 }
 
-// TestPredictRefuses: nonsense is refused at once, each fault by name.
+// TestPredictRefuses checks that Predict names each fault of its arguments.
 func TestPredictRefuses(t *testing.T) {
 	_, err := Predict(Config{})
 	require.ErrorContains(t, err, "at least one Workload")
@@ -187,7 +189,7 @@ func TestPredictRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "takes more than")
 }
 
-// TestForecastSVG: the picture is well-formed and stays within its frame.
+// TestForecastSVG checks that the chart is well-formed and stays within its frame.
 func TestForecastSVG(t *testing.T) {
 	for _, work := range []Workload{
 		{Calls: 1}, // takes no time at all
@@ -220,7 +222,7 @@ func TestForecastSVG(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, f.WriteSVG(&b))
 	require.Contains(t, b.String(), "&lt;a&gt;\ufffd\ufffd\ufffd\ufffd&amp;")
-	require.NoError(t, xml.Unmarshal(b.Bytes(), new(struct{})), "XML has no control characters")
+	require.NoError(t, xml.Unmarshal(b.Bytes(), new(struct{})), "the chart has no control characters")
 }
 
 func requireWithin(t *testing.T, path string) {
@@ -237,7 +239,7 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
-// TestAxis: an axis has few marks, at round places.
+// TestAxis checks that an axis has few marks, at round numbers.
 func TestAxis(t *testing.T) {
 	for v, want := range map[float64]float64{0: 1, 0.3: 1, 1: 1, 3: 5, 7: 10, 10: 10, 150: 200, 1999: 2000, 2001: 5000} {
 		require.Equal(t, want, roundStep(v), v)
@@ -256,7 +258,7 @@ func TestAxis(t *testing.T) {
 	}
 }
 
-// BenchmarkPredict is 50,000 calls of which one in ten attempts fails.
+// BenchmarkPredict predicts 50,000 calls of which one attempt in ten fails.
 func BenchmarkPredict(b *testing.B) {
 	for b.Loop() {
 		f, err := Predict(Config{}, Workload{Calls: 50_000, Failures: 0.1, Latency: time.Second})

@@ -81,8 +81,8 @@ var waysOfCalls = map[string]func(context.Context, *scheduler.Scheduler, func(co
 	},
 }
 
-// H61, C3: a context whose methods panic costs its own call at most. The panic may reach the
-// caller, but no slot is lost, and the scheduler and the process go on.
+// A context whose methods panic costs at most its own call (C3, panics; H61). The panic may reach
+// the caller, but no slot is lost and the scheduler goes on.
 func TestH61_ContextsThatPanic(t *testing.T) {
 	for name, way := range waysOfCalls {
 		for _, method := range []string{"Done", "Err", "Value", "Deadline"} {
@@ -106,7 +106,7 @@ func TestH61_ContextsThatPanic(t *testing.T) {
 								return nil
 							})
 						}()
-						<-over // in a bubble, a hang is a failure
+						<-over // in a bubble, a hang fails the test
 						require.NoError(t, s.Do(t.Context(), nothing), "another call")
 						snap := s.Snapshot()
 						require.Zero(t, snap.Running+snap.Queued+snap.BackingOff)
@@ -118,7 +118,7 @@ func TestH61_ContextsThatPanic(t *testing.T) {
 	}
 }
 
-// H61: a context that panics between the fast path and a retry costs its own call at most.
+// A context that panics between the fast path and a retry costs at most its own call (H61).
 func TestH61_ContextsThatPanicOnTheFastPath(t *testing.T) {
 	for _, method := range []string{"Done", "Deadline"} {
 		bubble(t, scheduler.Config{MaxInFlight: 1, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
@@ -151,7 +151,7 @@ func (c *exits) Err() error {
 	return nil
 }
 
-// H61, H02: if a context ends its goroutine at the grant, the grant is given back.
+// If a context ends its goroutine at the grant, the grant is given back (H61, H02).
 func TestH61_ContextsThatExit(t *testing.T) {
 	for name, way := range waysOfCalls {
 		t.Run(name, func(t *testing.T) {
@@ -186,12 +186,12 @@ func (c foreign) Err() error {
 	}
 }
 
-// H61: package context calls Err of a context of an unknown type on a goroutine of its own,
-// where a panic would end the process.
+// Package context calls Err of a context of an unknown type on another goroutine, where a panic
+// would end the process (H61).
 func TestH61_ForeignContexts(t *testing.T) {
 	for name, way := range waysOfCalls {
 		t.Run(name, func(t *testing.T) {
-			for _, level := range []*bucket.State{empty, nil} { // the call is queued when the context ends, or runs
+			for _, level := range []*bucket.State{empty, nil} { // the call is queued when the context ends, or it runs
 				bubble(t, scheduler.Config{Limit: bucket.PerMinute(1), Level: level}, func(t *testing.T, s *scheduler.Scheduler) {
 					ctx := foreign{t.Context(), make(chan struct{})}
 					time.AfterFunc(time.Second, func() { close(ctx.done) })
@@ -226,7 +226,7 @@ func (c scheduled) AfterFunc(f func()) func() bool {
 	return func() bool { panic("stop panics") }
 }
 
-// H61: the AfterFunc of a context may panic without harm.
+// The AfterFunc of a context may panic without harm (H61).
 func TestH61_AfterFuncsThatPanic(t *testing.T) {
 	for name, way := range waysOfCalls {
 		t.Run(name, func(t *testing.T) {
@@ -255,8 +255,8 @@ func (lying) Done() <-chan struct{} {
 	return done
 }
 
-// H61: if a context is done while its Err is nil, a call whose function did not run does not
-// succeed.
+// If a context is done while its Err is nil, a call whose function did not run does not succeed
+// (H61).
 func TestH61_DoneWithoutAnError(t *testing.T) {
 	for name, way := range waysOfCalls {
 		t.Run(name, func(t *testing.T) {
@@ -280,7 +280,7 @@ func (hostile) As(any) bool     { panic("As panics") }
 func (hostile) Timeout() bool   { panic("Timeout panics") }
 func (hostile) Temporary() bool { panic("Temporary panics") }
 
-// H61: a cause whose methods panic does no harm.
+// A cause whose methods panic does no harm (H61).
 func TestH61_CausesThatPanic(t *testing.T) {
 	for name, way := range waysOfCalls {
 		t.Run(name, func(t *testing.T) {

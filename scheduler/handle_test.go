@@ -36,7 +36,7 @@ func TestHandleLife(t *testing.T) {
 		require.NoError(t, settled(h))
 		require.Equal(t, 500*time.Millisecond, time.Since(started))
 		require.Equal(t, 2, h.Attempts())
-		require.NoError(t, h.Err(), "as often as one asks")
+		require.NoError(t, h.Err(), "at every call")
 	})
 }
 
@@ -55,7 +55,7 @@ func TestSubmitContext(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.NoError(t, settled(h))
-		require.Error(t, seen.Err(), "it ends with the attempt")
+		require.Error(t, seen.Err(), "the context ends with the attempt")
 		require.NoError(t, ctx.Err())
 
 		started := time.Now()
@@ -66,7 +66,7 @@ func TestSubmitContext(t *testing.T) {
 	})
 }
 
-// Cancel at every stage of a call's life, with and without a progress function.
+// Cancel works in every state of a call, with and without a progress function (C8, cancel).
 func TestHandleCancel(t *testing.T) {
 	for name, opts := range map[string][]scheduler.Option{
 		"plain": nil, "watched": {scheduler.OnProgress(func(scheduler.Progress) {})},
@@ -89,7 +89,7 @@ func cancelAtEveryStage(t *testing.T, s *scheduler.Scheduler, opts []scheduler.O
 		check(settled(h))
 		require.Equal(t, before, time.Now(), "at once")
 		require.Equal(t, attempts, h.Attempts())
-		h.Cancel() // and that is all
+		h.Cancel() // a second Cancel does nothing
 		time.Sleep(time.Hour)
 		check(h.Err())
 	}
@@ -111,7 +111,7 @@ func cancelAtEveryStage(t *testing.T, s *scheduler.Scheduler, opts []scheduler.O
 	cancelAfter(time.Second, nothing, func(err error) { require.NoError(t, err) }, 1) // ended
 }
 
-// H05: only the first end counts, however many come after it.
+// Only the first end of a call counts (C1, one end; H05).
 func TestH05_OneEndPerCall(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -133,7 +133,7 @@ func TestH05_OneEndPerCall(t *testing.T) {
 	})
 }
 
-// endless is a context that could end, never does, and counts who waits for that.
+// endless is a context that never ends and counts its watchers.
 type endless struct {
 	context.Context
 	done     chan struct{}
@@ -150,7 +150,7 @@ func (c *endless) AfterFunc(func()) (stop func() bool) {
 	})
 }
 
-// H20, H37: a context that outlives its calls keeps nothing of them.
+// A context that outlives its calls keeps nothing of them (H20, H37).
 func TestH37_ContextKeepsNothing(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx := &endless{Context: t.Context(), done: make(chan struct{})}
@@ -165,7 +165,7 @@ func TestH37_ContextKeepsNothing(t *testing.T) {
 		require.EqualValues(t, 1, ctx.watchers.Load(), "one backs off")
 		h.Cancel()
 		require.ErrorIs(t, settled(h), scheduler.ErrCancelled)
-		synctest.Wait() // a goroutine of its own tells the context
+		synctest.Wait() // another goroutine stops the watch
 		require.Zero(t, ctx.watchers.Load())
 		s.Close()
 		_, err = s.Submit(ctx, nothing)
@@ -174,7 +174,7 @@ func TestH37_ContextKeepsNothing(t *testing.T) {
 	})
 }
 
-// What a function holds is given back when its call is over and its handle dropped.
+// What a function holds is freed when its call has ended and its handle is dropped (H37).
 func TestH37_SchedulerKeepsNothing(t *testing.T) {
 	type document [1 << 16]byte
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {

@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHazardsHaveTests checks hazards.md. It has a row for each of H01 to H58, and later rows are in
-// order. Every test that it names exists, and every test named for a hazard is in that hazard's row.
+// TestHazardsHaveTests checks hazards.md. It has a row for each of H01 to H58, and later rows are
+// in order. Every test that it names exists, and every test named for a hazard is in that hazard's
+// row.
 func TestHazardsHaveTests(t *testing.T) {
 	doc, err := os.ReadFile("hazards.md")
 	require.NoError(t, err)
@@ -42,8 +43,8 @@ func TestHazardsHaveTests(t *testing.T) {
 	}
 }
 
-// TestHazardRowsNameATest: each names a test or a target of the Makefile, or says why the
-// hazard does not apply.
+// TestHazardRowsNameATest checks that each row names a test or a target of the Makefile, or says
+// why the hazard does not apply.
 func TestHazardRowsNameATest(t *testing.T) {
 	doc, err := os.ReadFile("hazards.md")
 	require.NoError(t, err)

@@ -17,8 +17,8 @@ import (
 
 const module = "example.com/fairlead"
 
-// TestCoreIsPure: the files of the core import nothing with which they could read a
-// clock, take a lock or draw a random number, and have no goroutine or channel.
+// TestCoreIsPure checks that the files of the core have no goroutine, channel, map or import with
+// which they could read a clock, take a lock or draw a random number.
 func TestCoreIsPure(t *testing.T) {
 	allowed := []string{"math", "slices", "sort", "time", module + "/bucket", module + "/events", module + "/retry"}
 	for _, name := range []string{"core.go", "admit.go", "budgets.go", "adaptive.go", "plan.go", "handover.go", "deadlock.go", "outcome.go", "core_fastpath.go", "queue.go", "load.go", "backoff.go", "chain.go", "snapshot.go"} {
@@ -40,8 +40,8 @@ func TestCoreIsPure(t *testing.T) {
 	}
 }
 
-// TestD1_OnlyClockTouchesTheClock: no package but clock has a use of package time that
-// reads the clock or waits for it.
+// TestD1_OnlyClockTouchesTheClock checks that no package but clock uses a function of package time
+// that reads the clock or waits for it.
 func TestD1_OnlyClockTouchesTheClock(t *testing.T) {
 	forbidden := []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "NewTimer", "NewTicker", "Tick"}
 	sources(t, func(path string, file *ast.File) {
@@ -51,7 +51,7 @@ func TestD1_OnlyClockTouchesTheClock(t *testing.T) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			if sel, ok := n.(*ast.SelectorExpr); ok {
 				if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(forbidden, sel.Sel.Name) {
-					t.Errorf("%s uses time.%s: take the time from the clock that was given", path, sel.Sel.Name)
+					t.Errorf("%s uses time.%s: take the time from the configured clock", path, sel.Sel.Name)
 				}
 			}
 			return true
@@ -59,8 +59,8 @@ func TestD1_OnlyClockTouchesTheClock(t *testing.T) {
 	})
 }
 
-// TestFloors: an import only ever points down, and what users import of this module
-// needs nothing but the standard library.
+// TestFloors checks that imports only point down, and that users of this module need nothing but
+// the standard library.
 func TestFloors(t *testing.T) {
 	floor := map[string]int{
 		"/events/internal/safetext": 0, "/clock": 1, "/clock/clocktest": 1, "/bucket": 1, "/retry": 1, "/events": 1,
@@ -70,7 +70,7 @@ func TestFloors(t *testing.T) {
 	seen := 0
 	for _, pkg := range goList(t, "./...") {
 		path := strings.TrimPrefix(pkg.ImportPath, module)
-		require.Contains(t, floor, path, "a new package wants a floor")
+		require.Contains(t, floor, path, "the new package needs a floor")
 		seen++
 		for _, imp := range pkg.Imports {
 			below, ours := strings.CutPrefix(imp, module)
@@ -80,14 +80,14 @@ func TestFloors(t *testing.T) {
 			case ours:
 				require.Less(t, floor[below], floor[path], "%s imports %s", path, below)
 			case path != "/clock/clocktest":
-				require.NotContains(t, strings.Split(imp, "/")[0], ".", "%s imports %s, which is not of the standard library", path, imp)
+				require.NotContains(t, strings.Split(imp, "/")[0], ".", "%s imports %s, which is not in the standard library", path, imp)
 			}
 		}
 	}
 	require.Equal(t, len(floor), seen)
 }
 
-// sources calls f for every Go file of the packages that users import.
+// sources calls f for every Go file, without tests, of the packages that users import.
 func sources(t *testing.T, f func(path string, file *ast.File)) {
 	files := 0
 	for _, pkg := range []string{"clock", "bucket", "retry", "events", "scheduler"} {
@@ -112,8 +112,8 @@ func tests(t *testing.T, f func(path string, file *ast.File)) {
 	}))
 }
 
-// TestH22_NoChannelOfTheUsers: no function takes a channel, so none can be sent on or closed
-// that is not ours; and of ours, a user can do no more than receive.
+// TestH22_NoChannelOfTheUsers checks that no exported function takes a channel, which its user
+// could close, and that exported fields are channels to receive from.
 func TestH22_NoChannelOfTheUsers(t *testing.T) {
 	sources(t, func(path string, file *ast.File) {
 		ast.Inspect(file, func(n ast.Node) bool {
@@ -139,8 +139,8 @@ func TestH22_NoChannelOfTheUsers(t *testing.T) {
 	})
 }
 
-// TestH55_AtomicsAreTypes: on 32 bits a plain int64 is not always aligned as atomic.AddInt64
-// and its like need it; an atomic.Int64 is.
+// TestH55_AtomicsAreTypes checks that 64-bit atomics are types like atomic.Int64. On 32 bits a
+// plain int64 is not always aligned for atomic.AddInt64.
 func TestH55_AtomicsAreTypes(t *testing.T) {
 	sources(t, func(path string, file *ast.File) {
 		ast.Inspect(file, func(n ast.Node) bool {
@@ -154,7 +154,8 @@ func TestH55_AtomicsAreTypes(t *testing.T) {
 	})
 }
 
-// TestH20_EveryPackageLooksForLeaks: each has a TestMain that fails if goroutines are left.
+// TestH20_EveryPackageLooksForLeaks checks that each package has a TestMain that fails if
+// goroutines are left.
 func TestH20_EveryPackageLooksForLeaks(t *testing.T) {
 	looks := map[string]bool{}
 	tests(t, func(path string, file *ast.File) {
@@ -175,8 +176,8 @@ func TestH20_EveryPackageLooksForLeaks(t *testing.T) {
 	}
 }
 
-// TestH57_NothingIsPolled: Eventually leaks a goroutine and passes or not by chance. Tests
-// wait in a bubble, or for a channel, or for Sync.
+// TestH57_NothingIsPolled checks that no test uses Eventually, which leaks a goroutine and may pass
+// or fail by chance. Tests wait in a bubble, for a channel, or for Sync.
 func TestH57_NothingIsPolled(t *testing.T) {
 	files := 0
 	tests(t, func(path string, file *ast.File) {

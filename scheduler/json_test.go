@@ -43,8 +43,7 @@ func TestResultAsJSON(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestProgressCannotDriveATerminal: a server's text in a Progress stays on one line, without
-// control characters.
+// A server's text in a Progress stays on one line, without control characters.
 func TestProgressCannotDriveATerminal(t *testing.T) {
 	p := scheduler.Progress{State: scheduler.Retrying, Name: "a\x1bb", Attempt: 1, MaxAttempts: 6, Err: errors.Join(errors.New("c\u202e\u009b2J"), errors.New("d")), Available: 1}
 	require.Equal(t, "a\ufffdb: attempt 1 of 6 failed: c\ufffd\ufffd2J; d; next in 0s, 1 token left", p.String())
@@ -57,7 +56,7 @@ type unspeakable struct{}
 
 func (unspeakable) Error() string { panic("gotcha") }
 
-// H03: a report of unfinished calls survives an error whose Error method panics.
+// A report of unfinished calls survives an error whose Error method panics (H03).
 func TestH03_ErrorPanicsInAReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, scheduler.Config{Limit: bucket.PerMinute(1).Burst(2), Retry: exact})
@@ -76,7 +75,7 @@ func TestH03_ErrorPanicsInAReport(t *testing.T) {
 	})
 }
 
-// brittle is a handler that panics on some errors, and on some records by itself.
+// brittle is a handler that panics on some errors and on some records.
 type brittle struct{ slog.Handler }
 
 func (h brittle) Handle(ctx context.Context, r slog.Record) error {
@@ -92,7 +91,7 @@ func (h brittle) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// H03: if a logger panics, by itself or because of an error, it loses a line and the process goes on.
+// A logger that panics loses one record, and the process goes on (H03).
 func TestH03_LoggerPanics(t *testing.T) {
 	var log bytes.Buffer
 	cfg := scheduler.Config{Logger: slog.New(brittle{textLogger(&log).Handler()}), Retry: retry.Policy{MaxRetries: 1, Jitter: retry.None}}

@@ -17,28 +17,27 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// TestTokensAreLinearizable (B2, B4): whoever takes tokens, from the till or by the owner, gives
-// some back or looks how many there are, at the same time as others: there is an order of
-// all this in which each sees what those before have left, and nobody comes after one who
-// began when he had been answered.
+// TestTokensAreLinearizable checks that concurrent operations on the tokens have an order that
+// explains their results. They take tokens from the lease or by the owner, give some back, or read
+// the level (B2, exactness; B4, paid attempts).
 func TestTokensAreLinearizable(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
-	tryFast := uint64(0)
+	byFastPath := uint64(0)
 	for range 300 {
 		seed := rand.Uint64()
-		history, lent := playTokens(t, seed)
-		if tryFast += lent; !linearizable(history, tokensAtStart) {
+		history, fast := playTokens(t, seed)
+		if byFastPath += fast; !linearizable(history, tokensAtStart) {
 			var b strings.Builder
 			for _, op := range history {
 				fmt.Fprintf(&b, "%+v\n", op)
 			}
-			t.Fatalf("no order explains this, of seed %d:\n%s", seed, b.String())
+			t.Fatalf("with seed %d, no order explains this:\n%s", seed, b.String())
 		}
 	}
-	require.NotZero(t, tryFast, "nothing was lent")
+	require.NotZero(t, byFastPath, "the fast path was never used")
 }
 
-// TestLinearizable: the search itself finds an order where there is one, and no other.
+// TestLinearizable checks the search for an order.
 func TestLinearizable(t *testing.T) {
 	for name, c := range map[string]struct {
 		history []tokenOp
@@ -59,17 +58,17 @@ func TestLinearizable(t *testing.T) {
 
 const tokensAtStart = 20
 
-// tokenOp is something that was done with tokens, and between which instants.
+// tokenOp is an operation on the tokens, and the instants between which it happened.
 type tokenOp struct {
 	change       int64 // taken (negative) or given back
-	refused      int64 // so many were not there
+	refused      int64 // so many tokens were missing
 	looks        bool
 	sees         int64
 	began, ended int64
 }
 
-// linearizable reports whether operations can be put in an order, with none before another
-// that had ended when it began, in which each does what it says.
+// linearizable reports whether the operations have an order that explains their results. An
+// operation comes after all that ended before it began.
 func linearizable(history []tokenOp, level int64) bool {
 	type position struct{ done, level uint64 }
 	seen := map[position]bool{}
@@ -80,7 +79,7 @@ func linearizable(history []tokenOp, level int64) bool {
 			return !seen[at]
 		}
 		seen[at] = true
-		first := int64(1 << 62) // the first end of those that are left: what began later is not next
+		first := int64(1 << 62) // what began after the first end is not next
 		for i, op := range history {
 			if done>>i&1 == 0 {
 				first = min(first, op.ended)
@@ -97,23 +96,23 @@ func linearizable(history []tokenOp, level int64) bool {
 	return search(0, level)
 }
 
-// player does things with tokens, one after the other, and notes them.
+// player does operations one after the other and records them.
 type player struct {
 	s       *Scheduler
-	now     *atomic.Int64 // goes on by one whenever anybody looks
+	now     *atomic.Int64 // advances by one at each reading
 	rnd     *rand.Rand
 	history []tokenOp
 	err     error
 }
 
-// playTokens has some players take tokens of which no more will come. It returns what they
-// did, and how often from the till.
-func playTokens(t *testing.T, seed uint64) (history []tokenOp, tryFast uint64) {
-	const players, each = 4, 7 // at most twice as many operations as a search can keep in a word
+// playTokens has several players use a bucket without refill. It returns what they did, and how
+// many calls took the fast path.
+func playTokens(t *testing.T, seed uint64) (history []tokenOp, fast uint64) {
+	const players, each = 4, 7 // 28 steps of at most two operations, whose set fits into 64 bits
 	s, err := New(Config{Limit: bucket.Per(1, 100*365*24*time.Hour).Burst(tokensAtStart + leaseArrivals)})
 	require.NoError(t, err)
 	defer s.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Hour) // so that nobody waits for tokens
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour) // so that a call without tokens fails at once
 	defer cancel()
 	for range leaseArrivals {
 		require.NoError(t, s.Do(ctx, succeed))
@@ -139,7 +138,7 @@ func playTokens(t *testing.T, seed uint64) (history []tokenOp, tryFast uint64) {
 	return history, uint64(inCells(s, taken))
 }
 
-// play does something; most often what takes from the till.
+// play does one operation, most often a plain call.
 func (p *player) play(ctx context.Context) {
 	cost := 1 + p.rnd.Int64N(4)
 	yield := func(context.Context) error { delay(p.rnd); return nil }
@@ -163,7 +162,7 @@ func (p *player) play(ctx context.Context) {
 	}
 }
 
-// note does something, and notes it with the instants between which that was.
+// note does an operation and records it with the instants before and after.
 func (p *player) note(do func(*tokenOp)) {
 	op := tokenOp{began: p.now.Add(1)}
 	do(&op)

@@ -18,17 +18,17 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestTwoHundredThousandCalls (C1, O1, O2, B5, H18, H20): 1,000 goroutines make 200,000
-// calls of random costs that fail and are cancelled at random. Every call ends
-// exactly once, each grant goes to the most senior in the queue, the ledger balances,
-// nothing is left behind.
+// TestTwoHundredThousandCalls makes 200,000 calls of random costs from 1,000 goroutines. They fail
+// and are canceled at random. Every call ends once (C1, one end), each grant goes to the most
+// senior call of the queue (O1, FIFO; O2, seniority), the ledger balances (B5, ledger), and no
+// goroutine is left (H18, H20).
 func TestTwoHundredThousandCalls(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	const goroutines, each = 1000, 200
 	s, err := New(Config{
 		Limit:       bucket.PerSecond(2_000_000).Burst(500),
 		Retry:       retry.Policy{MaxRetries: 2, Initial: time.Millisecond, Max: 10 * time.Millisecond},
-		EventBuffer: 3 * goroutines * each, // room for all there will be, however slow the reader
+		EventBuffer: 3 * goroutines * each, // room for all events
 	})
 	require.NoError(t, err)
 	granted := watchOrder(t, s)
@@ -48,12 +48,12 @@ func TestTwoHundredThousandCalls(t *testing.T) {
 	s.Close()
 
 	require.Equal(t, snap.Ledger.Initial+snap.Ledger.Refilled+snap.Ledger.Refunded+snap.Ledger.Adjusted, snap.Ledger.Spent+snap.Available)
-	require.Equal(t, granted(), snap.Ledger.Spent, "what was spent is what was granted")
-	require.LessOrEqual(t, out.paid.Load(), snap.Ledger.Spent-snap.Ledger.Refunded, "and what ran was paid for")
+	require.Equal(t, granted(), snap.Ledger.Spent, "the grants add up to what was spent")
+	require.LessOrEqual(t, out.paid.Load(), snap.Ledger.Spent-snap.Ledger.Refunded, "every attempt was paid for")
 	require.Zero(t, snap.Queued+snap.Running+snap.BackingOff)
 	totals := snap.Totals
 	require.EqualValues(t, goroutines*each, out.succeeded.Load()+out.failed.Load()+out.exhausted.Load()+out.cancelled.Load())
-	require.LessOrEqual(t, totals.Accepted, uint64(goroutines*each), "those whose context was done before they came are not accepted")
+	require.LessOrEqual(t, totals.Accepted, uint64(goroutines*each), "a call whose context was done before is not accepted")
 	require.Equal(t, totals.Accepted, totals.Ended())
 	require.Equal(t, out.succeeded.Load(), totals.Succeeded)
 	require.Equal(t, out.exhausted.Load(), totals.Exhausted)
@@ -62,7 +62,7 @@ func TestTwoHundredThousandCalls(t *testing.T) {
 	t.Logf("%+v", totals)
 }
 
-// outcomes counts what callers and functions have seen.
+// outcomes counts what callers and functions saw.
 type outcomes struct {
 	succeeded, failed, exhausted, cancelled, ran atomic.Uint64
 	paid                                         atomic.Int64
@@ -85,7 +85,7 @@ func (o *outcomes) count(t *testing.T, err error) {
 	}
 }
 
-// randomCall makes one call, half of them by Do and half by Submit.
+// randomCall makes one call, by Do or by Submit.
 func randomCall(s *Scheduler, rnd *rand.Rand, out *outcomes) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -121,9 +121,8 @@ func randomCall(s *Scheduler, rnd *rand.Rand, out *outcomes) error {
 	return h.Err()
 }
 
-// watchOrder checks, from the events, that every grant goes to the most senior call
-// that is queued. The function it returns waits for the last event, and says how many
-// tokens were granted in all.
+// watchOrder checks by the events that every grant goes to the most senior queued call. The
+// function that it returns waits for the last event and returns the sum of the granted tokens.
 func watchOrder(t *testing.T, s *Scheduler) (granted func() int64) {
 	sub := s.Subscribe(events.Queued, events.Granted, events.Cancelled)
 	finished := make(chan struct{})
@@ -134,7 +133,7 @@ func watchOrder(t *testing.T, s *Scheduler) (granted func() int64) {
 		var order seniority
 		for ev := range sub.C {
 			if ev.Missed > 0 {
-				t.Errorf("missed %d events: the test needs them all", ev.Missed)
+				t.Errorf("missed %d events, and the test needs all", ev.Missed)
 				return
 			}
 			switch ev.Kind {

@@ -14,7 +14,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// textLogger writes lines without the time, which is the logger's own.
+// textLogger returns a logger that leaves out the time.
 func textLogger(to *bytes.Buffer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
@@ -26,8 +26,8 @@ func textLogger(to *bytes.Buffer) *slog.Logger {
 	}))
 }
 
-// A retry and a call's end for want of one are worth a line each, and so is the scheduler's.
-// Whoever reads logs by program relies upon levels, messages and keys.
+// Retries, exhausted calls and the shutdown have one record each. Programs that read logs rely on
+// levels, messages and keys.
 func TestLogger(t *testing.T) {
 	var log bytes.Buffer
 	cfg := scheduler.Config{Logger: textLogger(&log), Retry: retry.Policy{MaxRetries: 1, Jitter: retry.None}}
@@ -42,7 +42,7 @@ level=INFO msg="shut down" seq=3 available=999
 	})
 }
 
-// A rate that an adaptive scheduler changes is worth a line.
+// A change of the adaptive rate has a record.
 func TestLoggerRate(t *testing.T) {
 	var log bytes.Buffer
 	cfg := scheduler.Config{Logger: textLogger(&log), Adaptive: true, Retry: retry.Policy{MaxRetries: retry.None}}
@@ -54,7 +54,7 @@ func TestLoggerRate(t *testing.T) {
 	})
 }
 
-// A server's wait is a warning, for it stops everybody.
+// A server's wait is a warning, since it stops all calls.
 func TestLoggerHeld(t *testing.T) {
 	var log bytes.Buffer
 	bubble(t, scheduler.Config{Logger: textLogger(&log)}, func(t *testing.T, s *scheduler.Scheduler) {
@@ -65,7 +65,7 @@ func TestLoggerHeld(t *testing.T) {
 	})
 }
 
-// stuck is a handler that does not come back before it is freed.
+// stuck is a handler that blocks until it is freed.
 type stuck struct {
 	slog.Handler
 	freed chan struct{}
@@ -76,7 +76,7 @@ func (h stuck) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// A logger that hangs holds up nobody, not even Close. What it could not keep up with is told.
+// A logger that hangs blocks nothing, not even Close, and reports how many events it missed (H21).
 func TestH21_LoggerHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -93,13 +93,13 @@ func TestH21_LoggerHangs(t *testing.T) {
 	})
 }
 
-// A pause and its end are worth a line each.
+// A pause and its end have a record each.
 func TestLoggerPaused(t *testing.T) {
 	var log bytes.Buffer
 	bubble(t, scheduler.Config{Logger: textLogger(&log)}, func(t *testing.T, s *scheduler.Scheduler) {
 		require.NoError(t, s.Pause())
 		require.NoError(t, s.Resume())
-		require.NoError(t, s.Resume(), "nothing is paused, and so nothing is told")
+		require.NoError(t, s.Resume(), "nothing is paused, so there is no record")
 		require.NoError(t, s.PauseUntil(time.Now().Add(time.Minute)))
 		time.Sleep(time.Hour)
 		s.Close()

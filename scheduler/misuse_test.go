@@ -13,7 +13,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// H06: what is missing is said at the call, clearly, and nothing is paid for it.
+// A missing argument is an error at the call, and costs nothing (H06).
 func TestH06_NilArguments(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		var noContext context.Context
@@ -35,7 +35,7 @@ func TestH06_NilArguments(t *testing.T) {
 		_, err = s.Shutdown(noContext)
 		require.EqualError(t, err, "scheduler: nil context: pass context.Background() if there is none")
 
-		require.NoError(t, s.Do(t.Context(), nothing, scheduler.OnProgress(nil)), "no function is no progress wanted")
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.OnProgress(nil)), "a nil function means no progress")
 		require.EqualValues(t, 1, s.Snapshot().Ledger.Spent)
 	})
 }
@@ -46,7 +46,7 @@ func TestH06_TypedNilClock(t *testing.T) {
 	require.EqualError(t, err, "scheduler: Config.Clock is a nil *clocktest.Mock: leave Clock out for the system clock")
 }
 
-// B3, H27: a cost that can never be granted is an error at the call.
+// A cost that can never be granted is an error at the call (B3, costs; H27).
 func TestH27_ImpossibleCost(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		for _, cost := range []int64{-1, -1 << 63, 11, 1<<63 - 1} {
@@ -59,7 +59,7 @@ func TestH27_ImpossibleCost(t *testing.T) {
 		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(10)))
 		started := time.Now()
 		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(0)))
-		require.Zero(t, time.Since(started), "what costs nothing does not wait for tokens")
+		require.Zero(t, time.Since(started), "a call without a cost does not wait for tokens")
 	})
 }
 

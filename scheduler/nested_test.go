@@ -44,8 +44,8 @@ func waysOfCallsReserve(ctx context.Context, s *scheduler.Scheduler) error {
 // outsideCalls names the calls whose functions get a context of their own.
 var outsideCalls = []string{"Do with a cost", "Submit", "Submit, watched", "Stream"}
 
-// H62: if all slots are held by calls that wait for calls inside them, an inner call ends at
-// once with an error. A deadlock would fail the test, since it runs in a bubble.
+// If all slots are held by calls that wait for calls inside them, an inner call ends at once with
+// an error (O7, MaxInFlight; H62). A deadlock would fail the test, since it runs in a bubble.
 func TestH62_Deadlock(t *testing.T) {
 	for _, outside := range outsideCalls {
 		for inside, call := range insideCalls {
@@ -64,7 +64,7 @@ func TestH62_Deadlock(t *testing.T) {
 					var deadlock *scheduler.DeadlockError
 					require.ErrorAs(t, err, &deadlock)
 					require.Equal(t, scheduler.DeadlockError{Outer: 1, MaxInFlight: 1}, *deadlock)
-					require.Zero(t, time.Since(started), "and is not retried")
+					require.Zero(t, time.Since(started), "a deadlock is not retried")
 					require.NoError(t, s.Do(t.Context(), nothing), "another call")
 				})
 			})
@@ -72,7 +72,7 @@ func TestH62_Deadlock(t *testing.T) {
 	}
 }
 
-// H62: with a slot to spare, all inner calls are served, even with more outer calls than slots.
+// With a slot to spare, all inner calls are served, even with more outer calls than slots (H62).
 func TestH62_NoDeadlock(t *testing.T) {
 	for _, outside := range outsideCalls {
 		for inside, call := range insideCalls {
@@ -85,13 +85,13 @@ func TestH62_NoDeadlock(t *testing.T) {
 	}
 }
 
-// H62: no more inner calls end than must, so that the others go on.
+// No more inner calls end than have to, so that the others go on (H62).
 func TestH62_OthersGoOn(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 3}, func(t *testing.T, s *scheduler.Scheduler) {
 		var handles []*scheduler.Handle
 		for range 3 {
 			handles = append(handles, submit(t, s, func(ctx context.Context) error {
-				time.Sleep(time.Second) // all are there
+				time.Sleep(time.Second) // until all three run
 				return s.Do(ctx, nothing)
 			}))
 		}
@@ -106,7 +106,7 @@ func TestH62_OthersGoOn(t *testing.T) {
 	})
 }
 
-// H62: a deadlock is seen through a call of another scheduler in between.
+// A deadlock is found through a call of another scheduler in between (H62).
 func TestH62_AroundTheCorner(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 1}, func(t *testing.T, a *scheduler.Scheduler) {
 		b := open(t, scheduler.Config{MaxInFlight: 1})
@@ -117,7 +117,7 @@ func TestH62_AroundTheCorner(t *testing.T) {
 	})
 }
 
-// H62: lowering MaxInFlight can deadlock nested calls, too.
+// Lowering MaxInFlight can make nested calls deadlock (H62).
 func TestH62_CapLowered(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 2, Limit: bucket.PerMinute(1).Burst(2)}, func(t *testing.T, s *scheduler.Scheduler) {
 		h := submit(t, s, func(ctx context.Context) error {
@@ -130,7 +130,7 @@ func TestH62_CapLowered(t *testing.T) {
 	})
 }
 
-// H62: so can setting MaxInFlight late.
+// So can setting MaxInFlight late (H62).
 func TestH62_CapSetLater(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		require.NoError(t, s.SetMaxInFlight(1))
@@ -145,8 +145,8 @@ func TestH62_CapSetLater(t *testing.T) {
 	})
 }
 
-// H62: a call on the fast path holds a slot without waiting for another call, so there is no
-// deadlock.
+// A call of the fast path holds a slot without waiting for another call, so there is no deadlock
+// (H62).
 func TestH62_FastPathGoesOn(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 2}, func(t *testing.T, s *scheduler.Scheduler) {
 		for range 10 { // opens the fast path
@@ -160,10 +160,10 @@ func TestH62_FastPathGoesOn(t *testing.T) {
 	})
 }
 
-// H62: a call with the context of an ended call is not nested in the next call that uses its
-// memory.
+// A call with the context of an ended call is not nested in the next call that uses its memory
+// (H62).
 func TestH62_ContextOfACallThatIsOver(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that the memory is used again
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that the memory is reused
 	bubble(t, scheduler.Config{MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
 		for range 20 {
 			var left context.Context
@@ -180,7 +180,7 @@ func TestH62_ContextOfACallThatIsOver(t *testing.T) {
 	})
 }
 
-// H62: a call for which the outer call does not wait, or no longer waits, does not deadlock.
+// A call for which the outer call does not wait, or no longer waits, does not deadlock (H62).
 func TestH62_NotWaitedFor(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
 		var inner *scheduler.Handle
@@ -200,7 +200,7 @@ func TestH62_NotWaitedFor(t *testing.T) {
 	})
 }
 
-// H62: an inner call may outlive the outer one, while other calls use its memory.
+// An inner call may outlive the outer one, while other calls use its memory (H62).
 func TestH62_InnerOutlivesOuter(t *testing.T) {
 	s := open(t, scheduler.Config{MaxInFlight: 4, Limit: bucket.PerSecond(1_000_000)})
 	var all sync.WaitGroup

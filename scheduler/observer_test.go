@@ -7,28 +7,27 @@ import (
 	"example.com/fairlead/events"
 )
 
-// observer follows a scheduler by its events alone, all of them and from the first on,
-// and notes whatever no scheduler may do: events that are lost or go back in time, a
-// life that no call can have, a grant out of turn, without a slot, during a hold or a
-// pause, or before its tokens were there. It knows nothing of how a scheduler works.
+// observer checks the events of a scheduler, all of them from the first on. It reports what no
+// scheduler may do: events that are lost or out of order, impossible sequences of a call's events,
+// and grants out of turn, without a slot, during a hold or a pause, or before their tokens existed.
 type observer struct {
-	rank  func(events.Event) time.Duration // of a call, asked when it is queued for the first time
-	slots int                              // how many may run at once; 0: no cap
+	rank  func(events.Event) time.Duration // of a call, at its first Queued event
+	slots int                              // the cap on running calls; 0: none
 	purse *purse                           // nil: tokens are not counted
 
-	calls   map[uint64]*life
-	queued  map[uint64]*life
+	calls   map[uint64]*seenCall
+	queued  map[uint64]*seenCall
 	running int
 	seq     uint64
 	at      time.Time // of the latest event
-	held    time.Time // until when nobody may be granted
+	held    time.Time // the end of the hold
 	paused  bool
 	over    bool
 	faults  []string
 }
 
-// life is a call, as far as events tell.
-type life struct {
+// seenCall is a call as its events tell.
+type seenCall struct {
 	id      uint64
 	rank    time.Duration
 	arrived time.Time
@@ -36,8 +35,8 @@ type life struct {
 	last    events.Kind
 }
 
-// purse counts tokens of which one comes every so often, in units of that time. There is
-// no rounding in it.
+// purse is a budget that gets one token every so often. It counts in units of time, without
+// rounding.
 type purse struct{ capacity, every, level time.Duration }
 
 func newPurse(tokens int64, every time.Duration) *purse {
@@ -47,8 +46,7 @@ func newPurse(tokens int64, every time.Duration) *purse {
 
 func (p *purse) put(d time.Duration) { p.level = min(p.level+d, p.capacity) }
 
-// follows are the kinds of events that may come next in the life of a call. What ends it
-// is followed by nothing.
+// follows has the kinds of events that may follow each kind in a call. Kinds that end it have none.
 var follows = [...]events.Kinds{
 	0:               events.Of(events.Queued),
 	events.Queued:   events.Of(events.Granted, events.Cancelled, events.Closed, events.Dropped, events.Failed),
@@ -64,25 +62,25 @@ func (o *observer) fault(ev events.Event, format string, args ...any) {
 	}
 }
 
-// see takes the next event.
+// see checks the next event.
 func (o *observer) see(ev events.Event) {
 	if o.calls == nil {
-		o.calls, o.queued, o.at = map[uint64]*life{}, map[uint64]*life{}, ev.At
+		o.calls, o.queued, o.at = map[uint64]*seenCall{}, map[uint64]*seenCall{}, ev.At
 	}
 	o.seq++
 	switch {
 	case ev.Seq != o.seq || ev.Missed != 0:
-		o.fault(ev, "it has number %d and says that %d are missing, after number %d", ev.Seq, ev.Missed, o.seq-1)
+		o.fault(ev, "its number is %d with %d missed, after number %d", ev.Seq, ev.Missed, o.seq-1)
 	case ev.At.Before(o.at):
-		o.fault(ev, "it is %v older than the event before", o.at.Sub(ev.At))
+		o.fault(ev, "%v older than the event before", o.at.Sub(ev.At))
 	case o.over:
-		o.fault(ev, "it comes after the end")
+		o.fault(ev, "after the end")
 	}
-	o.pass(ev)
+	o.passTime(ev)
 	switch ev.Kind {
 	case events.Refused:
 		if ev.Call != 0 || ev.Err == nil {
-			o.fault(ev, "a refusal with number %d and error %v", ev.Call, ev.Err)
+			o.fault(ev, "a refusal with call %d and error %v", ev.Call, ev.Err)
 		}
 	case events.Held:
 		if !ev.Until.After(o.held) || !ev.Until.After(ev.At) {
@@ -102,20 +100,20 @@ func (o *observer) see(ev events.Event) {
 	case events.ShutDown:
 		o.over = true
 	default:
-		o.live(ev)
+		o.callEvent(ev)
 	}
 	switch p, left := o.purse, time.Duration(ev.Available); {
 	case p == nil || left == p.level/p.every:
 	case left > p.level/p.every:
 		o.fault(ev, "%d tokens left, counted %d", ev.Available, p.level/p.every)
-		p.level = left * p.every // the next report must be news
-	default: // a full bucket has lost refill, since grants were handed over late (B7)
+		p.level = left * p.every // so that the next fault is another one
+	default: // a full bucket lost refill before late grants (B7, late owner)
 		p.level = (left+1)*p.every - 1
 	}
 }
 
-// pass lets the time pass up to an event.
-func (o *observer) pass(ev events.Event) {
+// passTime adds the refill up to an event.
+func (o *observer) passTime(ev events.Event) {
 	from := o.at
 	if o.held.After(from) {
 		from = o.held
@@ -126,18 +124,18 @@ func (o *observer) pass(ev events.Event) {
 	o.at = ev.At
 }
 
-// live takes an event of a call's life.
-func (o *observer) live(ev events.Event) {
+// callEvent checks an event of a call.
+func (o *observer) callEvent(ev events.Event) {
 	c := o.calls[ev.Call]
 	if c == nil {
-		c = &life{id: ev.Call, arrived: ev.At, rank: o.rank(ev)}
+		c = &seenCall{id: ev.Call, arrived: ev.At, rank: o.rank(ev)}
 		if n := uint64(len(o.calls)) + 1; c.id != n {
 			o.fault(ev, "the number of this call should be %d", n)
 		}
 		o.calls[c.id] = c
 	}
 	if !follows[c.last].Has(ev.Kind) {
-		o.fault(ev, "it follows on %v", c.last)
+		o.fault(ev, "it follows %v", c.last)
 	}
 	last := c.last
 	c.last = ev.Kind
@@ -154,13 +152,13 @@ func (o *observer) live(ev events.Event) {
 	case ev.Kind == events.Granted:
 		c.attempt++
 		o.granted(ev, c)
-	case ev.Kind == events.Cancelled && last == events.Granted: // it was given up
+	case ev.Kind == events.Cancelled && last == events.Granted: // the grant was given back
 		c.attempt--
 		if o.purse != nil {
 			o.purse.put(time.Duration(ev.Cost) * o.purse.every)
 		}
 	case ev.Kind == events.Dropped && c.attempt > 0:
-		o.fault(ev, "it had been granted")
+		o.fault(ev, "it was granted before")
 	}
 	if ev.Kind != events.Queued && ev.Attempt != c.attempt {
 		o.fault(ev, "this is attempt %d", c.attempt)
@@ -170,27 +168,27 @@ func (o *observer) live(ev events.Event) {
 	}
 }
 
-func (o *observer) granted(ev events.Event, c *life) {
+func (o *observer) granted(ev events.Event, c *seenCall) {
 	o.running++
 	switch {
 	case o.slots > 0 && o.running > o.slots:
-		o.fault(ev, "%d run, and there are %d slots", o.running, o.slots)
+		o.fault(ev, "%d calls run, with %d slots", o.running, o.slots)
 	case o.paused || ev.At.Before(o.held):
-		o.fault(ev, "nobody may be granted now")
+		o.fault(ev, "a grant during a hold or a pause")
 	}
 	for _, other := range o.queued {
 		if other.rank < c.rank || other.rank == c.rank && other.id < c.id {
-			o.fault(ev, "call %d was before it", other.id)
+			o.fault(ev, "call %d ranks before it", other.id)
 		}
 	}
 	if p := o.purse; p != nil {
 		if p.level -= time.Duration(ev.Cost) * p.every; p.level < 0 {
-			o.fault(ev, "its tokens were not there, %v too early", -p.level)
+			o.fault(ev, "%v before its tokens existed", -p.level)
 		}
 	}
 }
 
-func (o *observer) ended(ev events.Event, c *life) {
+func (o *observer) ended(ev events.Event, c *seenCall) {
 	if (ev.Err == nil) != (ev.Kind == events.Succeeded) {
 		o.fault(ev, "it ended with %v", ev.Err)
 	}
@@ -199,7 +197,7 @@ func (o *observer) ended(ev events.Event, c *life) {
 	}
 }
 
-// unfinished are those whose end was not seen.
+// unfinished returns the number of calls without an end.
 func (o *observer) unfinished() (n int) {
 	for _, c := range o.calls {
 		if !c.last.Ends() {

@@ -11,8 +11,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// H33, O1: small calls without end, each of which could be paid from what is there, do not
-// overtake a big one that waits for its tokens.
+// Small calls that could be paid at once do not overtake a big one that waits for its tokens (O1,
+// FIFO; H33).
 func TestH33_BigCallIsNotStarved(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		big := goDo(t.Context(), s, nothing, scheduler.Cost(10))
@@ -24,13 +24,13 @@ func TestH33_BigCallIsNotStarved(t *testing.T) {
 		}
 		require.Equal(t, 10*time.Second, (<-big).took)
 		for _, done := range small {
-			require.Equal(t, 10500*time.Millisecond, (<-done).took, "each comes a second after the one before it")
+			require.Equal(t, 10500*time.Millisecond, (<-done).took, "each is granted a second after the one before")
 		}
 	})
 }
 
-// H35, O2: a call that backs off is in nobody's way, and when it is back it goes before all
-// that came after it: neither retries nor fresh calls starve each other.
+// A call that backs off holds up no other, and then goes before all that came after it (O2,
+// seniority; H35).
 func TestH35_RetriesAndFreshCallsShare(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, Level: empty, Retry: retry.Policy{Initial: 1500 * time.Millisecond, Jitter: retry.None}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {

@@ -15,7 +15,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// R4: what is retried, by whose judgement. Texts decide nothing (H52).
+// The classifier decides what is retried, and never the text of an error (R4, classification; H50,
+// H52).
 func TestH50_H52_WhatIsRetried(t *testing.T) {
 	eager := func(err error) retry.Verdict { return retry.Verdict{Kind: retry.KindTransient} }
 	picky := func(err error) retry.Verdict {
@@ -63,11 +64,11 @@ func TestH50_H52_WhatIsRetried(t *testing.T) {
 	}
 }
 
-// R4: a final error comes back as it is, not wrapped and not copied.
+// A final error is returned as it is, not wrapped and not copied (R4).
 func TestFinalErrorIsUnchanged(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		final := fmt.Errorf("wrapped: %w", errBroken)
-		for failures := range 3 { // also after attempts that were retried
+		for failures := range 3 { // also after retries
 			made := 0
 			fn := func(context.Context) error {
 				if made++; made <= failures {
@@ -79,7 +80,7 @@ func TestFinalErrorIsUnchanged(t *testing.T) {
 			made = 0
 			require.Same(t, final, settled(submit(t, s, fn)))
 		}
-		time.Sleep(time.Hour) // nothing that was ended comes back
+		time.Sleep(time.Hour) // no ended call comes back
 		snap := s.Snapshot()
 		require.EqualValues(t, 6, snap.Totals.Failed)
 		require.EqualValues(t, 12, snap.Totals.Attempts)
@@ -87,7 +88,7 @@ func TestFinalErrorIsUnchanged(t *testing.T) {
 	})
 }
 
-// R6: the end of retrying tells all that happened.
+// ExhaustedError has every attempt's error (R6, errors).
 func TestExhaustedTellsEverything(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		var errs []error
@@ -108,7 +109,7 @@ func TestExhaustedTellsEverything(t *testing.T) {
 	})
 }
 
-// R5: a server's wait is not undercut, and holds the others as well; one that is too
+// A server's wait is never undercut and holds all calls (R5, server's wait). A wait that is too
 // long ends the call with the time at which to try again.
 func TestServerWait(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
@@ -134,11 +135,11 @@ func TestServerWait(t *testing.T) {
 		require.Equal(t, time.Hour, long.Wait)
 		require.Equal(t, 2*time.Minute, long.Max)
 		require.True(t, asked.Add(time.Hour).Equal(long.RetryAt), "%v", long.RetryAt)
-		require.Equal(t, asked, time.Now(), "and that at once")
+		require.Equal(t, asked, time.Now(), "at once")
 	})
 }
 
-// H60, R5: a refusal that names a budget empties only that budget. A wait for one call alone
+// A refusal that names a budget empties only that budget (R5; H60). A wait for one call alone
 // neither holds nor slows down others.
 func TestH60_OneRefusalOneBudget(t *testing.T) {
 	limits := bucket.Limits{"requests": bucket.PerMinute(60), "tokens": bucket.PerMinute(6000)}
@@ -167,9 +168,8 @@ func TestH60_OneRefusalOneBudget(t *testing.T) {
 	})
 }
 
-// H47: an instant, in seconds since 1970, that is taken for a number of seconds is a wait of
-// 57 years. It ends the call at once, and the others are held for no longer than
-// MaxServerWait.
+// A time in seconds since 1970 that is taken for a number of seconds is a wait of 57 years (H47).
+// It ends the call at once, and holds the others for at most MaxServerWait.
 func TestH47_EpochTakenForSeconds(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		started := time.Now()
@@ -179,11 +179,11 @@ func TestH47_EpochTakenForSeconds(t *testing.T) {
 		require.Zero(t, time.Since(started))
 		require.Equal(t, 1, f.attempts())
 		require.NoError(t, s.Do(t.Context(), nothing))
-		require.Equal(t, 2*time.Minute+600*time.Millisecond, time.Since(started), "and the refill starts from nothing")
+		require.Equal(t, 2*time.Minute+600*time.Millisecond, time.Since(started), "the refill starts from an empty budget")
 	})
 }
 
-// R6, H13: cancellation keeps the last attempt's error and the context's cause.
+// Cancellation keeps the last attempt's error and the context's cause (R6, errors; H13).
 func TestH13_LastErrorIsJoined(t *testing.T) {
 	errEnough := errors.New("enough")
 	cancelIn := func(t *testing.T, d time.Duration) context.Context {

@@ -14,16 +14,16 @@ import (
 	"example.com/fairlead/events"
 )
 
-// TestH10_GrantedAndDone: a call that finds both its grant and its context's end waiting
-// for it does not start, and the grant is refunded.
+// TestH10_GrantedAndDone checks that a call that finds both its grant and the end of its context
+// does not start, and gets a refund.
 func TestH10_GrantedAndDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for range 20 { // either could be looked at first
+		for range 20 { // a select may take either first
 			s, err := New(Config{Limit: bucket.PerSecond(1).Burst(1), Level: &bucket.State{}})
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			err = s.Do(ctx, func(context.Context) error {
-				t.Error("it was started although its context was done")
+				t.Error("the function ran although its context was done")
 				return nil
 			}, OnProgress(func(Progress) {
 				time.Sleep(time.Second) // now it is granted
@@ -40,8 +40,8 @@ func TestH10_GrantedAndDone(t *testing.T) {
 	})
 }
 
-// TestH10_GrantedAndDoneSubmitted is the same for submitted work, whose context is done
-// in the very turn in which it is granted.
+// TestH10_GrantedAndDoneSubmitted is the same for submitted work whose context ends in the turn of
+// the grant.
 func TestH10_GrantedAndDoneSubmitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{})
@@ -50,7 +50,7 @@ func TestH10_GrantedAndDoneSubmitted(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		resume := pauseOwner(s)
 		h, err := s.Submit(ctx, func(context.Context) error {
-			t.Error("it was started although its context was done")
+			t.Error("the function ran although its context was done")
 			return nil
 		}, Cost(7))
 		require.NoError(t, err)
@@ -63,8 +63,7 @@ func TestH10_GrantedAndDoneSubmitted(t *testing.T) {
 	})
 }
 
-// H10: a reservation that is withdrawn in the very turn in which it is granted has ended,
-// once, and has paid nothing.
+// A reservation that is canceled in the turn of its grant ends once and pays nothing (H10).
 func TestH10_ReservationWithdrawnInTheTurnOfItsGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{})
@@ -89,8 +88,8 @@ func TestH10_ReservationWithdrawnInTheTurnOfItsGrant(t *testing.T) {
 	})
 }
 
-// pauseOwner stops the owner in the middle of a turn until it is told to resume. What is
-// sent meanwhile is handled in the same turn.
+// pauseOwner stops the owner in the middle of a turn until resume is called. Messages that arrive
+// in between are handled in the same turn.
 func pauseOwner(s *Scheduler) (resume func()) {
 	paused, on := make(chan struct{}), make(chan struct{})
 	s.post(message{op: opAsk, do: func(*owner, time.Duration) {
@@ -101,8 +100,8 @@ func pauseOwner(s *Scheduler) (resume func()) {
 	return func() { close(on) }
 }
 
-// TestE3_FromTheMomentOn: a subscription sees what is done right after it was made, also
-// when the owner was in the middle of a turn.
+// A subscription sees what is done right after it was made, even if the owner was in the middle of
+// a turn (E3, completeness).
 func TestE3_FromTheMomentOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{})
@@ -125,8 +124,8 @@ func TestE3_FromTheMomentOn(t *testing.T) {
 	})
 }
 
-// TestH45_OneTimer: however many calls wait and back off, the owner has one timer, and
-// leaves it alone while what it waits for has not changed.
+// However many calls wait, the owner has one timer, and sets it only when the next instant changes
+// (H45).
 func TestH45_OneTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &countingClock{Clock: clock.System()}
@@ -138,7 +137,7 @@ func TestH45_OneTimer(t *testing.T) {
 		}
 		synctest.Wait()
 		require.EqualValues(t, 1, c.timers.Load())
-		require.EqualValues(t, 1, c.resets.Load(), "the head is the same all the time")
+		require.EqualValues(t, 1, c.resets.Load(), "the head is always the same")
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		require.EqualValues(t, 1, c.timers.Load())
@@ -147,7 +146,7 @@ func TestH45_OneTimer(t *testing.T) {
 	})
 }
 
-// countingClock counts what is asked of the system clock.
+// countingClock counts the timers of the system clock and their resets.
 type countingClock struct {
 	clock.Clock
 	timers, resets atomic.Int64

@@ -15,7 +15,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// oneSlot lets one call run at a time, so that a slot that is not given back shows.
+// oneSlot lets one call run at a time, so that a lost slot shows.
 var oneSlot = scheduler.Config{MaxInFlight: 1, Retry: exact}
 
 func panics(v any) func(context.Context) error {
@@ -24,7 +24,7 @@ func panics(v any) func(context.Context) error {
 
 func goexits(context.Context) error { runtime.Goexit(); return nil }
 
-// stillWorks checks that no slot is taken and that later calls run.
+// stillWorks checks that no slot is held and that later calls run.
 func stillWorks(t *testing.T, s *scheduler.Scheduler) {
 	t.Helper()
 	require.NoError(t, s.Do(t.Context(), nothing))
@@ -34,7 +34,7 @@ func stillWorks(t *testing.T, s *scheduler.Scheduler) {
 	require.Zero(t, snap.Running+snap.Queued+snap.BackingOff)
 }
 
-// H01: a panic passes through Do, on a first attempt and on a later one.
+// A panic passes through Do, at a first attempt and at a later one (C3, panics; H01).
 func TestH01_PanicPassesThroughDo(t *testing.T) {
 	bubble(t, oneSlot, func(t *testing.T, s *scheduler.Scheduler) {
 		sub := s.Subscribe(events.Failed)
@@ -57,12 +57,12 @@ func TestH01_PanicPassesThroughDo(t *testing.T) {
 		stillWorks(t, s)
 		snap := s.Snapshot()
 		require.EqualValues(t, 3, snap.Totals.Failed)
-		require.EqualValues(t, snap.Totals.Attempts, snap.Ledger.Spent, "what was started is paid")
+		require.EqualValues(t, snap.Totals.Attempts, snap.Ledger.Spent, "a started attempt is paid for")
 		require.EqualError(t, (<-sub.C).Err, "function panicked or called runtime.Goexit")
 	})
 }
 
-// H01: in submitted work a panic is the result, with its stack, and is not retried.
+// In submitted work a panic is the result, with its stack, and is not retried (H01).
 func TestH01_PanicEndsSubmittedWork(t *testing.T) {
 	bubble(t, oneSlot, func(t *testing.T, s *scheduler.Scheduler) {
 		watched := scheduler.OnProgress(func(scheduler.Progress) {})
@@ -79,14 +79,14 @@ func TestH01_PanicEndsSubmittedWork(t *testing.T) {
 			require.Equal(t, 1, h.Attempts())
 			stillWorks(t, s)
 		}
-		require.ErrorIs(t, settled(submit(t, s, panics(errBroken))), errBroken, "a PanicError unwraps the error that was its value")
+		require.ErrorIs(t, settled(submit(t, s, panics(errBroken))), errBroken, "a PanicError unwraps the value if that is an error")
 		require.ErrorAs(t, settled(submit(t, s, panics(nil))), new(*runtime.PanicNilError))
-		require.ErrorAs(t, settled(submit(t, s, panics(retry.RateLimited(errBusy)))), new(*scheduler.PanicError), "and what it unwraps does not make it retryable")
+		require.ErrorAs(t, settled(submit(t, s, panics(retry.RateLimited(errBusy)))), new(*scheduler.PanicError), "the wrapped error does not make it retryable")
 		require.EqualValues(t, 7, s.Snapshot().Totals.Failed)
 	})
 }
 
-// H02: Goexit ends the goroutine of Do, as it should, and nothing else.
+// Goexit ends the goroutine of Do and nothing else (H02).
 func TestH02_GoexitInDo(t *testing.T) {
 	bubble(t, oneSlot, func(t *testing.T, s *scheduler.Scheduler) {
 		require.False(t, inGoroutine(func() { _ = s.Do(t.Context(), goexits) }))
@@ -95,7 +95,7 @@ func TestH02_GoexitInDo(t *testing.T) {
 	})
 }
 
-// H02: in submitted work it is an outcome of its own.
+// In submitted work Goexit is an outcome of its own (H02).
 func TestH02_GoexitInSubmittedWork(t *testing.T) {
 	bubble(t, oneSlot, func(t *testing.T, s *scheduler.Scheduler) {
 		for _, opts := range [][]scheduler.Option{nil, {scheduler.OnProgress(func(scheduler.Progress) {})}} {
@@ -108,7 +108,7 @@ func TestH02_GoexitInSubmittedWork(t *testing.T) {
 	})
 }
 
-// H03: a classifier that panics makes the error final; neither it nor the panic is lost.
+// A classifier that panics makes the error final. Both the error and the panic are returned (H03).
 func TestH03_ClassifierPanics(t *testing.T) {
 	bubble(t, oneSlot, func(t *testing.T, s *scheduler.Scheduler) {
 		bad := scheduler.Classify(func(error) retry.Verdict { panic("no idea") })
@@ -129,7 +129,7 @@ func TestH03_ClassifierPanics(t *testing.T) {
 	})
 }
 
-// An error whose own methods panic is a user's code too: the default classifier calls it.
+// treacherous is an error with a method that panics. The default classifier calls it.
 type treacherous struct{}
 
 func (treacherous) Error() string             { return "treacherous" }
@@ -154,7 +154,7 @@ func TestH03_ClassifierGoexits(t *testing.T) {
 	})
 }
 
-// H03: a progress callback that panics is as good as one that does nothing.
+// A progress function that panics changes nothing (H03).
 func TestH03_ProgressPanics(t *testing.T) {
 	bubble(t, oneSlot, func(t *testing.T, s *scheduler.Scheduler) {
 		told := 0
@@ -167,7 +167,7 @@ func TestH03_ProgressPanics(t *testing.T) {
 	})
 }
 
-// H03: one that ends its goroutine ends the call, which leaves its place at once.
+// A progress function that calls Goexit ends its call, which leaves the queue at once (H03).
 func TestH03_ProgressGoexits(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		bad := scheduler.OnProgress(func(scheduler.Progress) { runtime.Goexit() })
@@ -184,7 +184,7 @@ func TestH03_ProgressGoexits(t *testing.T) {
 	})
 }
 
-// H03: a panic of the caller's, after the call, finds everything in order.
+// A caller that recovers from its own panic finds everything in order (H01).
 func TestH01_RecoveredCallerGoesOn(t *testing.T) {
 	bubble(t, oneSlot, func(t *testing.T, s *scheduler.Scheduler) {
 		for range 100 {

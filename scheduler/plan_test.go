@@ -12,8 +12,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestRankSaturates: a priority beyond all reckoning is the first or the last there is,
-// and overflows nothing.
+// TestRankSaturates checks that extreme priorities rank first or last and overflow nothing.
 func TestRankSaturates(t *testing.T) {
 	for _, step := range []time.Duration{1, time.Minute, bucket.Forever} {
 		k, err := newCore(Config{PriorityStep: step}, time.Time{})
@@ -40,14 +39,14 @@ func TestRankSaturates(t *testing.T) {
 
 	k, err = newCore(Config{PriorityStep: bucket.Forever / 1000}, time.Time{})
 	require.NoError(t, err)
-	require.Equal(t, -1000*(bucket.Forever/1000), k.rank(prior(1000)), "the largest that can be reckoned with")
+	require.Equal(t, -1000*(bucket.Forever/1000), k.rank(prior(1000)), "the largest without saturation")
 	require.Equal(t, 1000*(bucket.Forever/1000), k.rank(prior(-1000)))
 }
 
 func prior(priority int) *call { return &call{trail: &trail{options: &options{priority: priority}}} }
 
-// TestH37_CancelledGiveTheirMemoryBack: of a million calls that wait, 900,000 are
-// cancelled, here and there, and the memory that the core had for them is free at once.
+// TestH37_CancelledGiveTheirMemoryBack cancels 900,000 of a million waiting calls, and checks that
+// the core's memory for them is free at once.
 func TestH37_CancelledGiveTheirMemoryBack(t *testing.T) {
 	const n = 1_000_000
 	k, err := newCore(Config{Limit: bucket.PerSecond(1), Level: &bucket.State{}}, time.Time{})
@@ -68,13 +67,13 @@ func TestH37_CancelledGiveTheirMemoryBack(t *testing.T) {
 		}
 	}
 	left := heapInUse() - before - 8*n // the slice of this test
-	t.Logf("%d MB for a million, %d MB for the hundred thousand that are left", full>>20, left>>20)
+	t.Logf("%d MB for a million calls, %d MB for the remaining hundred thousand", full>>20, left>>20)
 	require.Equal(t, n/10, k.queue.len())
 	require.Less(t, left, full/8)
 	runtime.KeepAlive(calls)
 }
 
-// heapInUse is how many bytes are in use.
+// heapInUse returns how many bytes are in use.
 func heapInUse() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -82,7 +81,7 @@ func heapInUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// At the end of time, where instants saturate, what never comes is not there either.
+// At the largest instant, where times saturate, a token that never comes is not granted.
 func TestEndOfTime(t *testing.T) {
 	k, err := newCore(Config{Limit: bucket.PerSecond(1)}, time.Time{})
 	require.NoError(t, err)
@@ -96,8 +95,9 @@ func TestEndOfTime(t *testing.T) {
 	require.Equal(t, queued, submit(bucket.Forever).state)
 }
 
-// What a trusted server says is left may not have heard of what the till let through.
-func TestLearnTakesOffWhatIsInTheTill(t *testing.T) {
+// Learn subtracts what calls of the fast path have paid, since the server may not know of them
+// (B11, Observe and Learn).
+func TestLearnSubtractsFastCalls(t *testing.T) {
 	k, err := newCore(Config{Limit: bucket.PerSecond(10)}, time.Time{})
 	require.NoError(t, err)
 	k.inFast = 2
@@ -105,7 +105,7 @@ func TestLearnTakesOffWhatIsInTheTill(t *testing.T) {
 	require.EqualValues(t, 8, k.budgets[0].Available())
 }
 
-// What an attempt turns out to cost is charged at the largest capacity there is, too.
+// An attempt's actual cost is charged with the largest capacity, too (B10, Settle).
 func TestSettleAtTheLargestCapacity(t *testing.T) {
 	k, err := newCore(Config{Limit: bucket.PerSecond(1).Burst(math.MaxInt64)}, time.Time{})
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// TestQueueAgainstModel: the counted tree does what a sorted slice does.
+// TestQueueAgainstModel checks that the counted tree does what a sorted slice does.
 func TestQueueAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q queue
@@ -85,8 +85,8 @@ func TestQueueAgainstModel(t *testing.T) {
 	})
 }
 
-// requireQueue checks the tree's order, counts and prefix sums, and that no node is
-// empty or forgotten.
+// requireQueue checks the tree's order, counts and prefix sums, and that no node is empty or
+// unlinked.
 func requireQueue(t *rapid.T, model []*call, q *queue) {
 	require.Equal(t, len(model), q.len())
 	requireLate(t, model, q)
@@ -104,7 +104,7 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 		}
 	}
 	if fresh != q.lastFresh() {
-		t.Fatalf("the last fresh call")
+		t.Fatalf("the last call that was never granted")
 	}
 	stride := 1 + len(model)/50
 	var cost int64
@@ -114,7 +114,7 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 			require.Equal(t, i, ahead.count)
 			require.Equal(t, cost, ahead.cost[0])
 			newcomer := q.ahead(&call{rank: c.rank, id: c.id + 1})
-			require.Equal(t, i+1, newcomer.count, "for one that is not in the queue")
+			require.Equal(t, i+1, newcomer.count, "for a call that is not in the queue")
 		}
 		cost += c.cost
 	}
@@ -139,8 +139,8 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 	require.True(t, slices.Equal(model, order), "order")
 }
 
-// Costs that add up to more than there are numbers for: calls behind them come last all
-// the same, and nothing is forgotten when they leave.
+// Costs may add up to more than an int64 holds. Calls behind them still rank last, and the sums are
+// right again when the calls leave.
 func TestQueueOfHugeCosts(t *testing.T) {
 	var q queue
 	var calls []*call
@@ -162,7 +162,7 @@ func TestQueueOfHugeCosts(t *testing.T) {
 	require.Equal(t, int64(math.MaxInt64/2+7), q.all().cost[0])
 }
 
-// requireLate checks which calls come too late, if a token comes every instant.
+// requireLate checks which calls come too late if one token comes every nanosecond.
 func requireLate(t *rapid.T, model []*call, q *queue) {
 	var want []uint64
 	cost := int64(0)
@@ -180,7 +180,7 @@ func requireLate(t *rapid.T, model []*call, q *queue) {
 	require.Equal(t, want, got, "late")
 }
 
-// TestH37_CancelledLeaveTheQueue: when most of a long queue is cancelled, its nodes go too.
+// TestH37_CancelledLeaveTheQueue checks that the nodes go when most of a long queue is canceled.
 func TestH37_CancelledLeaveTheQueue(t *testing.T) {
 	const n = 100_000
 	var q queue
@@ -199,11 +199,11 @@ func TestH37_CancelledLeaveTheQueue(t *testing.T) {
 	for i := 0; i < n; i += 10 {
 		leaves[calls[i].leaf] = true
 	}
-	require.Less(t, len(leaves), n/10/(fan/8), "leaves that hold the tenth that is left")
+	require.Less(t, len(leaves), n/10/(fan/8), "leaves that hold the remaining tenth")
 }
 
-// TestQueueMergesSparseLeaves: a leaf of which a quarter is left joins the one before when
-// both together fill no more than half a leaf.
+// TestQueueMergesSparseLeaves checks that a leaf with a quarter of its calls left joins the one
+// before if both fill at most half a leaf.
 func TestQueueMergesSparseLeaves(t *testing.T) {
 	for _, c := range []struct {
 		left, right int
@@ -226,7 +226,7 @@ func TestQueueMergesSparseLeaves(t *testing.T) {
 	}
 }
 
-// TestQueueReusesItsMemory: a queue in a steady state allocates nothing.
+// TestQueueReusesItsMemory checks that a queue in a steady state allocates nothing.
 func TestQueueReusesItsMemory(t *testing.T) {
 	for _, length := range []int{0, 1, 10, 1000} {
 		var q queue
@@ -268,7 +268,7 @@ func BenchmarkQueue(b *testing.B) {
 	}
 }
 
-// TestBackoffAgainstModel: the heap gives calls back in order of due time, then seniority.
+// TestBackoffAgainstModel checks that the heap returns calls in order of due time, then seniority.
 func TestBackoffAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var h backoff
@@ -304,7 +304,7 @@ func TestBackoffAgainstModel(t *testing.T) {
 				require.Len(t, h, len(model))
 				for i := range h {
 					require.EqualValues(t, i, h[i].call.index)
-					require.False(t, i > 0 && h[i].before(&h[(i-1)/4]), "none is due before its parent")
+					require.False(t, i > 0 && h[i].before(&h[(i-1)/4]), "no call is due before its parent")
 				}
 				if len(model) > 0 {
 					require.Equal(t, model[0].due, h.next())

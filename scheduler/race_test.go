@@ -14,9 +14,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// H10: cancel against grant. Each call is cancelled at the very instant of its grant,
-// and each has one end: either its function was started, and it has paid, or it was
-// not, and it has paid nothing.
+// Cancel against grant (C1, one end; H10). Each call is canceled at the instant of its grant.
+// Either its function was started and it has paid, or it was not and it has paid nothing.
 func TestH10_CancelAgainstGrant(t *testing.T) {
 	const calls, cost = 300, 3
 	perMilli := scheduler.Config{Limit: bucket.Per(cost, time.Millisecond).Burst(cost * calls), Level: empty}
@@ -99,8 +98,8 @@ func TestH10_CancelAgainstGrant(t *testing.T) {
 	}
 }
 
-// H10: cancel against submit. The cancellation may get to the owner before the call
-// does, and is not lost on the way.
+// Cancel against submit. The owner may get the cancellation before the call, and does not lose it
+// (H10).
 func TestH10_CancelAgainstSubmit(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		ahead := submit(t, s, nothing, scheduler.Cost(10))
@@ -113,14 +112,13 @@ func TestH10_CancelAgainstSubmit(t *testing.T) {
 				require.ErrorIs(t, err, context.Canceled)
 			}
 		}
-		require.Zero(t, time.Since(started), "nobody waited for a turn")
+		require.Zero(t, time.Since(started), "no call waited for its turn")
 		require.NoError(t, settled(ahead))
 		require.EqualValues(t, 10, s.Snapshot().Ledger.Spent)
 	})
 }
 
-// hasty is a context that ends as soon as it is watched, and tells whoever watches too
-// early for anything to come of it.
+// hasty is a context that ends as soon as it is watched, before its watcher can act.
 type hasty struct {
 	context.Context
 	done chan struct{}
@@ -142,8 +140,7 @@ func (c *hasty) AfterFunc(func()) (stop func() bool) {
 	return func() bool { return false }
 }
 
-// H10: so a call whose context has ended by the time that the owner knows of it is cancelled
-// in any case.
+// A call whose context ends before the owner knows of the call is canceled all the same (H10).
 func TestH10_CancelBeforeSubmit(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		started := time.Now()
@@ -154,8 +151,8 @@ func TestH10_CancelBeforeSubmit(t *testing.T) {
 	})
 }
 
-// C1, H10: cancellations, panics, failures and retries at random instants, with slots
-// that are fought over; the books are exact afterwards (see audit).
+// Cancellations, panics, failures and retries at random instants, with too few slots. The audit in
+// bubble finds the ledger balanced and each call ended once (C1; H10).
 func TestH10_Storm(t *testing.T) {
 	cfg := scheduler.Config{Limit: bucket.Per(7, time.Millisecond), MaxInFlight: 5, Retry: exact}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
@@ -194,7 +191,7 @@ func TestH10_Storm(t *testing.T) {
 		require.EqualValues(t, 500, ended.Load())
 		require.Zero(t, snap.Queued+snap.Running+snap.BackingOff)
 		require.EqualValues(t, started.Load(), snap.Totals.Attempts)
-		require.LessOrEqual(t, snap.Ledger.Spent-snap.Ledger.Refunded, started.Load()+7, "a full bucket can't take back all")
+		require.LessOrEqual(t, snap.Ledger.Spent-snap.Ledger.Refunded, started.Load()+7, "a full bucket can't take every refund")
 		require.GreaterOrEqual(t, snap.Ledger.Spent-snap.Ledger.Refunded, started.Load())
 	})
 }

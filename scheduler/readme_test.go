@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadmeCompiles: every Go snippet in the README is a whole file and passes go
-// vet, as a package of a module that uses this one.
+// TestReadmeCompiles checks that every Go program in the README is a whole file and passes go vet,
+// as a package of a module that uses this one.
 func TestReadmeCompiles(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func TestReadmeCompiles(t *testing.T) {
 	require.NoError(t, err, string(out))
 }
 
-// TestReadmeNamesRealTests: the tests and examples that the README calls proof exist.
+// TestReadmeNamesRealTests checks that the tests and examples that the README names exist.
 func TestReadmeNamesRealTests(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestReadmeNamesRealTests(t *testing.T) {
 	}
 }
 
-// TestLinksLead: what the documents refer to is there.
+// TestLinksLead checks that the files that documents link to exist.
 func TestLinksLead(t *testing.T) {
 	link := regexp.MustCompile(`(?:\]\(|src=")([^)"\s]+)[)"]`)
 	code := regexp.MustCompile("(?s)\n```.*?\n```\n")

@@ -14,8 +14,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// everything calls every method of a scheduler. If one of them deadlocks, the bubble that
-// it runs in ends the test.
+// everything calls every method of a scheduler. A deadlock ends the test, since it runs in a
+// bubble.
 func everything(t *testing.T, s *scheduler.Scheduler) {
 	ctx := context.Background()
 	if err := s.Do(ctx, nothing); err != nil {
@@ -37,8 +37,8 @@ func everything(t *testing.T, s *scheduler.Scheduler) {
 	}
 }
 
-// TestH25_ReentryFromEverywhere (C5): any method may be called from inside a call, a
-// callback, a classifier or a loop over events.
+// Any method may be called from inside a call, a callback, a classifier or a loop over events (C5,
+// reentry).
 func TestH25_ReentryFromEverywhere(t *testing.T) {
 	for name, from := range map[string]func(t *testing.T, s *scheduler.Scheduler){
 		"a call of Do": func(t *testing.T, s *scheduler.Scheduler) {
@@ -76,14 +76,14 @@ func TestH25_ReentryFromEverywhere(t *testing.T) {
 	}
 }
 
-// TestH26_FullInbox: many more callers than the inbox has room for, all of whom wait for
-// the owner from inside their calls and their progress functions, at times when it has
-// several things to tell others that do not listen either.
+// TestH26_FullInbox has many more callers than the inbox has room for. All wait for the owner from
+// inside their calls and progress functions, while the owner has replies for callers that do not
+// listen.
 func TestH26_FullInbox(t *testing.T) {
 	cfg := scheduler.Config{Limit: bucket.PerSecond(1000), Level: empty, Retry: exact}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
 		deaf := scheduler.OnProgress(func(scheduler.Progress) {
-			time.Sleep(time.Minute) // meanwhile it has its tokens
+			time.Sleep(time.Minute) // in between the call is granted
 			s.Snapshot()
 		})
 		var wg sync.WaitGroup
@@ -106,8 +106,7 @@ func TestH26_FullInbox(t *testing.T) {
 	})
 }
 
-// TestShutdownFromInside: a call that shuts its scheduler down waits for itself only as
-// long as it says.
+// A call that shuts down its scheduler waits for itself only until its context is done.
 func TestShutdownFromInside(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		started := time.Now()

@@ -10,7 +10,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// grantedCall returns a core, and a call that was granted for its cost.
+// grantedCall returns a core, and a call that was granted.
 func grantedCall(t *testing.T, cost int64) (*core, *call) {
 	k, err := newCore(Config{Limit: bucket.PerSecond(10)}, time.Time{})
 	require.NoError(t, err)
@@ -22,16 +22,16 @@ func grantedCall(t *testing.T, cost int64) (*core, *call) {
 	return k, c
 }
 
-// TestH05_LateReportIsIgnored (C1): whatever is said of an attempt that has been reported
-// already, or of a call that is over, changes nothing.
+// A report on an attempt that has ended, or on a call that has ended, changes nothing (C1, one
+// end).
 func TestH05_LateReportIsIgnored(t *testing.T) {
 	limited := retry.Verdict{Kind: retry.KindRateLimited, Wait: time.Minute}
 	for name, report := range map[string]func(k *core, c *call){
-		"success":        func(k *core, c *call) { k.finish(0, c, nil, retry.Verdict{}) },
-		"failure":        func(k *core, c *call) { k.finish(0, c, errFinal, retry.Verdict{}) },
-		"server's wait":  func(k *core, c *call) { k.finish(0, c, errFlaky, limited) },
-		"it has started": func(k *core, c *call) { k.started(0, c) },
-		"never started":  func(k *core, c *call) { k.abandon(0, c, ErrCancelled) },
+		"success":       func(k *core, c *call) { k.finish(0, c, nil, retry.Verdict{}) },
+		"failure":       func(k *core, c *call) { k.finish(0, c, errFinal, retry.Verdict{}) },
+		"server's wait": func(k *core, c *call) { k.finish(0, c, errFlaky, limited) },
+		"started":       func(k *core, c *call) { k.started(0, c) },
+		"never started": func(k *core, c *call) { k.abandon(0, c, ErrCancelled) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for first, v := range map[string]retry.Verdict{"backs off": {Kind: retry.KindTransient}, "over": {}} {
@@ -42,15 +42,15 @@ func TestH05_LateReportIsIgnored(t *testing.T) {
 				report(k, c)
 				require.Equal(t, before, k.snapshot(0), first)
 				require.Equal(t, state, c.state, first)
-				require.Empty(t, k.effects.ended, "it does not end twice")
+				require.Empty(t, k.effects.ended, "no call ends twice")
 				require.Empty(t, k.effects.granted)
 			}
 		})
 	}
 }
 
-// TestH12_RefundIsWhatWasPaid (B4): a grant that was never started gives back all that it
-// cost, and those behind it are granted as though it had never been.
+// A grant that was never started is refunded in full, and the calls behind it are granted as though
+// it had never been (B4, paid attempts).
 func TestH12_RefundIsWhatWasPaid(t *testing.T) {
 	for _, cost := range []int64{0, 1, 5, 10} {
 		k, c := grantedCall(t, cost)

@@ -10,8 +10,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// TestResent: work that went out once more pays once more without waiting, into a debt of at most the
-// capacity.
+// A request that is sent again pays again without waiting, into a debt of at most the capacity (B4,
+// paid attempts).
 func TestResent(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		started := time.Now()
@@ -25,19 +25,19 @@ func TestResent(t *testing.T) {
 		for range 5 {
 			r.Resent()
 		}
-		require.EqualValues(t, -10, s.Snapshot().Available, "no debt above the capacity")
+		require.EqualValues(t, -10, s.Snapshot().Available, "the debt is at most the capacity")
 		require.Zero(t, time.Since(started))
 		require.NoError(t, r.Settle("", 4))
-		require.EqualValues(t, 6, s.Snapshot().Available, "the last word counts")
+		require.EqualValues(t, 6, s.Snapshot().Available, "the last Settle counts")
 		r.Resent()
-		require.EqualValues(t, 2, s.Snapshot().Available, "and another one pays again")
+		require.EqualValues(t, 2, s.Snapshot().Available, "a later Resent pays again")
 		r.Done(nil)
 		r.Resent()
-		require.EqualValues(t, 2, s.Snapshot().Available, "it is over")
+		require.EqualValues(t, 2, s.Snapshot().Available, "the attempt is over")
 	})
 }
 
-// TestResentOfSeveralBudgets: each budget is charged the attempt's cost, also for a reservation without options.
+// Resent charges each budget the attempt's cost, also for a reservation without options.
 func TestResentOfSeveralBudgets(t *testing.T) {
 	cfg := scheduler.Config{Limits: bucket.Limits{"requests": bucket.Per(100, time.Hour), "tokens": bucket.Per(100, time.Hour)}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
@@ -56,7 +56,7 @@ func TestResentOfSeveralBudgets(t *testing.T) {
 	})
 }
 
-// TestResentBeforeTheGrant: Resent does nothing before the attempt has begun.
+// Resent does nothing before the attempt has begun.
 func TestResentBeforeTheGrant(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		r := reserve(t, s, scheduler.Cost(4))

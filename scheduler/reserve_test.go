@@ -23,7 +23,7 @@ func reserve(t *testing.T, s *scheduler.Scheduler, opts ...scheduler.Option) *sc
 	return r
 }
 
-// A reservation takes its turn as any call, and keeps tokens and slot until it is done.
+// A reservation takes its turn like any call, and keeps its tokens and slot until it is done.
 func TestReserve(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, Level: empty, MaxInFlight: 1}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
@@ -41,8 +41,8 @@ func TestReserve(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		require.Equal(t, 1, s.Snapshot().Queued, "the slot is taken")
 		r.Done(nil)
-		r.Done(errBroken) // as nothing
-		r.Cancel()        // as nothing
+		r.Done(errBroken) // ignored
+		r.Cancel()        // ignored
 		require.Equal(t, 14*time.Second, (<-next).took)
 		require.NoError(t, r.Err())
 		require.Equal(t, lines(
@@ -50,11 +50,12 @@ func TestReserve(t *testing.T) {
 			`2 14s call 1 "mine" succeeded: attempt 1 of 6 after 14s (tokens 4s, run 10s)`,
 			"3 14s call 2 granted: attempt 1 of 6 for 1 token, 9 tokens left",
 			"4 14s call 2 succeeded: attempt 1 of 6 after 14s (queue 4s, tokens 1s, slot 9s)",
-		), story(sub))
+		), eventLines(sub))
 	})
 }
 
-// H10, H12: cancelling gives back exactly what was taken, before the grant and after.
+// Cancel gives back exactly what was taken, before the grant and after it (B4, paid attempts; H10,
+// H12).
 func TestReservationCancelled(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
 		granted, queued := reserve(t, s, scheduler.Cost(7)), reserve(t, s, scheduler.Cost(9))
@@ -76,7 +77,7 @@ func TestReservationCancelled(t *testing.T) {
 	})
 }
 
-// Whoever says Done before the grant has no use for it.
+// Done before the grant cancels the reservation.
 func TestReservationDoneTooEarly(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		r := reserve(t, s)
@@ -87,7 +88,7 @@ func TestReservationDoneTooEarly(t *testing.T) {
 	})
 }
 
-// A reservation that waits ends with its context, its deadline, or the scheduler.
+// A waiting reservation ends with its context, its deadline or the scheduler.
 func TestReservationEnds(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -122,7 +123,7 @@ func TestReservationEnds(t *testing.T) {
 	})
 }
 
-// What the work has learned of the server counts for all; it is not retried.
+// A reservation that fails is not retried. A server's wait in its error holds all calls.
 func TestReservationFails(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		reserve(t, s).Done(errBroken)
@@ -136,7 +137,7 @@ func TestReservationFails(t *testing.T) {
 	})
 }
 
-// H03: a classifier that panics is contained here, too.
+// A classifier that panics is contained (H03).
 func TestReservationWithAPanickingClassifier(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		sub := s.Subscribe(events.Failed)
@@ -148,7 +149,7 @@ func TestReservationWithAPanickingClassifier(t *testing.T) {
 	})
 }
 
-// retried has a reservation's attempt fail, and returns the next one.
+// retried fails a reservation's attempt and returns the next one.
 func retried(t *testing.T, r *scheduler.Reservation, err error) *scheduler.Reservation {
 	t.Helper()
 	next, err := r.Retry(err)
@@ -156,7 +157,8 @@ func retried(t *testing.T, r *scheduler.Reservation, err error) *scheduler.Reser
 	return next
 }
 
-// O2, B4: a retry of a reservation frees the slot, keeps its place and pays like any other.
+// A retry of a reservation frees the slot, keeps its place (O2, seniority) and pays again (B4, paid
+// attempts).
 func TestReservationRetry(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, MaxInFlight: 1, Retry: retry.Policy{Jitter: retry.None}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
@@ -165,7 +167,7 @@ func TestReservationRetry(t *testing.T) {
 		other := reserve(t, s)
 		second := retried(t, first, retry.Transient(errBroken))
 		<-other.Ready()
-		require.NoError(t, other.Err(), "it has the slot while the first backs off")
+		require.NoError(t, other.Err(), "it has the slot while the first one backs off")
 		last := reserve(t, s)
 		time.Sleep(2 * time.Second) // the backoff of 1 s is over
 		require.Equal(t, scheduler.ErrPending, second.Err())
@@ -175,7 +177,7 @@ func TestReservationRetry(t *testing.T) {
 		require.NoError(t, second.Err())
 		require.Equal(t, scheduler.ErrPending, last.Err())
 
-		first.Done(nil) // all as nothing: another attempt has taken its place
+		first.Done(nil) // all ignored, since another attempt has begun
 		first.Cancel()
 		require.NoError(t, first.Settle("", 0))
 		_, err := first.Retry(retry.Transient(errBroken))
@@ -197,16 +199,16 @@ func TestReservationRetry(t *testing.T) {
 			"6 2s call 1 succeeded: attempt 2 of 6 after 2s (slot 1s, backoff 1s)",
 			"7 2s call 3 granted: attempt 1 of 6 for 1 token, 5 tokens left",
 			"8 2s call 3 succeeded: attempt 1 of 6 after 2s (queue 1s, slot 1s)",
-		), story(sub))
+		), eventLines(sub))
 	})
 }
 
-// A reservation that will have no other attempt says so at once, and why.
+// A reservation that gets no other attempt returns the reason at once.
 func TestReservationRetryEnds(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, Retry: retry.Policy{MaxRetries: 1}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
 		_, err := reserve(t, s).Retry(errBroken)
-		require.Equal(t, errBroken, err, "it is not worth a retry")
+		require.Equal(t, errBroken, err, "the error is not retryable")
 
 		r := retried(t, reserve(t, s), retry.Transient(errBusy))
 		<-r.Ready()
@@ -231,7 +233,8 @@ func TestReservationRetryEnds(t *testing.T) {
 	})
 }
 
-// H08, H13, H18: while it backs off, a reservation ends with its context, by Cancel or with the scheduler.
+// While it backs off, a reservation ends with its context, by Cancel or with the scheduler (H08,
+// H13, H18).
 func TestReservationEndsInBackoff(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -13,8 +13,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestRunning: a function counts from its grant on, however the call was made. Reservations don't
-// count.
+// Running counts a function from its grant on, however the call was made. Reservations don't count.
 func TestRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{Limit: bucket.PerSecond(1).Burst(100)})
@@ -44,7 +43,7 @@ func TestRunning(t *testing.T) {
 		}
 		go func() { _ = s.Do(t.Context(), held) }()
 		synctest.Wait()
-		require.EqualValues(t, 1, inFlight(s.fast.cells[0].word.Load()), "it has come by the till")
+		require.EqualValues(t, 1, inFlight(s.fast.cells[0].word.Load()), "the call should take the fast path")
 		functions, _ := s.Running()
 		require.Equal(t, 3, functions)
 
@@ -64,7 +63,7 @@ func TestRunning(t *testing.T) {
 	})
 }
 
-// TestSyncFindsTheTimerSet: at the instant that Sync returned, a test finds the timer set.
+// When Sync returns, the timer is set.
 func TestSyncFindsTheTimerSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{})

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRulesHaveTests keeps semantics.md true: every rule has tests, which exist, and there is a
-// rule for every number that code and documents refer to.
+// TestRulesHaveTests checks that every rule of semantics.md has tests that exist, and that every
+// rule number in code and documents is that of a rule.
 func TestRulesHaveTests(t *testing.T) {
 	doc, err := os.ReadFile("semantics.md")
 	require.NoError(t, err)
@@ -32,7 +32,7 @@ func TestRulesHaveTests(t *testing.T) {
 	rule := regexp.MustCompile(`\b[BORCED]\d+\b`)
 	refers := func(path, text string) {
 		for _, number := range rule.FindAllString(text, -1) {
-			require.True(t, rules[number], "%s refers to %s, which is no rule", path, number)
+			require.True(t, rules[number], "%s refers to %s, and there is no such rule", path, number)
 		}
 	}
 	sources(t, func(path string, file *ast.File) {
@@ -58,7 +58,7 @@ func TestRulesHaveTests(t *testing.T) {
 // testNames finds the tests that a document names, with their packages.
 var testNames = regexp.MustCompile("`([a-z]+\\.Test\\w+)`")
 
-// existingTests are the tests of all modules, each with its package.
+// existingTests returns the tests of all modules, each with its package.
 func existingTests(t *testing.T) map[string]bool {
 	exists := map[string]bool{}
 	tests(t, func(path string, file *ast.File) {

@@ -13,10 +13,10 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// llm is what an LLM's API allows: requests and tokens.
+// llm has the limits of an LLM's API: requests and tokens.
 var llm = bucket.Limits{"requests": bucket.PerMinute(60), "tokens": bucket.PerMinute(6000)}
 
-// left is how many tokens each budget has.
+// left returns how many tokens each budget has.
 func left(s *scheduler.Scheduler) map[string]int64 {
 	all := map[string]int64{}
 	for _, b := range s.Snapshot().Budgets {
@@ -25,8 +25,8 @@ func left(s *scheduler.Scheduler) map[string]int64 {
 	return all
 }
 
-// TestSeveralBudgets: a call takes its cost from each budget, all or nothing, and waits
-// for the one that is short; nobody takes from the other meanwhile.
+// A call takes its cost from each budget or from none, and waits for the one that is short. While
+// it waits, no call takes from the other (B9, all or nothing).
 func TestSeveralBudgets(t *testing.T) {
 	bubble(t, scheduler.Config{Limits: llm}, func(t *testing.T, s *scheduler.Scheduler) {
 		ask := func(tokens int64) <-chan outcome {
@@ -37,17 +37,17 @@ func TestSeveralBudgets(t *testing.T) {
 		big, small := ask(200), ask(1)
 		require.Equal(t, 2*time.Second, (<-big).took)
 		require.Equal(t, 2*time.Second+10*time.Millisecond, (<-small).took)
-		require.Equal(t, map[string]int64{"requests": 58, "tokens": 0}, left(s), "one a second came back, but full is full")
+		require.Equal(t, map[string]int64{"requests": 58, "tokens": 0}, left(s), "the refill of one a second found requests full")
 
 		requests := s.Snapshot().Budget
-		require.Equal(t, "requests", requests.Name, "the first by name")
-		require.NoError(t, s.Do(t.Context(), nothing), "what is not named costs 1")
-		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(2)), "or what Cost says")
+		require.Equal(t, "requests", requests.Name, "the first budget by name")
+		require.NoError(t, s.Do(t.Context(), nothing), "a call costs 1 of a budget that it does not name")
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(2)), "or the Cost")
 		require.Equal(t, map[string]int64{"requests": 55, "tokens": 0}, left(s))
 	})
 }
 
-// TestSeveralBudgetsPlain: plain calls take one from each budget, through the till as well.
+// Plain calls take one token from each budget, on the fast path as well.
 func TestSeveralBudgetsPlain(t *testing.T) {
 	bubble(t, scheduler.Config{Limits: llm}, func(t *testing.T, s *scheduler.Scheduler) {
 		for range 60 {
@@ -58,7 +58,8 @@ func TestSeveralBudgetsPlain(t *testing.T) {
 	})
 }
 
-// TestSeveralBudgetsRefused: what can't be had of any of them is refused by name, at the call.
+// A cost that one of the budgets can never grant is refused at the call, with the name of the
+// budget.
 func TestSeveralBudgetsRefused(t *testing.T) {
 	bubble(t, scheduler.Config{Limits: llm}, func(t *testing.T, s *scheduler.Scheduler) {
 		var tooBig *bucket.CostError
@@ -81,7 +82,7 @@ func TestSeveralBudgetsRefused(t *testing.T) {
 	})
 }
 
-// TestSetLimitOf: what can't be granted any more ends, and the new limit is checked.
+// SetLimitOf ends calls that cost too much for the new limit.
 func TestSetLimitOf(t *testing.T) {
 	bubble(t, scheduler.Config{Limits: llm, MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
 		runs := goDo(t.Context(), s, func(context.Context) error { time.Sleep(time.Second); return nil })
@@ -90,14 +91,14 @@ func TestSetLimitOf(t *testing.T) {
 		var tooBig *bucket.CostError
 		require.ErrorAs(t, settled(waits), &tooBig)
 		require.Equal(t, bucket.CostError{Budget: "tokens", Cost: 500, Capacity: 100}, *tooBig)
-		require.ErrorAs(t, s.Do(t.Context(), nothing, scheduler.CostOf("tokens", 101)), &tooBig, "at the call")
+		require.ErrorAs(t, s.Do(t.Context(), nothing, scheduler.CostOf("tokens", 101)), &tooBig, "checked at the call")
 		require.ErrorContains(t, s.SetLimitOf("tokens", bucket.Limit{Capacity: 1}), "Refill")
 		require.NoError(t, (<-runs).err)
 	})
 }
 
-// TestSettle: what was paid too much is there at once, what was too little is paid off by
-// those that come.
+// An overpayment is refunded at once. An underpayment is a debt that later calls wait for (B10,
+// Settle).
 func TestSettle(t *testing.T) {
 	for name, do := range map[string]func(s *scheduler.Scheduler, f func(context.Context) error) error{
 		"Do": func(s *scheduler.Scheduler, f func(context.Context) error) error {
@@ -120,20 +121,20 @@ func TestSettle(t *testing.T) {
 					derived, cancel := context.WithCancel(context.WithValue(ctx, testKey{}, 1))
 					defer cancel()
 					require.NoError(t, scheduler.Settle(derived, "tokens", 400))
-					require.Equal(t, int64(5600), left(s)["tokens"], "less")
+					require.Equal(t, int64(5600), left(s)["tokens"], "an overpayment")
 					require.NoError(t, scheduler.Settle(ctx, "tokens", 1500))
-					require.Equal(t, int64(4500), left(s)["tokens"], "the last word counts")
+					require.Equal(t, int64(4500), left(s)["tokens"], "the last Settle counts")
 					require.NoError(t, scheduler.Settle(ctx, "tokens", 8000))
-					require.Equal(t, int64(-2000), left(s)["tokens"], "more than there is")
+					require.Equal(t, int64(-2000), left(s)["tokens"], "an underpayment above the level")
 					require.NoError(t, scheduler.Settle(ctx, "tokens", 1_000_000))
-					require.Equal(t, int64(-6000), left(s)["tokens"], "a debt of the capacity at most")
+					require.Equal(t, int64(-6000), left(s)["tokens"], "the debt is at most the capacity")
 					require.NoError(t, scheduler.Settle(ctx, "tokens", 8000))
-					require.Equal(t, int64(-2000), left(s)["tokens"], "and what was not charged is not given back")
+					require.Equal(t, int64(-2000), left(s)["tokens"], "the part that was not charged is not refunded")
 					return nil
 				}))
 				require.ErrorIs(t, scheduler.Settle(late, "tokens", 1), scheduler.ErrNotSettled)
-				require.Equal(t, map[string]int64{"requests": 59, "tokens": -2000}, left(s), "it is over")
-				require.Equal(t, 21*time.Second, (<-goDo(t.Context(), s, nothing, scheduler.CostOf("tokens", 100))).took, "the debt is waited out")
+				require.Equal(t, map[string]int64{"requests": 59, "tokens": -2000}, left(s), "the attempt is over")
+				require.Equal(t, 21*time.Second, (<-goDo(t.Context(), s, nothing, scheduler.CostOf("tokens", 100))).took, "the call waits until the debt is refilled")
 				for _, b := range s.Snapshot().Budgets {
 					require.Equal(t, b.Ledger.Initial+b.Ledger.Refilled+b.Ledger.Refunded+b.Ledger.Adjusted, b.Ledger.Spent+b.Available)
 				}
@@ -144,7 +145,7 @@ func TestSettle(t *testing.T) {
 
 type testKey struct{}
 
-// TestSettleLetsOthersIn: what turns out to be left goes to who waits, at once.
+// A refund lets a waiting call start at once.
 func TestSettleLetsOthersIn(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		var waits <-chan outcome
@@ -157,7 +158,7 @@ func TestSettleLetsOthersIn(t *testing.T) {
 	})
 }
 
-// TestSettleEachAttempt: every attempt pays what was said at first, and is settled anew.
+// Every attempt pays the call's cost, and is settled by itself.
 func TestSettleEachAttempt(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		var first context.Context
@@ -167,7 +168,7 @@ func TestSettleEachAttempt(t *testing.T) {
 				require.NoError(t, scheduler.Settle(ctx, "", 1))
 				return retry.Transient(errBusy)
 			}
-			require.Equal(t, int64(6), s.Snapshot().Available, "9 were left, 1 came, 4 are paid")
+			require.Equal(t, int64(6), s.Snapshot().Available, "9 left, 1 refilled, 4 paid")
 			require.ErrorIs(t, scheduler.Settle(first, "", 0), scheduler.ErrNotSettled)
 			require.Equal(t, int64(6), s.Snapshot().Available, "the first attempt is over")
 			require.NoError(t, scheduler.Settle(ctx, "", 3))
@@ -177,7 +178,7 @@ func TestSettleEachAttempt(t *testing.T) {
 	})
 }
 
-// TestSettleReservation: a reservation is settled by its holder.
+// A reservation is settled by its holder.
 func TestSettleReservation(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		r, err := s.Reserve(t.Context(), scheduler.Cost(10))
@@ -191,11 +192,11 @@ func TestSettleReservation(t *testing.T) {
 		waits.Cancel()
 		r.Done(nil)
 		require.NoError(t, r.Settle("", 0))
-		require.Equal(t, int64(7), s.Snapshot().Available, "it is over")
+		require.Equal(t, int64(7), s.Snapshot().Available, "the attempt is over")
 	})
 }
 
-// TestSettleMisuse: what can't be settled says so.
+// Settle returns an error where there is nothing to settle.
 func TestSettleMisuse(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		var noContext context.Context
@@ -216,7 +217,7 @@ func TestSettleMisuse(t *testing.T) {
 	})
 }
 
-// TestObserve: a server's word lowers a level, and never raises it.
+// Observe lowers a level and never raises it (B11, Observe and Learn).
 func TestObserve(t *testing.T) {
 	bubble(t, scheduler.Config{Limits: llm}, func(t *testing.T, s *scheduler.Scheduler) {
 		require.NoError(t, s.Observe("tokens", 7000))
@@ -225,7 +226,7 @@ func TestObserve(t *testing.T) {
 		require.Equal(t, map[string]int64{"requests": 60, "tokens": 50}, left(s))
 		require.EqualValues(t, -5950, s.Snapshot().Budgets[1].Ledger.Adjusted)
 		require.NoError(t, s.Observe("tokens", -1))
-		require.EqualValues(t, 50, left(s)["tokens"], "which is to say that it is not known")
+		require.EqualValues(t, 50, left(s)["tokens"], "a negative number means unknown")
 		require.NoError(t, s.Observe("tokens", 0))
 		require.Zero(t, left(s)["tokens"])
 
@@ -237,13 +238,13 @@ func TestObserve(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		require.NoError(t, s.Observe("tokens", 0))
 		require.NoError(t, settled(inVain))
-		require.ErrorIs(t, settled(h), context.DeadlineExceeded, "planned anew")
+		require.ErrorIs(t, settled(h), context.DeadlineExceeded, "the deadline is checked again")
 		s.Close()
 		require.ErrorIs(t, s.Observe("tokens", 1), scheduler.ErrClosed)
 	})
 }
 
-// TestLearn: a server that is trusted sets the limit and the level, up as well as down.
+// Learn sets limit and level, up as well as down (B11).
 func TestLearn(t *testing.T) {
 	bubble(t, scheduler.Config{Limits: llm}, func(t *testing.T, s *scheduler.Scheduler) {
 		require.NoError(t, s.Do(t.Context(), nothing, scheduler.CostOf("tokens", 6000)))
@@ -258,13 +259,13 @@ func TestLearn(t *testing.T) {
 
 		require.NoError(t, s.Do(t.Context(), func(context.Context) error {
 			require.NoError(t, s.Learn("tokens", more, 10_000))
-			require.EqualValues(t, 9_000, left(s)["tokens"], "this call may not be in what the server says")
+			require.EqualValues(t, 9_000, left(s)["tokens"], "the server may not know of the running call")
 			return nil
 		}, scheduler.CostOf("tokens", 1000)))
-		require.NoError(t, s.Do(t.Context(), nothing, scheduler.CostOf("tokens", 9000)), "checked against the new limit")
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.CostOf("tokens", 9000)), "the cost is checked against the new limit")
 
 		require.NoError(t, s.Learn("tokens", bucket.PerMinute(100_000), -1))
-		require.Zero(t, left(s)["tokens"], "the limit alone")
+		require.Zero(t, left(s)["tokens"], "only the limit is set")
 		require.EqualValues(t, 100_000, s.Snapshot().Budgets[1].Limit.Capacity)
 
 		var tooBig *bucket.CostError
@@ -276,11 +277,11 @@ func TestLearn(t *testing.T) {
 
 		require.Error(t, s.Do(t.Context(), failing(retry.After(errBusy, time.Minute)).run, scheduler.Retry(retry.Policy{MaxRetries: retry.None})))
 		require.NoError(t, s.Learn("tokens", more, 5000))
-		require.Zero(t, left(s)["tokens"], "a server's wait is not undone")
+		require.Zero(t, left(s)["tokens"], "Learn does not end a server's wait")
 	})
 }
 
-// TestLevelsSurviveARestart: each budget goes on where it was.
+// Each budget continues with its level after a restart.
 func TestLevelsSurviveARestart(t *testing.T) {
 	bubble(t, scheduler.Config{Limits: llm}, func(t *testing.T, s *scheduler.Scheduler) {
 		require.NoError(t, s.Do(t.Context(), nothing, scheduler.CostOf("tokens", 6000)))
@@ -290,13 +291,13 @@ func TestLevelsSurviveARestart(t *testing.T) {
 		require.Equal(t, map[string]int64{"requests": 60, "tokens": 1000}, left(again))
 		one := bucket.Limits{"tokens": bucket.PerMinute(60)}
 		alone := open(t, scheduler.Config{Limits: one, Levels: map[string]bucket.State{"tokens": {Tokens: 7}}})
-		require.EqualValues(t, 7, open(t, scheduler.Config{Limits: one, Levels: alone.Snapshot().Levels()}).Snapshot().Available, "one with a name")
+		require.EqualValues(t, 7, open(t, scheduler.Config{Limits: one, Levels: alone.Snapshot().Levels()}).Snapshot().Available, "a single budget with a name")
 		delete(levels, "tokens")
-		require.Equal(t, int64(6000), left(open(t, scheduler.Config{Limits: llm, Levels: levels}))["tokens"], "full, if nothing is known")
+		require.Equal(t, int64(6000), left(open(t, scheduler.Config{Limits: llm, Levels: levels}))["tokens"], "full without a level")
 	})
 }
 
-// TestBudgetsConfig: every fault by name.
+// New names each fault in the budgets.
 func TestBudgetsConfig(t *testing.T) {
 	_, err := scheduler.New(scheduler.Config{
 		Limit: bucket.PerMinute(1), Limits: bucket.Limits{"a": {Capacity: 1}, "b": {}, "": {}},
@@ -305,7 +306,7 @@ func TestBudgetsConfig(t *testing.T) {
 	for _, fault := range []string{"one budget", "without a name", `Limits["a"]`, `Levels["c"]`} {
 		require.ErrorContains(t, err, fault)
 	}
-	require.NotContains(t, err.Error(), `Limits["b"]`, "the default")
+	require.NotContains(t, err.Error(), `Limits["b"]`, "the zero limit is the default")
 	many := bucket.Limits{"1": {}, "2": {}, "3": {}, "4": {}, "5": {}, "6": {}}
 	s, err := scheduler.New(scheduler.Config{Limits: many})
 	require.NoError(t, err)

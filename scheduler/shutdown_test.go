@@ -14,7 +14,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// C6: Shutdown takes no more calls, and returns when all that it had taken have ended.
+// Shutdown accepts no more calls, and returns when all accepted calls have ended (C6, close).
 func TestShutdownDrains(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		retried := goDo(t.Context(), s, (&flaky{failures: 2}).run) // at 1, 2 and 4 s
@@ -32,7 +32,7 @@ func TestShutdownDrains(t *testing.T) {
 			down <- report{left, err, time.Since(started)}
 		}()
 		synctest.Wait()
-		require.Same(t, scheduler.ErrClosed, s.Do(t.Context(), nothing), "nothing new")
+		require.Same(t, scheduler.ErrClosed, s.Do(t.Context(), nothing), "no new call is accepted")
 		h, err := s.Submit(t.Context(), nothing)
 		require.NoError(t, err)
 		require.Same(t, scheduler.ErrClosed, settled(h))
@@ -56,7 +56,8 @@ func TestShutdownOfNothing(t *testing.T) {
 	})
 }
 
-// What had not ended when the context was done is reported, so that it can be taken up again.
+// Calls that have not ended when the context is done are reported, so that they can be submitted
+// again.
 func TestShutdownReport(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, Retry: exact}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
@@ -85,7 +86,7 @@ func TestShutdownReport(t *testing.T) {
 		]`, string(text))
 		again, err := s.Shutdown(t.Context())
 		require.Error(t, err)
-		require.Equal(t, left, again, "to all who ask")
+		require.Equal(t, left, again, "every Shutdown returns the same report")
 
 		require.ErrorIs(t, settled(backsOff), scheduler.ErrClosed)
 		require.ErrorIs(t, settled(later), scheduler.ErrClosed)
@@ -94,8 +95,7 @@ func TestShutdownReport(t *testing.T) {
 	})
 }
 
-// With several budgets the report says what a call pays from each, so that it can be handed in
-// again as it was.
+// With several budgets, the report has a call's cost of each.
 func TestShutdownReportOfSeveralBudgets(t *testing.T) {
 	bubble(t, scheduler.Config{Limits: llm, MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
 		plain := goDo(t.Context(), s, func(context.Context) error { time.Sleep(time.Hour); return nil })
@@ -112,7 +112,7 @@ func TestShutdownReportOfSeveralBudgets(t *testing.T) {
 	})
 }
 
-// A Shutdown that waits ends when somebody else closes.
+// A Shutdown that waits ends with Close.
 func TestCloseDuringShutdown(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		runs := submit(t, s, untilDone, scheduler.Name("runs"))
@@ -134,14 +134,14 @@ func TestCloseDuringShutdown(t *testing.T) {
 	})
 }
 
-// Submitted work that runs is told by its context, with the cause.
+// The context of running submitted work is canceled, with ErrClosed as its cause.
 func TestCloseCancelsSubmittedWork(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		told := func(ctx context.Context) error {
 			<-ctx.Done()
 			require.ErrorIs(t, ctx.Err(), context.Canceled)
 			require.Same(t, scheduler.ErrClosed, context.Cause(ctx))
-			return retry.RateLimited(errBusy) // as work that was cut off may say
+			return retry.RateLimited(errBusy) // as interrupted work may return
 		}
 		plain := submit(t, s, told)
 		watched := submit(t, s, told, scheduler.OnProgress(func(scheduler.Progress) {}))
@@ -151,10 +151,10 @@ func TestCloseCancelsSubmittedWork(t *testing.T) {
 		s.Close()
 		require.Equal(t, events.ShutDown, (<-sub.C).Kind)
 		for _, h := range []*scheduler.Handle{plain, watched} {
-			require.ErrorIs(t, settled(h), scheduler.ErrClosed, "it is not retried")
+			require.ErrorIs(t, settled(h), scheduler.ErrClosed, "interrupted work is not retried")
 			require.ErrorIs(t, h.Err(), errBusy)
 			require.Equal(t, 1, h.Attempts())
 		}
-		require.NoError(t, settled(succeeds), "a success stays a success")
+		require.NoError(t, settled(succeeds), "a success still counts")
 	})
 }

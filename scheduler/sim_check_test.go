@@ -112,7 +112,7 @@ func (s *sim) checkOrder(m move) {
 		if i > 0 {
 			s.must(s.k.effects.granted[i-1].granted <= c.granted, "D3: grants are in order of time")
 		}
-		s.must(c.before(head) || head.since > c.granted || subject, "O1: no call is granted before the head of the queue")
+		s.must(c.before(head) || head.since > c.granted || subject, "O1: a granted call ranks before the head of the queue")
 	}
 }
 

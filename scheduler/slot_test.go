@@ -20,8 +20,8 @@ func TestRetryFreesItsSlot(t *testing.T) {
 		second := goDo(t.Context(), s, hold(5*time.Second))
 		require.Equal(t, 1, s.Snapshot().Running)
 		require.Equal(t, 1, s.Snapshot().BackingOff)
-		require.Equal(t, 3*time.Second, (<-first).took, "it had the slot at once")
-		require.Equal(t, 3*time.Second, (<-retried).took, "the next slot is the senior's")
+		require.Equal(t, 3*time.Second, (<-first).took, "the first call had the slot at once")
+		require.Equal(t, 3*time.Second, (<-retried).took, "the retry is senior and gets the next slot")
 		require.Equal(t, 8*time.Second, (<-second).took)
 	})
 }

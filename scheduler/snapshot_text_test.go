@@ -10,7 +10,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// TestSnapshotReads: a line says what is going on, and nothing of what is not.
+// The text of a snapshot has what is going on, and leaves out the rest.
 func TestSnapshotReads(t *testing.T) {
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	quiet := scheduler.Snapshot{At: now, Rate: 1, Budgets: []scheduler.Budget{{Available: 60, Limit: bucket.PerMinute(60)}}}

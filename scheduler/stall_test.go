@@ -16,8 +16,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// stalling is the clock of a process that is stopped again and again, just before its owner
-// reads the clock or just after.
+// stalling is the clock of a process that stalls again and again, just before or just after its
+// owner reads the clock.
 type stalling struct {
 	clock.Clock
 	reads  int // the owner's
@@ -36,8 +36,7 @@ func (c *stalling) Now() time.Time {
 	return now
 }
 
-// stall first lets functions begin that were handed over, since only what comes after is
-// delayed.
+// stall first lets functions start that were handed over, so that only later ones are delayed.
 func (c *stalling) stall() {
 	time.Sleep(time.Nanosecond)
 	c.behind.Add(int64(c.reads%5) * int64(300*time.Millisecond))
@@ -46,8 +45,8 @@ func (c *stalling) stall() {
 // see returns the time without a stall.
 func (c *stalling) see() time.Time { return c.Clock.Now().Add(time.Duration(c.behind.Load())) }
 
-// H59, B7: if the process stalls, before or during a turn of the owner, no burst gets through
-// that a server with the same limit would refuse.
+// If the process stalls before or during a turn, no burst is sent that a server with the same limit
+// would refuse (B7, late owner; H59).
 func TestH59_NoBurstAfterAStall(t *testing.T) {
 	const late = 25 * time.Millisecond
 	for _, l := range []bucket.Limit{
@@ -61,7 +60,7 @@ func TestH59_NoBurstAfterAStall(t *testing.T) {
 				s := open(t, scheduler.Config{Clock: c, Limit: l})
 				var mu sync.Mutex
 				var seen []time.Time
-				require.NoError(t, s.Pause()) // so that no worker waits for a full inbox, and a function with it
+				require.NoError(t, s.Pause()) // so that no worker waits for a full inbox and delays its function
 				for range 3000 {
 					submit(t, s, func(context.Context) error {
 						mu.Lock()
@@ -77,7 +76,7 @@ func TestH59_NoBurstAfterAStall(t *testing.T) {
 				require.Greater(t, c.behind.Load(), int64(2*time.Second), "there were stalls")
 				slices.SortFunc(seen, time.Time.Compare)
 
-				allowed := float64(l.Capacity) // in any window, besides the refill in it
+				allowed := float64(l.Capacity) // in any window, beside its refill
 				if !l.Strict {
 					allowed += float64(l.Refill) * late.Seconds()
 				}
@@ -88,12 +87,12 @@ func TestH59_NoBurstAfterAStall(t *testing.T) {
 						level = max(0, level-rate*float64(at.Sub(seen[i-1])))
 					}
 					level++
-					require.LessOrEqual(t, level, allowed+1e-3, "call %d of the server's time %v", i, at)
+					require.LessOrEqual(t, level, allowed+1e-3, "call %d at the server's time %v", i, at)
 					for at.Sub(seen[first]) > time.Second {
 						first++
 					}
 					if l.Strict {
-						require.LessOrEqual(t, i-first+1, 500, "in the second up to %v", at)
+						require.LessOrEqual(t, i-first+1, 500, "calls in the second up to %v", at)
 					}
 				}
 			})

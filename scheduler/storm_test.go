@@ -15,7 +15,7 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// delay lets others go first, or not.
+// delay yields, sleeps, or does nothing.
 func delay(rnd *rand.Rand) {
 	switch rnd.IntN(6) {
 	case 0:
@@ -27,7 +27,7 @@ func delay(rnd *rand.Rand) {
 	}
 }
 
-// act makes calls of all sorts, one after the other.
+// act makes calls of all kinds, one after the other.
 func (st *stormRun) act(rnd *rand.Rand) {
 	for range stormActions {
 		if delay(rnd); st.closed.Load() {
@@ -60,7 +60,7 @@ func (st *stormRun) act(rnd *rand.Rand) {
 	}
 }
 
-// options draws options, and says what they cost.
+// options draws options and returns their cost.
 func (st *stormRun) options(rnd *rand.Rand) (opts []Option, cost int64) {
 	cost = 1
 	if rnd.IntN(2) == 0 {
@@ -72,7 +72,7 @@ func (st *stormRun) options(rnd *rand.Rand) (opts []Option, cost int64) {
 	}
 	if rnd.IntN(3) == 0 {
 		priority := rnd.IntN(5) - 2
-		opts = append(opts, Priority(priority), Name(strconv.Itoa(priority))) // so that the observer knows
+		opts = append(opts, Priority(priority), Name(strconv.Itoa(priority))) // so that the observer knows the priority
 	}
 	if rnd.IntN(8) == 0 {
 		opts = append(opts, NoWait())
@@ -83,7 +83,7 @@ func (st *stormRun) options(rnd *rand.Rand) (opts []Option, cost int64) {
 	return opts, cost
 }
 
-// progress draws a function that hears of a call's progress and uses the scheduler.
+// progress draws a progress function that uses the scheduler.
 func (st *stormRun) progress(rnd *rand.Rand) Option {
 	rnd = fork(rnd)
 	return OnProgress(func(p Progress) {
@@ -99,7 +99,7 @@ func (st *stormRun) progress(rnd *rand.Rand) Option {
 
 var errStorm = errors.New("storm")
 
-// work is a function for one call. Attempts of one call never run at the same time.
+// work draws the function of one call. Attempts of one call never run at the same time.
 func (st *stormRun) work(rnd *rand.Rand, cost int64) func(context.Context) error {
 	rnd = fork(rnd)
 	var busy atomic.Bool
@@ -153,7 +153,7 @@ func (st *stormRun) judge(err error) retry.Verdict {
 	return retry.Classify(err)
 }
 
-// do makes a call with Do or Value, on a goroutine that may exit.
+// do calls Do or Value, on another goroutine since the function may exit.
 func (st *stormRun) do(ctx context.Context, rnd *rand.Rand) {
 	opts, cost := st.options(rnd)
 	if rnd.IntN(5) == 0 {
@@ -176,7 +176,7 @@ func (st *stormRun) do(ctx context.Context, rnd *rand.Rand) {
 	<-over
 }
 
-// hurry makes many plain calls, which is what tokens are lent for.
+// hurry makes many plain calls in a row, which opens the fast path.
 func (st *stormRun) hurry(ctx context.Context, rnd *rand.Rand) {
 	for range rnd.IntN(30) {
 		err := st.s.Do(ctx, func(context.Context) error {
@@ -191,7 +191,7 @@ func (st *stormRun) hurry(ctx context.Context, rnd *rand.Rand) {
 	}
 }
 
-// submit hands in some calls, and cancels some of those.
+// submit submits some calls and cancels some of them.
 func (st *stormRun) submit(ctx context.Context, rnd *rand.Rand) {
 	var handles []*Handle
 	for range 1 + rnd.IntN(4) {
@@ -222,7 +222,7 @@ func (st *stormRun) submit(ctx context.Context, rnd *rand.Rand) {
 	}
 }
 
-// stream has some inputs worked at, and perhaps leaves early.
+// stream makes a stream, and may leave its loop early.
 func (st *stormRun) stream(ctx context.Context, rnd *rand.Rand) {
 	inputs := []int{0, 1, 2, 3, 4, 5}[:rnd.IntN(7)]
 	leaves := rnd.IntN(12)
@@ -247,7 +247,7 @@ func (st *stormRun) stream(ctx context.Context, rnd *rand.Rand) {
 	}
 }
 
-// reserve holds a reservation for a while, and ends it in one way or in two.
+// reserve makes a reservation and ends it once or twice.
 func (st *stormRun) reserve(ctx context.Context, rnd *rand.Rand) {
 	opts, cost := st.options(rnd)
 	r, err := st.s.Reserve(ctx, opts...)
@@ -268,7 +268,7 @@ func (st *stormRun) reserve(ctx context.Context, rnd *rand.Rand) {
 		return
 	}
 	if rnd.IntN(4) == 0 {
-		r.Cancel() // as though it had not been granted
+		r.Cancel() // the grant is given back
 		return
 	}
 	over := st.runs(cost)
@@ -283,7 +283,7 @@ func (st *stormRun) reserve(ctx context.Context, rnd *rand.Rand) {
 	r.Cancel()
 }
 
-// reenter uses the scheduler from wherever it is, and waits for nobody who might wait for it.
+// reenter uses the scheduler from any place, and waits for no call that might wait for it.
 func (st *stormRun) reenter(rnd *rand.Rand) {
 	switch rnd.IntN(4) {
 	case 0:
@@ -296,7 +296,7 @@ func (st *stormRun) reenter(rnd *rand.Rand) {
 		}, NoWait()))
 	case 2:
 		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-		defer cancel() // it may be outside the queue, and wait for us
+		defer cancel() // it may wait for room, and so for its caller
 		if h, err := st.s.Submit(ctx, func(context.Context) error { defer st.runs(1)(); return errFinal }); err == nil {
 			h.Cancel()
 		}
@@ -307,7 +307,7 @@ func (st *stormRun) reenter(rnd *rand.Rand) {
 	}
 }
 
-// meddle reconfigures the scheduler until the storm is over.
+// meddle reconfigures the scheduler until the run is over.
 func (st *stormRun) meddle(rnd *rand.Rand, over <-chan struct{}) {
 	for {
 		select {
@@ -326,8 +326,8 @@ func (st *stormRun) meddle(rnd *rand.Rand, over <-chan struct{}) {
 			err = st.s.PauseUntil(time.Now().Add(time.Duration(rnd.IntN(1000)) * time.Microsecond))
 		case 2:
 			fewer := st.slots
-			if st.lends {
-				fewer /= 4 // with a long queue nothing would be lent
+			if st.lease {
+				fewer /= 4 // a long queue would leave no lease
 			}
 			err = st.s.SetMaxInFlight(st.slots - rnd.IntN(fewer))
 		case 3:
@@ -347,15 +347,16 @@ func (st *stormRun) meddle(rnd *rand.Rand, over <-chan struct{}) {
 	}
 }
 
-// limit is never higher than the first. Where every event is checked, it is the same.
+// limit draws a limit of at most the first one. With a subscriber to all calls it returns the first
+// one.
 func (st *stormRun) limit(rnd *rand.Rand) bucket.Limit {
-	if !st.lends {
+	if !st.lease {
 		return bucket.Per(1, st.every).Burst(st.tokens)
 	}
 	return bucket.Per(1, st.every*time.Duration(1+rnd.IntN(2))).Burst(st.tokens - rnd.Int64N(st.tokens/2))
 }
 
-// comeAndGo subscribes over and over, and reads a little.
+// comeAndGo subscribes again and again, and reads a little.
 func (st *stormRun) comeAndGo(rnd *rand.Rand, over <-chan struct{}) {
 	for {
 		select {
@@ -364,7 +365,7 @@ func (st *stormRun) comeAndGo(rnd *rand.Rand, over <-chan struct{}) {
 		default:
 		}
 		kinds := []events.Kind{events.Retrying, events.Held, events.Failed}
-		if !st.lends {
+		if !st.lease {
 			kinds = nil
 		}
 		sub := st.s.Subscribe(kinds...)
@@ -384,8 +385,7 @@ func (st *stormRun) comeAndGo(rnd *rand.Rand, over <-chan struct{}) {
 	}
 }
 
-// stall reads all events there are so slowly that most are lost, and adds up what it is told
-// of that.
+// stall reads events so slowly that most are lost, and adds up how many were missed.
 func (st *stormRun) stall(rnd *rand.Rand, sub *events.Subscription) {
 	var last, total uint64
 	for ev := range sub.C {
@@ -394,13 +394,13 @@ func (st *stormRun) stall(rnd *rand.Rand, sub *events.Subscription) {
 		}
 		last = ev.Seq
 		if total += 1 + ev.Missed; total > last {
-			st.fault("%d events were seen or missed by number %d", total, last)
+			st.fault("%d events seen or missed, up to number %d", total, last)
 		}
 		if rnd.IntN(20) == 0 {
 			time.Sleep(time.Duration(rnd.IntN(5)) * time.Millisecond)
 		}
 	}
 	if total != last {
-		st.fault("%d events were seen or missed, of %d", total, last)
+		st.fault("%d events seen or missed, of %d", total, last)
 	}
 }

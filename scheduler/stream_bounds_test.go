@@ -28,7 +28,7 @@ func counted[T any](seq iter.Seq[T], read *atomic.Int64) iter.Seq[T] {
 	}
 }
 
-// Never more inputs in hand than LookAhead: read, but their results not yet taken.
+// At most LookAhead inputs have been read without their results being taken.
 func TestStreamLookAhead(t *testing.T) {
 	for name, opts := range map[string][]scheduler.Option{"as finished": nil, "ordered": {scheduler.Ordered()}} {
 		t.Run(name, func(t *testing.T) {
@@ -42,19 +42,19 @@ func TestStreamLookAhead(t *testing.T) {
 				}
 				for range scheduler.Stream(t.Context(), s, counted(upTo(500), &read), work, append(opts, scheduler.LookAhead(ahead))...) {
 					taken++
-					synctest.Wait() // let it read as far ahead as it will
+					synctest.Wait() // let it read as far ahead as it can
 					inHand := read.Load() - taken
 					require.LessOrEqual(t, inHand, int64(ahead))
 					most = max(most, inHand)
 				}
-				require.EqualValues(t, ahead, most, "and it makes use of it")
+				require.EqualValues(t, ahead, most, "the look-ahead is used in full")
 				require.EqualValues(t, 500, taken)
 			})
 		})
 	}
 }
 
-// Before the loop asks for anything, nothing is read.
+// A Stream reads nothing before its loop begins.
 func TestStreamIsLazy(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		var read atomic.Int64
@@ -65,8 +65,7 @@ func TestStreamIsLazy(t *testing.T) {
 	})
 }
 
-// When the context is done, each input that was read still has its one result, and the
-// loop ends.
+// When the context is done, each input that was read has one result, and the loop ends.
 func TestStreamContextDone(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errBroken)
@@ -87,11 +86,11 @@ func TestStreamContextDone(t *testing.T) {
 		}
 		require.EqualValues(t, read.Load(), len(seen))
 		require.InDelta(t, 15, succeeded.Load(), 1, "10 at once, and one a second")
-		require.Less(t, len(seen), 100, "no more is read")
+		require.Less(t, len(seen), 100, "no more inputs are read")
 	})
 }
 
-// A context that is done from the start reads nothing.
+// If the context is done from the start, no input is read.
 func TestStreamContextDoneBefore(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -100,8 +99,7 @@ func TestStreamContextDoneBefore(t *testing.T) {
 	})
 }
 
-// A loop that is left early cancels what waits or runs, and waits for what runs:
-// afterwards nothing does.
+// A loop that is left early cancels the calls that wait, and waits for those that run.
 func TestStreamLeftEarly(t *testing.T) {
 	for name, leave := range map[string]func(seq iter.Seq[scheduler.Result[int, int]]){
 		"break": func(seq iter.Seq[scheduler.Result[int, int]]) {
@@ -133,7 +131,7 @@ func TestStreamLeftEarly(t *testing.T) {
 					running.Add(1)
 					defer running.Add(-1)
 					<-ctx.Done()
-					time.Sleep(time.Minute) // it takes its time
+					time.Sleep(time.Minute) // the function ignores its context
 					return i, nil
 				}, scheduler.LookAhead(50)))
 				require.Zero(t, running.Load())
@@ -141,14 +139,14 @@ func TestStreamLeftEarly(t *testing.T) {
 				snap := s.Snapshot()
 				require.Zero(t, snap.Queued+snap.Running+snap.BackingOff)
 				time.Sleep(time.Hour)
-				require.Equal(t, before, read.Load(), "and no more is read")
+				require.Equal(t, before, read.Load(), "no more inputs are read")
 				require.Equal(t, snap.Totals, s.Snapshot().Totals)
 			})
 		})
 	}
 }
 
-// Input that blocks does not keep a loop from being left.
+// A loop can be left while its input blocks.
 func TestStreamLeftWhileInputBlocks(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		inputs := make(chan int)
@@ -166,7 +164,7 @@ func TestStreamLeftWhileInputBlocks(t *testing.T) {
 	})
 }
 
-// What a closed scheduler does not take has that for a result.
+// The result of an input that a closed scheduler refuses is ErrClosed.
 func TestStreamClosed(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		time.AfterFunc(2500*time.Millisecond, s.Close)

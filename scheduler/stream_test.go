@@ -29,7 +29,7 @@ func upTo(n int) iter.Seq[int] {
 
 func double(_ context.Context, i int) (int, error) { return 2 * i, nil }
 
-// laterFirst takes the longer the earlier the input is.
+// laterFirst runs longer for earlier inputs.
 func laterFirst(ctx context.Context, i int) (int, error) {
 	time.Sleep(time.Duration(10-i) * time.Second)
 	return 2 * i, nil
@@ -60,7 +60,7 @@ func TestStreamOrdered(t *testing.T) {
 	})
 }
 
-// Every way for a call to end, side by side: one result each.
+// Each way for a call to end gives one result.
 func TestStreamOutcomes(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		calls := []func(context.Context) error{nothing, (&flaky{failures: 2}).run, failing(errBroken).run, panics("boom"), goexits, failing(nil).run}
@@ -91,7 +91,7 @@ func TestStreamOfNothing(t *testing.T) {
 	})
 }
 
-// A call of a stream is a call like any other: options for all, and options for each.
+// Options may be given for all calls of a stream, or for each.
 func TestStreamOptions(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		costs := []int64{1, 2, 3, 4, 11, 0}
@@ -101,7 +101,7 @@ func TestStreamOptions(t *testing.T) {
 			return time.Since(started), nil
 		}, scheduler.Cost(10), scheduler.OptionsFor(func(cost int64) []scheduler.Option {
 			if cost == 4 {
-				return nil // as all
+				return nil // as the others
 			}
 			return []scheduler.Option{scheduler.Cost(cost)}
 		}))
@@ -117,7 +117,7 @@ func TestStreamOptions(t *testing.T) {
 	})
 }
 
-// Wrong options are a mistake in the program, and said where it is made.
+// Wrong options panic, where the program made the mistake (H06).
 func TestH06_WrongStreamOptions(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		stream := func(opts ...scheduler.Option) func() {
@@ -139,7 +139,7 @@ func TestH06_WrongStreamOptions(t *testing.T) {
 		require.PanicsWithValue(t, "scheduler: nil inputs: there is nothing to read", func() {
 			scheduler.Stream(t.Context(), s, nil, double)
 		})
-		// What is wrong with one input's options is that input's result.
+		// Wrong options of one input are an error in that input's result.
 		for r := range scheduler.Stream(t.Context(), s, upTo(3), double, scheduler.OptionsFor(func(i int) []scheduler.Option {
 			return [][]scheduler.Option{{scheduler.Cost(-1)}, {nil}, {scheduler.Ordered()}}[i]
 		})) {
@@ -168,7 +168,7 @@ func TestStreamSlowInput(t *testing.T) {
 	})
 }
 
-// A panic of the input comes out of the loop, after the results of what had been read.
+// A panic of the input comes out of the loop, after the results of what was read (H01).
 func TestH01_InputPanics(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		bad := func(yield func(int) bool) {
@@ -189,7 +189,7 @@ func TestH01_InputPanics(t *testing.T) {
 	})
 }
 
-// H03: a function of OptionsFor that panics spoils one input's result.
+// A function of OptionsFor that panics fails one input (H03).
 func TestH03_OptionsForPanics(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		results := slices.Collect(scheduler.Stream(t.Context(), s, upTo(5), double, scheduler.Ordered(), scheduler.OptionsFor(func(i int) []scheduler.Option {
@@ -217,11 +217,11 @@ func TestH03_OptionsForPanics(t *testing.T) {
 			return nil
 		})))
 		require.Len(t, got, 3)
-		require.ErrorIs(t, p.(*scheduler.PanicError), scheduler.ErrGoexit, "one that ends its goroutine ends the input")
+		require.ErrorIs(t, p.(*scheduler.PanicError), scheduler.ErrGoexit, "a Goexit ends the input")
 	})
 }
 
-// rangeOver collects what a loop yields, and what it panics with.
+// rangeOver returns what a loop yields, and what it panics with.
 func rangeOver[T any](seq iter.Seq[T]) (got []T, panicked any) {
 	defer func() { panicked = recover() }()
 	for v := range seq {

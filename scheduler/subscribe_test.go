@@ -15,7 +15,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// texts are the events that a subscription holds, after its scheduler was closed.
+// texts returns the texts of a subscription's events. The scheduler must be closed.
 func texts(sub *events.Subscription) (all []string) {
 	for ev := range sub.C {
 		all = append(all, ev.String())
@@ -23,7 +23,7 @@ func texts(sub *events.Subscription) (all []string) {
 	return all
 }
 
-// TestE1_LifeOfCalls: a call's events come in the order of its life.
+// The events of a call come in a fixed order (E1, order).
 func TestE1_LifeOfCalls(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact, Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
 		sub := s.Subscribe()
@@ -55,12 +55,13 @@ func TestE1_LifeOfCalls(t *testing.T) {
 	})
 }
 
-// TestE3_KindsAndEnd: only what was asked for, and the channel is closed at the end.
+// A subscription has only the kinds it asked for, and its channel is closed at the end (E3,
+// completeness).
 func TestE3_KindsAndEnd(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		some, none, left := s.Subscribe(events.Succeeded, events.ShutDown), s.Subscribe(events.Exhausted), s.Subscribe()
 		require.NoError(t, s.Do(t.Context(), nothing))
-		s.Sync() // Do does not wait until the owner knows
+		s.Sync() // Do does not wait for the owner
 		left.Close()
 		require.NoError(t, s.Do(t.Context(), nothing))
 		s.Close()
@@ -70,7 +71,7 @@ func TestE3_KindsAndEnd(t *testing.T) {
 	})
 }
 
-// TestH21_StalledSubscriber (E2): whoever does not read loses events, and nothing else.
+// A subscriber that does not read loses events and nothing else (E2, slow subscribers).
 func TestH21_StalledSubscriber(t *testing.T) {
 	bubble(t, scheduler.Config{EventBuffer: 4, Limit: bucket.PerSecond(1_000_000)}, func(t *testing.T, s *scheduler.Scheduler) {
 		sub := s.Subscribe()
@@ -88,9 +89,9 @@ func TestH21_StalledSubscriber(t *testing.T) {
 	})
 }
 
-// TestE3_NobodyPays: without a subscriber, a call through the owner allocates nothing,
-// with an option or without; but for the context of one that can be settled.
-func TestE3_NobodyPays(t *testing.T) {
+// Without a subscriber, a call by the owner allocates nothing (E3). A call with a cost allocates
+// its context.
+func TestE3_EventsCostNothing(t *testing.T) {
 	s := open(t, scheduler.Config{Limit: bucket.Per(1_000_000_000, time.Second)})
 	ctx := context.Background()
 	for allocs, calls := range [][]func(){
@@ -110,8 +111,8 @@ func TestE3_NobodyPays(t *testing.T) {
 	}
 }
 
-// TestMaxInFlight: no more functions run at once than allowed, and one that backs off
-// makes room for another.
+// At most MaxInFlight functions run at once, and a call that backs off holds no slot (O7,
+// MaxInFlight).
 func TestMaxInFlight(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 3, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		var running, most atomic.Int32

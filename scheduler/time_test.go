@@ -16,8 +16,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// H42, B6: a clock that is set back brings no tokens, takes none and holds nobody up for
-// longer than it takes to catch up.
+// A clock that is set back adds no tokens and takes none. Calls wait until it has caught up (B6,
+// clock jumps; H42).
 func TestH42_ClockSetBackUnderWaiting(t *testing.T) {
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
 		s := open(t, scheduler.Config{Clock: mock, Limit: oneEach, Level: empty})
@@ -45,8 +45,8 @@ func TestNow(t *testing.T) {
 	})
 }
 
-// H43: what a server's wait has held up is not let go at once when the wait is over, though
-// the budget was full before it and could have been full again.
+// Calls that waited for a server's wait do not all start at its end, though the budget was full
+// before (B13, pause; H43).
 func TestH43_HeldCallsComeBackSpread(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: bucket.PerSecond(10), Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		require.Error(t, s.Do(t.Context(), failing(retry.After(errBusy, time.Minute)).run, scheduler.Retry(retry.Policy{MaxRetries: retry.None})))
@@ -64,7 +64,7 @@ func TestH43_HeldCallsComeBackSpread(t *testing.T) {
 	})
 }
 
-// jumpy is a clock that can jump, as that of a machine that was suspended does.
+// jumpy is a clock that can jump, like that of a suspended machine.
 type jumpy struct {
 	clock.Clock
 	ahead atomic.Int64
@@ -72,8 +72,8 @@ type jumpy struct {
 
 func (c *jumpy) Now() time.Time { return c.Clock.Now().Add(time.Duration(c.ahead.Load())) }
 
-// H43, B6, B7: after a stall, queued calls come at the rate of the budget. At once come at most
-// a full budget and the refill of maxLate, and with a strict limit at most a full budget.
+// After a stall, queued calls come at the rate of the refill. At once come at most a full budget
+// and the refill of maxLate, with a strict limit only a full budget (B6; B7, late owner; H43).
 func TestH43_ClockJumpsOverWaiting(t *testing.T) {
 	for _, c := range []struct {
 		limit  bucket.Limit
@@ -104,12 +104,12 @@ func TestH43_ClockJumpsOverWaiting(t *testing.T) {
 			before := started.Load()
 			time.Sleep(20 * each)
 			synctest.Wait()
-			require.Equal(t, before+20, started.Load(), "then on at the rate")
+			require.Equal(t, before+20, started.Load(), "from then on at the rate of the refill")
 		})
 	}
 }
 
-// shifted is a clock that is far ahead of another.
+// shifted is a clock that is far ahead of another one.
 type shifted struct {
 	clock.Clock
 	from, to time.Time
@@ -117,7 +117,7 @@ type shifted struct {
 
 func (c shifted) Now() time.Time { return c.to.Add(c.Clock.Now().Sub(c.from)) }
 
-// H44: years that nanoseconds since 1970 don't reach, as the time of day or for a deadline.
+// Years that nanoseconds since 1970 can't express work, as the time of day and as a deadline (H44).
 func TestH44_YearsBeyondNanoseconds(t *testing.T) {
 	lastYear := time.Date(9999, time.January, 1, 0, 0, 0, 0, time.UTC)
 	synctest.Test(t, func(t *testing.T) {
@@ -131,18 +131,18 @@ func TestH44_YearsBeyondNanoseconds(t *testing.T) {
 			require.Equal(t, now.Add(4*time.Second), snap.At)
 			require.NoError(t, s.PauseUntil(snap.At.Add(time.Minute)))
 			require.NoError(t, s.Do(t.Context(), nothing))
-			require.Equal(t, now.Add(time.Minute+4*time.Second), s.Snapshot().At, "the token that it needs has been there")
+			require.Equal(t, now.Add(time.Minute+4*time.Second), s.Snapshot().At, "its token was there before the pause")
 		}
 
 		s := open(t, scheduler.Config{Limit: oneEach, Level: empty})
 		ctx, cancel := context.WithDeadline(t.Context(), lastYear)
 		defer cancel()
 		started := time.Now()
-		require.NoError(t, s.Do(ctx, nothing, scheduler.Cost(10)), "there is time enough")
+		require.NoError(t, s.Do(ctx, nothing, scheduler.Cost(10)), "the deadline is late enough")
 		require.Equal(t, 10*time.Second, time.Since(started))
 		require.NoError(t, s.PauseUntil(lastYear))
 		require.True(t, s.Snapshot().Paused)
-		require.NoError(t, s.PauseUntil(time.Time{}), "an instant that has long passed")
+		require.NoError(t, s.PauseUntil(time.Time{}), "an instant in the past")
 		require.False(t, s.Snapshot().Paused)
 	})
 }

@@ -15,8 +15,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// TestTimes: what a handle says of a call's time is what its last event says, adds up to
-// the time that has passed, and puts it where it belongs.
+// The Times of a handle are those of its call's last event, add up to the time that has passed, and
+// divide it correctly (C9, Times).
 func TestTimes(t *testing.T) {
 	seeded := exact
 	seeded.Seed = 7
@@ -32,9 +32,9 @@ func TestTimes(t *testing.T) {
 		synctest.Wait()
 	}
 	for name, c := range map[string]struct {
-		before func(s *scheduler.Scheduler)                      // what is there already
-		fn     func(context.Context) error                       // what the call does
-		during func(s *scheduler.Scheduler, h *scheduler.Handle) // what happens to it
+		before func(s *scheduler.Scheduler)                      // the state before the call
+		fn     func(context.Context) error                       // the call's function
+		during func(s *scheduler.Scheduler, h *scheduler.Handle) // what happens while it waits or runs
 		want   events.Times
 	}{
 		"run":    {fn: second, want: events.Times{Run: time.Second}},
@@ -91,7 +91,7 @@ func TestTimes(t *testing.T) {
 				started := time.Now()
 				cost := scheduler.Cost(5)
 				h := submit(t, s, c.fn, cost, scheduler.Name("it"))
-				require.Zero(t, h.Times(), "not before the end")
+				require.Zero(t, h.Times(), "no Times before the end")
 				if c.during != nil {
 					synctest.Wait()
 					c.during(s, h)
@@ -106,32 +106,32 @@ func TestTimes(t *testing.T) {
 						break
 					}
 				}
-				require.True(t, told, "also when it is the closing that ends it")
+				require.True(t, told, "also if Close ends the call")
 			})
 		})
 	}
 }
 
-// A grant that is given back counts as running for as long as it was held, though no
-// function ran: here the progress function keeps the call from starting.
+// A grant that is given back counts as running, though no function ran. Here the progress function
+// keeps the call from starting.
 func TestTimesOfAnAbandonedGrant(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		sub := s.Subscribe(events.Cancelled)
 		started := time.Now()
 		h := submit(t, s, failing(errBroken).run, scheduler.OnProgress(func(scheduler.Progress) { time.Sleep(5 * time.Second) }))
 		time.Sleep(3 * time.Second)
-		require.Equal(t, 1, s.Snapshot().Running, "it has been granted, and does not know it yet")
+		require.Equal(t, 1, s.Snapshot().Running, "the call was granted, but its goroutine does not know yet")
 		h.Cancel()
 		require.ErrorIs(t, settled(h), scheduler.ErrCancelled)
 		require.Zero(t, h.Attempts())
-		require.EqualValues(t, 5, s.Snapshot().Available, "its token is back")
+		require.EqualValues(t, 5, s.Snapshot().Available, "its token was refunded")
 		require.Equal(t, events.Times{Tokens: time.Second, Run: 4 * time.Second}, h.Times())
 		require.Equal(t, time.Since(started), h.Times().Total())
 		require.Equal(t, h.Times(), (<-sub.C).Times)
 	})
 }
 
-// Before its end a call has no times, whatever it is at.
+// A call has no Times before its end.
 func TestTimesOnlyAtTheEnd(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		f := &flaky{failures: 1}
@@ -148,14 +148,13 @@ func TestTimesOnlyAtTheEnd(t *testing.T) {
 	})
 }
 
-// TestTimesOfStream: a result has the times that its call's last event has, and they add
-// up to the time until it came.
+// A result has the Times of its call's last event, and they add up to the time until it came.
 func TestTimesOfStream(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty, MaxInFlight: 2, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		sub := s.Subscribe(events.Succeeded, events.Failed, events.Exhausted, events.ShutDown)
 		calls := []func(context.Context) error{nothing, (&flaky{failures: 2}).run, failing(errBroken).run, panics("boom"), goexits, failing(nil).run}
 		run := func(ctx context.Context, call func(context.Context) error) (int, error) {
-			time.Sleep(3 * time.Second) // so that slots are waited for, too
+			time.Sleep(3 * time.Second) // so that calls wait for slots, too
 			return 0, call(ctx)
 		}
 		started := time.Now()
@@ -166,7 +165,7 @@ func TestTimesOfStream(t *testing.T) {
 		}
 		require.Len(t, got, len(calls))
 		for name, part := range map[string]time.Duration{"queue": sum.Queue, "tokens": sum.Tokens, "slot": sum.Slot, "backoff": sum.Backoff, "run": sum.Run} {
-			require.NotZero(t, part, "the calls are such that there is some of each: %s", name)
+			require.NotZero(t, part, "the calls should have some of each part: %s", name)
 		}
 		s.Close()
 		told := map[uint64]events.Times{}
@@ -179,8 +178,8 @@ func TestTimesOfStream(t *testing.T) {
 	})
 }
 
-// What still runs when the scheduler is closed is timed to its end, however it ends. Its
-// handle and its result know; there is no event any more.
+// A call that still runs when the scheduler is closed is timed to its end, in its handle and its
+// result. It has no event any more.
 func TestTimesAfterClose(t *testing.T) {
 	for name, end := range map[string]func(context.Context) error{
 		"returns": nothing, "would be retried": failing(nil).run, "panics": panics("boom"), "Goexit": goexits,
@@ -192,7 +191,7 @@ func TestTimesAfterClose(t *testing.T) {
 				f := &flaky{failures: 1}
 				long := func(ctx context.Context, _ int) (int, error) {
 					if err := f.run(ctx); err != nil {
-						return 0, err // what was before the close counts, too
+						return 0, err // time before the close counts, too
 					}
 					time.Sleep(time.Minute)
 					return 0, end(ctx)
@@ -206,12 +205,12 @@ func TestTimesAfterClose(t *testing.T) {
 				}()
 				time.Sleep(10 * time.Second)
 				s.Close()
-				require.Zero(t, h.Times(), "it still runs")
+				require.Zero(t, h.Times(), "the call still runs")
 				<-h.Done()
 				require.Equal(t, events.Times{Tokens: time.Second, Run: time.Minute}, h.Times())
 				require.Equal(t, time.Since(started), h.Times().Total())
 
-				// It was behind h, had to wait for its token, and after the backoff the next was there.
+				// It waited behind h and for its token. After the backoff the next token was there.
 				res := <-results
 				require.Equal(t, events.Times{Queue: time.Second, Tokens: time.Second, Backoff: time.Second, Run: time.Minute}, res.Times)
 				require.Equal(t, time.Since(started), res.Times.Total())

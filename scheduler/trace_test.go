@@ -21,9 +21,9 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// TestD2_ThreeWaysOneTrace: the same calls at the same instants give the same events,
-// call by call and nanosecond for nanosecond, whether the core is stepped by hand,
-// runs on the system clock in a bubble, or on a mock in a bubble.
+// TestD2_ThreeWaysOneTrace checks that the same calls at the same instants give the same events, to
+// the nanosecond. It steps the core by hand, and runs a scheduler in a bubble on the system clock
+// and on a mock.
 func TestD2_ThreeWaysOneTrace(t *testing.T) {
 	all := ""
 	for seed := range uint64(10) {
@@ -44,13 +44,13 @@ func TestD2_ThreeWaysOneTrace(t *testing.T) {
 	}
 	for kind := events.Queued; events.All.Has(kind); kind++ {
 		if kind != events.Started && kind != events.Closed {
-			require.Contains(t, all, kind.String(), "the workloads should have some of each")
+			require.Contains(t, all, kind.String(), "the workloads should have some events of each kind")
 		}
 	}
 }
 
-// workload is what happens in a run, as far as the scheduler does not decide it. All
-// instants are odd to the nanosecond, so that no two inputs meet.
+// workload has all inputs of a run. Their instants are odd to the nanosecond, so that no two are
+// equal.
 type workload struct {
 	cfg   Config
 	calls []workCall
@@ -58,8 +58,7 @@ type workload struct {
 	end   time.Duration
 }
 
-// workTurn is something that is changed while calls wait: by a scheduler's method, and
-// as the core is told of it.
+// workTurn is a change while calls wait, as a method of the scheduler and of the core.
 type workTurn struct {
 	at   time.Duration
 	live func(*Scheduler) error
@@ -71,7 +70,7 @@ type workCall struct {
 	priority int
 	arrives  time.Duration
 	cancels  time.Duration // 0: never
-	attempts []workAttempt // what they do; after the last, they succeed
+	attempts []workAttempt // what they do; the last one succeeds
 }
 
 type workAttempt struct {
@@ -107,7 +106,7 @@ func newWorkload(seed uint64) *workload {
 		at += upTo(200 * time.Millisecond)
 		c := workCall{cost: rnd.Int64N(6), priority: rnd.IntN(4) - 1, arrives: at}
 		if at > 6*time.Second {
-			c.cost = min(c.cost, 4) // more would be refused before the core hears of it
+			c.cost = min(c.cost, 4) // a higher cost would be refused before it reaches the core
 		}
 		if rnd.IntN(5) == 0 {
 			c.cancels = at + upTo(10*time.Second)
@@ -140,7 +139,7 @@ func newWorkload(seed uint64) *workload {
 	return w
 }
 
-// attempt is what a call does on its n-th attempt, from 1.
+// attempt returns what a call does on its n-th attempt, from 1.
 func (c workCall) attempt(n int) workAttempt { return c.attempts[min(n, len(c.attempts))-1] }
 
 // runLive runs the workload on a scheduler.
@@ -185,14 +184,14 @@ func (w *workload) runLive(t *testing.T, c clock.Clock, sleep, pass func(time.Du
 	s.Close()
 	var all []events.Event
 	for ev := range sub.C {
-		if ev.Kind != events.Started { // when a function starts is not the core's to say
+		if ev.Kind != events.Started { // the core does not decide when a function starts
 			all = append(all, ev)
 		}
 	}
 	return format(all, s.origin)
 }
 
-// runByHand runs it on the core alone, with a list of what will happen when.
+// runByHand runs the workload on the core alone, with a list of the inputs.
 func (w *workload) runByHand(t *testing.T) string {
 	cfg, err := w.cfg.normal()
 	require.NoError(t, err)

@@ -40,7 +40,7 @@ func TestWorkersNeverHoldACallUp(t *testing.T) {
 	})
 }
 
-// H36: a submitted call that waits takes no goroutine, be it for tokens or for its retry.
+// A submitted call that waits for tokens or its retry has no goroutine (H36).
 func TestH36_WaitingTakesNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{Limit: bucket.PerSecond(1000), Retry: retry.Policy{Initial: time.Hour, Max: time.Hour}})
@@ -55,7 +55,7 @@ func TestH36_WaitingTakesNoGoroutine(t *testing.T) {
 		snap := s.Snapshot()
 		require.Equal(t, 1000, snap.BackingOff)
 		require.Equal(t, 2000, snap.Queued)
-		require.Less(t, runtime.NumGoroutine()-before, 100, "other tests' may come and go")
+		require.Less(t, runtime.NumGoroutine()-before, 100, "other tests' goroutines may come and go")
 	})
 }
 
@@ -83,7 +83,7 @@ func TestWorkersAreReused(t *testing.T) {
 	require.Less(t, most.Load()-int64(before), int64(n/50))
 }
 
-// H02: a worker that exits leaves no call behind.
+// A worker that exits leaves no call behind (H02).
 func TestH02_WorkersThatExit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{})
@@ -112,7 +112,7 @@ func TestH02_WorkersThatExit(t *testing.T) {
 	})
 }
 
-// Calls that are ready are taken in order, and those that were taken take no room.
+// Calls are taken in order, and taken calls keep no memory.
 func TestWorkersTakeInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var w workers
@@ -137,12 +137,12 @@ func TestWorkersTakeInOrder(t *testing.T) {
 	})
 }
 
-// What a burst takes beyond the usual is given back, and the usual is not.
+// emptied gives back an unusually large list and keeps a usual one.
 func TestEmptied(t *testing.T) {
 	few, many := make([]*call, mostKept/2), make([]*call, mostKept+1)
 	few[0], few[1] = new(call), new(call)
 	require.Empty(t, emptied(few))
 	require.Equal(t, cap(few), cap(emptied(few)))
-	require.Nil(t, few[1], "nothing is kept alive")
+	require.Nil(t, few[1], "the calls are not kept alive")
 	require.Nil(t, emptied(many))
 }
