@@ -134,8 +134,8 @@ func (c *call) finish(ev events.Event, now time.Duration) {
 	c.spans = spans
 }
 
+// sum returns the total length of the spans of each part.
 func sum(spans []span) events.Times {
-	// sum returns the total length of the spans of each part.
 	var d [parts]time.Duration
 	for _, s := range spans {
 		d[s.part] += s.length()
@@ -189,7 +189,7 @@ func (c *call) draw(t *Timeline) call {
 	d.spans = slices.Clone(c.spans)
 	if c.state != ended {
 		d.endSpan(events.Event{}, t)
-		d.lost = c.lost // the call's own events say whether any was lost
+		d.lost = c.lost // the span that was just ended may be one too many, but no event was lost
 		d.to, d.times = t.now, sum(d.spans)
 	}
 	return d

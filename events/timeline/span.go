@@ -121,10 +121,10 @@ func union(spans []span) (all breaks) {
 	return all
 }
 
-// fit corrects spans spans so that their parts add up to the times. Events tell exactly when a
-// call waited, ran and backed off, but not what each wait was for; of that only the sums are known.
-// So each wait takes its spans part as long as the sum lasts, and then other parts. fit reports
-// false if the times can't be those of the spans.
+// fit corrects guessed spans so that their parts add up to the times. Events tell exactly when a call
+// waited, ran and backed off. Of the things that it waited for, they tell only the sums. So each wait
+// takes the part that was guessed as long as the sum of that part lasts, and then other parts. fit
+// reports false if the times can't be those of the spans.
 func fit(guess []span, times events.Times) (spans []span, ok bool) {
 	rest := byPart(times)
 	for _, s := range guess {
@@ -146,7 +146,7 @@ func fit(guess []span, times events.Times) (spans []span, ok bool) {
 	return spans, rest == [parts]time.Duration{}
 }
 
-// preference returns what a span that was spans to be p may be, the most likely first.
+// preference returns the parts that a span guessed to be p may have, the most likely first.
 func preference(p part) []part {
 	switch p {
 	case queue:
