@@ -22,19 +22,26 @@ import (
 // the level (B2, exactness; B4, paid attempts).
 func TestTokensAreLinearizable(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
-	byFastPath := uint64(0)
-	for range 300 {
-		seed := rand.Uint64()
-		history, fast := playTokens(t, seed)
-		if byFastPath += fast; !linearizable(history, tokensAtStart) {
-			var b strings.Builder
-			for _, op := range history {
-				fmt.Fprintf(&b, "%+v\n", op)
+	for name, game := range map[string]tokenGame{
+		"one cell": {tokens: 20, scale: 1},
+		"cells":    {tokens: 300, scale: 50, cells: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fast := uint64(0)
+			for range 200 {
+				seed := rand.Uint64()
+				history, taken := game.play(t, seed)
+				if fast += taken; !linearizable(history, game.tokens) {
+					var b strings.Builder
+					for _, op := range history {
+						fmt.Fprintf(&b, "%+v\n", op)
+					}
+					t.Fatalf("with seed %d, no order explains this:\n%s", seed, b.String())
+				}
 			}
-			t.Fatalf("with seed %d, no order explains this:\n%s", seed, b.String())
-		}
+			require.NotZero(t, fast, "no call took the fast path")
+		})
 	}
-	require.NotZero(t, byFastPath, "the fast path was never used")
 }
 
 // TestLinearizable checks the search for an order.
@@ -55,8 +62,6 @@ func TestLinearizable(t *testing.T) {
 		require.Equal(t, c.want, linearizable(c.history, 5), name)
 	}
 }
-
-const tokensAtStart = 20
 
 // tokenOp is an operation on the tokens, and the instants between which it happened.
 type tokenOp struct {
@@ -99,31 +104,48 @@ func linearizable(history []tokenOp, level int64) bool {
 // player does operations one after the other and records them.
 type player struct {
 	s       *Scheduler
+	scale   int64
 	now     *atomic.Int64 // advances by one at each reading
 	rnd     *rand.Rand
 	history []tokenOp
 	err     error
 }
 
-// playTokens has several players use a bucket without refill. It returns what they did, and how
-// many calls took the fast path.
-func playTokens(t *testing.T, seed uint64) (history []tokenOp, fast uint64) {
+// tokenGame describes a bucket without refill that several players use.
+type tokenGame struct {
+	tokens int64
+	scale  int64 // tokens of a step of a cost
+	cells  bool  // the lease is spread over cells
+}
+
+// play has the players use the bucket. It returns what they did, and how many calls took the fast path.
+func (g tokenGame) play(t *testing.T, seed uint64) (history []tokenOp, byFastPath uint64) {
 	const players, each = 4, 7 // 28 steps of at most two operations, whose set fits into 64 bits
-	s, err := New(Config{Limit: bucket.Per(1, 100*365*24*time.Hour).Burst(tokensAtStart + leaseArrivals)})
+	used := int64(leaseArrivals)
+	if g.cells {
+		used *= 2
+	}
+	s, err := New(Config{Limit: bucket.Per(1, 100*365*24*time.Hour).Burst(g.tokens + used)})
 	require.NoError(t, err)
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour) // so that a call without tokens fails at once
 	defer cancel()
-	for range leaseArrivals {
-		require.NoError(t, s.Do(ctx, succeed))
+	for range used / leaseArrivals {
+		s.Snapshot() // ends the lease
+		for range leaseArrivals {
+			require.NoError(t, s.Do(ctx, succeed))
+		}
+		s.Sync()
+		if g.cells {
+			s.fast.cells[0].clashes.Add(manyClashes + 1)
+		}
 	}
-	s.Sync()
 	var now atomic.Int64
 	var all [players]player
 	var wg sync.WaitGroup
 	for i := range all {
 		p := &all[i]
-		*p = player{s: s, now: &now, rnd: rand.New(rand.NewPCG(seed, uint64(i)))}
+		*p = player{s: s, scale: g.scale, now: &now, rnd: rand.New(rand.NewPCG(seed, uint64(i)))}
 		wg.Go(func() {
 			for range each {
 				p.play(ctx)
@@ -140,7 +162,7 @@ func playTokens(t *testing.T, seed uint64) (history []tokenOp, fast uint64) {
 
 // play does one operation, most often a plain call.
 func (p *player) play(ctx context.Context) {
-	cost := 1 + p.rnd.Int64N(4)
+	cost := p.scale * (1 + p.rnd.Int64N(4))
 	yield := func(context.Context) error { delay(p.rnd); return nil }
 	switch p.rnd.IntN(16) {
 	case 0, 1:
