@@ -23,7 +23,8 @@ type options struct {
 	costs         costs // for each budget; without them, one cost counts for all
 	priority      int
 	name          string
-	policy        *retry.Policy
+	policy        retry.Policy // if policySet; with its defaults once the call is prepared
+	policySet     bool
 	classify      retry.Classifier
 	progress      func(Progress)
 	noWait        bool
@@ -88,7 +89,7 @@ func Name(name string) Option {
 
 // Retry gives the call a policy of its own. A zero Seed stands for the scheduler's.
 func Retry(p retry.Policy) Option {
-	return func(o *options) { o.policy = &p }
+	return func(o *options) { o.policy, o.policySet = p, true }
 }
 
 // Classify gives the call a classifier of its own; nil stands for the scheduler's.
@@ -179,15 +180,19 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 	if err := s.priced(c, o); err != nil {
 		return err
 	}
-	if o.policy != nil {
+	if o.policySet {
 		if err := o.policy.Validate(); err != nil {
 			return err
 		}
-		p := o.policy.WithDefaults() // a copy: the option may be in use elsewhere
-		if p.Seed == 0 {
-			p.Seed = s.retry.Seed
+		o.policy = o.policy.WithDefaults()
+		if o.policy.Seed == 0 {
+			o.policy.Seed = s.retry.Seed
 		}
-		c.policy = &p
+		c.policy = &o.policy
+		if c.handle != nil { // which may outlive its options
+			p := o.policy
+			c.policy = &p
+		}
 	}
 	c.watched, c.noWait, c.patient = o.progress != nil, o.noWait, o.untilDeadline
 	return nil
