@@ -30,8 +30,8 @@ func (b *batch) attempt(ctx context.Context, l *line) (*response, error) {
 	return r.answer, nil
 }
 
-// roundTrip sends a line's request once, settles its cost, and then applies the limits in the answer. The order
-// matters, since the server has counted that cost.
+// roundTrip sends a line's request once, settles its cost, and then applies the limits in the answer, which
+// include that cost.
 func (b *batch) roundTrip(ctx context.Context, l *line) reply {
 	b.out.touch()
 	l.sent = b.refusals.sent.Add(1)

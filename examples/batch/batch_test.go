@@ -239,7 +239,7 @@ func TestChangedInput(t *testing.T) {
 	require.Len(t, st.entries(), 2, "not even the lines before the change are sent")
 }
 
-// TestAudit checks that a line without a result is not made up for by other results.
+// TestAudit checks that a line without a result counts as left to do, even if another line has two results.
 func TestAudit(t *testing.T) {
 	st := newSite(t, generous, requests(3)...)
 	one := newLine(1, []byte(requests(1)[0])).id()

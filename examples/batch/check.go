@@ -62,7 +62,7 @@ func (cfg *config) check(base string, rest []string, headerFaults []error) error
 	}
 	if faults.all == nil {
 		for _, limit := range cfg.limits() {
-			faults.addError(limit.Validate()) // finds nothing that the checks above have not found
+			faults.addError(limit.Validate()) // the checks above should have found all faults
 		}
 		faults.addError(cfg.policy.Validate())
 	}

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// drain ends the run early, after the last line was read. Accepted requests get -drain to finish. Then queued
-// ones are left to the next run, and only running attempts may finish. If the server can't be reached, the drain
-// ends at once. When hard is done, everything ends at once.
+// drain ends the run early. It is called when no more lines are read. Accepted requests have -drain to finish.
+// Then queued ones are left to the next run, and only running attempts may finish. If the server can't be
+// reached, the drain ends at once. When hard is done, everything ends at once.
 func (b *batch) drain(hard context.Context) {
 	why, timeout, stop := "no more lines are read", b.cfg.drain, "Ctrl-C again stops"
 	switch {

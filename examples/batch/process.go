@@ -42,7 +42,7 @@ type batch struct {
 	cancelSoft     context.CancelCauseFunc
 	outage         *outage
 
-	draining context.Context // ends the drain, early or once hard is done
+	draining context.Context // the drain ends when it is done, early or with hard
 	endDrain context.CancelFunc
 
 	lineBytes   *byteLimit // of lines that have no result yet

@@ -25,7 +25,7 @@ import (
 )
 
 // TestH80_KeysAreShownNowhere checks that a key in a header or a URL is in no result, timeline or message,
-// whatever fails.
+// after any failure.
 func TestH80_KeysAreShownNowhere(t *testing.T) {
 	t.Setenv("TEST_KEY", "s3cret")
 	dropped := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))

@@ -104,8 +104,8 @@ func TestLimitNotGiven(t *testing.T) {
 	require.Len(t, *said, 2)
 }
 
-// TestLimitByTheHour checks that a limit is taken to be for a minute until a reset shows a longer window, and
-// for that window from then on.
+// TestLimitByTheHour checks that a limit counts for a minute, until a reset shows that its window is longer. It
+// then keeps that window.
 func TestLimitByTheHour(t *testing.T) {
 	e, _ := newTestLimits(t, "-rpm", "auto", "-burst", "9")
 	for _, one := range []struct {

@@ -37,7 +37,7 @@ func join(base, target *url.URL) *url.URL {
 	return base.ResolveReference(&whole)
 }
 
-// overlap returns the length of the longest overlap of before's end and path's beginning, in whole segments.
+// overlap returns the length of the longest end of before, in whole segments, with which path begins.
 func overlap(before, path string) int {
 	for i := range len(before) {
 		if end := before[i:]; end[0] == '/' && strings.HasPrefix(path+"/", end+"/") {

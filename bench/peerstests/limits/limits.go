@@ -8,7 +8,7 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// period is the Per of a rate that is not a whole number. It keeps nine digits after the point.
+// period is the Per of limits of one token a second or more. With it, nine digits after the point count.
 const period = 1e9 * time.Second
 
 // PerSecond returns a limit of rate tokens a second. A Limit is a ratio of whole numbers, so it is within a

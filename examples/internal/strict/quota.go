@@ -31,8 +31,8 @@ func newQuota(of string, perMinute, burst int) (*quota, error) {
 	return &quota{unit: of, perMinute: perMinute, burst: burst, limiter: limiter}, nil
 }
 
-// take takes n, or nothing if fewer are left. A negative n gives back. That is not documented by throttled, but
-// works, up to a full quota.
+// take takes n, or nothing if fewer are left. A negative n gives back, up to a full quota, which throttled
+// allows but does not document.
 func (q *quota) take(n int) (ok bool, wait time.Duration, err error) {
 	limited, result, err := q.limiter.RateLimitCtx(context.Background(), "all", n)
 	return !limited, result.RetryAfter, err

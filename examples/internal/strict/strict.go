@@ -181,7 +181,7 @@ func (a *API) setHeaders(h http.Header) {
 
 // serve answers, fails or drops an accepted request.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, ask chatRequest) {
-	cost := 0 // of a failure
+	cost := 0 // if the request fails
 	if a.tokens != nil {
 		cost = ask.maxCost()
 	}

@@ -1,5 +1,5 @@
-// Package wire serves HTTP through memory, for bubbles of testing/synctest. There, time passes while a request
-// is on its way, as it does not with a socket.
+// Package wire serves HTTP through memory, for bubbles of testing/synctest. With a socket, the bubble's time
+// would stand still while a request is in flight.
 package wire
 
 import (
