@@ -10,52 +10,52 @@ import (
 // fullShare is the whole rate. Shares of it are counted in such parts.
 const fullShare = 64
 
-// pace is the part of the configured rate at which tokens come, if that adapts to what
+// adaptiveRate is the part of the configured rate at which tokens come, if that adapts to what
 // the server takes: additive increase, multiplicative decrease, as in D.-M. Chiu and
 // R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance"
 // (1989).
-type pace struct {
-	adapts bool
-	share  int           // of fullShare; at least 1
-	slowed time.Duration // when it was last halved
-	climbs time.Duration // when it will rise; bucket.Forever if it is full
+type adaptiveRate struct {
+	enabled     bool
+	share       int           // of fullShare; at least 1
+	decreasedAt time.Duration // when it was last halved
+	increaseAt  time.Duration // when it will rise; bucket.Forever if it is full
 }
 
-// slowDown halves the rate because the server refuses, unless the attempt was already
+// onRateLimited halves the rate because the server refuses, unless the attempt was already
 // on its way when it was last halved: that says nothing about the rate since.
-func (k *core) slowDown(c *call) {
-	if !k.pace.adapts || c.granted <= k.pace.slowed {
+func (k *core) onRateLimited(c *call) {
+	if !k.adaptive.enabled || c.granted <= k.adaptive.decreasedAt {
 		return
 	}
-	k.pace.slowed = k.now
-	k.setShare(max(1, k.pace.share/2))
+	k.adaptive.decreasedAt = k.now
+	k.setShare(max(1, k.adaptive.share/2))
 }
 
-// climb lets the rate rise a little, a while after it was last changed.
-func (k *core) climb() { k.setShare(min(fullShare, k.pace.share+fullShare/16)) }
+// increase lets the rate rise a little, a while after it was last changed.
+func (k *core) increase() { k.setShare(min(fullShare, k.adaptive.share+fullShare/16)) }
 
 func (k *core) setShare(share int) {
-	p := &k.pace
+	p := &k.adaptive
 	changed := p.share != share
-	p.share, p.climbs = share, bucket.Forever
+	p.share, p.increaseAt = share, bucket.Forever
 	for i := range k.budgets {
-		k.budgets[i].slow(k.now, share)
+		k.budgets[i].setShare(k.now, share)
 	}
 	if share < fullShare {
-		p.climbs = after(k.now, k.budgets.climbTime())
+		p.increaseAt = after(k.now, k.budgets.increaseInterval())
 	}
 	if changed {
-		k.tell(events.Event{Kind: events.RateChanged, Rate: p.rate()})
+		k.emitEvent(events.Event{Kind: events.RateChanged, Rate: p.rate()})
 		k.replan()
 	}
 }
 
 // rate is the part of the configured rate that is in force.
-func (p *pace) rate() float64 { return float64(p.share) / fullShare }
+func (p *adaptiveRate) rate() float64 { return float64(p.share) / fullShare }
 
-// slow lets a share of the tokens come.
-func (b *budget) slow(at time.Duration, share int) {
-	if err := b.SetLimit(at, shared(b.limit, share)); err != nil {
+// setShare lets a share of the tokens come.
+func (b *budget) setShare(at time.Duration, share int) {
+	if err := b.SetLimit(at, limitAtShare(b.limit, share)); err != nil {
 		panic("scheduler: a part of a valid limit is not valid: " + err.Error())
 	}
 }
@@ -63,12 +63,12 @@ func (b *budget) slow(at time.Duration, share int) {
 // level is the state of the bucket at its full rate, with which it will be restored.
 func (b *budget) level(now time.Duration, wall time.Time) bucket.State {
 	full := *b
-	full.slow(now, fullShare)
+	full.setShare(now, fullShare)
 	return full.State(now, wall)
 }
 
-// shared is the limit at a share of its rate.
-func shared(l bucket.Limit, share int) bucket.Limit {
+// limitAtShare is the limit at a share of its rate.
+func limitAtShare(l bucket.Limit, share int) bucket.Limit {
 	switch {
 	case share == fullShare:
 	case l.Per <= bucket.Forever/fullShare && l.Refill <= 1<<56:
@@ -79,9 +79,9 @@ func shared(l bucket.Limit, share int) bucket.Limit {
 	return l
 }
 
-// climbTime is the time from one rise of the rate to the next: so long that a server
+// increaseInterval is the time from one rise of the rate to the next: so long that a server
 // which counts by the limit's Per has had time to say what it thinks of the last one.
-func (b budgets) climbTime() time.Duration {
+func (b budgets) increaseInterval() time.Duration {
 	longest := time.Second
 	for i := range b {
 		longest = max(longest, min(b[i].limit.Per, time.Minute))

@@ -23,9 +23,9 @@ func TestShared(t *testing.T) {
 		{bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever}, bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever}},
 		{bucket.Limit{Capacity: 1, Refill: 640, Per: bucket.Forever}, bucket.Limit{Capacity: 1, Refill: 320, Per: bucket.Forever}},
 	} {
-		require.Equal(t, c.limit, shared(c.limit, fullShare))
-		require.Equal(t, c.half, shared(c.limit, fullShare/2))
-		require.NoError(t, shared(c.limit, 1).Validate())
+		require.Equal(t, c.limit, limitAtShare(c.limit, fullShare))
+		require.Equal(t, c.half, limitAtShare(c.limit, fullShare/2))
+		require.NoError(t, limitAtShare(c.limit, 1).Validate())
 	}
 }
 
@@ -39,5 +39,5 @@ func TestBudgetsLeast(t *testing.T) {
 		require.True(t, b[i].Take(0, 10))
 	}
 	require.EqualValues(t, 0, b.least())
-	require.Equal(t, 200*time.Millisecond, b.full())
+	require.Equal(t, 200*time.Millisecond, b.fullAt())
 }

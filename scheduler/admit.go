@@ -19,24 +19,24 @@ func (k *core) submit(now time.Duration, c *call) {
 	}
 	k.lastID = c.id
 	k.totals.Accepted++
-	if k.full() && !k.startsAtOnce(c) {
+	if k.queueFull() && !k.startsAtOnce(c) {
 		switch {
 		case k.overflow == DropLowest:
-			k.drop(k.queue.lastFresh())
-		case c.asks:
-			c.follow()
-			c.outside = true
-			k.outside.add(c)
+			k.drop(k.queue.lastNeverGranted())
+		case c.wantsAdmission:
+			c.ensureDetail()
+			c.waitsForRoom = true
+			k.waitingForRoom.add(c)
 		}
 	}
-	if !c.outside {
+	if !c.waitsForRoom {
 		k.admit(c)
 	}
-	if c.trail != nil {
+	if c.callDetail != nil {
 		k.link(c)
 	}
 	k.enqueue(c)
-	k.settle()
+	k.advanceNow()
 }
 
 // rank returns the instant at which a call that arrives now counts as having arrived: a step
@@ -44,7 +44,7 @@ func (k *core) submit(now time.Duration, c *call) {
 func (k *core) rank(c *call) time.Duration { return k.rankAt(c, k.now) }
 
 func (k *core) rankAt(c *call, at time.Duration) time.Duration {
-	if c.trail == nil {
+	if c.callDetail == nil {
 		return at
 	}
 	p := time.Duration(c.priority)
@@ -75,10 +75,10 @@ func (k *core) refusal(c *call) error {
 	if late := k.late(c); late != nil {
 		return late
 	}
-	if k.full() && !k.startsAtOnce(c) && k.overflow != WaitForRoom {
-		last := k.queue.lastFresh()
+	if k.queueFull() && !k.startsAtOnce(c) && k.overflow != WaitForRoom {
+		last := k.queue.lastNeverGranted()
 		if k.overflow == RefuseNew || last.before(c) {
-			return k.queueFull(c)
+			return k.queueFullError(c)
 		}
 	}
 	return nil
@@ -138,20 +138,20 @@ func (k *core) late(c *call) *DeadlineError {
 	return &DeadlineError{Wait: wait, Left: max(0, c.deadline-k.now), Err: c.lastErr()}
 }
 
-// full reports whether as many calls wait as may. Retries don't count, and neither do
+// queueFull reports whether as many calls wait as may. Retries don't count, and neither do
 // those that are outside already.
-func (k *core) full() bool {
-	return k.maxQueued > 0 && k.queue.fresh()-k.outside.count >= k.maxQueued
+func (k *core) queueFull() bool {
+	return k.maxQueued > 0 && k.queue.neverGranted()-k.waitingForRoom.count >= k.maxQueued
 }
 
-func (k *core) queueFull(c *call) error {
+func (k *core) queueFullError(c *call) error {
 	_, wait := k.estimate(c)
 	return &QueueFullError{Queued: k.queue.len(), Max: k.maxQueued, Wait: wait}
 }
 
 // drop ends the lowest-ranked call, to make room for another.
 func (k *core) drop(c *call) {
-	err := k.queueFull(c)
+	err := k.queueFullError(c)
 	k.leave(c)
 	k.totals.Dropped++
 	k.end(c, events.Dropped, err)
@@ -159,25 +159,25 @@ func (k *core) drop(c *call) {
 
 // admit tells whoever waits to hear it that a call is in.
 func (k *core) admit(c *call) {
-	if c.asks {
-		c.asks = false
+	if c.wantsAdmission {
+		c.wantsAdmission = false
 		k.effects.admitted = append(k.effects.admitted, c)
 	}
 }
 
-// letIn lets calls in from outside while there is room.
-func (k *core) letIn() {
-	for k.outside.count > 0 && !k.full() && !k.closed {
-		c := k.outside.first
-		k.notOutside(c)
+// admitWaiting lets calls in from outside while there is room.
+func (k *core) admitWaiting() {
+	for k.waitingForRoom.count > 0 && !k.queueFull() && !k.closed {
+		c := k.waitingForRoom.first
+		k.stopWaitingForRoom(c)
 		k.admit(c)
 	}
 }
 
-func (k *core) notOutside(c *call) {
-	if c.outside {
-		c.outside = false
-		k.outside.remove(c)
+func (k *core) stopWaitingForRoom(c *call) {
+	if c.waitsForRoom {
+		c.waitsForRoom = false
+		k.waitingForRoom.remove(c)
 	}
 }
 

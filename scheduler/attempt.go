@@ -63,7 +63,7 @@ func (a *attemptContext) Err() error {
 
 // Value also leads package context to the cause.
 func (a *attemptContext) Value(key any) any {
-	if a.attempt.is(key) {
+	if a.attempt.matches(key) {
 		return &a.attempt
 	}
 	if a.made.Load() == nil {

@@ -111,7 +111,7 @@ func BenchmarkDoOptions(b *testing.B) {
 func BenchmarkCore(b *testing.B) {
 	cfg, _ := Config{Limit: plenty}.normal()
 	k, _ := newCore(cfg, time.Time{})
-	c := &call{cost: 1, policy: &cfg.Retry, deadline: bucket.Forever, trail: &trail{options: noOptions}}
+	c := &call{cost: 1, policy: &cfg.Retry, deadline: bucket.Forever, callDetail: &callDetail{options: noOptions}}
 	now := time.Duration(0)
 	b.ReportAllocs()
 	for b.Loop() {

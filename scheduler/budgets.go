@@ -18,7 +18,7 @@ type budgets []budget
 
 type budget struct {
 	name  string
-	limit bucket.Limit // as it was configured; the bucket may be slowed down: see pace
+	limit bucket.Limit // as it was configured; the bucket may be slowed down: see adaptiveRate
 	bucket.Bucket
 }
 
@@ -159,7 +159,7 @@ func (s *costs) subtractCall(c *call, n int) bool {
 
 // costOf is what an attempt of the call pays from the i-th budget.
 func (c *call) costOf(i int) int64 {
-	if i == 0 || c.trail == nil || !c.several {
+	if i == 0 || c.callDetail == nil || !c.several {
 		return c.cost
 	}
 	return c.costs[i]
@@ -167,7 +167,7 @@ func (c *call) costOf(i int) int64 {
 
 // allCosts are what an attempt of the call pays.
 func (c *call) allCosts() (all costs) {
-	if c.trail != nil && c.several {
+	if c.callDetail != nil && c.several {
 		return c.costs
 	}
 	for i := range all {

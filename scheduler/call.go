@@ -37,29 +37,29 @@ type call struct {
 	handle   *Handle       // Submit's; nil for a call of Do, which may be used again when it is over
 
 	// The core's.
-	id      uint64 // in order of arrival, from 1
-	rank    time.Duration
-	leaf    *node         // in core.queue
-	since   time.Duration // when its state began
-	held    time.Duration // core.held then
-	attempt int           // attempts granted
-	index   int32         // in core.backoff
-	state   state
-	asks    bool // wants to hear that it is let in: see effects.admitted
-	outside bool // in core.outside
-	left    bool // its runner knows the outcome and does not wait for it
+	id             uint64 // in order of arrival, from 1
+	rank           time.Duration
+	leaf           *node         // in core.queue
+	since          time.Duration // when its state began
+	holdTimeBefore time.Duration // core.held then
+	attempt        int           // attempts granted
+	index          int32         // in core.backoff
+	state          state
+	wantsAdmission bool // wants to hear that it is let in: see effects.admitted
+	waitsForRoom   bool // in core.waitingForRoom
+	runnerDone     bool // its runner knows the outcome and does not wait for it
 
-	watched bool          // wants updates on its progress
-	noWait  bool          // is refused if it can't start at once
-	fast    bool          // of Do, and the fast path could have served it
-	patient bool          // does not tell the core its deadline
-	stopped atomic.Uint32 // Handle's, for which there is room here: see stopped
+	watched        bool          // wants updates on its progress
+	noWait         bool          // is refused if it can't start at once
+	fast           bool          // of Do, and the fast path could have served it
+	ignoreDeadline bool          // does not tell the core its deadline
+	stopped        atomic.Uint32 // Handle's, for which there is room here: see stopped
 
-	*trail // nil for submitted work while it waits, unless it has options that last
+	*callDetail // nil for submitted work while it waits, unless it has options that last
 }
 
-// trail is what there is to know of a call besides its place in the queue.
-type trail struct {
+// callDetail is what there is to know of a call besides its place in the queue.
+type callDetail struct {
 	*options // set before it is sent to the owner, and not changed after; never nil
 
 	// The core's.
@@ -71,7 +71,7 @@ type trail struct {
 	extra   *extra        // nil for most calls
 	granted time.Duration // when the attempt that runs was
 	due     time.Duration // when it is or was to be queued again
-	next    *call         // neighbours in a chain
+	next    *call         // neighbors in a callList
 	prev    *call
 	spent   events.Times // up to when its state began; Queue still has Tokens and Slot in it
 
@@ -93,7 +93,7 @@ type extra struct {
 
 // extras returns the extra of a call, and makes it if there is none.
 func (c *call) extras() *extra {
-	c.follow()
+	c.ensureDetail()
 	if c.extra == nil {
 		c.extra = new(extra)
 	}
@@ -131,10 +131,10 @@ func (k *core) verdict(c *call) retry.Verdict {
 // noOptions are those of work that was submitted without.
 var noOptions = new(options)
 
-// follow makes sure that a call has a trail.
-func (c *call) follow() {
-	if c.trail == nil {
-		c.trail = &trail{options: noOptions}
+// ensureDetail makes sure that a call has a trail.
+func (c *call) ensureDetail() {
+	if c.callDetail == nil {
+		c.callDetail = &callDetail{options: noOptions}
 	}
 }
 
@@ -149,8 +149,8 @@ func byRank(c, d *call) int {
 	return cmp.Or(cmp.Compare(c.rank, d.rank), cmp.Compare(c.id, d.id))
 }
 
-// failed notes what an attempt failed with.
-func (c *call) failed(err error) {
+// addError notes what an attempt failed with.
+func (c *call) addError(err error) {
 	if c.last != nil {
 		c.earlier = append(c.earlier, c.last)
 	}
@@ -159,7 +159,7 @@ func (c *call) failed(err error) {
 
 // lastErr is what the latest attempt failed with; nil if there was none.
 func (c *call) lastErr() error {
-	if c.trail == nil {
+	if c.callDetail == nil {
 		return nil
 	}
 	return c.last

@@ -12,10 +12,10 @@ func TestOptionsThatLast(t *testing.T) {
 	s, err := New(Config{})
 	require.NoError(t, err)
 	defer s.Close()
-	trailOf := func(opt Option) *trail {
+	trailOf := func(opt Option) *callDetail {
 		c := new(Handle).init()
 		require.NoError(t, s.prepare(c, context.Background(), succeed, []Option{opt}))
-		return c.trail
+		return c.callDetail
 	}
 	for _, opt := range []Option{Cost(2), NoWait(), WaitUntilDeadline(), Retry(s.retry)} {
 		require.Nil(t, trailOf(opt))

@@ -201,7 +201,7 @@ func newCore(cfg Config, origin time.Time) (*core, error) {
 	b, err := newBudgets(cfg, origin)
 	return &core{
 		origin: origin, step: cmp.Or(cfg.PriorityStep, defaultPriorityStep), budgets: b, queue: queue{more: len(b) - 1},
-		pace:        pace{adapts: cfg.Adaptive, share: fullShare, slowed: -1, climbs: bucket.Forever},
+		adaptive:    adaptiveRate{enabled: cfg.Adaptive, share: fullShare, decreasedAt: -1, increaseAt: bucket.Forever},
 		maxInFlight: cfg.MaxInFlight, maxQueued: cfg.MaxQueued, overflow: cfg.Overflow,
 	}, err
 }

@@ -24,22 +24,22 @@ type core struct {
 	maxQueued   int           // 0: no bound
 	overflow    Overflow
 
-	now         time.Duration
-	budgets     budgets
-	queue       queue
-	outside     chain // calls in the queue, but beyond its bound: those that have not been let in
-	backoff     backoff
-	running     chain // in order of their grants
-	inFast      int   // how many run besides, let through by the till
-	stuck       int   // how many of the running calls wait for calls made inside them
-	pace        pace
-	pausedUntil time.Duration // bucket.Forever if that is not known; 0: not paused
-	held        time.Duration // how long nobody could be granted, up to now
-	handover    handover
-	lastID      uint64
-	totals      Totals
-	draining    bool // takes no new calls
-	closed      bool
+	now            time.Duration
+	budgets        budgets
+	queue          queue
+	waitingForRoom callList // calls in the queue, but beyond its bound: those that have not been let in
+	backoff        backoff
+	running        callList // in order of their grants
+	inFast         int      // how many run besides, let through by the till
+	stuck          int      // how many of the running calls wait for calls made inside them
+	adaptive       adaptiveRate
+	pausedUntil    time.Duration // bucket.Forever if that is not known; 0: not paused
+	holdTime       time.Duration // how long nobody could be granted, up to now
+	handover       handover
+	lastID         uint64
+	totals         Totals
+	draining       bool // takes no new calls
+	closed         bool
 
 	wanted  events.Kinds // the kinds of events that somebody wants to see
 	effects effects
@@ -65,14 +65,14 @@ func (e *effects) clear() {
 	e.updates, e.events = emptied(e.updates), emptied(e.events)
 }
 
-// mostKept is how much room is kept for the next turn, in entries. What a burst takes
+// maxKept is how much room is kept for the next turn, in entries. What a burst takes
 // beyond that is given back.
-const mostKept = 1024
+const maxKept = 1024
 
 // emptied is a slice with nothing in it, that has the room of one whose entries are not needed
 // any more.
 func emptied[T any](s []T) []T {
-	if cap(s) > mostKept {
+	if cap(s) > maxKept {
 		return nil
 	}
 	clear(s)
@@ -83,15 +83,15 @@ func emptied[T any](s []T) []T {
 func (k *core) advance(now time.Duration) {
 	now = max(now, k.now) // a clock may go back
 	for {
-		due, ready, resume, climb := k.backoff.next(), k.nextGrant(), k.pauseEnds(), k.pace.climbs
-		at := min(due, ready, resume, climb)
+		due, ready, resume, increase := k.backoff.next(), k.nextGrant(), k.pauseEnds(), k.adaptive.increaseAt
+		at := min(due, ready, resume, increase)
 		if at > now || at == bucket.Forever {
 			break
 		}
 		k.pass(at)
 		switch at {
-		case climb:
-			k.climb()
+		case increase:
+			k.increase()
 		case resume:
 			k.resumed()
 		case due: // before the grant: it may be senior to the head
@@ -103,8 +103,8 @@ func (k *core) advance(now time.Duration) {
 	k.pass(now)
 }
 
-// settle lets everything happen that an input has made possible at this instant.
-func (k *core) settle() {
+// advanceNow lets everything happen that an input has made possible at this instant.
+func (k *core) advanceNow() {
 	k.advance(k.now)
 	if k.deadlocked() {
 		k.breakDeadlock()
@@ -115,7 +115,7 @@ func (k *core) settle() {
 // wake is the instant at which the core wants to be advanced next:
 // [bucket.Forever] if it waits for nothing but new input.
 func (k *core) wake() time.Duration {
-	return min(k.backoff.next(), k.nextGrant(), k.pauseEnds(), k.pace.climbs)
+	return min(k.backoff.next(), k.nextGrant(), k.pauseEnds(), k.adaptive.increaseAt)
 }
 
 // nextGrant is the instant at which the head has its tokens and a slot, as far as
@@ -151,9 +151,9 @@ func (k *core) spend(to time.Duration) {
 	if !k.paused() {
 		free = min(max(k.now, k.budgets.heldUntil()), to)
 	}
-	k.held += free - k.now
+	k.holdTime += free - k.now
 	if head := k.queue.head(); head != nil && free < to {
-		head.follow()
+		head.ensureDetail()
 		ready := to
 		if !k.hasSlot() {
 			ready = min(max(free, k.budgets.readyFor(head)), to)
@@ -167,20 +167,20 @@ func (k *core) spend(to time.Duration) {
 // enqueue puts a call that arrived, or whose backoff is over, into its place, unless
 // there is nothing that it would have to wait for.
 func (k *core) enqueue(c *call) {
-	c.state, c.since, c.held = queued, k.now, k.held
+	c.state, c.since, c.holdTimeBefore = queued, k.now, k.holdTime
 	if c.watched || k.wanted.Has(events.Queued) {
-		k.tellPlace(c)
+		k.reportPlace(c)
 	}
 	if k.startsAtOnce(c) {
-		c.follow()
+		c.ensureDetail()
 		k.grant(c)
 	} else {
 		k.queue.push(c)
 	}
 }
 
-// tellPlace tells those who want to know how long a call will have to wait.
-func (k *core) tellPlace(c *call) {
+// reportPlace tells those who want to know how long a call will have to wait.
+func (k *core) reportPlace(c *call) {
 	position, wait := k.estimate(c)
 	if k.wanted.Has(events.Queued) {
 		ev := k.event(events.Queued, c)
@@ -196,11 +196,11 @@ func (k *core) tellPlace(c *call) {
 func (k *core) requeue(c *call) {
 	k.leave(c)
 	if err := k.budgets.check(c); err != nil { // the capacity was lowered meanwhile
-		k.failed(c, endedBy(err, c))
+		k.endFailed(c, endedBy(err, c))
 		return
 	}
 	if late := k.late(c); late != nil {
-		k.tooLate(c, late)
+		k.endTooLate(c, late)
 		return
 	}
 	k.enqueue(c)
@@ -209,16 +209,16 @@ func (k *core) requeue(c *call) {
 // leave takes a call from wherever its state has it, and accounts for the time it has
 // spent there. Its next state is the caller's to set.
 func (k *core) leave(c *call) {
-	c.follow()
+	c.ensureDetail()
 	d := k.now - c.since
 	switch c.state {
 	case queued:
-		held := k.held - c.held
+		held := k.holdTime - c.holdTimeBefore
 		c.spent.Hold += held
 		c.spent.Queue += d - held
 		k.queue.remove(c)
-		k.notOutside(c)
-		k.letIn()
+		k.stopWaitingForRoom(c)
+		k.admitWaiting()
 	case running:
 		c.spent.Run += d
 		k.running.remove(c)
@@ -262,7 +262,7 @@ func (k *core) grant(c *call) {
 
 // end is the only way out for a call, after it has left its place.
 func (k *core) end(c *call, kind events.Kind, err error) {
-	c.follow()
+	c.ensureDetail()
 	k.unlink(c)
 	c.state, c.err = ended, err
 	k.effects.ended = append(k.effects.ended, c)
@@ -281,15 +281,15 @@ func (k *core) emit(kind events.Kind, c *call) {
 }
 
 func (k *core) event(kind events.Kind, c *call) events.Event {
-	c.follow()
+	c.ensureDetail()
 	return events.Event{
 		Kind: kind, At: k.time(k.now), Call: c.id, Name: c.name, Cost: c.cost,
 		Attempt: c.attempt, MaxAttempts: c.policy.Attempts(), Budget: k.budgets[0].name, Available: k.budgets[0].Available(),
 	}
 }
 
-// tell adds an event that is about the scheduler.
-func (k *core) tell(ev events.Event) {
+// emitEvent adds an event that is about the scheduler.
+func (k *core) emitEvent(ev events.Event) {
 	if k.wanted.Has(ev.Kind) {
 		ev.At, ev.Budget, ev.Available = k.time(k.now), k.budgets[0].name, k.budgets[0].Available()
 		k.effects.events = append(k.effects.events, ev)

@@ -12,8 +12,8 @@ func (k *core) leasable() bool {
 	return k.queue.len() == 0 && !k.paused() && !k.draining && k.budgets.heldUntil() <= k.now && k.wanted&perCall == 0
 }
 
-// full returns when the first of the budgets will be full. From then on its refill is lost.
-func (b budgets) full() time.Duration {
+// fullAt returns when the first of the budgets will be full. From then on its refill is lost.
+func (b budgets) fullAt() time.Duration {
 	at := bucket.Forever
 	for i := range b {
 		at = min(at, b[i].Ready(b[i].Limit().Capacity))
@@ -48,7 +48,7 @@ func (k *core) doneFast(now time.Duration, c *call) {
 	k.advance(now)
 	c.attempt = 1
 	k.emit(events.Succeeded, c)
-	k.settle()
+	k.advanceNow()
 }
 
 // addFast adds a call that was granted by the fast path to those that run, with its slot. The call

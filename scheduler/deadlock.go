@@ -12,7 +12,7 @@ type nesting struct {
 
 // outer returns the call inside which c was made, as long as the attempt that made it runs.
 func (c *call) outer() *call {
-	if c.trail == nil || c.extra == nil || c.extra.outer == nil {
+	if c.callDetail == nil || c.extra == nil || c.extra.outer == nil {
 		return nil
 	}
 	if o := c.extra.outer; o.state == running && o.attempt == c.extra.attempt {
@@ -69,7 +69,7 @@ func (k *core) breakDeadlock() {
 		}
 		err := retry.Permanent(&DeadlockError{Outer: newest.extra.outer.id, MaxInFlight: k.maxInFlight})
 		k.leave(newest)
-		k.failed(newest, endedBy(err, newest))
+		k.endFailed(newest, endedBy(err, newest))
 	}
 }
 

@@ -95,7 +95,7 @@ func (s *Scheduler) run(c *call, at stage) error {
 	defer func() { // at is over unless the user's code has panicked or called Goexit
 		switch at {
 		case waiting:
-			s.withdraw(c, noReturn(c))
+			s.cancelWaiting(c, noReturn(c))
 		case granted:
 			_ = s.abandon(c, noReturn(c))
 		case attempting:
@@ -123,7 +123,7 @@ func (s *Scheduler) run(c *call, at stage) error {
 			return err
 		}
 		at = waiting
-		if failed := s.failed(c, err, v); failed != nil {
+		if failed := s.handBack(c, err, v); failed != nil {
 			at = over
 			return failed
 		}
@@ -140,7 +140,7 @@ func (s *Scheduler) await(c *call) (err error, ended bool) {
 			select {
 			case r = <-c.reply:
 			case <-c.done:
-				return s.withdraw(c, causeOf(c.ctx)), true
+				return s.cancelWaiting(c, causeOf(c.ctx)), true
 			}
 		}
 		switch r.kind {
@@ -149,16 +149,16 @@ func (s *Scheduler) await(c *call) (err error, ended bool) {
 			s.recycle(c)
 			return err, true
 		case replyUpdate:
-			c.tell(*r.progress)
+			c.callProgress(*r.progress)
 		case replyGranted:
 			return nil, false
 		}
 	}
 }
 
-// withdraw ends a call that waits. If it has been granted meanwhile, the grant is
+// cancelWaiting ends a call that waits. If it has been granted meanwhile, the grant is
 // given back. The call is not used again: the message may still be on its way.
-func (s *Scheduler) withdraw(c *call, cause error) error {
+func (s *Scheduler) cancelWaiting(c *call, cause error) error {
 	s.post(message{op: opCancel, call: c, err: cause})
 	for {
 		switch r := <-c.reply; r.kind {
@@ -174,7 +174,7 @@ func (s *Scheduler) withdraw(c *call, cause error) error {
 func (s *Scheduler) abandon(c *call, cause error) error {
 	err := endedBy(cause, c)
 	if !s.post(message{op: opAbandon, call: c, err: cause}) {
-		c.conclude(err)
+		c.completeWithoutOwner(err)
 	}
 	return err
 }
@@ -186,7 +186,7 @@ func (s *Scheduler) finished(c *call, err error) {
 	}
 	c.claim()
 	if !s.post(message{op: opDone, call: c, err: err}) {
-		c.conclude(err)
+		c.completeWithoutOwner(err)
 	}
 }
 
@@ -198,9 +198,9 @@ func noReturn(c *call) error {
 	return errNoReturn
 }
 
-// failed hands a failed call back to the owner, to be retried or ended. If there is
+// handBack hands a failed call back to the owner, to be retried or ended. If there is
 // no owner any more, it returns how the call ends.
-func (s *Scheduler) failed(c *call, err error, v retry.Verdict) error {
+func (s *Scheduler) handBack(c *call, err error, v retry.Verdict) error {
 	c.verdict = s.verdict(v)
 	if c.claim() {
 		s.nest(c, guarded{c.ctx})
@@ -209,12 +209,12 @@ func (s *Scheduler) failed(c *call, err error, v retry.Verdict) error {
 		return nil
 	}
 	closed := &endedError{reason: ErrClosed, attempts: int(c.made), last: err}
-	c.conclude(closed)
+	c.completeWithoutOwner(closed)
 	return closed
 }
 
-// conclude completes the handle of a call, if it has one, when there is no owner to do it.
-func (c *call) conclude(err error) {
+// completeWithoutOwner completes the handle of a call, if it has one, when there is no owner to do it.
+func (c *call) completeWithoutOwner(err error) {
 	if h := c.handle; h != nil {
 		<-h.s.done // what the owner knew of the call is now ours
 		c.spent.Run += max(0, h.s.clock.Now().Sub(h.s.origin)-c.since)
@@ -252,7 +252,7 @@ func (s *Scheduler) attempt(c *call) (retry.Verdict, error) {
 	var err error
 	if c.handle != nil {
 		err = c.handle.invoke()
-	} else if c.priced() {
+	} else if c.hasOwnCost() {
 		err = s.runSettled(c)
 	} else {
 		err = c.fn(c.ctx)
@@ -284,8 +284,8 @@ func (s *Scheduler) judge(c *call, err error) (v retry.Verdict, outcome error) {
 	return s.classify(err), err
 }
 
-// tell calls the user's progress function.
-func (c *call) tell(p Progress) {
+// callProgress calls the user's progress function.
+func (c *call) callProgress(p Progress) {
 	defer func() { _ = recover() }() // news that can't be told is no reason to fail
 	c.progress(p)
 }
@@ -293,11 +293,11 @@ func (c *call) tell(p Progress) {
 // recycle makes a call of Do ready for the next.
 func (s *Scheduler) recycle(c *call) {
 	if c.handle == nil && !c.pinned {
-		t := c.trail
+		t := c.callDetail
 		clear(t.costsOf)
 		*t.options = options{costsOf: t.costsOf[:0]}
-		*t = trail{reply: t.reply, options: t.options, slot: t.slot}
-		*c = call{trail: t, deadline: bucket.Forever}
+		*t = callDetail{reply: t.reply, options: t.options, slot: t.slot}
+		*c = call{callDetail: t, deadline: bucket.Forever}
 		s.calls.Put(c)
 	}
 }

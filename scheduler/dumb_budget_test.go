@@ -25,7 +25,7 @@ func newDumbBudget(l bucket.Limit) *dumbBudget {
 
 // setRate sets the limit, and a share of its rate in 64ths.
 func (b *dumbBudget) setRate(l bucket.Limit, share int) {
-	part := shared(l, share)
+	part := limitAtShare(l, share)
 	r := big.NewRat(part.Refill, int64(part.Per))
 	b.limit, b.refill, b.per = l, new(big.Int).Set(r.Num()), new(big.Int).Set(r.Denom())
 }

@@ -32,7 +32,7 @@ func (e Estimate) String() string {
 // [Cost], [CostOf] and [Priority] make a difference. Nothing is taken and nothing changes. It
 // fails for a cost that could never be granted, and with [ErrClosed].
 func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
-	c := call{cost: 1, trail: &trail{options: new(options)}}
+	c := call{cost: 1, callDetail: &callDetail{options: new(options)}}
 	if err := s.apply(&c, opts); err != nil {
 		return Estimate{}, err
 	}

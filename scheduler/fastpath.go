@@ -155,7 +155,7 @@ func (s *Scheduler) failedFast(c *call, err error) error {
 		s.finished(c, err)
 		return err
 	}
-	if failed := s.failed(c, err, v); failed != nil {
+	if failed := s.handBack(c, err, v); failed != nil {
 		return failed
 	}
 	return s.run(c, waiting)

@@ -201,7 +201,7 @@ func (m *fastMatch) otherCall(t *rapid.T) {
 }
 
 func (m *fastMatch) newCall(cost int64) *call {
-	return &call{ctx: context.Background(), cost: cost, policy: &m.o.s.retry, deadline: bucket.Forever, noWait: true, trail: &trail{options: noOptions, reply: make(chan reply, mostReplies)}}
+	return &call{ctx: context.Background(), cost: cost, policy: &m.o.s.retry, deadline: bucket.Forever, noWait: true, callDetail: &callDetail{options: noOptions, reply: make(chan reply, maxReplies)}}
 }
 
 // submit submits a call that is refused unless it can start at once.

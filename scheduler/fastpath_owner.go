@@ -119,7 +119,7 @@ func (o *owner) grantLease() {
 		o.fill(i, add, slots)
 	}
 	l.active, l.slots = true, slots
-	l.renewAt = max(k.budgets.full(), after(k.now, leaseInterval))
+	l.renewAt = max(k.budgets.fullAt(), after(k.now, leaseInterval))
 }
 
 // wantsSpread reports whether the next lease should have several cells: if callers clash, all cells

@@ -391,7 +391,7 @@ func TestH10_PermitAndDone(t *testing.T) {
 			available := s.Snapshot().Available
 			warm(t, s)
 			require.True(t, s.post(message{op: opSubmit, call: c}))
-			require.Equal(t, context.Canceled, s.withdraw(c, context.Canceled))
+			require.Equal(t, context.Canceled, s.cancelWaiting(c, context.Canceled))
 			require.Equal(t, available-leaseArrivals, s.Snapshot().Available)
 		}
 		require.EqualValues(t, 20, s.Snapshot().Totals.Cancelled)

@@ -138,7 +138,7 @@ func Predict(cfg Config, work ...Workload) (Forecast, error) {
 	if err != nil {
 		return Forecast{}, err
 	}
-	return newOracle(k, &cfg.Retry, work).predict()
+	return newSimulator(k, &cfg.Retry, work).predict()
 }
 
 func (w Workload) validate(cfg Config) error {
@@ -171,14 +171,14 @@ func (w Workload) validate(cfg Config) error {
 	return errors.Join(faults...)
 }
 
-// oracle plays the part of the world for a core.
-type oracle struct {
+// simulator plays the part of the world for a core.
+type simulator struct {
 	k      *core
 	policy *retry.Policy
 	rnd    *rand.Rand
 	work   []arrivals
 	of     []int   // of which workload a call is, by its number, from 1
-	ends   backoff // the attempts that run, by when they end
+	runs   backoff // the attempts that run, by when they end
 	waits  []time.Duration
 
 	forecast Forecast
@@ -196,8 +196,8 @@ type arrivals struct {
 // maxSamples is how many samples are taken before every other one is given up.
 const maxSamples = 512
 
-func newOracle(k *core, policy *retry.Policy, work []Workload) *oracle {
-	o := &oracle{k: k, policy: policy, rnd: rand.New(rand.NewPCG(policy.Seed, 0)), of: []int{0}}
+func newSimulator(k *core, policy *retry.Policy, work []Workload) *simulator {
+	o := &simulator{k: k, policy: policy, rnd: rand.New(rand.NewPCG(policy.Seed, 0)), of: []int{0}}
 	for _, w := range work {
 		if w.Cost == 0 && w.MaxCost == 0 {
 			w.Cost = 1
@@ -213,14 +213,14 @@ func newOracle(k *core, policy *retry.Policy, work []Workload) *oracle {
 }
 
 // predict lets everything happen, each at its own instant.
-func (o *oracle) predict() (Forecast, error) {
-	for !o.over() {
+func (o *simulator) predict() (Forecast, error) {
+	for !o.done() {
 		who, came := o.nextArrival()
-		at := min(came, o.ends.next(), o.k.wake())
+		at := min(came, o.runs.next(), o.k.wake())
 		switch at {
 		case bucket.Forever:
 			return Forecast{}, fmt.Errorf("scheduler: the workload takes more than %v: it is too much for %v", bucket.Forever, o.forecast.limits())
-		case o.ends.next():
+		case o.runs.next():
 			o.finish(at)
 		case came:
 			o.arrive(at, who)
@@ -232,13 +232,13 @@ func (o *oracle) predict() (Forecast, error) {
 	return o.result(), nil
 }
 
-func (o *oracle) over() bool {
+func (o *simulator) done() bool {
 	_, next := o.nextArrival()
 	return next == bucket.Forever && o.k.drained()
 }
 
 // nextArrival is of which workload a call comes next, and when.
-func (o *oracle) nextArrival() (who int, at time.Duration) {
+func (o *simulator) nextArrival() (who int, at time.Duration) {
 	at = bucket.Forever
 	for i := range o.work {
 		if w := &o.work[i]; w.came < w.Calls && w.next < at {
@@ -248,16 +248,16 @@ func (o *oracle) nextArrival() (who int, at time.Duration) {
 	return who, at
 }
 
-func (o *oracle) arrive(at time.Duration, who int) {
+func (o *simulator) arrive(at time.Duration, who int) {
 	w := &o.work[who]
 	w.came++
 	w.next = after(w.next, w.Every)
 	c := &call{
-		cost: between(o.rnd, w.Cost, w.MaxCost), policy: o.policy, deadline: bucket.Forever, asks: true,
-		trail: &trail{options: &w.options},
+		cost: between(o.rnd, w.Cost, w.MaxCost), policy: o.policy, deadline: bucket.Forever, wantsAdmission: true,
+		callDetail: &callDetail{options: &w.options},
 	}
 	if w.Costs != nil {
-		c.trail.options = o.priced(c, w)
+		c.callDetail.options = o.optionsOf(c, w)
 	}
 	if w.Timeout > 0 {
 		c.deadline = after(at, w.Timeout)
@@ -269,8 +269,8 @@ func (o *oracle) arrive(at time.Duration, who int) {
 	}
 }
 
-// priced are the options of a call of a workload that has Costs.
-func (o *oracle) priced(c *call, w *arrivals) *options {
+// optionsOf are the options of a call of a workload that has Costs.
+func (o *simulator) optionsOf(c *call, w *arrivals) *options {
 	own := w.options
 	own.costs, own.several = c.allCosts(), true
 	for i, b := range o.k.budgets {
@@ -285,8 +285,8 @@ func (o *oracle) priced(c *call, w *arrivals) *options {
 var errPredicted = errors.New("predicted to fail")
 
 // finish ends the attempt that is to end now.
-func (o *oracle) finish(at time.Duration) {
-	c := o.ends.pop()
+func (o *simulator) finish(at time.Duration) {
+	c := o.runs.pop()
 	if o.rnd.Float64() < o.work[o.of[c.id]].Failures {
 		o.k.finish(at, c, errPredicted, retry.Verdict{Kind: retry.KindTransient})
 	} else {
@@ -295,14 +295,14 @@ func (o *oracle) finish(at time.Duration) {
 }
 
 // look takes in what the core has done.
-func (o *oracle) look() {
+func (o *simulator) look() {
 	for _, c := range o.k.effects.granted {
 		w := &o.work[o.of[c.id]]
 		if c.attempt == 1 {
 			o.waits = append(o.waits, c.spent.Queue+c.spent.Hold)
 		}
 		c.due = after(c.since, time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))
-		o.ends.push(c)
+		o.runs.push(c)
 	}
 	o.k.effects.clear()
 	o.forecast.MostQueued = max(o.forecast.MostQueued, o.k.queue.len())
@@ -312,7 +312,7 @@ func (o *oracle) look() {
 
 // sample notes how things stand at the end of an instant, unless there was a sample a
 // moment ago. The first one is from before everything.
-func (o *oracle) sample() {
+func (o *simulator) sample() {
 	f := &o.forecast
 	n := len(f.Samples)
 	switch {
@@ -331,7 +331,7 @@ func (o *oracle) sample() {
 	f.Samples = append(f.Samples, o.now())
 }
 
-func (o *oracle) now() Sample {
+func (o *simulator) now() Sample {
 	k, t := o.k, &o.k.totals
 	available := make([]int64, len(k.budgets))
 	for i := range k.budgets {
@@ -343,7 +343,7 @@ func (o *oracle) now() Sample {
 	}
 }
 
-func (o *oracle) result() Forecast {
+func (o *simulator) result() Forecast {
 	f := &o.forecast
 	f.Took, f.Totals, f.Spent = o.k.now, o.k.totals, map[string]int64{}
 	for i := range o.k.budgets {

@@ -225,7 +225,7 @@ func (p *play) giveUp() {
 	case way == 2:
 		p.k.abandon(p.now, c, errFlaky)
 	case way == 3:
-		p.k.withdraw(p.now, c, errFlaky)
+		p.k.cancelReservation(p.now, c, errFlaky)
 	}
 }
 
@@ -260,11 +260,11 @@ func (p *play) submit() {
 	}
 	policy = policy.WithDefaults()
 	for range n {
-		c := &call{cost: cost, policy: &policy, deadline: deadline, noWait: what&16 != 0, asks: what&32 != 0, watched: what&64 != 0}
+		c := &call{cost: cost, policy: &policy, deadline: deadline, noWait: what&16 != 0, wantsAdmission: what&32 != 0, watched: what&64 != 0}
 		if priority != 0 {
-			c.trail = &trail{options: &options{priority: priority}}
+			c.callDetail = &callDetail{options: &options{priority: priority}}
 		}
-		asks, refused := c.asks, p.k.totals.Refused
+		asks, refused := c.wantsAdmission, p.k.totals.Refused
 		p.calls = append(p.calls, c)
 		p.k.submit(p.now, c)
 		if p.k.totals.Refused > refused {
@@ -344,7 +344,7 @@ func (p *play) checkCounts() {
 		in[c.state]++
 		attempts += c.attempt
 		retries += max(0, c.attempt-1)
-		if c.outside {
+		if c.waitsForRoom {
 			outside++
 		}
 		if (c.state == ended) != p.done[c] {
@@ -353,7 +353,7 @@ func (p *play) checkCounts() {
 	}
 	n := k.totals
 	over := n.Ended()
-	got := []int{int(n.Accepted), int(over), k.queue.len(), k.outside.count, k.running.count, len(k.backoff), int(n.Attempts), int(n.Retries)}
+	got := []int{int(n.Accepted), int(over), k.queue.len(), k.waitingForRoom.count, k.running.count, len(k.backoff), int(n.Attempts), int(n.Retries)}
 	want := []int{len(p.calls), in[ended], in[queued], outside, in[running], in[backingOff], attempts, retries}
 	if !slices.Equal(want, got) {
 		p.Fatalf("accepted, over, queued, outside, running, backing off, attempts, retries:\n%v, but the core says\n%v", want, got)
@@ -363,7 +363,7 @@ func (p *play) checkCounts() {
 // checkQueue walks the queue.
 func (p *play) checkQueue() {
 	var last *call
-	all, position, wait := noLoad, 0, time.Duration(0)
+	all, position, wait := noCalls, 0, time.Duration(0)
 	p.k.queue.each(func(c *call) {
 		if c.state != queued || last != nil && !last.before(c) {
 			p.Fatalf("call %d is out of place in the queue", c.id)

@@ -19,15 +19,15 @@ type Handle struct {
 
 	attempt atomic.Pointer[attemptContext] // the one that runs
 
-	*hooks // nil if there are none
+	*handleExtras // nil if there are none
 }
 
-// hooks are what few handles have. They are set before the call is sent to the owner.
-type hooks struct {
-	notify   func(*Handle) // Stream's, when it has ended; does not block
-	unwatch  func() bool   // stops watching the context while the call waits
-	admit    chan error    // Submit waits to hear that the call is in
-	reserved *Reservation  // Reserve's: the latest attempt; from then on the owner's
+// handleExtras are what few handles have. They are set before the call is sent to the owner.
+type handleExtras struct {
+	notify    func(*Handle) // Stream's, when it has ended; does not block
+	stopWatch func() bool   // stops watching the context while the call waits
+	admit     chan error    // Submit waits to hear that the call is in
+	reserved  *Reservation  // Reserve's: the latest attempt; from then on the owner's
 }
 
 // stopped says for what a handle was interrupted.
@@ -66,7 +66,7 @@ func (s *Scheduler) Submit(ctx context.Context, fn func(context.Context) error, 
 func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, notify func(*Handle), opts []Option) (*Handle, error) {
 	h := &Handle{s: s}
 	if notify != nil {
-		h.hook().notify = notify
+		h.extras().notify = notify
 	}
 	if err := s.prepare(h.init(), ctx, fn, opts); err != nil {
 		return nil, err
@@ -83,32 +83,32 @@ func (h *Handle) init() *call {
 	return &h.call
 }
 
-// hook returns the handle's hooks, to be set.
-func (h *Handle) hook() *hooks {
-	if h.hooks == nil {
-		h.hooks = new(hooks)
+// extras returns the handle's hooks, to be set.
+func (h *Handle) extras() *handleExtras {
+	if h.handleExtras == nil {
+		h.handleExtras = new(handleExtras)
 	}
-	return h.hooks
+	return h.handleExtras
 }
 
 // isReserved reports whether it is a reservation's.
-func (h *Handle) isReserved() bool { return h.hooks != nil && h.reserved != nil }
+func (h *Handle) isReserved() bool { return h.handleExtras != nil && h.reserved != nil }
 
 // send hands in the prepared call.
 func (h *Handle) send() (*Handle, error) {
 	s, c, ctx := h.s, &h.call, h.call.ctx
 	watched := c.watched
 	if watched {
-		c.reply, c.done = make(chan reply, mostReplies), guarded{ctx}.Done()
+		c.reply, c.done = make(chan reply, maxReplies), guarded{ctx}.Done()
 	} else if ctx.Done() != nil {
-		h.hook().unwatch = context.AfterFunc(guardContext(ctx), func() { h.cancel(causeOf(ctx)) })
+		h.extras().stopWatch = context.AfterFunc(guardContext(ctx), func() { h.cancel(causeOf(ctx)) })
 	}
-	asks := c.noWait || s.bounded.Load()
-	if asks {
-		h.hook().admit, c.asks = make(chan error, 1), true
+	wantsAdmission := c.noWait || s.bounded.Load()
+	if wantsAdmission {
+		h.extras().admit, c.wantsAdmission = make(chan error, 1), true
 	}
 	if !s.post(message{op: opSubmit, call: c}) {
-		h.release()
+		h.stopWatching()
 		return nil, ErrClosed
 	}
 	switch {
@@ -117,7 +117,7 @@ func (h *Handle) send() (*Handle, error) {
 	case errOf(ctx) != nil: // the watcher may have told the owner before the post, in vain
 		h.cancel(causeOf(ctx))
 	}
-	if asks {
+	if wantsAdmission {
 		if err := <-h.admit; err != nil {
 			return nil, err
 		}
@@ -145,9 +145,9 @@ func (s *Scheduler) work(c *call) {
 	returned = true
 	s.workers.back()
 	if v.Retryable() {
-		_ = s.failed(c, err, v) // the handle has it
+		_ = s.handBack(c, err, v) // the handle has it
 	} else {
-		c.handle.release()
+		c.handle.stopWatching()
 		s.finished(c, err)
 	}
 }
@@ -194,10 +194,10 @@ func (h *Handle) grant() {
 // complete makes the outcome known. It is called once: by the owner, or when there is
 // no owner any more by whoever has the call.
 func (h *Handle) complete() {
-	if done := h.done.Swap(&h.s.over); done != nil {
+	if done := h.done.Swap(&h.s.closedCh); done != nil {
 		close(*done)
 	}
-	if h.hooks == nil {
+	if h.handleExtras == nil {
 		return
 	}
 	if r := h.reserved; r != nil && !r.granted {
@@ -208,13 +208,13 @@ func (h *Handle) complete() {
 	}
 }
 
-func (h *Handle) ended() bool { return h.done.Load() == &h.s.over }
+func (h *Handle) ended() bool { return h.done.Load() == &h.s.closedCh }
 
-// release stops watching the context. The owner then need not.
-func (h *Handle) release() {
-	if h.hooks != nil && h.unwatch != nil {
-		h.unwatch()
-		h.unwatch = nil
+// stopWatching stops watching the context. The owner then need not.
+func (h *Handle) stopWatching() {
+	if h.handleExtras != nil && h.stopWatch != nil {
+		h.stopWatch()
+		h.stopWatch = nil
 	}
 }
 

@@ -21,7 +21,7 @@ const module = "example.com/fairlead"
 // which they could read a clock, take a lock or draw a random number.
 func TestCoreIsPure(t *testing.T) {
 	allowed := []string{"math", "slices", "sort", "time", module + "/bucket", module + "/events", module + "/retry"}
-	for _, name := range []string{"core.go", "admit.go", "budgets.go", "adaptive.go", "plan.go", "handover.go", "deadlock.go", "outcome.go", "core_fastpath.go", "queue.go", "load.go", "backoff.go", "chain.go", "snapshot.go"} {
+	for _, name := range []string{"core.go", "admit.go", "budgets.go", "adaptive.go", "plan.go", "handover.go", "deadlock.go", "outcome.go", "core_fastpath.go", "queue.go", "aggregate.go", "backoff.go", "calllist.go", "snapshot.go"} {
 		file := parse(t, name)
 		for _, imp := range file.Imports {
 			require.Contains(t, allowed, strings.Trim(imp.Path.Value, `"`), "import in %s", name)

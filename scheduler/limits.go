@@ -7,15 +7,15 @@ import (
 )
 
 // limits are those in force, for whoever is not the owner.
-func (b budgets) limits() *[]named {
-	all := make([]named, len(b))
+func (b budgets) limits() *[]namedLimit {
+	all := make([]namedLimit, len(b))
 	for i := range b {
-		all[i] = named{b[i].name, b[i].limit}
+		all[i] = namedLimit{b[i].name, b[i].limit}
 	}
 	return &all
 }
 
-type named struct {
+type namedLimit struct {
 	name  string
 	limit bucket.Limit
 }

@@ -43,8 +43,8 @@ func (s *Scheduler) nest(c *call, ctx context.Context) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.over {
-		a.call.follow()
+	if !a.done {
+		a.call.ensureDetail()
 		s.makeKnown(a.call) // so that the owner sees a deadlock
 		a.call.pinned = true
 		x := c.extras()

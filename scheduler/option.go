@@ -32,8 +32,8 @@ type options struct {
 	stream        *streamOptions // not nil: has options that are only for Stream
 }
 
-// last reports whether there are options of which the call itself does not know all.
-func (o *options) last() bool {
+// needsDetail reports whether there are options of which the call itself does not know all.
+func (o *options) needsDetail() bool {
 	return o.several || o.name != "" || o.priority != 0 || o.classify != nil || o.progress != nil
 }
 
@@ -44,8 +44,8 @@ func Cost(tokens int64) Option {
 	return func(o *options) { o.cost, o.costSet = tokens, true }
 }
 
-// priced reports whether the call has a cost of its own, which may turn out to be another.
-func (o *options) priced() bool { return o.costSet || len(o.costsOf) > 0 }
+// hasOwnCost reports whether the call has a cost of its own, which may turn out to be another.
+func (o *options) hasOwnCost() bool { return o.costSet || len(o.costsOf) > 0 }
 
 type costOf struct {
 	budget string
@@ -126,18 +126,18 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 	}
 	s.fill(c, ctx, fn)
 	if len(opts) > 0 {
-		c.follow()
+		c.ensureDetail()
 		if c.options == noOptions {
 			c.options = new(options)
 		}
 		if err := s.apply(c, opts); err != nil {
 			return err
 		}
-		if c.handle != nil && !c.options.last() {
-			c.trail = nil
+		if c.handle != nil && !c.options.needsDetail() {
+			c.callDetail = nil
 		}
 	}
-	if c.patient {
+	if c.ignoreDeadline {
 		c.deadline = bucket.Forever
 	}
 	if ctx.Err() != nil {
@@ -154,7 +154,7 @@ func (s *Scheduler) fill(c *call, ctx context.Context, fn func(context.Context) 
 	if done == nil {
 		return
 	}
-	if c.trail != nil {
+	if c.callDetail != nil {
 		c.done = done
 	}
 	if deadline, ok := ctx.Deadline(); ok {
@@ -177,7 +177,7 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 	if o.costSet {
 		c.cost = o.cost
 	}
-	if err := s.priced(c, o); err != nil {
+	if err := s.setCosts(c, o); err != nil {
 		return err
 	}
 	if o.policySet {
@@ -194,12 +194,12 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 			c.policy = &p
 		}
 	}
-	c.watched, c.noWait, c.patient = o.progress != nil, o.noWait, o.untilDeadline
+	c.watched, c.noWait, c.ignoreDeadline = o.progress != nil, o.noWait, o.untilDeadline
 	return nil
 }
 
-// priced fills in what a call costs, and checks it.
-func (s *Scheduler) priced(c *call, o *options) error {
+// setCosts fills in what a call costs, and checks it.
+func (s *Scheduler) setCosts(c *call, o *options) error {
 	if len(o.costsOf) > 0 {
 		c.costs, c.several = c.allCosts(), true
 		for _, of := range o.costsOf {

@@ -29,8 +29,8 @@ func (k *core) abandon(now time.Duration, c *call, cause error) {
 		k.totals.Retries--
 	}
 	c.attempt--
-	k.cancelled(c, cause)
-	k.settle()
+	k.endCanceled(c, cause)
+	k.advanceNow()
 }
 
 // finish takes the outcome of an attempt: nil, or an error and what it was judged
@@ -46,13 +46,13 @@ func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
 		k.totals.Succeeded++
 		k.end(c, events.Succeeded, nil)
 	case !v.Retryable():
-		k.failed(c, err)
+		k.endFailed(c, err)
 	default:
-		c.failed(err)
-		k.hold(c, v)
+		c.addError(err)
+		k.applyVerdict(c, v)
 		k.retry(c, v)
 	}
-	k.settle()
+	k.advanceNow()
 }
 
 // settleCost corrects what an attempt has cost of the i-th budget, while it runs.
@@ -77,7 +77,7 @@ func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int
 	if i == 0 {
 		c.paid += more
 	}
-	k.settle()
+	k.advanceNow()
 }
 
 // resent charges a running attempt once more for what it cost at its grant.
@@ -92,11 +92,11 @@ func (k *core) resent(now time.Duration, c *call, attempt int) {
 	}
 }
 
-// hold believes a server that said when it will take calls again: no call is
+// applyVerdict believes a server that said when it will take calls again: no call is
 // granted before then. A wait above what the call's policy accepts holds the others
 // for as long as it accepts; then the next call finds out how things stand. A wait that is for
 // this call alone holds no others.
-func (k *core) hold(c *call, v retry.Verdict) {
+func (k *core) applyVerdict(c *call, v retry.Verdict) {
 	if v.Kind == retry.KindRateLimited {
 		k.totals.RateLimited++
 	}
@@ -104,7 +104,7 @@ func (k *core) hold(c *call, v retry.Verdict) {
 		return
 	}
 	if v.Kind == retry.KindRateLimited {
-		k.slowDown(c)
+		k.onRateLimited(c)
 	}
 	if v.Wait <= 0 {
 		return
@@ -116,7 +116,7 @@ func (k *core) hold(c *call, v retry.Verdict) {
 		return
 	}
 	if until > before {
-		k.tell(events.Event{
+		k.emitEvent(events.Event{
 			Kind: events.Held, Call: c.id, Name: c.name, Err: c.lastErr(), Delay: until - k.now, Until: k.time(until),
 		})
 	}
@@ -129,15 +129,15 @@ func (k *core) retry(c *call, v retry.Verdict) {
 	due := after(k.now, d.Delay)
 	switch {
 	case d.Action == retry.Exhausted:
-		k.exhausted(c, &retry.ExhaustedError{Attempts: c.attempt, Waited: c.spent.Backoff, Errors: append(c.earlier, c.last)})
+		k.endExhausted(c, &retry.ExhaustedError{Attempts: c.attempt, Waited: c.spent.Backoff, Errors: append(c.earlier, c.last)})
 	case d.Action == retry.TooLong:
-		k.exhausted(c, &retry.WaitTooLongError{
+		k.endExhausted(c, &retry.WaitTooLongError{
 			Wait: v.Wait, Max: c.policy.MaxServerWait, RetryAt: k.time(after(k.now, v.Wait)), Err: c.lastErr(),
 		})
 	case c.err != nil:
-		k.cancelled(c, c.err)
+		k.endCanceled(c, c.err)
 	case due > c.deadline:
-		k.tooLate(c, &DeadlineError{Wait: d.Delay, Left: max(0, c.deadline-k.now), Err: c.lastErr()})
+		k.endTooLate(c, &DeadlineError{Wait: d.Delay, Left: max(0, c.deadline-k.now), Err: c.lastErr()})
 	default:
 		k.backOff(c, due)
 	}
@@ -164,15 +164,15 @@ func (k *core) cancel(now time.Duration, c *call, cause error) {
 	switch c.state {
 	case queued, backingOff:
 		k.leave(c)
-		k.cancelled(c, cause)
+		k.endCanceled(c, cause)
 	case running:
 		c.err = cause
 	}
-	k.settle()
+	k.advanceNow()
 }
 
-// withdraw ends a reservation: one that was granted is given back.
-func (k *core) withdraw(now time.Duration, c *call, cause error) {
+// cancelReservation ends a reservation: one that was granted is given back.
+func (k *core) cancelReservation(now time.Duration, c *call, cause error) {
 	k.advance(now)
 	if c.state == running {
 		k.abandon(now, c, cause)
@@ -243,26 +243,26 @@ func (k *core) close(now time.Duration) []Unfinished {
 			k.end(c, events.Closed, endedBy(ErrClosed, c))
 		}
 	}
-	k.tell(events.Event{Kind: events.ShutDown})
+	k.emitEvent(events.Event{Kind: events.ShutDown})
 	return left
 }
 
-func (k *core) failed(c *call, err error) {
+func (k *core) endFailed(c *call, err error) {
 	k.totals.Failed++
 	k.end(c, events.Failed, err)
 }
 
-func (k *core) cancelled(c *call, cause error) {
+func (k *core) endCanceled(c *call, cause error) {
 	k.totals.Cancelled++
 	k.end(c, events.Cancelled, endedBy(cause, c))
 }
 
-func (k *core) tooLate(c *call, late *DeadlineError) {
+func (k *core) endTooLate(c *call, late *DeadlineError) {
 	k.totals.Cancelled++
 	k.end(c, events.Cancelled, late)
 }
 
-func (k *core) exhausted(c *call, err error) {
+func (k *core) endExhausted(c *call, err error) {
 	k.totals.Exhausted++
 	k.end(c, events.Exhausted, err)
 }

@@ -68,9 +68,9 @@ const (
 	replyUpdate                   // this is how it is doing
 )
 
-// mostReplies is how many replies can be on their way to one runner: after an
+// maxReplies is how many replies can be on their way to one runner: after an
 // attempt that failed, "retrying", "waiting", and "granted" or "ended".
-const mostReplies = 3
+const maxReplies = 3
 
 // turnLength is how many messages are handled on one reading of the clock.
 const turnLength = 256
@@ -145,13 +145,13 @@ func (o *owner) handle(now time.Duration, m message) {
 		o.core.started(now, m.call)
 	case opDone:
 		o.know(now, m.call)
-		m.call.left = true
+		m.call.runnerDone = true
 		o.core.finish(now, m.call, m.err, retry.Verdict{})
 	case opFailed:
 		o.know(now, m.call)
 		o.core.finish(now, m.call, m.err, o.core.verdict(m.call))
 	case opAbandon:
-		m.call.left = true
+		m.call.runnerDone = true
 		o.core.abandon(now, m.call, m.err)
 	case opCancel:
 		o.core.cancel(now, m.call, m.err)
@@ -183,7 +183,7 @@ func (o *owner) deliver() {
 		u.call.reply <- reply{kind: replyUpdate, progress: &u.progress}
 	}
 	for _, c := range fx.ended {
-		o.ended(c)
+		o.deliverEnd(c)
 	}
 	work := fx.granted[:0]
 	for _, c := range fx.granted {
@@ -204,20 +204,20 @@ func (o *owner) deliver() {
 	fx.clear()
 }
 
-// ended tells whoever has to know that a call is over.
-func (o *owner) ended(c *call) {
+// deliverEnd tells whoever has to know that a call is over.
+func (o *owner) deliverEnd(c *call) {
 	if h := c.handle; h != nil {
-		if h.hooks != nil && h.unwatch != nil {
-			go h.unwatch() // it asks the context, which may be a user's own
+		if h.handleExtras != nil && h.stopWatch != nil {
+			go h.stopWatch() // it asks the context, which may be a user's own
 		}
-		if c.asks {
+		if c.wantsAdmission {
 			h.admit <- c.err // Submit returns it, and no handle
 		} else {
 			h.complete()
 		}
 	}
 	switch {
-	case c.left:
+	case c.runnerDone:
 		o.s.recycle(c)
 	case c.reply != nil:
 		c.reply <- reply{kind: replyEnded}
@@ -260,11 +260,11 @@ func (o *owner) arm() {
 // for it, because the gate was closed before.
 func (o *owner) close(now time.Duration) {
 	o.knowAll(now)
-	o.s.left = o.core.close(now)
+	o.s.unfinished = o.core.close(now)
 	o.s.final = o.core.snapshot(now)
 	for c := o.core.running.first; c != nil; c = c.next {
 		if c.handle != nil {
-			o.s.interrupt = append(o.s.interrupt, c.handle)
+			o.s.toInterrupt = append(o.s.toInterrupt, c.handle)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (k *core) pause(now, until time.Duration) {
 	if until != bucket.Forever {
 		ev.Until = k.time(until)
 	}
-	k.tell(ev)
+	k.emitEvent(ev)
 	k.replan()
 }
 
@@ -39,13 +39,13 @@ func (k *core) resume(now time.Duration) {
 	k.advance(now)
 	if k.paused() {
 		k.resumed()
-		k.settle()
+		k.advanceNow()
 	}
 }
 
 func (k *core) resumed() {
 	k.pausedUntil = 0
-	k.tell(events.Event{Kind: events.Resumed})
+	k.emitEvent(events.Event{Kind: events.Resumed})
 	k.replan()
 }
 
@@ -57,7 +57,7 @@ func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {
 		return err
 	}
 	k.budgets[i].limit = l.WithDefaults()
-	k.budgets[i].slow(k.now, k.pace.share)
+	k.budgets[i].setShare(k.now, k.adaptive.share)
 	var tooBig []*call
 	k.queue.each(func(c *call) {
 		if c.costOf(i) > k.budgets[i].limit.Capacity {
@@ -66,10 +66,10 @@ func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {
 	})
 	for _, c := range tooBig {
 		k.leave(c)
-		k.failed(c, endedBy(k.budgets.check(c), c))
+		k.endFailed(c, endedBy(k.budgets.check(c), c))
 	}
 	k.replan()
-	k.settle()
+	k.advanceNow()
 	return nil
 }
 
@@ -81,7 +81,7 @@ func (k *core) observe(now time.Duration, i int, remaining int64) {
 		b.SetLevel(k.now, remaining)
 		k.replan()
 	}
-	k.settle()
+	k.advanceNow()
 }
 
 // learn takes a server's word on what the i-th budget is, and on what is left of it
@@ -101,7 +101,7 @@ func (k *core) learn(now time.Duration, i int, l bucket.Limit, remaining int64) 
 		b.SetLevel(k.now, remaining)
 		k.replan()
 	}
-	k.settle()
+	k.advanceNow()
 	return nil
 }
 
@@ -109,14 +109,14 @@ func (k *core) learn(now time.Duration, i int, l bucket.Limit, remaining int64) 
 func (k *core) setMaxInFlight(now time.Duration, n int) {
 	k.advance(now)
 	k.maxInFlight = n
-	k.settle()
+	k.advanceNow()
 }
 
 // setMaxQueued changes how many calls may wait. Those that do go on.
 func (k *core) setMaxQueued(now time.Duration, n int) {
 	k.advance(now)
 	k.maxQueued = n
-	k.letIn()
+	k.admitWaiting()
 }
 
 // nextPlanned is nextGrant, also where a pause comes first of which the end is known.
@@ -136,7 +136,7 @@ func (k *core) replan() {
 	for _, c := range k.queue.late(k.ready) {
 		if late := k.late(c); late != nil {
 			k.leave(c)
-			k.tooLate(c, late)
+			k.endTooLate(c, late)
 		}
 	}
 }

@@ -43,7 +43,9 @@ func TestRankSaturates(t *testing.T) {
 	require.Equal(t, 1000*(bucket.Forever/1000), k.rank(prior(-1000)))
 }
 
-func prior(priority int) *call { return &call{trail: &trail{options: &options{priority: priority}}} }
+func prior(priority int) *call {
+	return &call{callDetail: &callDetail{options: &options{priority: priority}}}
+}
 
 // TestH37_CancelledGiveTheirMemoryBack cancels 900,000 of a million waiting calls, and checks that
 // the core's memory for them is free at once.

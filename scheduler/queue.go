@@ -24,7 +24,7 @@ const fan = 64
 
 // node is a leaf, with calls, or an inner node, with kids.
 type node struct {
-	load
+	aggregate
 	parent *node
 	calls  list[*call]
 	kids   list[*node]
@@ -130,7 +130,7 @@ func (q *queue) push(c *call) {
 	leaf.calls.insert(i, c)
 	c.leaf = leaf
 	for n := leaf; n != nil; n = n.parent {
-		n.load.addCall(c, q.budgets())
+		n.aggregate.addCall(c, q.budgets())
 	}
 }
 
@@ -180,7 +180,7 @@ func (q *queue) splitLeaf(leaf *node, i int) (*node, int) {
 func (q *queue) insertAfter(left, right *node) {
 	parent := left.parent
 	if parent == nil {
-		parent = &node{load: left.load}
+		parent = &node{aggregate: left.aggregate}
 		parent.kids.insert(0, left)
 		left.parent = parent
 		q.root = parent
@@ -195,7 +195,7 @@ func (q *queue) insertAfter(left, right *node) {
 
 // splitInner is splitLeaf for an inner node.
 func (q *queue) splitInner(n *node, i int) (*node, int) {
-	right := &node{load: noLoad}
+	right := &node{aggregate: noCalls}
 	q.insertAfter(n, right)
 	if i == fan {
 		return right, 0
@@ -220,7 +220,7 @@ func (q *queue) remove(c *call) {
 	for n := leaf; n != nil; n = n.parent {
 		n.count--
 		if c.attempt == 0 {
-			n.fresh--
+			n.neverGranted--
 		}
 		if !n.cost.subtractCall(c, q.budgets()) {
 			n.cost = q.sum(n).cost
@@ -249,7 +249,7 @@ func (q *queue) drop(n *node) {
 		}
 	}
 	if n.calls.at != nil {
-		n.load, n.parent, n.calls.lo, n.calls.hi = noLoad, nil, 0, 0
+		n.aggregate, n.parent, n.calls.lo, n.calls.hi = noCalls, nil, 0, 0
 		q.free = n
 	}
 	for q.root != nil && q.root.kids.len() == 1 {
@@ -275,7 +275,7 @@ func (q *queue) merge(leaf *node) {
 		into.calls.insert(into.calls.len(), c)
 		c.leaf = into
 	}
-	into.load.add(&leaf.load, q.budgets())
+	into.aggregate.add(&leaf.aggregate, q.budgets())
 	clear(leaf.calls.get())
 	q.drop(leaf)
 }
@@ -285,7 +285,7 @@ func (q *queue) newLeaf() *node {
 		q.free = nil
 		return leaf
 	}
-	leaf := &node{load: noLoad}
+	leaf := &node{aggregate: noCalls}
 	leaf.calls.at = make([]*call, fan)
 	return leaf
 }

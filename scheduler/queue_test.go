@@ -92,8 +92,8 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 	requireLate(t, model, q)
 	if len(model) == 0 {
 		require.Nil(t, q.head())
-		require.Nil(t, q.lastFresh())
-		require.Equal(t, noLoad, q.all())
+		require.Nil(t, q.lastNeverGranted())
+		require.Equal(t, noCalls, q.all())
 		return
 	}
 	require.Same(t, model[0], q.head())
@@ -103,7 +103,7 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 			fresh = c
 		}
 	}
-	if fresh != q.lastFresh() {
+	if fresh != q.lastNeverGranted() {
 		t.Fatalf("the last call that was never granted")
 	}
 	stride := 1 + len(model)/50
@@ -123,7 +123,7 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 	var walk func(n *node)
 	walk = func(n *node) {
 		require.Positive(t, n.count)
-		require.Equal(t, q.sum(n), n.load)
+		require.Equal(t, q.sum(n), n.aggregate)
 		for _, kid := range n.kids.get() {
 			require.Same(t, n, kid.parent)
 			walk(kid)
@@ -281,7 +281,7 @@ func TestBackoffAgainstModel(t *testing.T) {
 			"push": func(t *rapid.T) {
 				for range rapid.IntRange(1, 30).Draw(t, "n") {
 					id++
-					c := &call{id: id, trail: &trail{due: time.Duration(rapid.IntRange(0, 20).Draw(t, "due"))}}
+					c := &call{id: id, callDetail: &callDetail{due: time.Duration(rapid.IntRange(0, 20).Draw(t, "due"))}}
 					h.push(c)
 					model = append(model, c)
 				}

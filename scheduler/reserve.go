@@ -21,7 +21,7 @@ type Reservation struct {
 // reservation is what the owner knows as the handle's from now on.
 func (h *Handle) reservation(number int) *Reservation {
 	r := &Reservation{h: h, number: number, ready: make(chan struct{})}
-	h.hook().reserved = r
+	h.extras().reserved = r
 	return r
 }
 
@@ -101,7 +101,7 @@ func (r *Reservation) Done(err error) {
 		return
 	}
 	v, err := r.judge(err)
-	r.tell(func(o *owner, now time.Duration) {
+	r.runOnOwner(func(o *owner, now time.Duration) {
 		c := &r.h.call
 		if v.Retryable() {
 			once := *c.policy
@@ -154,7 +154,7 @@ func (r *Reservation) Retry(err error) (*Reservation, error) {
 // later Settle sets the total. Before the grant, and once the reservation is done, Resent does nothing.
 func (r *Reservation) Resent() {
 	if r.Err() == nil {
-		r.tell(func(o *owner, now time.Duration) { o.core.resent(now, &r.h.call, r.number) })
+		r.runOnOwner(func(o *owner, now time.Duration) { o.core.resent(now, &r.h.call, r.number) })
 	}
 }
 
@@ -170,11 +170,11 @@ func (r *Reservation) judge(err error) (retry.Verdict, error) {
 // the tokens that the bucket has room for by then. It does nothing to a reservation that
 // has ended.
 func (r *Reservation) Cancel() {
-	r.tell(func(o *owner, now time.Duration) { o.core.withdraw(now, &r.h.call, ErrCancelled) })
+	r.runOnOwner(func(o *owner, now time.Duration) { o.core.cancelReservation(now, &r.h.call, ErrCancelled) })
 }
 
-// tell has the owner do something for the attempt, unless another has taken its place.
-func (r *Reservation) tell(do func(*owner, time.Duration)) {
+// runOnOwner has the owner do something for the attempt, unless another has taken its place.
+func (r *Reservation) runOnOwner(do func(*owner, time.Duration)) {
 	r.h.s.post(message{op: opAsk, do: func(o *owner, now time.Duration) {
 		if r.h.reserved == r {
 			do(o, now)

@@ -20,9 +20,9 @@ import (
 // inside a call, a callback or a loop over events.
 type Scheduler struct {
 	clock       clock.Clock
-	origin      time.Time               // the owner's instants count from here
-	limits      atomic.Pointer[[]named] // the owner's latest, to check costs against
-	bounded     atomic.Bool             // there is a MaxQueued: Submit waits to hear that it is in
+	origin      time.Time                    // the owner's instants count from here
+	limits      atomic.Pointer[[]namedLimit] // the owner's latest, to check costs against
+	bounded     atomic.Bool                  // there is a MaxQueued: Submit waits to hear that it is in
 	retry       retry.Policy
 	classify    retry.Classifier
 	eventBuffer int
@@ -40,12 +40,12 @@ type Scheduler struct {
 	gate   sync.RWMutex
 	closed bool
 
-	over chan struct{} // closed from the start: what Done of a handle is whose call has ended
+	closedCh chan struct{} // closed from the start: what Done of a handle is whose call has ended
 
-	done      chan struct{} // closed when the owner has ended; guards what follows
-	final     Snapshot
-	left      []Unfinished
-	interrupt []*Handle // submitted work that runs, to be told by whoever closes
+	done        chan struct{} // closed when the owner has ended; guards what follows
+	final       Snapshot
+	unfinished  []Unfinished
+	toInterrupt []*Handle // submitted work that runs, to be told by whoever closes
 }
 
 // inboxSize is how many messages can be on their way to the owner before their
@@ -66,13 +66,13 @@ func New(cfg Config) (*Scheduler, error) {
 		classify:    cfg.Classify,
 		eventBuffer: cfg.EventBuffer,
 		inbox:       make(chan message, inboxSize),
-		over:        make(chan struct{}),
+		closedCh:    make(chan struct{}),
 		done:        make(chan struct{}),
 	}
-	close(s.over)
+	close(s.closedCh)
 	s.bounded.Store(cfg.MaxQueued > 0)
 	s.calls.New = func() any {
-		return &call{deadline: bucket.Forever, trail: &trail{reply: make(chan reply, mostReplies), options: new(options)}}
+		return &call{deadline: bucket.Forever, callDetail: &callDetail{reply: make(chan reply, maxReplies), options: new(options)}}
 	}
 	core, err := newCore(cfg, s.origin)
 	if err != nil {
@@ -198,10 +198,10 @@ func (s *Scheduler) Close() {
 	}
 	<-s.done
 	if first {
-		for _, h := range s.interrupt {
+		for _, h := range s.toInterrupt {
 			h.interrupt(stoppedByClose) // not the owner's to do: a context may be a user's own
 		}
-		s.interrupt = nil
+		s.toInterrupt = nil
 	}
 }
 
@@ -226,9 +226,9 @@ func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 		}
 	}
 	s.Close()
-	left := slices.Clone(s.left)
+	left := slices.Clone(s.unfinished)
 	for i := range left {
-		left[i].tell(s.final.Budgets)
+		left[i].fillIn(s.final.Budgets)
 	}
 	if len(left) > 0 {
 		return left, fmt.Errorf("%w; calls not finished: %d", ErrClosed, len(left))

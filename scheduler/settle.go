@@ -51,21 +51,21 @@ type attempt struct {
 	call   *call
 	number int
 	mu     sync.Mutex
-	over   bool // the function has returned: by now the call may be used for another
+	done   bool // the function has returned: by now the call may be used for another
 }
 
 // end is for when the function has returned, before the owner is told.
 func (a *attempt) end() {
 	a.mu.Lock()
-	a.over = true
+	a.done = true
 	a.mu.Unlock()
 }
 
 // attemptKey is what a context has its attempt by.
 type attemptKey struct{}
 
-// is reports whether key is the context key of the attempt.
-func (a *attempt) is(key any) bool {
+// matches reports whether key is the context key of the attempt.
+func (a *attempt) matches(key any) bool {
 	return key == attemptKey{} || key == insideKey{a.s}
 }
 
@@ -79,7 +79,7 @@ func (s *Scheduler) settle(a *attempt, budget string, tokens int64) error {
 	}
 	a.mu.Lock() // so the owner hears of this before it hears that the attempt is over
 	defer a.mu.Unlock()
-	if a.over {
+	if a.done {
 		return fmt.Errorf("%w: the attempt is over", ErrNotSettled)
 	}
 	s.makeKnown(a.call)
@@ -105,7 +105,7 @@ func (s *Scheduler) runSettled(c *call) error {
 }
 
 func (c *costContext) Value(key any) any {
-	if c.attempt.is(key) {
+	if c.attempt.matches(key) {
 		return &c.attempt
 	}
 	return c.Context.Value(key)

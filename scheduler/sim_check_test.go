@@ -133,14 +133,14 @@ func (s *sim) checkCounts(m move, was before) {
 		forgiven := m.verb == moveSetRoom || m.verb == moveSubmit && k.overflow == WaitForRoom && !m.asks
 		s.must(forgiven, "no more calls wait than MaxQueued")
 	}
-	if k.outside.count > 0 && !k.closed {
-		s.must(k.full(), "no call waits for room while there is room")
+	if k.waitingForRoom.count > 0 && !k.closed {
+		s.must(k.queueFull(), "no call waits for room while there is room")
 	}
 }
 
 // queued returns how many calls are in the queue for their first attempt, without those that wait
 // for room.
-func (s *sim) queued() int { return s.k.queue.all().fresh - s.k.outside.count }
+func (s *sim) queued() int { return s.k.queue.all().neverGranted - s.k.waitingForRoom.count }
 
 // checkEvents checks E1, order: events are in order of time, and those of a call in an order that a
 // call can have.

@@ -56,7 +56,7 @@ type simCall struct {
 	arrived time.Duration
 	last    events.Kind
 	model   dumbCall
-	room    trail
+	room    callDetail
 	opts    options
 }
 
@@ -200,7 +200,7 @@ func (s *sim) apply(m move) {
 			s.applyToCall(m, s.calls[m.call])
 		}
 	case moveDryRun:
-		s.asked = s.k.dryRun(s.now, &call{cost: m.costs[0], trail: &trail{options: &options{priority: m.priority, costs: m.costs, several: true}}})
+		s.asked = s.k.dryRun(s.now, &call{cost: m.costs[0], callDetail: &callDetail{options: &options{priority: m.priority, costs: m.costs, several: true}}})
 	case moveSnapshot:
 		s.snap = s.k.snapshot(s.now)
 	case moveAdvance, moveSleep:
@@ -246,11 +246,11 @@ func b2i(b bool) int {
 
 func (s *sim) submit(m move) {
 	c := &simCall{serial: m.call, arrived: max(s.now, s.k.now)}
-	c.call = call{cost: m.costs[0], policy: &s.cfg.Retry, deadline: bucket.Forever, noWait: m.noWait, asks: m.asks, watched: m.watched}
+	c.call = call{cost: m.costs[0], policy: &s.cfg.Retry, deadline: bucket.Forever, noWait: m.noWait, wantsAdmission: m.asks, watched: m.watched}
 	if !m.bare {
 		c.opts = options{priority: m.priority, costs: m.costs, several: true}
 		c.room.options = &c.opts
-		c.trail = &c.room
+		c.callDetail = &c.room
 	}
 	if m.deadline > 0 {
 		c.deadline = after(c.arrived, m.deadline)
@@ -292,7 +292,7 @@ func (s *sim) applyToCall(m move, c *simCall) {
 		s.k.abandon(s.now, &c.call, errFlaky)
 		s.uncount(c)
 	case moveWithdraw:
-		s.k.withdraw(s.now, &c.call, errFlaky)
+		s.k.cancelReservation(s.now, &c.call, errFlaky)
 		s.uncount(c)
 	case moveCancel:
 		s.k.cancel(s.now, &c.call, errFlaky)

@@ -74,7 +74,7 @@ func (t Totals) Ended() uint64 {
 }
 
 func (k *core) unfinished(c *call) Unfinished {
-	c.follow()
+	c.ensureDetail()
 	u := Unfinished{
 		Call: c.id, Name: c.name, Rank: k.time(c.rank), Priority: c.priority, Cost: c.cost,
 		Attempts: c.attempt, Paid: c.paid, last: c.lastErr(), costs: c.allCosts(),
@@ -100,9 +100,9 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 		MaxInFlight:    k.maxInFlight,
 		MaxQueued:      k.maxQueued,
 		Paused:         k.paused(),
-		Rate:           k.pace.rate(),
+		Rate:           k.adaptive.rate(),
 		Queued:         k.queue.len(),
-		WaitingForRoom: k.outside.count,
+		WaitingForRoom: k.waitingForRoom.count,
 		Running:        k.running.count + k.inFast,
 		BackingOff:     len(k.backoff),
 		Totals:         k.totals,

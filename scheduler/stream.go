@@ -161,8 +161,8 @@ type streamRun[In, Out any] struct {
 	started int        // how many were
 	stopped bool       // no more may be
 
-	read   chan struct{} // closed when there is no more input; guards what follows
-	failed *PanicError   // the input panicked
+	read       chan struct{} // closed when there is no more input; guards what follows
+	inputPanic *PanicError   // the input panicked
 }
 
 // feed reads the input and submits it. It takes a slot before it reads.
@@ -171,9 +171,9 @@ func (r *streamRun[In, Out]) feed(ctx context.Context) {
 	returned := false
 	defer func() {
 		if p := recover(); p != nil {
-			r.failed = &PanicError{In: "input", Value: p, Stack: debug.Stack()}
+			r.inputPanic = &PanicError{In: "input", Value: p, Stack: debug.Stack()}
 		} else if !returned {
-			r.failed = &PanicError{In: "input", Value: ErrGoexit}
+			r.inputPanic = &PanicError{In: "input", Value: ErrGoexit}
 		}
 	}()
 	slot := func() bool {
@@ -261,8 +261,8 @@ func (r *streamRun[In, Out]) yieldAll(yield func(Result[In, Out]) bool) {
 			}
 		}
 	}
-	if r.failed != nil {
-		panic(r.failed)
+	if r.inputPanic != nil {
+		panic(r.inputPanic)
 	}
 }
 

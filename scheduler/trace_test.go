@@ -210,7 +210,7 @@ func (w *workload) runByHand(t *testing.T) string {
 	}
 	work := map[*call]workCall{}
 	for i, wc := range w.calls {
-		c := &call{trail: &trail{options: &options{name: fmt.Sprint(i), priority: wc.priority}}, cost: wc.cost, policy: &cfg.Retry, deadline: bucket.Forever}
+		c := &call{callDetail: &callDetail{options: &options{name: fmt.Sprint(i), priority: wc.priority}}, cost: wc.cost, policy: &cfg.Retry, deadline: bucket.Forever}
 		work[c] = wc
 		add(wc.arrives, func(now time.Duration) { k.submit(now, c) })
 		if wc.cancels > 0 {

@@ -142,7 +142,7 @@ func (st *stepper) run(line string) string {
 	case "limit":
 		st.begin(names, set)
 	case "adaptive":
-		st.k.pace.adapts = names[0] == "yes"
+		st.k.adaptive.enabled = names[0] == "yes"
 	case "retry":
 		st.policy = retry.Policy{
 			MaxRetries: st.int(set["max"]), Initial: st.duration(set["initial"]), Max: st.duration(set["longest"]),
@@ -175,7 +175,7 @@ func (st *stepper) run(line string) string {
 			st.k.cancel(st.now, st.calls[name], errors.New("context canceled"))
 		}
 	case "withdraw":
-		st.k.withdraw(st.now, st.calls[names[0]], ErrCancelled)
+		st.k.cancelReservation(st.now, st.calls[names[0]], ErrCancelled)
 	case "estimate":
 		var b strings.Builder
 		for _, name := range names {
@@ -183,7 +183,7 @@ func (st *stepper) run(line string) string {
 		}
 		return b.String() + st.report()
 	case "dryrun":
-		c := &call{trail: &trail{options: &options{priority: st.int(set["priority"])}}}
+		c := &call{callDetail: &callDetail{options: &options{priority: st.int(set["priority"])}}}
 		st.price(c, set["cost"])
 		return st.k.dryRun(st.now, c).String() + "\n" + st.report()
 	case "pause":
@@ -237,7 +237,7 @@ func (st *stepper) close() string {
 
 func (st *stepper) restart(gap time.Duration) string {
 	old, at := st.k, st.k.time(st.k.now)
-	cfg := Config{Adaptive: old.pace.adapts, MaxInFlight: old.maxInFlight, MaxQueued: old.maxQueued, Overflow: old.overflow, PriorityStep: old.step}
+	cfg := Config{Adaptive: old.adaptive.enabled, MaxInFlight: old.maxInFlight, MaxQueued: old.maxQueued, Overflow: old.overflow, PriorityStep: old.step}
 	if len(old.budgets) > 1 {
 		cfg.Limits = bucket.Limits{}
 	}
@@ -291,7 +291,7 @@ func (st *stepper) price(c *call, text string) {
 
 func (st *stepper) submit(name string, set map[string]string) {
 	policy := st.policy.WithDefaults()
-	c := &call{trail: &trail{options: &options{name: name}}, cost: 1, policy: &policy, deadline: bucket.Forever}
+	c := &call{callDetail: &callDetail{options: &options{name: name}}, cost: 1, policy: &policy, deadline: bucket.Forever}
 	st.price(c, set["cost"])
 	if deadline, ok := set["deadline"]; ok {
 		c.deadline = st.duration(deadline)
@@ -300,7 +300,7 @@ func (st *stepper) submit(name string, set map[string]string) {
 		}
 	}
 	c.priority, c.noWait = st.int(set["priority"]), set["nowait"] != ""
-	c.asks = st.k.maxQueued > 0 && set["asks"] != "no"
+	c.wantsAdmission = st.k.maxQueued > 0 && set["asks"] != "no"
 	if outer := st.calls[set["inside"]]; outer != nil {
 		x := c.extras()
 		x.outer, x.attempt = outer, outer.attempt
@@ -338,12 +338,12 @@ func (st *stepper) report() string {
 		b.WriteString("paused, ")
 	}
 	fmt.Fprintf(&b, "tokens %s, queued %d", strings.Join(tokens, " and "), st.k.queue.len())
-	if n := st.k.outside.count; n > 0 {
+	if n := st.k.waitingForRoom.count; n > 0 {
 		fmt.Fprintf(&b, " (%d outside)", n)
 	}
 	fmt.Fprintf(&b, ", running %d, backing off %d", st.k.running.count, len(st.k.backoff))
-	if st.k.pace.share < fullShare {
-		fmt.Fprintf(&b, ", rate %v", st.k.pace.rate())
+	if st.k.adaptive.share < fullShare {
+		fmt.Fprintf(&b, ", rate %v", st.k.adaptive.rate())
 	}
 	if wake := st.k.wake(); wake != bucket.Forever {
 		fmt.Fprintf(&b, ", wakes at %v", wake)

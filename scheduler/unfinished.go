@@ -25,8 +25,8 @@ type Unfinished struct {
 	costs costs // becomes Costs
 }
 
-// tell makes public what the owner could not: an Error method is a user's code.
-func (u *Unfinished) tell(budgets []Budget) {
+// fillIn makes public what the owner could not: an Error method is a user's code.
+func (u *Unfinished) fillIn(budgets []Budget) {
 	u.Err = errText(u.last)
 	if budgets[0].Name != "" {
 		u.Costs = map[string]int64{}

@@ -14,16 +14,16 @@ import (
 type workers struct {
 	mu    sync.Mutex // held for short, never while anybody waits
 	ready []*call    // granted; in order
-	taken int        // how many of those, from the first
+	next  int        // how many of those, from the first
 	free  atomic.Int32
 }
 
 // add has granted calls run. It is the owner's.
 func (w *workers) add(s *Scheduler, calls []*call) {
 	w.mu.Lock()
-	if w.taken > len(w.ready)/2 {
-		w.ready = slices.Delete(w.ready, 0, w.taken)
-		w.taken = 0
+	if w.next > len(w.ready)/2 {
+		w.ready = slices.Delete(w.ready, 0, w.next)
+		w.next = 0
 	}
 	w.ready = append(w.ready, calls...)
 	start := w.wanting()
@@ -35,7 +35,7 @@ func (w *workers) add(s *Scheduler, calls []*call) {
 
 // wanting reports whether a worker is to be started, and counts it as free already.
 func (w *workers) wanting() bool {
-	if w.taken == len(w.ready) || w.free.Load() > 0 {
+	if w.next == len(w.ready) || w.free.Load() > 0 {
 		return false
 	}
 	w.free.Add(1)
@@ -48,14 +48,14 @@ func (w *workers) take() (c *call, start bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.free.Add(-1)
-	if w.taken == len(w.ready) {
+	if w.next == len(w.ready) {
 		return nil, false
 	}
-	c = w.ready[w.taken]
-	w.ready[w.taken] = nil
-	w.taken++
-	if w.taken == len(w.ready) {
-		w.ready, w.taken = emptied(w.ready), 0
+	c = w.ready[w.next]
+	w.ready[w.next] = nil
+	w.next++
+	if w.next == len(w.ready) {
+		w.ready, w.next = emptied(w.ready), 0
 	}
 	return c, w.wanting()
 }

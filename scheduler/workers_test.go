@@ -139,7 +139,7 @@ func TestWorkersTakeInOrder(t *testing.T) {
 
 // emptied gives back an unusually large list and keeps a usual one.
 func TestEmptied(t *testing.T) {
-	few, many := make([]*call, mostKept/2), make([]*call, mostKept+1)
+	few, many := make([]*call, maxKept/2), make([]*call, maxKept+1)
 	few[0], few[1] = new(call), new(call)
 	require.Empty(t, emptied(few))
 	require.Equal(t, cap(few), cap(emptied(few)))

@@ -1,13 +1,13 @@
 package scheduler
 
-// chain is a linked list of calls. A call can be in one chain at a time.
-type chain struct {
+// callList is a linked list of calls. A call can be in one chain at a time.
+type callList struct {
 	first, last *call
 	count       int
 }
 
 // add puts a call at the end.
-func (l *chain) add(c *call) {
+func (l *callList) add(c *call) {
 	c.prev, c.next = l.last, nil
 	if l.last == nil {
 		l.first = c
@@ -18,7 +18,7 @@ func (l *chain) add(c *call) {
 	l.count++
 }
 
-func (l *chain) remove(c *call) {
+func (l *callList) remove(c *call) {
 	if c.prev == nil {
 		l.first = c.next
 	} else {

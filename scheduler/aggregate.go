@@ -6,38 +6,38 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// load is what some calls add up to.
-type load struct {
-	count    int
-	fresh    int           // those that were never granted
-	cost     costs         // the largest number there is where it would be more
-	deadline time.Duration // the earliest of them; bucket.Forever if there is none
+// aggregate is what some calls add up to.
+type aggregate struct {
+	count        int
+	neverGranted int           // those that were never granted
+	cost         costs         // the largest number there is where it would be more
+	deadline     time.Duration // the earliest of them; bucket.Forever if there is none
 }
 
-var noLoad = load{deadline: bucket.Forever}
+var noCalls = aggregate{deadline: bucket.Forever}
 
 // add adds what others add up to, in n budgets.
-func (l *load) add(m *load, n int) {
+func (l *aggregate) add(m *aggregate, n int) {
 	l.count += m.count
-	l.fresh += m.fresh
+	l.neverGranted += m.neverGranted
 	l.cost.add(&m.cost, n)
 	l.deadline = min(l.deadline, m.deadline)
 }
 
-func (l *load) addCall(c *call, n int) {
+func (l *aggregate) addCall(c *call, n int) {
 	l.count++
 	if c.attempt == 0 {
-		l.fresh++
+		l.neverGranted++
 	}
 	l.cost.addCall(c, n)
 	l.deadline = min(l.deadline, c.deadline)
 }
 
 // sum works out what a node adds up to.
-func (q *queue) sum(n *node) load {
-	l := noLoad
+func (q *queue) sum(n *node) aggregate {
+	l := noCalls
 	for _, kid := range n.kids.get() {
-		l.add(&kid.load, q.budgets())
+		l.add(&kid.aggregate, q.budgets())
 	}
 	for _, c := range n.calls.get() {
 		l.addCall(c, q.budgets())
@@ -65,16 +65,16 @@ func (n *node) earliest(known time.Duration) time.Duration {
 // update puts right what a node and all above it add up to, after calls were moved.
 func (q *queue) update(n *node) {
 	for ; n != nil; n = n.parent {
-		n.load = q.sum(n)
+		n.aggregate = q.sum(n)
 	}
 }
 
 // all is what the whole queue adds up to.
-func (q *queue) all() load {
+func (q *queue) all() aggregate {
 	if q.root == nil {
-		return noLoad
+		return noCalls
 	}
-	return q.root.load
+	return q.root.aggregate
 }
 
 func (q *queue) len() int {
@@ -84,24 +84,24 @@ func (q *queue) len() int {
 	return q.root.count
 }
 
-// fresh is how many of the calls were never granted.
-func (q *queue) fresh() int {
+// neverGranted is how many of the calls were never granted.
+func (q *queue) neverGranted() int {
 	if q.root == nil {
 		return 0
 	}
-	return q.root.load.fresh
+	return q.root.aggregate.neverGranted
 }
 
-// lastFresh returns the highest call that was never granted, or nil.
-func (q *queue) lastFresh() *call {
-	if q.fresh() == 0 {
+// lastNeverGranted returns the highest call that was never granted, or nil.
+func (q *queue) lastNeverGranted() *call {
+	if q.neverGranted() == 0 {
 		return nil
 	}
 	n := q.root
 	for n.kids.len() > 0 {
 		kids := n.kids.get()
 		i := len(kids) - 1
-		for kids[i].fresh == 0 {
+		for kids[i].neverGranted == 0 {
 			i--
 		}
 		n = kids[i]
@@ -115,18 +115,18 @@ func (q *queue) lastFresh() *call {
 }
 
 // ahead is what the calls add up to that go before one, which may be in the queue or not.
-func (q *queue) ahead(c *call) load {
+func (q *queue) ahead(c *call) aggregate {
 	if q.root == nil {
-		return noLoad
+		return noCalls
 	}
 	if q.root.last().before(c) {
-		return q.root.load
+		return q.root.aggregate
 	}
-	l, n := noLoad, q.root
+	l, n := noCalls, q.root
 	for n.kids.len() > 0 {
 		i := n.kidFor(c)
 		for _, kid := range n.kids.get()[:i] {
-			l.add(&kid.load, q.budgets())
+			l.add(&kid.aggregate, q.budgets())
 		}
 		n = n.kids.get()[i]
 	}
