@@ -181,12 +181,12 @@ func (s *sim) compareRefusal(c *dumbCall) {
 	s.must(reflect.TypeOf(err) == reflect.TypeOf(c.refusal), "a call is refused for the same reason as in the model")
 	switch err := err.(type) {
 	case *DeadlineError:
-		s.must(err.Wait == c.wait, "C4, deadline: the error has the wait")
+		s.must(err.Wait == c.wait, "C4, deadlines: the error has the wait")
 	case *WouldWaitError:
 		s.must(err.Wait == c.wait, "the error has the wait")
 	case *QueueFullError:
 		s.must(err.Wait == c.wait && err.Queued == len(s.d.queue), "the error has the wait and the length of the queue")
 	case *bucket.CostError:
-		s.must(slices.Contains(c.costs[:len(s.d.budgets)], err.Cost), "B3, cost: the error has the cost")
+		s.must(slices.Contains(c.costs[:len(s.d.budgets)], err.Cost), "B3, costs: the error has the cost")
 	}
 }
