@@ -34,10 +34,21 @@ const (
 // absent: look, a name that these packages export, is the nearest that there is, and
 // nothing is named like words, as what Fairlead has is.
 func absent(look, words string, packages ...string) proof {
+	return missing([]string{"example.com/fairlead/scheduler", "example.com/fairlead/scheduler/ratehttp"}, look, words, packages...)
+}
+
+// absentBeside is absent for what a package of failsafe-go has, and Fairlead may lack, too.
+func absentBeside(peer, look, words string, packages ...string) proof {
+	return missing([]string{failsafePkg + peer}, look, words, packages...)
+}
+
+// missing shows that packages export look and nothing like words, which some model exports.
+func missing(models []string, look, words string, packages ...string) proof {
 	return func(t *testing.T) mark {
 		like := regexp.MustCompile("(?i)" + words)
-		if ours := slices.Concat(exported(t, "example.com/fairlead/scheduler"), exported(t, "example.com/fairlead/scheduler/ratehttp")); !slices.ContainsFunc(ours, like.MatchString) {
-			t.Errorf("%q does not even find it in Fairlead", words)
+		found := func(pkg string) bool { return slices.ContainsFunc(exported(t, pkg), like.MatchString) }
+		if !slices.ContainsFunc(models, found) {
+			t.Errorf("%q does not even find it in %v", words, models)
 		}
 		there, got := false, no
 		for _, p := range packages {

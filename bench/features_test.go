@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the table of features into the README, to be read in the diff")
+var rewrite = flag.Bool("rewrite", false, "write the table of features into features.md, to be read in the diff")
 
 // mark is what a library does of a feature.
 type mark int
@@ -50,7 +50,9 @@ var modules = []string{
 	"github.com/failsafe-go/failsafe-go", "k8s.io/client-go", "github.com/aws/aws-sdk-go-v2",
 }
 
-func allRows() []row { return slices.Concat(tokenFeatures, waitFeatures, retryFeatures, queueFeatures) }
+func allRows() []row {
+	return slices.Concat(tokenFeatures, waitFeatures, retryFeatures, queueFeatures, peersFeatures)
+}
 
 // TestFeatures: every mark in the table is the one that its library earns, neither more
 // nor less: so a new version that can do more, or less, fails here.
@@ -77,10 +79,10 @@ const (
 	featuresTo   = "<!-- features: to here -->\n"
 )
 
-// TestFeaturesInReadme: the README's table is the one that TestFeatures proves. To write
-// it: go test . -run TestFeaturesInReadme -rewrite
-func TestFeaturesInReadme(t *testing.T) {
-	const path = "../README.md"
+// TestFeaturesInDocument: the table in features.md is the one that TestFeatures proves. To write
+// it: go test . -run TestFeaturesInDocument -rewrite
+func TestFeaturesInDocument(t *testing.T) {
+	const path = "features.md"
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

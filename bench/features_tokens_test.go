@@ -36,7 +36,7 @@ var tokenFeatures = []row{
 	}},
 	{"True cost settled afterwards", [6]cell{
 		{yes, "", all(tested("TestSettle", "TestSettleLetsOthersIn"), fairleadSettles)},
-		{partly, "more is paid by reserving it; less comes back by a negative `ReserveN`, which is not documented and speeds up nobody who waits", xrateSettles},
+		{partly, "more is paid by reserving it; less comes back by a negative `ReserveN`, which is not documented and speeds up no call that waits", xrateSettles},
 		{no, "", onlyTake},
 		{partly, "more is paid by reserving it; less does not come back", noMore(failsafeSettles, "RateLimiter.ReservePermits", "settle|refund|release|return|adjust|cancel", limiterPkg)},
 		{no, "", absent("PassiveRateLimiter.TryAccept", "settle|refund|release|return|adjust|reserve|cancel", flowPkg)},

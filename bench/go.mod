@@ -1,6 +1,6 @@
 module example.com/fairlead/bench
 
-go 1.25.0
+go 1.26.0
 
 require (
 	example.com/fairlead v0.0.0
@@ -15,8 +15,8 @@ require (
 	github.com/sethvargo/go-retry v0.5.0
 	github.com/throttled/throttled/v2 v2.15.0
 	go.uber.org/ratelimit v0.3.1
-	golang.org/x/time v0.15.0
-	k8s.io/client-go v0.35.10
+	golang.org/x/time v0.16.0
+	k8s.io/client-go v0.37.2
 )
 
 require (
@@ -25,10 +25,9 @@ require (
 	github.com/go-logr/logr v1.4.3 // indirect
 	github.com/hashicorp/golang-lru v0.5.4 // indirect
 	github.com/influxdata/tdigest v0.0.1 // indirect
-	github.com/kr/text v0.2.0 // indirect
-	k8s.io/apimachinery v0.35.10 // indirect
-	k8s.io/klog/v2 v2.130.1 // indirect
-	k8s.io/utils v0.0.0-20251002143259-bc988d571ff4 // indirect
+	k8s.io/apimachinery v0.37.2 // indirect
+	k8s.io/klog/v2 v2.140.0 // indirect
+	k8s.io/utils v0.0.0-20260626114624-be93311217bd // indirect
 )
 
 replace example.com/fairlead => ../
