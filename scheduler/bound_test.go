@@ -52,7 +52,7 @@ func seconds(list ...int) (all []time.Duration) {
 func TestWaitForRoomEnds(t *testing.T) {
 	bubble(t, bounded(scheduler.WaitForRoom), func(t *testing.T, s *scheduler.Scheduler) {
 		in := []*scheduler.Handle{submit(t, s, nothing, scheduler.Cost(10)), submit(t, s, nothing)}
-		outside := func(ctx context.Context, opts ...scheduler.Option) <-chan error {
+		waitForRoom := func(ctx context.Context, opts ...scheduler.Option) <-chan error {
 			result := make(chan error, 1)
 			go func() {
 				h, err := s.Submit(ctx, nothing, opts...)
@@ -63,9 +63,9 @@ func TestWaitForRoomEnds(t *testing.T) {
 			return result
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
-		gone := outside(ctx)
-		watched := outside(ctx, scheduler.OnProgress(func(scheduler.Progress) {}))
-		stays, closed := outside(t.Context()), outside(t.Context())
+		gone := waitForRoom(ctx)
+		watched := waitForRoom(ctx, scheduler.OnProgress(func(scheduler.Progress) {}))
+		stays, closed := waitForRoom(t.Context()), waitForRoom(t.Context())
 		require.Equal(t, 4, s.Snapshot().WaitingForRoom)
 		require.Equal(t, 6, s.Snapshot().Queued)
 

@@ -39,31 +39,31 @@ type dumb struct {
 
 // dumbCall is a call in the model.
 type dumbCall struct {
-	id       uint64
-	costs    costs
-	priority int
-	deadline time.Duration
-	noWait   bool
-	asks     bool // its caller waits for room
-	policy   *retry.Policy
-	arrived  time.Duration
-	rank     time.Duration
+	id             uint64
+	costs          costs
+	priority       int
+	deadline       time.Duration
+	noWait         bool
+	wantsAdmission bool // its caller waits for room
+	policy         *retry.Policy
+	arrived        time.Duration
+	rank           time.Duration
 
 	outer        *dumbCall // the call inside which it was made
 	outerAttempt int
 
-	state     state
-	outside   bool
-	cancelled bool // while it ran
-	due       time.Duration
-	attempt   int
-	granted   time.Duration
-	paid      int64 // from the first budget
-	actual    costs // of the attempt so far
-	end       events.Kind
-	refusal   any // the type of its error
-	wait      time.Duration
-	times     events.Times
+	state        state
+	waitsForRoom bool
+	cancelled    bool // while it ran
+	due          time.Duration
+	attempt      int
+	granted      time.Duration
+	paid         int64 // from the first budget
+	actual       costs // of the attempt so far
+	end          events.Kind
+	refusal      any // the type of its error
+	wait         time.Duration
+	times        events.Times
 }
 
 // grant is one grant of the model.
@@ -119,7 +119,7 @@ func (d *dumb) enqueue(c *dumbCall) {
 // of them.
 func (d *dumb) neverGranted() (n int, last *dumbCall) {
 	for _, c := range d.queue {
-		if c.attempt == 0 && !c.outside {
+		if c.attempt == 0 && !c.waitsForRoom {
 			n, last = n+1, c
 		}
 	}
@@ -263,7 +263,7 @@ func (d *dumb) grant(c *dumbCall) {
 	}
 	c.actual, c.granted = c.costs, d.now
 	c.paid += c.costs[0]
-	c.state, c.outside = running, false
+	c.state, c.waitsForRoom = running, false
 	c.attempt++
 	d.running = append(d.running, c)
 	d.granted = append(d.granted, grant{c.id, d.now, c.costs})
@@ -284,7 +284,7 @@ func (d *dumb) requeue(c *dumbCall) {
 
 func (d *dumb) endCall(c *dumbCall, kind events.Kind) {
 	d.leave(c)
-	c.state, c.end, c.outside = ended, kind, false
+	c.state, c.end, c.waitsForRoom = ended, kind, false
 	d.ended = append(d.ended, c)
 }
 
@@ -337,7 +337,7 @@ func (d *dumb) submit(c *dumbCall) {
 	case full && d.overflow == DropLowest:
 		d.endCall(last, events.Dropped)
 	case full:
-		c.outside = c.asks
+		c.waitsForRoom = c.wantsAdmission
 	}
 	if c.refusal != nil {
 		d.endCall(c, events.Refused)
@@ -352,13 +352,13 @@ func (d *dumb) admitWaiting() {
 	for !d.full() {
 		var first *dumbCall
 		for _, c := range d.queue {
-			if c.outside && (first == nil || c.id < first.id) {
+			if c.waitsForRoom && (first == nil || c.id < first.id) {
 				first = c
 			}
 		}
 		if first == nil {
 			return
 		}
-		first.outside = false
+		first.waitsForRoom = false
 	}
 }

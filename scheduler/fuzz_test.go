@@ -264,7 +264,7 @@ func (p *play) submit() {
 		if priority != 0 {
 			c.callDetail = &callDetail{options: &options{priority: priority}}
 		}
-		asks, refused := c.wantsAdmission, p.k.totals.Refused
+		wanted, refused := c.wantsAdmission, p.k.totals.Refused
 		p.calls = append(p.calls, c)
 		p.k.submit(p.now, c)
 		if p.k.totals.Refused > refused {
@@ -272,7 +272,7 @@ func (p *play) submit() {
 			require.Equal(p, ended, c.state)
 			require.Error(p, c.err)
 			require.Zero(p, c.id)
-		} else if !asks {
+		} else if !wanted {
 			p.entered[c] = true // it did not ask for room
 		}
 	}
@@ -339,13 +339,13 @@ func (p *play) checkEffects() {
 func (p *play) checkCounts() {
 	k := p.k
 	var in [ended + 1]int
-	outside, attempts, retries := 0, 0, 0
+	waiting, attempts, retries := 0, 0, 0
 	for _, c := range p.calls {
 		in[c.state]++
 		attempts += c.attempt
 		retries += max(0, c.attempt-1)
 		if c.waitsForRoom {
-			outside++
+			waiting++
 		}
 		if (c.state == ended) != p.done[c] {
 			p.Fatalf("call %d is in state %d, and ended: %v", c.id, c.state, p.done[c])
@@ -354,9 +354,9 @@ func (p *play) checkCounts() {
 	n := k.totals
 	over := n.Ended()
 	got := []int{int(n.Accepted), int(over), k.queue.len(), k.waitingForRoom.count, k.running.count, len(k.backoff), int(n.Attempts), int(n.Retries)}
-	want := []int{len(p.calls), in[ended], in[queued], outside, in[running], in[backingOff], attempts, retries}
+	want := []int{len(p.calls), in[ended], in[queued], waiting, in[running], in[backingOff], attempts, retries}
 	if !slices.Equal(want, got) {
-		p.Fatalf("accepted, over, queued, outside, running, backing off, attempts, retries:\n%v, but the core says\n%v", want, got)
+		p.Fatalf("accepted, ended, queued, waiting for room, running, backing off, attempts, retries:\n%v, but the core says\n%v", want, got)
 	}
 }
 

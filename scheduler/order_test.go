@@ -40,16 +40,16 @@ func TestH35_RetriesAndFreshCallsShare(t *testing.T) {
 			order = append(order, "retried")
 			return f.run(ctx)
 		})
-		var fresh []<-chan outcome
+		var newCalls []<-chan outcome
 		for _, name := range []string{"first", "second", "third"} {
-			fresh = append(fresh, goDo(t.Context(), s, func(context.Context) error {
+			newCalls = append(newCalls, goDo(t.Context(), s, func(context.Context) error {
 				order = append(order, name)
 				return nil
 			}))
 		}
 		require.Equal(t, 3*time.Second, (<-retried).took)
 		for i, at := range seconds(2, 4, 5) {
-			require.Equal(t, at, (<-fresh[i]).took)
+			require.Equal(t, at, (<-newCalls[i]).took)
 		}
 		require.Equal(t, []string{"retried", "first", "retried", "second", "third"}, order)
 	})

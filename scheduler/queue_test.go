@@ -97,13 +97,13 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 		return
 	}
 	require.Same(t, model[0], q.head())
-	var fresh *call
+	var last *call
 	for _, c := range model {
 		if c.attempt == 0 {
-			fresh = c
+			last = c
 		}
 	}
-	if fresh != q.lastNeverGranted() {
+	if last != q.lastNeverGranted() {
 		t.Fatalf("the last call that was never granted")
 	}
 	stride := 1 + len(model)/50

@@ -130,7 +130,7 @@ func (s *sim) checkCounts(m move, was before) {
 	}
 	waiting := s.queued()
 	if k.maxQueued > 0 && waiting > k.maxQueued && waiting > was.waiting {
-		forgiven := m.verb == moveSetRoom || m.verb == moveSubmit && k.overflow == WaitForRoom && !m.asks
+		forgiven := m.verb == moveSetRoom || m.verb == moveSubmit && k.overflow == WaitForRoom && !m.wantsAdmission
 		s.must(forgiven, "no more calls wait than MaxQueued")
 	}
 	if k.waitingForRoom.count > 0 && !k.closed {

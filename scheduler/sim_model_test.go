@@ -22,7 +22,7 @@ func (s *sim) applyToModel(m move) {
 	switch m.verb {
 	case moveSubmit:
 		c := s.calls[m.call]
-		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.deadline, noWait: m.noWait, asks: m.asks, policy: c.policy}
+		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.deadline, noWait: m.noWait, wantsAdmission: m.wantsAdmission, policy: c.policy}
 		if c.callDetail != nil && c.extra != nil && c.extra.outer != nil {
 			c.model.outer = &s.calls[m.inside-1].model
 			c.model.outerAttempt = c.extra.attempt
@@ -95,7 +95,7 @@ func (s *sim) compare(m move) {
 	}
 	for _, c := range d.queue {
 		mine := s.byID[c.id]
-		s.must(mine.state == queued && mine.waitsForRoom == c.outside && (mine.wantsAdmission || !c.outside), "a queued call is as in the model")
+		s.must(mine.state == queued && mine.waitsForRoom == c.waitsForRoom && (mine.wantsAdmission || !c.waitsForRoom), "a queued call is as in the model")
 	}
 	for _, c := range d.backingOff {
 		s.must(s.byID[c.id].state == backingOff && s.byID[c.id].due == c.due, "R3, jitter: a call backs off as in the model")

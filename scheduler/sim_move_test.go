@@ -17,14 +17,14 @@ type move struct {
 	call int // serial number of the call, from 0
 
 	// Of a submitted call.
-	costs    costs
-	priority int
-	deadline time.Duration // from now; 0: none
-	noWait   bool
-	asks     bool
-	bare     bool // has no options
-	inside   int  // the call inside which it is made, counted from 1
-	watched  bool
+	costs          costs
+	priority       int
+	deadline       time.Duration // from now; 0: none
+	noWait         bool
+	wantsAdmission bool
+	bare           bool // has no options
+	inside         int  // the call inside which it is made, counted from 1
+	watched        bool
 
 	verdict retry.Verdict // fail
 	d       time.Duration // advance, pause, restart
@@ -87,7 +87,7 @@ func (m move) command() string {
 		if m.noWait {
 			b.WriteString(" nowait=yes")
 		}
-		if !m.asks {
+		if !m.wantsAdmission {
 			b.WriteString(" asks=no")
 		}
 		if m.inside > 0 {
@@ -360,7 +360,7 @@ func (s *sim) drawCall(m *move) {
 	r := s.rnd.Uint64()
 	m.call = len(s.calls)
 	s.drawCosts(m)
-	m.noWait, m.asks, m.watched = r&15 == 0, r>>4&1 == 0, r>>5&3 == 0
+	m.noWait, m.wantsAdmission, m.watched = r&15 == 0, r>>4&1 == 0, r>>5&3 == 0
 	if s.profile.priority && r>>7&1 == 0 {
 		m.priority = []int{-1, 1, 3, 1}[r>>8&3]
 	}

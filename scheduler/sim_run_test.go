@@ -246,7 +246,7 @@ func b2i(b bool) int {
 
 func (s *sim) submit(m move) {
 	c := &simCall{serial: m.call, arrived: max(s.now, s.k.now)}
-	c.call = call{cost: m.costs[0], policy: &s.cfg.Retry, deadline: bucket.Forever, noWait: m.noWait, wantsAdmission: m.asks, watched: m.watched}
+	c.call = call{cost: m.costs[0], policy: &s.cfg.Retry, deadline: bucket.Forever, noWait: m.noWait, wantsAdmission: m.wantsAdmission, watched: m.watched}
 	if !m.bare {
 		c.opts = options{priority: m.priority, costs: m.costs, several: true}
 		c.room.options = &c.opts
