@@ -7,22 +7,21 @@ import (
 	"example.com/fairlead/events"
 )
 
-// fullShare is the whole rate. Shares of it are counted in such parts.
+// fullShare stands for the whole rate: a share is a number of 64ths.
 const fullShare = 64
 
-// adaptiveRate is the part of the configured rate at which tokens come, if that adapts to what
-// the server takes: additive increase, multiplicative decrease, as in D.-M. Chiu and
-// R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance"
-// (1989).
+// adaptiveRate is the share of the configured rate at which tokens come, if that adapts to what
+// the server takes: additive increase, multiplicative decrease, as in D.-M. Chiu and R. Jain,
+// "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance" (1989).
 type adaptiveRate struct {
 	enabled     bool
 	share       int           // of fullShare; at least 1
 	decreasedAt time.Duration // when it was last halved
-	increaseAt  time.Duration // when it will rise; bucket.Forever if it is full
+	increaseAt  time.Duration // when the rate will increase; bucket.Forever if it is full
 }
 
-// onRateLimited halves the rate because the server refuses, unless the attempt was already
-// on its way when it was last halved: that says nothing about the rate since.
+// onRateLimited halves the rate when a server answers 429 or the like. It does not if the attempt
+// was granted before the last decrease, since its refusal says nothing about the rate since.
 func (k *core) onRateLimited(c *call) {
 	if !k.adaptive.enabled || c.granted <= k.adaptive.decreasedAt {
 		return
@@ -31,7 +30,7 @@ func (k *core) onRateLimited(c *call) {
 	k.setShare(max(1, k.adaptive.share/2))
 }
 
-// increase lets the rate rise a little, a while after it was last changed.
+// increase raises the rate by a sixteenth of the configured rate.
 func (k *core) increase() { k.setShare(min(fullShare, k.adaptive.share+fullShare/16)) }
 
 func (k *core) setShare(share int) {
@@ -50,37 +49,37 @@ func (k *core) setShare(share int) {
 	}
 }
 
-// rate is the part of the configured rate that is in force.
+// rate returns the part of the configured rate that is in force.
 func (p *adaptiveRate) rate() float64 { return float64(p.share) / fullShare }
 
-// setShare lets a share of the tokens come.
+// setShare makes tokens come at a share of the configured rate.
 func (b *budget) setShare(at time.Duration, share int) {
 	if err := b.SetLimit(at, limitAtShare(b.limit, share)); err != nil {
 		panic("scheduler: a part of a valid limit is not valid: " + err.Error())
 	}
 }
 
-// level is the state of the bucket at its full rate, with which it will be restored.
+// level returns the state of the bucket at its full rate, at which it will be restored.
 func (b *budget) level(now time.Duration, wall time.Time) bucket.State {
 	full := *b
 	full.setShare(now, fullShare)
 	return full.State(now, wall)
 }
 
-// limitAtShare is the limit at a share of its rate.
+// limitAtShare returns the limit at a share of its rate.
 func limitAtShare(l bucket.Limit, share int) bucket.Limit {
 	switch {
 	case share == fullShare:
 	case l.Per <= bucket.Forever/fullShare && l.Refill <= 1<<56:
 		l.Refill, l.Per = l.Refill*int64(share), l.Per*fullShare
-	default: // exact or not makes no difference here
+	default: // a rate this high need not be exact
 		l.Refill = max(1, l.Refill/fullShare*int64(share))
 	}
 	return l
 }
 
-// increaseInterval is the time from one rise of the rate to the next: so long that a server
-// which counts by the limit's Per has had time to say what it thinks of the last one.
+// increaseInterval returns the time from one increase of the rate to the next. A server that
+// counts by the limit's Per has time in between to refuse calls at the present rate.
 func (b budgets) increaseInterval() time.Duration {
 	longest := time.Second
 	for i := range b {

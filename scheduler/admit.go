@@ -7,7 +7,7 @@ import (
 	"example.com/fairlead/events"
 )
 
-// submit accepts a call, or refuses it: then its err says why.
+// submit accepts a call or refuses it. The err of a refused call says why.
 func (k *core) submit(now time.Duration, c *call) {
 	k.advance(now)
 	c.id, c.rank, c.since = k.lastID+1, k.rank(c), k.now
@@ -39,8 +39,9 @@ func (k *core) submit(now time.Duration, c *call) {
 	k.advanceNow()
 }
 
-// rank returns the instant at which a call that arrives now counts as having arrived: a step
-// earlier for each point of priority.
+// rank returns the instant at which a call that arrives now counts as having arrived. Each point
+// of priority makes that a step earlier. The queue is FIFO by rank, so calls of one priority are
+// served first come, first served.
 func (k *core) rank(c *call) time.Duration { return k.rankAt(c, k.now) }
 
 func (k *core) rankAt(c *call, at time.Duration) time.Duration {
@@ -60,7 +61,7 @@ func (k *core) rankAt(c *call, at time.Duration) time.Duration {
 	return at - p*k.step
 }
 
-// refusal is why a call can't be accepted, or nil.
+// refusal returns why a call can't be accepted, or nil.
 func (k *core) refusal(c *call) error {
 	if k.draining || k.closed {
 		return ErrClosed
@@ -91,10 +92,10 @@ func (k *core) startsAtOnce(c *call) bool {
 		return false
 	}
 	at := k.budgets.readyFor(c)
-	return at <= k.now && at < bucket.Forever // which never comes, not even at the end of time
+	return at <= k.now && at < bucket.Forever // an instant that never comes, not even at the end of time
 }
 
-// obstacle names the first of the things that a call would have to wait for.
+// obstacle names the first thing that a call would have to wait for.
 func (k *core) obstacle(c *call) string {
 	head := k.queue.head()
 	switch {
@@ -108,17 +109,17 @@ func (k *core) obstacle(c *call) string {
 	return "slot"
 }
 
-// estimate is the place in the queue, from 1, of a call that is in it or might be,
-// and how long it will be until its tokens are there, if nobody goes ahead of it,
-// fails or leaves; with several budgets, how long at least. A pause of which the end is
-// not known counts as if it ended now.
+// estimate returns the place of a call in the queue, from 1, and the time until its tokens are
+// there. The call may be queued or not. The time is exact if no other call goes ahead of it,
+// fails or leaves. With several budgets it is a lower bound. A pause without a known end counts
+// as if it ended now.
 func (k *core) estimate(c *call) (position int, wait time.Duration) {
 	ahead := k.queue.ahead(c)
 	ahead.cost.addCall(c, len(k.budgets))
 	return ahead.count + 1, k.ready(&ahead.cost) - k.now
 }
 
-// ready is when so many tokens will be there.
+// ready returns when so many tokens will be there.
 func (k *core) ready(cost *costs) time.Duration {
 	if !k.paused() || k.pausedUntil == bucket.Forever {
 		return k.budgets.ready(cost)
@@ -126,7 +127,7 @@ func (k *core) ready(cost *costs) time.Duration {
 	return k.budgets.skipped(k.pausedUntil).ready(cost)
 }
 
-// late is an error if a call's turn will come after its deadline.
+// late returns an error if a call's turn will come after its deadline.
 func (k *core) late(c *call) *DeadlineError {
 	if c.deadline == bucket.Forever {
 		return nil
@@ -138,8 +139,8 @@ func (k *core) late(c *call) *DeadlineError {
 	return &DeadlineError{Wait: wait, Left: max(0, c.deadline-k.now), Err: c.lastErr()}
 }
 
-// queueFull reports whether as many calls wait as may. Retries don't count, and neither do
-// those that are outside already.
+// queueFull reports whether maxQueued calls wait for their first attempt. Calls that wait for
+// room don't count.
 func (k *core) queueFull() bool {
 	return k.maxQueued > 0 && k.queue.neverGranted()-k.waitingForRoom.count >= k.maxQueued
 }
@@ -149,7 +150,7 @@ func (k *core) queueFullError(c *call) error {
 	return &QueueFullError{Queued: k.queue.len(), Max: k.maxQueued, Wait: wait}
 }
 
-// drop ends the lowest-ranked call, to make room for another.
+// drop ends the call that ranks last, to make room for another.
 func (k *core) drop(c *call) {
 	err := k.queueFullError(c)
 	k.leave(c)
@@ -157,7 +158,7 @@ func (k *core) drop(c *call) {
 	k.end(c, events.Dropped, err)
 }
 
-// admit tells whoever waits to hear it that a call is in.
+// admit lets the Submit of a call return.
 func (k *core) admit(c *call) {
 	if c.wantsAdmission {
 		c.wantsAdmission = false
@@ -165,7 +166,7 @@ func (k *core) admit(c *call) {
 	}
 }
 
-// admitWaiting lets calls in from outside while there is room.
+// admitWaiting admits calls that wait for room while there is some.
 func (k *core) admitWaiting() {
 	for k.waitingForRoom.count > 0 && !k.queueFull() && !k.closed {
 		c := k.waitingForRoom.first
@@ -181,7 +182,7 @@ func (k *core) stopWaitingForRoom(c *call) {
 	}
 }
 
-// estimateOf is when a call that was accepted will start.
+// estimateOf returns when an accepted call is expected to start.
 func (k *core) estimateOf(now time.Duration, c *call) Estimate {
 	k.advance(now)
 	if c.state != queued && c.state != backingOff {
@@ -194,7 +195,7 @@ func (k *core) estimateOf(now time.Duration, c *call) Estimate {
 	return Estimate{Position: position, Wait: wait, At: k.time(after(k.now, wait))}
 }
 
-// dryRun is when a call would start that was not accepted.
+// dryRun returns when a call that is not submitted would start.
 func (k *core) dryRun(now time.Duration, c *call) Estimate {
 	k.advance(now)
 	c.id, c.rank = k.lastID+1, k.rank(c)

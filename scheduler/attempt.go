@@ -5,26 +5,25 @@ import (
 	"sync/atomic"
 )
 
-// attemptContext is what the function of submitted work is given: the user's context,
-// which can be cancelled for one attempt. Most functions have returned before anybody
-// wants to be told of that. So the context proper is not made before somebody does, or
-// it is cancelled.
+// attemptContext is the context of one attempt of submitted work. It derives from the user's
+// context and can be canceled for the attempt alone. Most functions return before any goroutine
+// asks for its Done, so the derived context is made only then, or when it is canceled.
 type attemptContext struct {
 	context.Context // the user's
 	attempt         attempt
 	made            atomic.Pointer[cancellable]
 }
 
-// cancellable is a context that can be cancelled. It is derived from the user's.
+// cancellable is a context derived from the user's, with its cancel function.
 type cancellable struct {
 	context.Context
 	cancel context.CancelCauseFunc
 }
 
-// attemptOver stands for a context that nobody has asked for before its attempt was over.
+// attemptOver stands for a derived context that was not asked for before its attempt ended.
 var attemptOver = new(cancellable)
 
-// context returns the context proper.
+// context returns the derived context, and makes it if there is none.
 func (a *attemptContext) context() *cancellable {
 	for {
 		old := a.made.Load()
@@ -38,13 +37,13 @@ func (a *attemptContext) context() *cancellable {
 		if a.made.CompareAndSwap(old, &cancellable{ctx, cancel}) {
 			continue
 		}
-		cancel(nil) // somebody was faster
+		cancel(nil) // another goroutine was faster
 	}
 }
 
 func (a *attemptContext) cancel(cause error) { a.context().cancel(cause) }
 
-// end is for when the function has returned.
+// end cancels the context when the function has returned.
 func (a *attemptContext) end() {
 	a.attempt.end()
 	if !a.made.CompareAndSwap(nil, attemptOver) {
@@ -61,7 +60,7 @@ func (a *attemptContext) Err() error {
 	return a.context().Err()
 }
 
-// Value also leads package context to the cause.
+// Value returns the attempt for the scheduler's keys. Package context finds the cause through it.
 func (a *attemptContext) Value(key any) any {
 	if a.attempt.matches(key) {
 		return &a.attempt

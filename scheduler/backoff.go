@@ -6,19 +6,21 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// backoff holds the calls that wait for their retry time: a heap in which every
-// entry has four children, so that it is half as deep as a binary one and the
-// children share a cache line. A call knows its index, so it can be taken out.
+// backoff holds the calls whose backoff delay has not passed. It is a heap in which each entry
+// has four children, so that it is half as deep as a binary one and the children share a cache
+// line. A call knows its index, so it can be removed. How long the delay is, [retry.Policy]
+// decides.
 type backoff []pending
 
-// pending is a call with what it is ordered by, so that calls are not looked at for that.
+// pending is a call with the fields that order it, so that comparing does not load the call.
 type pending struct {
 	due, rank time.Duration
 	id        uint64
 	call      *call
 }
 
-// before orders by due time, and calls that are due together by seniority.
+// before reports whether p is due before q. Of calls that are due together the senior one comes
+// first.
 func (p *pending) before(q *pending) bool {
 	if p.due != q.due {
 		return p.due < q.due
@@ -26,7 +28,7 @@ func (p *pending) before(q *pending) bool {
 	return p.rank < q.rank || p.rank == q.rank && p.id < q.id
 }
 
-// next is when the first call is due: [bucket.Forever] if there is none.
+// next returns when the first call is due, or [bucket.Forever] if there is none.
 func (h backoff) next() time.Duration {
 	if len(h) == 0 {
 		return bucket.Forever

@@ -8,17 +8,16 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// maxBudgets is how many budgets a scheduler can have. It is small so that sums of
-// costs are plain values.
+// maxBudgets limits the budgets of a scheduler, so that sums of costs are plain values.
 const maxBudgets = 6
 
-// budgets are what calls pay from: one token bucket for each limit, in order of their
-// names. A call takes its cost from each of them, all or nothing.
+// budgets are the token buckets from which calls pay, one for each limit, in the order of their
+// names. A call takes its cost from all of them or from none.
 type budgets []budget
 
 type budget struct {
 	name  string
-	limit bucket.Limit // as it was configured; the bucket may be slowed down: see adaptiveRate
+	limit bucket.Limit // as configured; the bucket's own may be lower: see adaptiveRate
 	bucket.Bucket
 }
 
@@ -40,7 +39,8 @@ func checkCost(name string, l bucket.Limit, cost int64) error {
 	return err
 }
 
-// heldUntil is the instant before which no token leaves.
+// heldUntil returns the instant before which no token leaves, since a server sent a Retry-After.
+// It may be in the past.
 func (b budgets) heldUntil() time.Duration {
 	at := b[0].HeldUntil()
 	for i := 1; i < len(b); i++ {
@@ -49,7 +49,7 @@ func (b budgets) heldUntil() time.Duration {
 	return at
 }
 
-// readyFor is the first instant at which the tokens for a call will be there.
+// readyFor returns the first instant at which the tokens for a call will be there.
 func (b budgets) readyFor(c *call) time.Duration {
 	at := b[0].Ready(c.cost)
 	for i := 1; i < len(b); i++ {
@@ -58,8 +58,9 @@ func (b budgets) readyFor(c *call) time.Duration {
 	return at
 }
 
-// ready is when as many tokens will have been there as several calls cost together. Of
-// several budgets one may be full meanwhile, and lose what comes: then it is later.
+// ready returns when the tokens for the summed cost of several calls will have been there. With
+// several budgets it is a lower bound, since one of them may be full meanwhile and lose its
+// refill.
 func (b budgets) ready(sum *costs) time.Duration {
 	at := b[0].Ready(sum[0])
 	for i := 1; i < len(b); i++ {
@@ -80,14 +81,14 @@ func (b budgets) skip(at time.Duration) {
 	}
 }
 
-// skipped is a copy of what the budgets will be if they stand still until then.
+// skipped returns a copy of the budgets as they will be if they stand still until an instant.
 func (b budgets) skipped(until time.Duration) budgets {
 	b = slices.Clone(b)
 	b.skip(until)
 	return b
 }
 
-// take pays for a call, and reports false if some of it is not there.
+// take pays for a call. It reports false if a budget does not have the tokens.
 func (b budgets) take(at time.Duration, c *call) bool {
 	for i := range b {
 		if !b[i].Take(at, c.costOf(i)) {
@@ -103,10 +104,10 @@ func (b budgets) refund(at time.Duration, c *call) {
 	}
 }
 
-// hold empties the named budget and stops it until then. The others keep their level and
-// refill; nothing leaves them meanwhile, since a call takes from all budgets or from none.
-// Without the name of a budget it does so to all: a server that does not say which of its
-// quotas is used up may mean any. It reports whether that made a difference.
+// hold empties the named budget and stops it until an instant, as a Retry-After asks. The other
+// budgets keep their level and refill, but no token leaves them meanwhile, since a call takes
+// from all budgets or from none. Without a known name hold stops all budgets, since the server
+// may mean any of its quotas. It reports whether that changed anything.
 func (b budgets) hold(at, until time.Duration, name string) (changed bool) {
 	named := name != "" && slices.ContainsFunc(b, func(b budget) bool { return b.name == name })
 	for i := range b {
@@ -118,7 +119,7 @@ func (b budgets) hold(at, until time.Duration, name string) (changed bool) {
 	return changed
 }
 
-// least is the fewest tokens that any of the budgets has.
+// least returns the fewest tokens that any of the budgets has.
 func (b budgets) least() int64 {
 	n := b[0].Available()
 	for i := 1; i < len(b); i++ {
@@ -127,8 +128,8 @@ func (b budgets) least() int64 {
 	return n
 }
 
-// costs are amounts of tokens, one for each budget. What is beyond the number of budgets
-// means nothing.
+// costs are amounts of tokens, one for each budget. Entries beyond the number of budgets mean
+// nothing.
 type costs [maxBudgets]int64
 
 // add adds costs in n budgets, without overflow.
@@ -145,8 +146,8 @@ func (s *costs) addCall(c *call, n int) {
 	}
 }
 
-// subtractCall undoes addCall, or reports false if it can't: what is the largest number
-// there is may have been more.
+// subtractCall undoes addCall. It reports false if it can't, since a sum of math.MaxInt64 may
+// stand for more.
 func (s *costs) subtractCall(c *call, n int) bool {
 	for i := range n {
 		if s[i] == math.MaxInt64 {
@@ -157,7 +158,7 @@ func (s *costs) subtractCall(c *call, n int) bool {
 	return true
 }
 
-// costOf is what an attempt of the call pays from the i-th budget.
+// costOf returns what an attempt of the call pays from the i-th budget.
 func (c *call) costOf(i int) int64 {
 	if i == 0 || c.callDetail == nil || !c.several {
 		return c.cost
@@ -165,7 +166,7 @@ func (c *call) costOf(i int) int64 {
 	return c.costs[i]
 }
 
-// allCosts are what an attempt of the call pays.
+// allCosts returns what an attempt of the call pays from each budget.
 func (c *call) allCosts() (all costs) {
 	if c.callDetail != nil && c.several {
 		return c.costs

@@ -6,7 +6,7 @@ type callList struct {
 	count       int
 }
 
-// add puts a call at the end.
+// add appends a call.
 func (l *callList) add(c *call) {
 	c.prev, c.next = l.last, nil
 	if l.last == nil {

@@ -17,107 +17,105 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Config says how a scheduler behaves. The zero Config works: 1000 tokens, 100 a
-// minute, 5 retries from 1 s, doubling, to 60 s, with ±10 % jitter.
+// Config configures a scheduler. The zero Config works: 1000 tokens, 100 a minute, 5 retries with
+// a backoff from 1 s, doubling, to 60 s, with ±10 % jitter.
 type Config struct {
-	// Limit is the budget. Zero means [bucket.Limit]'s default: 100 tokens a
+	// Limit is the budget, a token bucket. Zero means [bucket.Limit]'s default: 100 tokens a
 	// minute, capacity 1000.
 	Limit bucket.Limit
 
-	// Limits are several budgets by name, in place of Limit: at most 6. A call takes its
-	// cost from each of them, all or nothing, when it is first in the one queue. Nil
-	// means that there is one budget, Limit.
+	// Limits are several budgets by name, at most 6, instead of Limit. A call at the head of the
+	// queue takes its cost from all of them or from none. Nil means one budget, Limit.
 	Limits bucket.Limits
 
-	// Level is what is in the budget at the start, as an earlier
-	// Snapshot().Level: it is refilled for the time that has passed since. Nil
-	// means a full budget; a pointer to the zero State means an empty one.
+	// Level is the level of the budget at the start, such as an earlier Snapshot().Level. It is
+	// refilled for the time since. Nil means a full budget, and a pointer to the zero State an
+	// empty one.
 	Level *bucket.State
 
-	// Levels are the same for Limits, by name. A budget that is not in it is full.
+	// Levels are the same for Limits, by name. A budget without an entry is full.
 	Levels map[string]bucket.State
 
-	// Retry is the policy of calls that bring none of their own. Zero means
-	// [retry.Policy]'s default. If its Seed is zero and so is Clock, New draws a
-	// seed at random, so that processes don't retry in step; Snapshot tells it.
+	// Retry is the policy of calls without one of their own. Zero means [retry.Policy]'s default.
+	// If its Seed is zero and Clock is nil, New draws a random seed, so that processes don't
+	// retry in step. Snapshot returns it.
 	Retry retry.Policy
 
-	// Classify judges the errors of calls that bring no classifier of their own.
-	// Nil means [retry.Classify]: what is marked is retried, and nothing else.
+	// Classify judges the errors of calls without a classifier of their own. Nil means
+	// [retry.Classify], which finds only marked errors retryable.
 	Classify retry.Classifier
 
-	// Adaptive has the rate follow what the server takes: it is halved at a rate-limit
-	// error, once for all that were on their way then, and climbs back by a sixteenth of
-	// the configured rate for each Per of the limit, but for each second at least and
-	// each minute at most. It never rises above what is configured. False means that
-	// the rate is as configured.
+	// Adaptive makes the rate follow what the server takes. A rate-limit error halves it, once
+	// for all attempts that were running then. It climbs back by a sixteenth of the configured
+	// rate for each Per of the limit, but at least each minute and at most each second. It never
+	// exceeds the configured rate. False means the configured rate.
 	Adaptive bool
 
-	// MaxInFlight is the most calls whose function may run at once. A call that
-	// backs off does not count. Zero means no cap.
+	// MaxInFlight caps the calls whose functions run at the same time. A call that backs off does
+	// not count. Zero means no cap.
 	//
-	// A call made inside another needs a slot of its own. If every slot is held by a call that
-	// waits for one made inside it, the calls deadlock: give the inner calls a scheduler of
-	// their own. If an inner Do, Reserve or Stream has the context of the outer call, or one
-	// derived from it, it ends with a [DeadlockError] instead. A deadlock is not seen if the
-	// inner call has another context or is submitted, if the outer call is a Do without [Cost]
-	// or [CostOf], which has no context of its own, or if two schedulers wait for each other.
-	// A call with the outer call's context counts as waited for until it ends, also a
-	// reservation: give it another context if the outer call does not wait for it.
+	// A nested call needs a slot of its own. If every slot is held by a call that waits for a
+	// nested one, the calls deadlock: use a separate scheduler for the inner calls. If an inner
+	// Do, Reserve or Stream has the context of the outer call, or one derived from it, it ends
+	// with a [DeadlockError] instead.
+	//
+	// A deadlock is not detected if the inner call has another context or is submitted, if the
+	// outer call is a Do without [Cost] or [CostOf], which has no context of its own, or if two
+	// schedulers wait for each other. A call with the outer call's context counts as waited for
+	// until it ends, and so does a reservation. Give it another context if the outer call does
+	// not wait for it.
 	MaxInFlight int
 
-	// MaxQueued is the most calls that may wait for their first attempt at the same
-	// time; what happens to one too many is for Overflow to say. A call that can start
-	// at once does not count, and neither does a retry. Zero means no bound.
+	// MaxQueued bounds the calls that wait for their first attempt. A call that can start at once
+	// does not count, and neither does a retry. Zero means no bound.
 	MaxQueued int
 
-	// Overflow says what happens when MaxQueued calls wait and one more comes. Zero
-	// means [WaitForRoom].
+	// Overflow decides what happens when MaxQueued calls wait and one more comes. Zero means
+	// [WaitForRoom].
 	Overflow Overflow
 
-	// PriorityStep is how much earlier a call counts as having arrived for each point
-	// of its [Priority]. Zero means one minute.
+	// PriorityStep is how much earlier a call counts as having arrived for each point of its
+	// [Priority]. Zero means one minute.
 	PriorityStep time.Duration
 
-	// Clock is where time comes from. Nil means [clock.System].
+	// Clock is the source of time. Nil means [clock.System].
 	Clock clock.Clock
 
-	// Logger gets a line for every retry, server's wait, pause and its end, change of an
-	// adaptive rate and exhausted call, and for the end of the scheduler, from a goroutine
-	// of its own: what it has not written when the program exits is lost. The message is the name of the [events.Kind], at level Info; a server's
-	// wait, which holds up everybody, is a Warn, and an exhausted call an Error. The keys
-	// are seq, call, attempt, max_attempts, name, delay, available, rate and err, as far
-	// as they mean something, and missed where events were lost. A handler that panics loses
-	// a record. Nil means no logging.
+	// Logger, if not nil, receives a record for each retry, hold, pause, resume, rate change and
+	// exhausted call, and at shutdown. It is called from a separate goroutine, and records that
+	// it has not written when the program exits are lost. The message is the name of the
+	// [events.Kind]. The level is Warn for a hold, which stops all calls, Error for an exhausted
+	// call, and otherwise Info. The keys are seq, call, attempt, max_attempts, name, delay,
+	// available, rate and err, as far as they apply, and missed if events were lost. A handler
+	// that panics loses a record.
 	Logger *slog.Logger
 
-	// EventBuffer is how many events a subscription holds before it loses the
-	// oldest: [events.MaxBuffer] at most. Zero means [events.DefaultBuffer].
+	// EventBuffer is how many events a subscription holds before it loses the oldest. The most is
+	// [events.MaxBuffer]. Zero means [events.DefaultBuffer].
 	EventBuffer int
 }
 
 const defaultPriorityStep = time.Minute
 
-// Overflow says what happens when [Config.MaxQueued] calls wait and one more comes that
-// would have to wait, too.
+// Overflow decides what happens when [Config.MaxQueued] calls wait and one more comes that would
+// have to wait.
 type Overflow uint8
 
 const (
-	// WaitForRoom lets [Scheduler.Submit], and with it [Stream], return only when there
-	// is room or its context is done: so whoever hands in work does it no faster than
-	// it is done. The call has its place in the order meanwhile. [Scheduler.Do] waits
-	// for its turn in any case.
+	// WaitForRoom makes [Scheduler.Submit] and [Stream] wait until there is room or their context
+	// is done, so that callers submit work no faster than it is done. The call has its place in
+	// the queue meanwhile. [Scheduler.Do] waits for its turn in any case.
 	WaitForRoom Overflow = iota
 
 	// RefuseNew refuses the new call with a [QueueFullError].
 	RefuseNew
 
-	// DropLowest ends the call that ranks last, be it the new one or another, with a
-	// [QueueFullError]. A call that was granted before is never dropped.
+	// DropLowest ends the call that ranks last, the new one or another, with a [QueueFullError].
+	// A call that was granted before is never dropped.
 	DropLowest
 )
 
-// String is the name of the constant.
+// String returns the name of the constant.
 func (o Overflow) String() string {
 	switch o {
 	case WaitForRoom:
@@ -130,7 +128,7 @@ func (o Overflow) String() string {
 	return fmt.Sprintf("Overflow(%d)", uint8(o))
 }
 
-// normal returns the configuration with its defaults, or every fault in it.
+// normal returns the configuration with its defaults, or all faults in it.
 func (cfg Config) normal() (Config, error) {
 	var faults []error
 	if cfg.Clock == nil {
@@ -168,7 +166,7 @@ func (cfg Config) normal() (Config, error) {
 	return cfg, errors.Join(faults...)
 }
 
-// checkLimits returns every fault in what concerns budgets.
+// checkLimits returns all faults in the limits and levels.
 func (cfg Config) checkLimits() error {
 	var faults []error
 	if err := cfg.Limit.Validate(); err != nil {

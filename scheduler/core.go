@@ -8,18 +8,17 @@ import (
 	"example.com/fairlead/events"
 )
 
-// core decides everything: who is granted tokens and when, who tries again and
-// when, and what becomes of each call. It is plain data. It has no goroutine, no
-// clock, no lock, no channel and no randomness, and it calls nobody's code: its
-// inputs are method calls at an instant, its outputs are values in effects, and
-// wake says at which instant it wants to be called next.
+// core decides which call is granted tokens and when, which is retried and when, and how each
+// ends. It is plain data, without goroutines, clock, locks, channels or randomness, and it runs
+// no user code. Its inputs are method calls at an instant, and its outputs are values in effects.
+// wake returns the instant at which it has to be called next.
 //
-// Instants are durations since origin and never go back. Whatever is done, every
-// method first catches up with time: all that has fallen due meanwhile happens, in
-// order, each at its own instant. So being called late costs no tokens (B7, D3).
+// Instants are durations since origin and never go back. Each method first catches up with time:
+// all that has fallen due happens, in order, each at its own instant. So a late call of the core
+// costs no tokens (B7, D3).
 type core struct {
 	origin      time.Time
-	step        time.Duration // how much earlier a priority of 1 makes a call count as having arrived
+	step        time.Duration // how much earlier a call counts as having arrived for each point of priority
 	maxInFlight int           // 0: no cap
 	maxQueued   int           // 0: no bound
 	overflow    Overflow
@@ -27,34 +26,35 @@ type core struct {
 	now            time.Duration
 	budgets        budgets
 	queue          queue
-	waitingForRoom callList // calls in the queue, but beyond its bound: those that have not been let in
+	waitingForRoom callList // queued calls beyond maxQueued, which have not been admitted
 	backoff        backoff
-	running        callList // in order of their grants
-	inFast         int      // how many run besides, let through by the till
-	stuck          int      // how many of the running calls wait for calls made inside them
+	running        callList // in the order of their grants
+	inFast         int      // how many more calls run by the fast path
+	stuck          int      // how many running calls wait for calls made inside them
 	adaptive       adaptiveRate
-	pausedUntil    time.Duration // bucket.Forever if that is not known; 0: not paused
-	holdTime       time.Duration // how long nobody could be granted, up to now
+	pausedUntil    time.Duration // 0: not paused; bucket.Forever: until it is resumed
+	holdTime       time.Duration // for how long no call could be granted, up to now
 	handover       handover
 	lastID         uint64
 	totals         Totals
 	draining       bool // takes no new calls
 	closed         bool
 
-	wanted  events.Kinds // the kinds of events that somebody wants to see
+	wanted  events.Kinds // the kinds of events that have a subscriber
 	effects effects
 }
 
-// effects are what the core wants done in the world, since they were last taken.
+// effects collects what the owner has to do after calling the core: start calls, wake callers,
+// publish events.
 type effects struct {
-	admitted []*call        // tell those who handed these in that they are in
-	granted  []*call        // start these
-	ended    []*call        // tell these that they are over; their err says how
-	updates  []update       // tell these how they are doing
-	events   []events.Event // publish these
+	admitted []*call        // their Submit can return
+	granted  []*call        // to be started
+	ended    []*call        // have ended with their err
+	updates  []update       // progress of calls
+	events   []events.Event // to be published
 }
 
-// update is news for a call that wants to know.
+// update is news for a call that has OnProgress.
 type update struct {
 	call     *call
 	progress Progress
@@ -65,12 +65,11 @@ func (e *effects) clear() {
 	e.updates, e.events = emptied(e.updates), emptied(e.events)
 }
 
-// maxKept is how much room is kept for the next turn, in entries. What a burst takes
-// beyond that is given back.
+// maxKept is the largest capacity of a slice, in entries, that is kept for the next turn. A
+// larger one is freed after its burst.
 const maxKept = 1024
 
-// emptied is a slice with nothing in it, that has the room of one whose entries are not needed
-// any more.
+// emptied returns an empty slice with the capacity of s, whose entries are not needed any more.
 func emptied[T any](s []T) []T {
 	if cap(s) > maxKept {
 		return nil
@@ -79,7 +78,7 @@ func emptied[T any](s []T) []T {
 	return s[:0]
 }
 
-// advance lets everything happen that falls due up to now.
+// advance makes everything happen that falls due up to now.
 func (k *core) advance(now time.Duration) {
 	now = max(now, k.now) // a clock may go back
 	for {
@@ -94,7 +93,7 @@ func (k *core) advance(now time.Duration) {
 			k.increase()
 		case resume:
 			k.resumed()
-		case due: // before the grant: it may be senior to the head
+		case due: // before the grant, since it may be senior to the head
 			k.requeue(k.backoff[0].call)
 		default:
 			k.grantHead()
@@ -103,7 +102,7 @@ func (k *core) advance(now time.Duration) {
 	k.pass(now)
 }
 
-// advanceNow lets everything happen that an input has made possible at this instant.
+// advanceNow makes everything happen that an input has made possible at this instant.
 func (k *core) advanceNow() {
 	k.advance(k.now)
 	if k.deadlocked() {
@@ -112,14 +111,14 @@ func (k *core) advanceNow() {
 	}
 }
 
-// wake is the instant at which the core wants to be advanced next:
-// [bucket.Forever] if it waits for nothing but new input.
+// wake returns the instant at which the core has to be advanced next. It returns [bucket.Forever]
+// if only new input can change anything.
 func (k *core) wake() time.Duration {
 	return min(k.backoff.next(), k.nextGrant(), k.pauseEnds(), k.adaptive.increaseAt)
 }
 
-// nextGrant is the instant at which the head has its tokens and a slot, as far as
-// that depends on time alone.
+// nextGrant returns the instant at which the head of the queue has its tokens and a slot. It
+// returns [bucket.Forever] if that does not depend on time alone.
 func (k *core) nextGrant() time.Duration {
 	head := k.queue.head()
 	if head == nil || k.paused() || !k.hasSlot() {
@@ -130,8 +129,8 @@ func (k *core) nextGrant() time.Duration {
 
 func (k *core) hasSlot() bool { return k.maxInFlight == 0 || k.running.count+k.inFast < k.maxInFlight }
 
-// pass moves the core's time. Nothing falls due on the way, so all of it is spent on
-// the same: first, perhaps, a hold; then whatever the head waits for.
+// pass moves the core's time. Nothing falls due on the way. The head of the queue spends that
+// time first on a hold, if there is one, and then on tokens or a slot.
 func (k *core) pass(to time.Duration) {
 	if to <= k.now {
 		return
@@ -147,7 +146,7 @@ func (k *core) pass(to time.Duration) {
 // spend moves the core's time without that of the budgets, and notes what queued calls spend it
 // on.
 func (k *core) spend(to time.Duration) {
-	free := to // from when on somebody could be granted
+	free := to // from then on a call could be granted
 	if !k.paused() {
 		free = min(max(k.now, k.budgets.heldUntil()), to)
 	}
@@ -164,8 +163,8 @@ func (k *core) spend(to time.Duration) {
 	k.now = to
 }
 
-// enqueue puts a call that arrived, or whose backoff is over, into its place, unless
-// there is nothing that it would have to wait for.
+// enqueue puts a call that has arrived, or whose backoff has ended, into its place in the queue.
+// A call that need not wait is granted at once.
 func (k *core) enqueue(c *call) {
 	c.state, c.since, c.holdTimeBefore = queued, k.now, k.holdTime
 	if c.watched || k.wanted.Has(events.Queued) {
@@ -179,7 +178,7 @@ func (k *core) enqueue(c *call) {
 	}
 }
 
-// reportPlace tells those who want to know how long a call will have to wait.
+// reportPlace tells subscribers and the call's own caller how long it will have to wait.
 func (k *core) reportPlace(c *call) {
 	position, wait := k.estimate(c)
 	if k.wanted.Has(events.Queued) {
@@ -192,7 +191,8 @@ func (k *core) reportPlace(c *call) {
 	}
 }
 
-// requeue puts a call back whose backoff is over, or ends it if that is in vain.
+// requeue puts a call back into the queue when its backoff delay has passed. It ends the call if
+// it could not be granted, or not before its deadline.
 func (k *core) requeue(c *call) {
 	k.leave(c)
 	if err := k.budgets.check(c); err != nil { // the capacity was lowered meanwhile
@@ -206,8 +206,8 @@ func (k *core) requeue(c *call) {
 	k.enqueue(c)
 }
 
-// leave takes a call from wherever its state has it, and accounts for the time it has
-// spent there. Its next state is the caller's to set.
+// leave takes a call out of the place where its state has it, and accounts for the time spent
+// there. The caller sets the next state.
 func (k *core) leave(c *call) {
 	c.ensureDetail()
 	d := k.now - c.since
@@ -237,7 +237,7 @@ func (k *core) grantHead() {
 	k.grant(c)
 }
 
-// grant pays for a call and starts it.
+// grant takes a call's tokens from the budgets and starts the call.
 func (k *core) grant(c *call) {
 	if !k.budgets.take(k.now, c) {
 		panic("scheduler: a call was granted before its tokens were there")
@@ -260,7 +260,7 @@ func (k *core) grant(c *call) {
 	k.effects.granted = append(k.effects.granted, c)
 }
 
-// end is the only way out for a call, after it has left its place.
+// end ends a call that has left its place. Every call ends here.
 func (k *core) end(c *call, kind events.Kind, err error) {
 	c.ensureDetail()
 	k.unlink(c)
@@ -273,7 +273,7 @@ func (k *core) end(c *call, kind events.Kind, err error) {
 	}
 }
 
-// emit adds an event that needs no more than what is known of every call.
+// emit adds an event about a call, with the fields that every call has.
 func (k *core) emit(kind events.Kind, c *call) {
 	if k.wanted.Has(kind) {
 		k.effects.events = append(k.effects.events, k.event(kind, c))
@@ -288,7 +288,7 @@ func (k *core) event(kind events.Kind, c *call) events.Event {
 	}
 }
 
-// emitEvent adds an event that is about the scheduler.
+// emitEvent adds an event about the scheduler.
 func (k *core) emitEvent(ev events.Event) {
 	if k.wanted.Has(ev.Kind) {
 		ev.At, ev.Budget, ev.Available = k.time(k.now), k.budgets[0].name, k.budgets[0].Available()
@@ -304,7 +304,7 @@ func (k *core) update(c *call, p Progress) {
 
 func (k *core) time(at time.Duration) time.Time { return k.origin.Add(at) }
 
-// after is at + d without overflow, for a d that is not negative.
+// after returns at + d without overflow. d must not be negative.
 func after(at, d time.Duration) time.Duration {
 	if at > 0 && d > bucket.Forever-at {
 		return bucket.Forever
@@ -312,7 +312,7 @@ func after(at, d time.Duration) time.Duration {
 	return at + d
 }
 
-// addCosts is a + b without overflow, for costs.
+// addCosts returns the sum of two costs without overflow.
 func addCosts(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

@@ -4,7 +4,7 @@ import "example.com/fairlead/retry"
 
 // nesting links a call to the call inside which it was made, and to the calls made inside it.
 type nesting struct {
-	outer   *call // the call inside which this one was made; nil if unknown
+	outer   *call // the call inside which this one was made; nil if there is none or it is not known
 	attempt int   // the attempt of outer that ran then
 	linked  bool  // this call is counted in outer's inner
 	inner   int   // how many calls made inside the running attempt have not ended
