@@ -6,47 +6,47 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// aggregate is what some calls add up to.
+// aggregate sums up some calls.
 type aggregate struct {
 	count        int
 	neverGranted int           // those that were never granted
-	cost         costs         // the largest number there is where it would be more
-	deadline     time.Duration // the earliest of them; bucket.Forever if there is none
+	cost         costs         // at most math.MaxInt64, which then stands for more
+	deadline     time.Duration // the earliest; bucket.Forever if there is none
 }
 
 var noCalls = aggregate{deadline: bucket.Forever}
 
-// add adds what others add up to, in n budgets.
-func (l *aggregate) add(m *aggregate, n int) {
-	l.count += m.count
-	l.neverGranted += m.neverGranted
-	l.cost.add(&m.cost, n)
-	l.deadline = min(l.deadline, m.deadline)
+// add adds m to a, in n budgets.
+func (a *aggregate) add(m *aggregate, n int) {
+	a.count += m.count
+	a.neverGranted += m.neverGranted
+	a.cost.add(&m.cost, n)
+	a.deadline = min(a.deadline, m.deadline)
 }
 
-func (l *aggregate) addCall(c *call, n int) {
-	l.count++
+func (a *aggregate) addCall(c *call, n int) {
+	a.count++
 	if c.attempt == 0 {
-		l.neverGranted++
+		a.neverGranted++
 	}
-	l.cost.addCall(c, n)
-	l.deadline = min(l.deadline, c.deadline)
+	a.cost.addCall(c, n)
+	a.deadline = min(a.deadline, c.deadline)
 }
 
-// sum works out what a node adds up to.
+// sum returns the aggregate of a node, computed anew.
 func (q *queue) sum(n *node) aggregate {
-	l := noCalls
+	a := noCalls
 	for _, kid := range n.kids.get() {
-		l.add(&kid.aggregate, q.budgets())
+		a.add(&kid.aggregate, q.budgets())
 	}
 	for _, c := range n.calls.get() {
-		l.addCall(c, q.budgets())
+		a.addCall(c, q.budgets())
 	}
-	return l
+	return a
 }
 
-// earliest is the earliest deadline below a node, of which it is known that none comes
-// before a certain one: so it need not look further if it finds that.
+// earliest returns the earliest deadline below a node. No deadline comes before known, so the
+// search ends when it finds that one.
 func (n *node) earliest(known time.Duration) time.Duration {
 	earliest := time.Duration(bucket.Forever)
 	for _, kid := range n.kids.get() {
@@ -62,14 +62,15 @@ func (n *node) earliest(known time.Duration) time.Duration {
 	return earliest
 }
 
-// update puts right what a node and all above it add up to, after calls were moved.
+// update computes anew the aggregates of a node and of all nodes above it, after calls were
+// moved.
 func (q *queue) update(n *node) {
 	for ; n != nil; n = n.parent {
 		n.aggregate = q.sum(n)
 	}
 }
 
-// all is what the whole queue adds up to.
+// all returns the aggregate of the whole queue.
 func (q *queue) all() aggregate {
 	if q.root == nil {
 		return noCalls
@@ -84,7 +85,7 @@ func (q *queue) len() int {
 	return q.root.count
 }
 
-// neverGranted is how many of the calls were never granted.
+// neverGranted returns how many queued calls wait for their first attempt.
 func (q *queue) neverGranted() int {
 	if q.root == nil {
 		return 0
@@ -92,7 +93,7 @@ func (q *queue) neverGranted() int {
 	return q.root.aggregate.neverGranted
 }
 
-// lastNeverGranted returns the highest call that was never granted, or nil.
+// lastNeverGranted returns the call that ranks last of those that were never granted, or nil.
 func (q *queue) lastNeverGranted() *call {
 	if q.neverGranted() == 0 {
 		return nil
@@ -114,7 +115,8 @@ func (q *queue) lastNeverGranted() *call {
 	return calls[i]
 }
 
-// ahead is what the calls add up to that go before one, which may be in the queue or not.
+// ahead returns the aggregate of the calls that go before c. The call itself may be queued or
+// not.
 func (q *queue) ahead(c *call) aggregate {
 	if q.root == nil {
 		return noCalls
@@ -122,11 +124,11 @@ func (q *queue) ahead(c *call) aggregate {
 	if q.root.last().before(c) {
 		return q.root.aggregate
 	}
-	l, n := noCalls, q.root
+	a, n := noCalls, q.root
 	for n.kids.len() > 0 {
 		i := n.kidFor(c)
 		for _, kid := range n.kids.get()[:i] {
-			l.add(&kid.aggregate, q.budgets())
+			a.add(&kid.aggregate, q.budgets())
 		}
 		n = n.kids.get()[i]
 	}
@@ -134,14 +136,14 @@ func (q *queue) ahead(c *call) aggregate {
 		if !other.before(c) {
 			break
 		}
-		l.addCall(other, q.budgets())
+		a.addCall(other, q.budgets())
 	}
-	return l
+	return a
 }
 
-// late returns, in order, the calls that would be granted after their deadlines,
-// given when how many tokens will be there. A late call is not in the way of those
-// behind it. What can't have any is not looked into.
+// late returns, in order, the calls that would be granted after their deadlines. ready returns
+// when the tokens for a cost will be there. A late call does not delay those behind it. Nodes
+// without late calls are skipped.
 func (q *queue) late(ready func(*costs) time.Duration) (found []*call) {
 	if q.root != nil {
 		q.lateIn(q.root, costs{}, ready, &found)
@@ -149,7 +151,8 @@ func (q *queue) late(ready func(*costs) time.Duration) (found []*call) {
 	return found
 }
 
-// lateIn adds to found, and returns the cost of all up to here that are not late.
+// lateIn adds the late calls of a node to found, and returns the cost of all calls so far that
+// are not late.
 func (q *queue) lateIn(n *node, cost costs, ready func(*costs) time.Duration, found *[]*call) costs {
 	all := cost
 	if all.add(&n.cost, q.budgets()); n.deadline == bucket.Forever || ready(&all) <= n.deadline {

@@ -47,8 +47,8 @@ type Config struct {
 
 	// Adaptive makes the rate follow what the server takes. A rate-limit error halves it, once
 	// for all attempts that were running then. It climbs back by a sixteenth of the configured
-	// rate for each Per of the limit, but at least each minute and at most each second. It never
-	// exceeds the configured rate. False means the configured rate.
+	// rate in each Per of the limit, where a Per counts as one second at least and one minute at
+	// most. It never exceeds the configured rate. False means the configured rate.
 	Adaptive bool
 
 	// MaxInFlight caps the calls whose functions run at the same time. A call that backs off does

@@ -7,20 +7,18 @@ import (
 
 // Estimate says when a call is expected to start.
 //
-// For a call in the queue it is exact to the nanosecond as long as nobody goes ahead
-// of it (by priority, or as a retry with seniority), fails, leaves, or pauses or
-// reconfigures the scheduler. It is about tokens alone: how long the calls ahead of it
-// will run, and so when they free their slots, is not known. A pause of which the
-// end is not known counts as if it ended now. With several budgets it is the time that
-// a call waits at least: one of them may be full while calls wait for another.
-// In JSON, Wait is in nanoseconds.
+// For a queued call it is exact to the nanosecond if no call goes ahead of it (by priority, or as
+// a retry with seniority), fails or leaves, and the scheduler is not paused or reconfigured. It
+// counts tokens only, since how long running calls keep their slots is not known. A pause without
+// a known end counts as if it ended now. With several budgets the wait is a lower bound, since
+// one budget may be full while calls wait for another. In JSON, Wait is in nanoseconds.
 type Estimate struct {
 	Position int           `json:"position"`    // place in the queue, from 1; 0 if the call does not wait
 	Wait     time.Duration `json:"wait"`        // from now
-	At       time.Time     `json:"at,omitzero"` // now + Wait, by the scheduler's clock
+	At       time.Time     `json:"at,omitzero"` // now + Wait, on the scheduler's clock
 }
 
-// String is a few words, such as "number 3 in the queue, about 1.2s to wait".
+// String returns a few words, such as "number 3 in the queue, about 1.2s to wait".
 func (e Estimate) String() string {
 	if e.Position == 0 {
 		return "not waiting"
@@ -28,9 +26,9 @@ func (e Estimate) String() string {
 	return fmt.Sprintf("number %d in the queue, about %v to wait", e.Position, readable(e.Wait))
 }
 
-// Estimate returns when a call with these options would start if it came now. Only
-// [Cost], [CostOf] and [Priority] make a difference. Nothing is taken and nothing changes. It
-// fails for a cost that could never be granted, and with [ErrClosed].
+// Estimate returns when a call with these options would start if it came now. Only [Cost],
+// [CostOf] and [Priority] make a difference. Nothing is taken or changed. Estimate fails for a
+// cost that can never be granted, and with [ErrClosed].
 func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
 	c := call{cost: 1, callDetail: &callDetail{options: new(options)}}
 	if err := s.apply(&c, opts); err != nil {

@@ -14,51 +14,49 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Workload is a number of calls that are alike, of which [Predict] says how long they
-// will take.
+// Workload describes a number of similar calls for [Predict].
 type Workload struct {
 	// Calls is how many there are. It must be positive.
 	Calls int
 
-	// Every is the time from one call's arrival to the next. Zero means that all of
-	// them are there at the start.
+	// Every is the time from one call's arrival to the next. Zero means that all arrive at the
+	// start.
 	Every time.Duration
 
-	// Cost is what an attempt pays, in tokens; if MaxCost is above it, each call draws
-	// its cost evenly from Cost to MaxCost. Zero for both means 1.
+	// Cost is what an attempt pays, in tokens. If MaxCost is above it, each call draws its cost
+	// evenly from Cost to MaxCost. Zero for both means 1.
 	Cost, MaxCost int64
 
-	// Costs are what an attempt pays from each of several budgets, as by [CostOf]. From
-	// those that are not named it pays Cost, drawn or not.
+	// Costs are what an attempt pays from each of several budgets, as with [CostOf]. From budgets
+	// that are not named it pays Cost, drawn or not.
 	Costs map[string]int64
 
-	// Latency is how long an attempt runs; if MaxLatency is above it, each draws it
-	// evenly from Latency to MaxLatency. Zero means no time at all.
+	// Latency is how long an attempt runs. If MaxLatency is above it, each attempt draws its
+	// latency evenly from Latency to MaxLatency. Zero means no time at all.
 	Latency, MaxLatency time.Duration
 
-	// Failures is the part of the attempts that fail and may be retried, from 0 to 1.
+	// Failures is the fraction of attempts that fail with a retryable error, from 0 to 1.
 	Failures float64
 
-	// Priority is that of the calls, as by [Priority].
+	// Priority is the priority of the calls, as with [Priority].
 	Priority int
 
-	// Timeout is how long after its arrival a call's deadline is. As in a scheduler, one
-	// that would start later is not accepted, or not retried; one that runs is not cut
-	// off. Zero means none.
+	// Timeout is the time from a call's arrival to its deadline. As in a scheduler, a call that
+	// would start later is not accepted or not retried, and a running attempt is not cut off.
+	// Zero means none.
 	Timeout time.Duration
 }
 
-// Forecast is what will become of a workload. Where chance has a part in it (costs,
-// latencies, failures and jitter), it is drawn by the seed of [Config.Retry].
-// In JSON, durations are in nanoseconds.
+// Forecast predicts what becomes of workloads. What depends on chance (costs, latencies, failures
+// and jitter) is drawn with the seed of [Config.Retry]. In JSON, durations are in nanoseconds.
 type Forecast struct {
-	Limits bucket.Limits    `json:"limits"` // by which it was predicted, by name; "" if there is one budget
-	Took   time.Duration    `json:"took"`   // from the first arrival until all calls are over
+	Limits bucket.Limits    `json:"limits"` // the limits it assumes, by name; "" if there is one budget
+	Took   time.Duration    `json:"took"`   // from the first arrival until all calls have ended
 	Totals Totals           `json:"totals"` // how they end, and how many attempts they make
 	Spent  map[string]int64 `json:"spent"`  // tokens paid from each budget
 
-	// How long calls wait from their arrival until they first start: half of them at
-	// most MedianWait, 99 of 100 at most P99Wait, all of them at most WorstWait.
+	// How long calls wait from their arrival until they first start. Half of them wait at most
+	// MedianWait, 99 of 100 at most P99Wait, and all at most WorstWait.
 	MedianWait time.Duration `json:"median_wait"`
 	P99Wait    time.Duration `json:"p99_wait"`
 	WorstWait  time.Duration `json:"worst_wait"`
@@ -66,21 +64,21 @@ type Forecast struct {
 	MostQueued  int `json:"most_queued"`  // calls that wait at the same time, for tokens or a slot
 	MostRunning int `json:"most_running"` // calls that run at the same time
 
-	Samples []Sample `json:"samples"` // the course of things: some hundreds, evenly spread
+	Samples []Sample `json:"samples"` // the state over time: some hundreds of samples, evenly spread
 }
 
-// Sample is how things stand at one instant of a [Forecast].
+// Sample is the state at one instant of a [Forecast].
 type Sample struct {
 	At         time.Duration `json:"at"`          // since the first arrival
 	Available  []int64       `json:"available"`   // in each budget, in order of their names
 	Queued     int           `json:"queued"`      // calls that wait for tokens or a slot
 	Running    int           `json:"running"`     // calls that run
 	BackingOff int           `json:"backing_off"` // calls that wait to be retried
-	Attempts   uint64        `json:"attempts"`    // that were started so far
-	Ended      uint64        `json:"ended"`       // calls that are over by now
+	Attempts   uint64        `json:"attempts"`    // attempts started so far
+	Ended      uint64        `json:"ended"`       // calls ended so far
 }
 
-// String is a line like
+// String returns a line like
 //
 //	500 calls take 4m30s: 500 succeed in 527 attempts; half of them wait up to 2m15s, the last 4m30s; up to 450 wait at once
 func (f Forecast) String() string {
@@ -99,7 +97,7 @@ func (f Forecast) String() string {
 	return b.String()
 }
 
-// limits are in words by what it was predicted.
+// limits returns the limits in words.
 func (f Forecast) limits() string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(f.Limits)) {
@@ -108,13 +106,13 @@ func (f Forecast) limits() string {
 	return strings.Join(all, "; ")
 }
 
-// Predict says how a scheduler with this configuration would get through some
-// workloads that begin at the same time. It runs the scheduler's own core, in virtual
-// time: what it says is what would happen, to the nanosecond, if calls came, took and
-// failed as assumed. The same arguments always give the same forecast.
+// Predict returns how a scheduler with this configuration would serve some workloads that begin
+// at the same time. It runs the scheduler's own core in virtual time. So the forecast is exact to
+// the nanosecond if calls arrive, run and fail as assumed. The same arguments always give the
+// same forecast.
 //
-// The budget is full at first, or as full as Config.Level says, without regard to the
-// time that has passed since. Clock, Classify, Logger and EventBuffer mean nothing here.
+// The budget starts full, or at Config.Level without refill for the time since. Clock, Classify,
+// Logger and EventBuffer are ignored.
 func Predict(cfg Config, work ...Workload) (Forecast, error) {
 	cfg.Clock = clock.System() // never read; without one, a seed would be drawn at random
 	cfg, err := cfg.normal()
@@ -171,29 +169,29 @@ func (w Workload) validate(cfg Config) error {
 	return errors.Join(faults...)
 }
 
-// simulator plays the part of the world for a core.
+// simulator stands in for callers, functions and time around a core.
 type simulator struct {
 	k      *core
 	policy *retry.Policy
 	rnd    *rand.Rand
 	work   []arrivals
-	of     []int   // of which workload a call is, by its number, from 1
-	runs   backoff // the attempts that run, by when they end
+	of     []int   // the workload of each call, by the call's number, from 1
+	runs   backoff // the running attempts, by when they end
 	waits  []time.Duration
 
 	forecast Forecast
-	interval time.Duration // between samples, at least
+	interval time.Duration // the least time between samples
 }
 
-// arrivals is a workload of which some calls have come.
+// arrivals is a workload of which some calls have arrived.
 type arrivals struct {
 	Workload
 	options options
 	came    int
-	next    time.Duration // when the next comes
+	next    time.Duration // when the next arrives
 }
 
-// maxSamples is how many samples are taken before every other one is given up.
+// maxSamples limits the samples. When they are so many, every other one is dropped.
 const maxSamples = 512
 
 func newSimulator(k *core, policy *retry.Policy, work []Workload) *simulator {
@@ -212,7 +210,7 @@ func newSimulator(k *core, policy *retry.Policy, work []Workload) *simulator {
 	return o
 }
 
-// predict lets everything happen, each at its own instant.
+// predict makes everything happen, each at its own instant, and returns the forecast.
 func (o *simulator) predict() (Forecast, error) {
 	for !o.done() {
 		who, came := o.nextArrival()
@@ -237,7 +235,7 @@ func (o *simulator) done() bool {
 	return next == bucket.Forever && o.k.drained()
 }
 
-// nextArrival is of which workload a call comes next, and when.
+// nextArrival returns the workload of the next call to arrive, and when that is.
 func (o *simulator) nextArrival() (who int, at time.Duration) {
 	at = bucket.Forever
 	for i := range o.work {
@@ -264,12 +262,12 @@ func (o *simulator) arrive(at time.Duration, who int) {
 	}
 	o.of = append(o.of, who)
 	o.k.submit(at, c)
-	if c.id == 0 { // refused: its number is the next one's
+	if c.id == 0 { // refused: the next call gets its number
 		o.of = o.of[:len(o.of)-1]
 	}
 }
 
-// optionsOf are the options of a call of a workload that has Costs.
+// optionsOf returns the options of a call of a workload that has Costs.
 func (o *simulator) optionsOf(c *call, w *arrivals) *options {
 	own := w.options
 	own.costs, own.several = c.allCosts(), true
@@ -284,7 +282,7 @@ func (o *simulator) optionsOf(c *call, w *arrivals) *options {
 
 var errPredicted = errors.New("predicted to fail")
 
-// finish ends the attempt that is to end now.
+// finish ends the attempt that is due to end.
 func (o *simulator) finish(at time.Duration) {
 	c := o.runs.pop()
 	if o.rnd.Float64() < o.work[o.of[c.id]].Failures {
@@ -294,7 +292,7 @@ func (o *simulator) finish(at time.Duration) {
 	}
 }
 
-// look takes in what the core has done.
+// look takes over the core's effects.
 func (o *simulator) look() {
 	for _, c := range o.k.effects.granted {
 		w := &o.work[o.of[c.id]]
@@ -310,8 +308,8 @@ func (o *simulator) look() {
 	o.sample()
 }
 
-// sample notes how things stand at the end of an instant, unless there was a sample a
-// moment ago. The first one is from before everything.
+// sample adds a sample at the end of an instant, unless the last one is too recent. The first
+// sample shows the state before all calls.
 func (o *simulator) sample() {
 	f := &o.forecast
 	n := len(f.Samples)

@@ -13,9 +13,8 @@ import (
 	"time"
 )
 
-// WriteSVG draws the forecast: tokens, calls by what they are at, and attempts and calls
-// done, over time. The picture needs no network and follows a reader's preference for
-// light or dark.
+// WriteSVG draws the forecast over time: tokens, calls by state, and attempts and ended calls.
+// The picture needs no network and follows a reader's preference for light or dark.
 func (f Forecast) WriteSVG(w io.Writer) error {
 	c := &chart{end: max(f.Took, 1)}
 	fmt.Fprintf(&c.b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="%s">`+"\n",
@@ -72,7 +71,7 @@ text.a{fill:#4493f8}text.b{fill:#f0883e}text.c{fill:#3fb950}
 </style>
 `
 
-// levels are the curves of the budgets.
+// levels returns the curves of the budgets.
 func (f Forecast) levels() (all []curve) {
 	for i, name := range slices.Sorted(maps.Keys(f.Limits)) {
 		class, capacity := []string{"a", "b", "c"}[i%3], float64(f.Limits[name].Capacity)
@@ -134,7 +133,7 @@ func (c *chart) panel(samples []Sample, title string, curves ...curve) {
 	}
 }
 
-// axis is the time below the panels.
+// axis draws the time below the panels.
 func (c *chart) axis() {
 	step := time.Duration(roundTime(float64(c.end) / ticksAlong))
 	for at := time.Duration(0); at <= c.end; at += step {
@@ -146,7 +145,7 @@ func (c *chart) axis() {
 	}
 }
 
-// roundStep is the first of 1, 2, 5, 10, 20 and so on that is not below v.
+// roundStep returns the first of 1, 2, 5, 10, 20 and so on that is not below v.
 func roundStep(v float64) float64 {
 	step := math.Pow(10, math.Floor(math.Log10(max(v, 1))))
 	for _, n := range []float64{1, 2, 5} {
@@ -157,7 +156,7 @@ func roundStep(v float64) float64 {
 	return 10 * step
 }
 
-// roundTime is a step for a time axis, in nanoseconds, that is not below v.
+// roundTime returns a step for a time axis, in nanoseconds, that is not below v.
 func roundTime(v float64) float64 {
 	for _, unit := range []struct {
 		of    time.Duration
@@ -180,7 +179,7 @@ func roundTime(v float64) float64 {
 	return roundStep(v/day) * day
 }
 
-// shortTime is a duration without parts that are zero, such as 5m or 1h30m.
+// shortTime returns a duration without parts that are zero, such as 5m or 1h30m.
 func shortTime(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d >= 2*day && d%day == 0 {
@@ -196,7 +195,7 @@ func shortTime(d time.Duration) string {
 	return s
 }
 
-// short is a number as it stands beside an axis: 1500 is 1.5k.
+// short returns a number for an axis, such as 1.5k for 1500.
 func short(v float64) string {
 	for _, unit := range []struct {
 		of   float64

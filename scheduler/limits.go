@@ -6,7 +6,7 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// limits are those in force, for whoever is not the owner.
+// limits returns the limits in force, for goroutines other than the owner.
 func (b budgets) limits() *[]namedLimit {
 	all := make([]namedLimit, len(b))
 	for i := range b {
@@ -20,7 +20,7 @@ type namedLimit struct {
 	limit bucket.Limit
 }
 
-// budget is the place of the budget with this name.
+// budget returns the index of the budget with this name.
 func (s *Scheduler) budget(name string) (int, error) {
 	all := *s.limits.Load()
 	for i := range all {
@@ -38,14 +38,14 @@ func (s *Scheduler) budget(name string) (int, error) {
 	return 0, fmt.Errorf("%w %q: there are %q", ErrNoBudget, name, names)
 }
 
-// HasBudget reports whether there is a budget with this name, which is "" for the one that
-// [Config.Limit] makes. It asks nobody and is cheap.
+// HasBudget reports whether there is a budget with this name. The name of the budget of
+// [Config.Limit] is "". HasBudget does not ask the owner.
 func (s *Scheduler) HasBudget(name string) bool {
 	_, err := s.budget(name)
 	return err == nil
 }
 
-// Levels are the levels of the budgets that have names, as [Config.Levels] wants them.
+// Levels returns the levels of the named budgets, for [Config.Levels].
 func (s Snapshot) Levels() map[string]bucket.State {
 	levels := map[string]bucket.State{}
 	for _, b := range s.Budgets {

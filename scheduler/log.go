@@ -8,10 +8,10 @@ import (
 	"example.com/fairlead/events"
 )
 
-// logged are the events that are worth a line to whoever runs the program.
+// logged has the kinds of events that an operator of the program wants to see.
 var logged = events.Of(events.Retrying, events.Held, events.Paused, events.Resumed, events.RateChanged, events.Exhausted, events.ShutDown)
 
-// logEvents writes a line for each event until there are no more.
+// logEvents logs each event until there are no more.
 func logEvents(log *slog.Logger, sub *events.Subscription) {
 	for ev := range sub.C {
 		if ev.Missed > 0 {
@@ -25,8 +25,8 @@ func logEvents(log *slog.Logger, sub *events.Subscription) {
 	}
 }
 
-// guard calls f, which runs a user's log handler and methods of a user's errors. It returns the panic of f, if any, since
-// no other function could recover it on this goroutine.
+// guard calls f, which runs a user's log handler and methods of a user's errors. It returns the
+// panic of f, if any, since no other function could recover it on this goroutine.
 func guard(f func()) (panicked *PanicError) {
 	defer func() {
 		if p := recover(); p != nil {

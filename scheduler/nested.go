@@ -15,8 +15,8 @@ import (
 // ErrDeadlock matches every [DeadlockError] with errors.Is.
 var ErrDeadlock = errors.New("deadlock: every slot is held by a call that waits for a call made inside it")
 
-// DeadlockError ends a call that was made inside another call of the same scheduler, with that
-// call's context, when none of [Config.MaxInFlight] slots would ever be free. It is marked as
+// DeadlockError ends a call that was made inside another call of the same scheduler with that
+// call's context, when none of the [Config.MaxInFlight] slots would ever be free. It is marked as
 // [retry.Permanent], so the outer call is not retried for it.
 type DeadlockError struct {
 	Outer       uint64 // the number of the call inside which this one was made
