@@ -21,6 +21,5 @@ func ExampleScheduler_Clock() {
 	mock.Add(time.Minute)
 	<-timer.C()
 	fmt.Println(s.Now().Sub(started))
-	// Output:
-	// 1m0s
+	// Output: 1m0s
 }

@@ -191,8 +191,8 @@ func TestFastSlotsAreForgotten(t *testing.T) {
 	require.Equal(t, []*call{kept.call}, f.calls())
 }
 
-// Calls of the fast path end once each and the ledger balances, while the owner looks at them all
-// the time (C1, one end; B5, ledger).
+// While the owner keeps looking at them, calls of the fast path end once each (C1, one end), and
+// the ledger balances (B5, ledger).
 func TestFastCallsUnderFire(t *testing.T) {
 	s, err := New(Config{Limit: bucket.PerSecond(1_000_000_000).Burst(1 << 30)})
 	require.NoError(t, err)

@@ -118,7 +118,8 @@ type tokenGame struct {
 	cells  bool  // the lease is spread over cells
 }
 
-// play has the players use the bucket. It returns what they did, and how many calls took the fast path.
+// play has the players use the bucket. It returns what they did, and how many calls took the fast
+// path.
 func (g tokenGame) play(t *testing.T, seed uint64) (history []tokenOp, byFastPath uint64) {
 	const players, each = 4, 7 // 28 steps of at most two operations, whose set fits into 64 bits
 	used := int64(leaseArrivals)

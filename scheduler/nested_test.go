@@ -85,7 +85,7 @@ func TestH62_NoDeadlock(t *testing.T) {
 	}
 }
 
-// No more inner calls end than have to, so that the others go on (H62).
+// Only as many inner calls end as needed for the others to go on (H62).
 func TestH62_OthersGoOn(t *testing.T) {
 	bubble(t, scheduler.Config{MaxInFlight: 3}, func(t *testing.T, s *scheduler.Scheduler) {
 		var handles []*scheduler.Handle

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRulesHaveTests checks that every rule of semantics.md has tests that exist, and that every
-// rule number in code and documents is that of a rule.
+// TestRulesHaveTests checks that every rule of semantics.md has tests, that these exist, and that
+// code and documents refer only to rules that exist.
 func TestRulesHaveTests(t *testing.T) {
 	doc, err := os.ReadFile("semantics.md")
 	require.NoError(t, err)

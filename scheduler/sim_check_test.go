@@ -110,7 +110,7 @@ func (s *sim) checkOrder(m move) {
 	subject := (m.verb == moveSubmit || m.verb == moveFail) && s.known(m.call) && head == &s.calls[m.call].call
 	for i, c := range s.k.effects.granted {
 		if i > 0 {
-			s.must(s.k.effects.granted[i-1].granted <= c.granted, "D3: grants are in order of time")
+			s.must(s.k.effects.granted[i-1].granted <= c.granted, "D3, long steps: grants are in order of time")
 		}
 		s.must(c.before(head) || head.since > c.granted || subject, "O1: a granted call ranks before the head of the queue")
 	}
@@ -193,7 +193,7 @@ func (s *sim) checkUpdates() {
 }
 
 // checkEnd checks that a call's policy allows its end. It covers R1, default policy, and R6,
-// exhausted.
+// errors.
 func (s *sim) checkEnd(c *simCall) {
 	var exhausted *retry.ExhaustedError
 	var tooLong *retry.WaitTooLongError

@@ -30,9 +30,9 @@ var (
 //   - The model is a second core, written to be obvious and not to be fast.
 //   - A transcript is a trace written as text, with what each move made happen.
 
-// TestSimulation runs the real core in virtual time with random moves. It covers B1–B7, O1, O2, O4,
-// R1–R3, R5, R6, C1, C4, E1 and E3. After every move it checks the rules of the contract, and
-// compares the core with the model, which computes the nanosecond of every grant.
+// TestSimulation runs the real core in virtual time with random moves. After every move it checks the
+// rules of budgets (B1–B7), order (O1, O2, O4), retries (R1–R3, R5, R6), calls (C1, C4) and events (E1,
+// E3), and compares the core with the model, which computes the nanosecond of every grant.
 //
 // A failure prints its seed and the shortest trace that still fails. make sim SEED=… replays it.
 func TestSimulation(t *testing.T) {

@@ -76,7 +76,7 @@ func TestH59_NoBurstAfterAStall(t *testing.T) {
 				require.Greater(t, c.behind.Load(), int64(2*time.Second), "there were stalls")
 				slices.SortFunc(seen, time.Time.Compare)
 
-				allowed := float64(l.Capacity) // in any window, beside its refill
+				allowed := float64(l.Capacity) // in any window, plus its refill
 				if !l.Strict {
 					allowed += float64(l.Refill) * late.Seconds()
 				}
