@@ -37,8 +37,8 @@ type lead struct {
 	peer         string
 }
 
-// by is how many times better the peer is: infinitely where it has none of what is to be little, or
-// where only the peer could be measured.
+// by returns how many times better the peer is. It is infinite if the peer has none of a number
+// that should be small, or if only the peer could be measured.
 func (l lead) by() float64 {
 	ratio := l.ours / l.theirs
 	if l.of.more {

@@ -92,7 +92,7 @@ func (r *run) crowdComparisons() []comparison {
 	return list
 }
 
-// contextComparisons are crowds whose callers have a cancellable context each.
+// contextComparisons compares crowds whose callers have a cancelable context each.
 func (r *run) contextComparisons() []comparison {
 	p := r.Plan
 	var list []comparison

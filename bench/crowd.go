@@ -83,8 +83,7 @@ func (c *crowd) arrive(j job, ctx func(i int) context.Context) {
 	}
 }
 
-// order is the crowd in the order in which it was let through, each by its place in the
-// order of arrival.
+// order returns the crowd in the order of its grants, each by its place in the order of arrival.
 func (c *crowd) order() []int {
 	place := make([]int, len(c.arrived))
 	for at, i := range byTime(c.arrived) {
@@ -128,7 +127,7 @@ func earliest(at []time.Duration) time.Duration {
 	return first
 }
 
-// memory is what the program holds, stacks and all, after a collection.
+// memory returns how many bytes the program holds after a collection, stacks included.
 func memory() float64 {
 	runtime.GC()
 	runtime.GC() // what the first one put aside in pools

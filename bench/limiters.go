@@ -28,7 +28,7 @@ type limit struct {
 
 func perSecond(rate, burst int) limit { return limit{rate, burst, time.Second} }
 
-// unfelt is a limit that nobody ever has to wait for.
+// unfelt is a limit that no caller ever has to wait for.
 var unfelt = perSecond(1_000_000_000, 1_000_000_000)
 
 func (l limit) interval() time.Duration { return l.per / time.Duration(l.rate) }

@@ -58,7 +58,7 @@ func cpuModel() string {
 	return "CPU unknown"
 }
 
-// commit is the one that was measured, and whether its sources were changed since.
+// commit returns the measured commit, and whether its sources were changed since.
 func commit() string {
 	out, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
 	if err != nil {

@@ -24,7 +24,7 @@ func (p plan) either(quick, full time.Duration) time.Duration {
 	return full
 }
 
-// crowded is 128 goroutines on each processor.
+// crowded returns the number of callers in a crowd: 128 goroutines a processor.
 func crowded() int { return 128 * runtime.GOMAXPROCS(0) }
 
 func (p plan) calls(who, variant string, callers int) job {
@@ -32,7 +32,7 @@ func (p plan) calls(who, variant string, callers int) job {
 		Duration: p.either(40*time.Millisecond, 60*time.Millisecond)}
 }
 
-// rounds is how often calls are measured. The machine is not equally fast all the time.
+// rounds returns how often calls are measured, since the machine is not equally fast all the time.
 func (p plan) rounds() int {
 	if p.quick {
 		return 5
@@ -40,7 +40,8 @@ func (p plan) rounds() int {
 	return 7
 }
 
-// unsubscribed is a pair that is compared more closely than features are.
+// unsubscribed compares calls after a subscription with calls without one, in more rounds than
+// features.
 func (p plan) unsubscribed() group {
 	g := group{name: "what a subscription leaves behind", rounds: 15}
 	for _, variant := range []string{plainDo, afterSubscription} {
@@ -65,7 +66,7 @@ func (p plan) crowd(who string, n int) job {
 	return job{Work: "crowd", Who: who, N: n, Rate: n, Per: per, Burst: 1}
 }
 
-// served is a crowd that is served as fast as may be: three microseconds each.
+// served returns a job of a crowd that is granted three microseconds each, as fast as possible.
 func (p plan) served(who string, n int) job {
 	return job{Work: "crowd", Who: who, N: n, Rate: n, Per: time.Duration(n) * 3 * time.Microsecond, Burst: 1}
 }
@@ -116,7 +117,7 @@ func (p plan) change(who, way string) job {
 		Duration: time.Second}
 }
 
-// core is the pure core alone, in virtual time.
+// core measures the pure core alone, in virtual time.
 func (p plan) core() job { return job{Work: "core", Callers: 1} }
 
 func (p plan) retries(who string) job { return job{Work: "retries", Who: who, N: 100_000} }
@@ -136,7 +137,7 @@ var (
 	jobbers   = []string{fairlead, workqueueK8s, avastShared, avastPerCall, cenkalti, goRetry, failsafe, awsSDK}
 )
 
-// couples are the floors, Fairlead and all pairs of a limiter and a retrier.
+// couples returns the floors, Fairlead and all pairs of a limiter and a retrier.
 func couples() []string {
 	names := []string{noLimiter, floorWord, floorCells, fairlead}
 	for _, p := range pairs {
@@ -145,7 +146,7 @@ func couples() []string {
 	return names
 }
 
-// couples are all couples or, for a quick run, the fast ones and failsafe-go's.
+// couples returns all couples. For a quick run it returns the fast ones and failsafe-go's.
 func (p plan) couples() []string {
 	if !p.quick {
 		return couples()
@@ -207,7 +208,7 @@ func each(names []string, of func(string) job) []job {
 	return jobs
 }
 
-// groups is all that is measured.
+// groups returns everything that is measured.
 func (p plan) groups() []group {
 	if p.quick {
 		return p.quickGroups()
@@ -260,7 +261,7 @@ func (p plan) coupleGroups() []group {
 	return list
 }
 
-// contextGroups are crowds whose callers have a cancellable context each.
+// contextGroups returns crowds whose callers have a cancelable context each.
 func (p plan) contextGroups(rounds int) []group {
 	var list []group
 	for _, n := range sizesInDo {
@@ -283,7 +284,7 @@ func (p plan) featureGroup() group {
 	return g
 }
 
-// timeGroups are the workloads in which callers wait.
+// timeGroups returns the workloads in which callers wait.
 func (p plan) timeGroups(rounds int) []group {
 	list := []group{
 		{"lateness", 3, each(waiters, p.late)},
@@ -301,7 +302,7 @@ func (p plan) timeGroups(rounds int) []group {
 	return list
 }
 
-// quickGroups is what the targets need, against those that are likely to be the best.
+// quickGroups returns what the targets need, with the peers that are probably the best.
 func (p plan) quickGroups() []group {
 	const rounds = 3
 	const many = 1_000_000
@@ -344,7 +345,8 @@ func (p plan) quickGroups() []group {
 	)
 }
 
-// long is the length of the queue whose cost per call is compared with that of a short one.
+// long returns the length of the long queue, whose cost per call is compared with that of a short
+// one.
 func (p plan) long() int {
 	if p.quick {
 		return 100_000

@@ -40,7 +40,7 @@ func (r *run) write(folder string) error {
 	return nil
 }
 
-// table is a table in Markdown, with a row for each name.
+// table returns a table in Markdown, with a row for each name.
 func table(columns, names []string, row func(string) []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
@@ -119,7 +119,8 @@ func (r *run) callTables() string {
 	return b.String()
 }
 
-// allocations are a whole number of each call; what the measuring allocates is not.
+// allocations rounds a number of allocations per call to tenths, since measuring allocates a
+// little.
 func allocations(v float64) string { return number(math.Round(v*10) / 10) }
 
 func percent(part float64) string { return number(math.Round(part*10000)/100) + " %" }
@@ -153,7 +154,7 @@ func signed(v float64) string {
 	return number(v)
 }
 
-// bySize is a table with a column for each size of a crowd.
+// bySize returns a table with a column for each size of a crowd.
 func (r *run) bySize(heading string, names []string, cell func(who string, n int) string) string {
 	columns := []string{heading}
 	for _, n := range sizes {
@@ -218,7 +219,7 @@ func (r *run) crowdTables() string {
 	return b.String()
 }
 
-// contextTables are the crowds whose callers can be canceled.
+// contextTables returns the tables of crowds whose callers can be canceled.
 func (r *run) contextTables() string {
 	p, get := r.Plan, r.results.of
 	columns := []string{""}
@@ -265,7 +266,7 @@ func (r *run) timeTables() string {
 	return b.String()
 }
 
-// loopTables are the closed loops: the contestants are the columns.
+// loopTables returns the tables of the closed loops, with the contestants as columns.
 func (r *run) loopTables() string {
 	p := r.Plan
 	byName := map[string]loop{}
@@ -301,7 +302,7 @@ func (r *run) retryTable() string {
 		})
 }
 
-// charts are the files of all charts.
+// charts returns all charts by their files.
 func (r *run) charts() map[string]string {
 	p, get := r.Plan, r.results.of
 	bars := func(names []string, values func(string) []float64) []bar {

@@ -24,10 +24,10 @@ func (r results) samples(j job, number string) []float64 {
 	return values
 }
 
-// of is the median of a number over the rounds of a job, or NaN if there is none.
+// of returns the median of a number over the rounds of a job, or NaN if there is none.
 func (r results) of(j job, number string) float64 { return median(r.samples(j, number)) }
 
-// worst is the largest of them.
+// worst returns the largest value of a number over the rounds of a job.
 func (r results) worst(j job, number string) float64 { return quantile(r.samples(j, number), 1) }
 
 // best returns the contestant with the least of a number, other than Fairlead.

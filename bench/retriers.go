@@ -28,7 +28,7 @@ type retrier struct {
 	open func(initial time.Duration, wait work) func(context.Context, work) error
 }
 
-// attempt is an attempt of fn, after wait if there is one: what is inside the retries.
+// attempt makes an attempt of fn inside the retries, after wait if that is not nil.
 func attempt(ctx context.Context, wait, fn work) error {
 	if wait != nil {
 		if err := wait(ctx); err != nil {
@@ -112,7 +112,7 @@ func openFailsafeRetry(initial time.Duration, wait work) func(context.Context, w
 	return failsafeRun(failsafego.With[any](failsafeRetryPolicy(initial)), wait)
 }
 
-// openFailsafePair is its limiter inside its retries.
+// openFailsafePair puts failsafe-go's limiter inside its retries.
 func openFailsafePair() func(context.Context, work) error {
 	limiter := ratelimiter.NewBurstyBuilder[any](uint(unfelt.burst), time.Second).WithMaxWaitTime(time.Hour).Build()
 	return failsafeRun(failsafego.With[any](failsafeRetryPolicy(time.Second), limiter), nil)
@@ -142,8 +142,7 @@ func (h awsHandler) HandleFinalize(ctx context.Context, _ middleware.FinalizeInp
 	return middleware.FinalizeOutput{}, middleware.Metadata{}, attempt(ctx, h.wait, h.fn)
 }
 
-// openAWSRetry is the SDK's own retry loop, without the budget of retries that would
-// end most of them.
+// openAWSRetry makes the SDK's retry loop, without its retry budget, which would end most of them.
 func openAWSRetry(initial time.Duration, wait work) func(context.Context, work) error {
 	return awsRun(awsMiddleware(initial, ratelimit.None), wait)
 }

@@ -80,7 +80,7 @@ func (f *flaky) startFairlead(initial time.Duration) {
 	}
 }
 
-// startWorkqueue is the loop of every Kubernetes controller, with a worker per processor.
+// startWorkqueue runs the loop of every Kubernetes controller, with a worker per processor.
 func (f *flaky) startWorkqueue(initial time.Duration) {
 	q := workqueue.NewTypedRateLimitingQueue(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[int](initial, maxWait))

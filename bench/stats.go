@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// median is the middle of the values, or the mean of the two in the middle.
+// median returns the middle of the values, or the mean of the two in the middle.
 func median(values []float64) float64 { return quantile(values, 0.5) }
 
-// quantile is the value below which a part q of the values lies, interpolated. It is
-// NaN if there are none.
+// quantile returns the value below which a part q of the values lies, interpolated. It is NaN if
+// there are no values.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -50,8 +50,8 @@ func countInversions(a, spare []int) int64 {
 	return count
 }
 
-// invertedPart is the part of all pairs that are inverted: 0 in order, about 0.5 at
-// random, 1 backwards.
+// invertedPart returns the part of all pairs that are inverted. It is 0 in order, about 0.5 at
+// random, and 1 backwards.
 func invertedPart(order []int) float64 {
 	n := float64(len(order))
 	if n < 2 {
@@ -70,9 +70,9 @@ func byTime(at []time.Duration) []int {
 	return order
 }
 
-// over is how many whole tokens more than a bucket could have held were granted in any
-// window of time. The grants are of one token each. A window of length w may have fewer
-// than burst + rate·(w + 1 ns), as instants are whole nanoseconds.
+// over returns how many whole tokens more than a bucket allows were granted in any window of time.
+// The grants are of one token each. A window of length w may have fewer than burst + rate·(w + 1
+// ns), as instants are whole nanoseconds.
 func over(l limit, grants []time.Duration) int {
 	sorted := slices.Sorted(slices.Values(grants))
 	perNano := float64(l.rate) / float64(l.per)
@@ -85,8 +85,8 @@ func over(l limit, grants []time.Duration) int {
 	return int(math.Ceil(worst - 1e-6))
 }
 
-// overSince is the same for the windows that begin at start alone, when the bucket was
-// full. A grant that is seen late never counts against it.
+// overSince returns the same for the windows that begin at start, when the bucket was full. A grant
+// that is seen late never counts against the limiter.
 func overSince(l limit, start time.Duration, grants []time.Duration) int {
 	sorted := slices.Sorted(slices.Values(grants))
 	worst := 0.0
@@ -97,8 +97,8 @@ func overSince(l limit, start time.Duration, grants []time.Duration) int {
 	return int(math.Ceil(worst - 1e-6))
 }
 
-// ideal is when each of the arrivals, which are in order, would have its token if it
-// were granted at the first instant at which that is there. The bucket starts full.
+// ideal returns for each of the sorted arrivals the first instant at which its token exists. The
+// bucket starts full.
 func ideal(l limit, arrivals []time.Duration) []time.Duration {
 	interval := float64(l.per) / float64(l.rate)
 	grants := make([]time.Duration, len(arrivals))
@@ -113,8 +113,8 @@ func ideal(l limit, arrivals []time.Duration) []time.Duration {
 	return grants
 }
 
-// idealOnTicks is the same for a bucket that holds one token and refills at whole
-// intervals from start on, and not as long after each grant.
+// idealOnTicks returns the same for a bucket of one token that refills at whole intervals from
+// start on, and not one interval after each grant.
 func idealOnTicks(l limit, start time.Duration, arrivals []time.Duration) []time.Duration {
 	interval := l.interval()
 	grants := make([]time.Duration, len(arrivals))
@@ -127,14 +127,14 @@ func idealOnTicks(l limit, start time.Duration, arrivals []time.Duration) []time
 	return grants
 }
 
-// lateness is how much later than ideal each grant was, in microseconds.
+// lateness returns how much later than ideal each grant was, in microseconds.
 func lateness(l limit, arrivals, grants []time.Duration) []float64 {
 	order := byTime(arrivals)
 	sorted := make([]time.Duration, len(order))
 	for i, at := range order {
 		sorted[i] = arrivals[at]
 	}
-	// The k-th grant, whoever got it, against the k-th that there should have been.
+	// The k-th grant of any caller is compared with the k-th ideal one.
 	inOrder := slices.Sorted(slices.Values(grants))
 	late := make([]float64, len(order))
 	for k, at := range ideal(l, sorted) {

@@ -87,7 +87,7 @@ func decades(values []float64) (low, high float64) {
 	return low, high
 }
 
-// along is where a value lies between two powers of ten, from 0 to 1.
+// along returns where a value lies between two powers of ten, from 0 to 1.
 func along(v, low, high float64) float64 {
 	return (math.Log10(v) - math.Log10(low)) / (math.Log10(high) - math.Log10(low))
 }

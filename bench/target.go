@@ -29,7 +29,7 @@ func (t target) value() float64 {
 	return t.ours
 }
 
-// ok is false also for what was not measured.
+// ok reports whether the target is met. It is false if it was not measured.
 func (t target) ok() bool {
 	if t.atLeast {
 		return t.value() >= t.want
@@ -50,7 +50,7 @@ func (t target) verdict() string {
 	return "SHORT"
 }
 
-// row is a target as it is printed: the cells of targetColumns.
+// row returns the cells of targetColumns.
 func (t target) row() []string {
 	ours := strings.TrimSpace(number(t.ours) + " " + t.unit)
 	peer, ratio, floor := "", "", ""
@@ -96,7 +96,7 @@ func printTargets(w io.Writer, list []target) error {
 	return err
 }
 
-// number is a value with three significant digits, as people write it.
+// number returns a value with three significant digits, as people write it.
 func number(v float64) string {
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):

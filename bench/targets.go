@@ -50,7 +50,7 @@ func (r *run) callTargets() []target {
 	return list
 }
 
-// optionTargets are calls with options beside a plain one, in the same run.
+// optionTargets compares calls with options with a plain one, in the same run.
 func (r *run) optionTargets() []target {
 	p, get := r.Plan, r.results.of
 	plain := get(p.calls(fairlead, plainDo, 1), "ns")
@@ -67,7 +67,7 @@ func (r *run) optionTargets() []target {
 		ours: math.Round(get(p.calls(fairlead, withCost, 1), "allocs")), unit: "a call", want: 1})
 }
 
-// doTargets are crowds that wait in Do, a goroutine each.
+// doTargets compares crowds that wait in Do, with a goroutine each.
 func (r *run) doTargets() []target {
 	p, get := r.Plan, r.results.of
 	var list []target

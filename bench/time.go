@@ -119,7 +119,7 @@ func measureFlood(j job) numbers {
 	case <-ctx.Done():
 		never = 1
 	}
-	// At best nobody is ahead, at worst each of the callers is.
+	// At best no caller is ahead, at worst every one.
 	return numbers{
 		"wait ms": float64(time.Since(begin)) / 1e6, "never": never,
 		"least ms": float64(j.N) / l.perSecond() * 1e3,

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// usage is the CPU time that this process has had, and how often it has gone to sleep
-// of its own accord.
+// usage returns the CPU time that this process has used, and how often it has gone to sleep by
+// itself.
 func usage() (cpu time.Duration, sleeps int64) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -20,8 +20,7 @@ func usage() (cpu time.Duration, sleeps int64) {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), int64(u.Nvcsw)
 }
 
-// resident is how many bytes of this process are in memory; 0 if the system has no
-// /proc to tell.
+// resident returns how many bytes of this process are in memory, or 0 if the system has no /proc.
 func resident() int64 {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
