@@ -17,7 +17,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// The zero Config is 1000 tokens at once and then 100 a minute (B1, capacity).
+// The zero Config grants 1000 tokens at once and then 100 a minute (B1, capacity).
 func TestDoWithDefaults(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		started := time.Now()

@@ -249,8 +249,8 @@ func (d *dumb) nextDue() (next *dumbCall) {
 	return next
 }
 
-// grant starts an attempt. It also checks O5, priority: a call that is overtaken came little
-// before.
+// grant starts an attempt. It also checks O5, priority: the calls that it overtakes came little
+// before it.
 func (d *dumb) grant(c *dumbCall) {
 	for _, other := range d.queue {
 		if other.id < c.id && c.arrived-other.arrived >= time.Duration(c.priority-other.priority)*d.step {

@@ -101,7 +101,7 @@ func TestH63_FastPathABA(t *testing.T) {
 		require.NotSame(t, l, s.fast.cells[0].lease.Load(), "there is another lease")
 		require.Equal(t, w&fastTokens, s.fast.cells[0].word.Load()&fastTokens, "with as many tokens")
 		require.Equal(t, inFlight(w), inFlight(s.fast.cells[0].word.Load()))
-		require.False(t, s.fast.cells[0].word.CompareAndSwap(w, w-1+fastInFlight+fastTaken), "the swap of a caller that saw the lease before")
+		require.False(t, s.fast.cells[0].word.CompareAndSwap(w, w-1+fastInFlight+fastTaken), "a caller that saw the earlier lease must fail")
 		close(hold)
 		require.NoError(t, release())
 	})
@@ -384,7 +384,7 @@ func TestFastPathGoesCold(t *testing.T) {
 // back (H10).
 func TestH10_PermitAndDone(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
-		for range 20 { // either could be looked at first
+		for range 20 { // a select may take either first
 			warm(t, s)
 			c := s.newFast(context.Background(), func(context.Context) error { panic("the function ran") }, permit{})
 			c.fast, c.made = true, 0

@@ -120,7 +120,7 @@ func TestPredictIsWhatHappens(t *testing.T) {
 				<-h.Done()
 			}
 			require.Equal(t, want.Took, time.Since(start))
-			if work.Failures == 0 { // only without retries the wait is the time before the first start
+			if work.Failures == 0 { // without retries, a wait is the time before the first start
 				worst := time.Duration(0)
 				for _, h := range handles {
 					worst = max(worst, h.Times().Total()-h.Times().Run)

@@ -142,8 +142,7 @@ func (s *sim) checkCounts(m move, was before) {
 // for room.
 func (s *sim) queued() int { return s.k.queue.all().neverGranted - s.k.waitingForRoom.count }
 
-// checkEvents checks E1, order: events are in order of time, and those of a call in an order that a
-// call can have.
+// checkEvents checks E1, order: events are in order of time, and those of a call in a possible order.
 func (s *sim) checkEvents(since time.Duration) {
 	granted, ends := 0, 0
 	for i := range s.k.effects.events {

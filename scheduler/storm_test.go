@@ -347,8 +347,7 @@ func (st *stormRun) meddle(rnd *rand.Rand, over <-chan struct{}) {
 	}
 }
 
-// limit draws a limit of at most the first one. With a subscriber to all calls it returns the first
-// one.
+// limit draws a limit that is not above the first. With a subscriber to all calls it is the first.
 func (st *stormRun) limit(rnd *rand.Rand) bucket.Limit {
 	if !st.lease {
 		return bucket.Per(1, st.every).Burst(st.tokens)

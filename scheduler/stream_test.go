@@ -117,7 +117,7 @@ func TestStreamOptions(t *testing.T) {
 	})
 }
 
-// Wrong options panic, where the program made the mistake (H06).
+// Wrong options panic at the call of Stream (H06).
 func TestH06_WrongStreamOptions(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		stream := func(opts ...scheduler.Option) func() {

@@ -148,7 +148,7 @@ func TestTimesOnlyAtTheEnd(t *testing.T) {
 	})
 }
 
-// A result has the Times of its call's last event, and they add up to the time until it came.
+// A result has the Times of its call's last event, and they add up to the time until the result.
 func TestTimesOfStream(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty, MaxInFlight: 2, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		sub := s.Subscribe(events.Succeeded, events.Failed, events.Exhausted, events.ShutDown)
@@ -178,8 +178,8 @@ func TestTimesOfStream(t *testing.T) {
 	})
 }
 
-// A call that still runs when the scheduler is closed is timed to its end, in its handle and its
-// result. It has no event any more.
+// If a call still runs when the scheduler is closed, its handle and its result have its Times up to
+// its end. There is no event for it.
 func TestTimesAfterClose(t *testing.T) {
 	for name, end := range map[string]func(context.Context) error{
 		"returns": nothing, "would be retried": failing(nil).run, "panics": panics("boom"), "Goexit": goexits,
