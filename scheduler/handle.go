@@ -10,27 +10,28 @@ import (
 	"example.com/fairlead/events"
 )
 
-// Handle is a call that was handed in with [Scheduler.Submit]. Its methods may be
-// called from any goroutine.
+// Handle is a call that was submitted with [Scheduler.Submit]. Its methods may be called from any
+// goroutine.
 type Handle struct {
 	call call
 	s    *Scheduler
-	done atomic.Pointer[chan struct{}] // nil until somebody wants it; s.over when the call has ended
+	done atomic.Pointer[chan struct{}] // nil until it is asked for; s.closedCh when the call has ended
 
-	attempt atomic.Pointer[attemptContext] // the one that runs
+	attempt atomic.Pointer[attemptContext] // the running attempt
 
 	*handleExtras // nil if there are none
 }
 
-// handleExtras are what few handles have. They are set before the call is sent to the owner.
+// handleExtras has the fields that few handles need. They are set before the call is sent to the
+// owner.
 type handleExtras struct {
-	notify    func(*Handle) // Stream's, when it has ended; does not block
-	stopWatch func() bool   // stops watching the context while the call waits
-	admit     chan error    // Submit waits to hear that the call is in
-	reserved  *Reservation  // Reserve's: the latest attempt; from then on the owner's
+	notify    func(*Handle) // of Stream; called when the call has ended; does not block
+	stopWatch func() bool   // stops watching the context of a waiting call
+	admit     chan error    // Submit waits here until the call is admitted
+	reserved  *Reservation  // of Reserve: the latest attempt; after the post the owner's
 }
 
-// stopped says for what a handle was interrupted.
+// stopped says why a handle was interrupted.
 type stopped uint32
 
 const (
@@ -49,16 +50,14 @@ func (s stopped) err() error {
 	return nil
 }
 
-// Submit hands in a call and returns at once. While the call waits it costs no
-// goroutine and no timer; fn runs on a goroutine of the scheduler's. The context
-// passed to fn is derived from ctx, and is cancelled by [Handle.Cancel] and by
-// [Scheduler.Close].
+// Submit queues a call and returns at once. While the call waits it costs no goroutine and no
+// timer. fn runs on a goroutine of the scheduler. Its context is derived from ctx, and is
+// canceled by [Handle.Cancel] and [Scheduler.Close].
 //
-// The error is not nil for what is wrong with the call itself, and if the scheduler
-// is closed; everything later is the handle's. With [Config.MaxQueued] or [NoWait],
-// Submit waits until the call is in, if only for the owner's word, and returns an
-// error if it is not let in. A panic in fn becomes a [PanicError], and runtime.Goexit becomes
-// [ErrGoexit].
+// Submit returns an error if the call is invalid or the scheduler is closed. All later errors are
+// in the handle. With [Config.MaxQueued] or [NoWait], Submit waits until the call is admitted,
+// and returns an error if it is refused. A panic in fn becomes a [PanicError], and runtime.Goexit
+// becomes [ErrGoexit].
 func (s *Scheduler) Submit(ctx context.Context, fn func(context.Context) error, opts ...Option) (*Handle, error) {
 	return s.submit(ctx, fn, nil, opts)
 }
@@ -72,7 +71,7 @@ func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, 
 		return nil, err
 	}
 	if notify != nil {
-		s.nest(&h.call, ctx) // the loop over Stream's results waits for it
+		s.nest(&h.call, ctx) // the loop over Stream's results waits for the call
 	}
 	return h.send()
 }
@@ -83,7 +82,7 @@ func (h *Handle) init() *call {
 	return &h.call
 }
 
-// extras returns the handle's hooks, to be set.
+// extras returns the handle's extras, and makes them if there are none.
 func (h *Handle) extras() *handleExtras {
 	if h.handleExtras == nil {
 		h.handleExtras = new(handleExtras)
@@ -91,10 +90,10 @@ func (h *Handle) extras() *handleExtras {
 	return h.handleExtras
 }
 
-// isReserved reports whether it is a reservation's.
+// isReserved reports whether the handle is that of a reservation.
 func (h *Handle) isReserved() bool { return h.handleExtras != nil && h.reserved != nil }
 
-// send hands in the prepared call.
+// send sends the prepared call to the owner.
 func (h *Handle) send() (*Handle, error) {
 	s, c, ctx := h.s, &h.call, h.call.ctx
 	watched := c.watched
@@ -114,7 +113,7 @@ func (h *Handle) send() (*Handle, error) {
 	switch {
 	case watched:
 		go s.run(c, waiting)
-	case errOf(ctx) != nil: // the watcher may have told the owner before the post, in vain
+	case errOf(ctx) != nil: // the watcher may have run before the post, in vain
 		h.cancel(causeOf(ctx))
 	}
 	if wantsAdmission {
@@ -125,12 +124,12 @@ func (h *Handle) send() (*Handle, error) {
 	return h, nil
 }
 
-// work makes one attempt of a submitted call. If it is to be retried, the owner
-// has a worker take it again when it is time. It counts as free again when it is back.
+// work makes one attempt of a submitted call. If it is to be retried, the owner gives it to a
+// worker again when it is granted. The worker counts as free when the function has returned.
 func (s *Scheduler) work(c *call) {
 	returned := false
 	defer func() {
-		if !returned { // the worker exits: it is not free any more
+		if !returned { // the worker exits, and is not free any more
 			s.finished(c, ErrGoexit)
 		}
 	}()
@@ -145,19 +144,19 @@ func (s *Scheduler) work(c *call) {
 	returned = true
 	s.workers.back()
 	if v.Retryable() {
-		_ = s.handBack(c, err, v) // the handle has it
+		_ = s.handBack(c, err, v) // the handle has the error
 	} else {
 		c.handle.stopWatching()
 		s.finished(c, err)
 	}
 }
 
-// invoke runs the function once, on a context that can be cancelled.
+// invoke runs the function once, with a context that can be canceled.
 func (h *Handle) invoke() (err error) {
 	ctx := &attemptContext{Context: h.call.ctx}
 	ctx.attempt.s, ctx.attempt.call, ctx.attempt.number = h.s, &h.call, int(h.call.made)
 	h.attempt.Store(ctx)
-	if reason := h.interrupted(); reason != nil { // by somebody who did not see the attempt
+	if reason := h.interrupted(); reason != nil { // by a goroutine that did not see this attempt
 		ctx.cancel(reason)
 	}
 	defer func() {
@@ -170,7 +169,7 @@ func (h *Handle) invoke() (err error) {
 	return h.call.fn(ctx)
 }
 
-// interrupt cancels the context of the attempt that runs, and of later ones.
+// interrupt cancels the contexts of the running attempt and of later ones.
 func (h *Handle) interrupt(reason stopped) {
 	h.call.stopped.CompareAndSwap(uint32(notStopped), uint32(reason))
 	if ctx := h.attempt.Load(); ctx != nil {
@@ -178,21 +177,21 @@ func (h *Handle) interrupt(reason stopped) {
 	}
 }
 
-// interrupted is what the handle was interrupted for, or nil.
+// interrupted returns why the handle was interrupted, or nil.
 func (h *Handle) interrupted() error { return stopped(h.call.stopped.Load()).err() }
 
 func (h *Handle) cancel(cause error) {
 	h.s.post(message{op: opCancel, call: &h.call, err: cause})
 }
 
-// grant tells whoever holds a reservation that it is granted.
+// grant wakes the holder of a reservation that is granted.
 func (h *Handle) grant() {
 	h.reserved.granted = true
 	close(h.reserved.ready)
 }
 
-// complete makes the outcome known. It is called once: by the owner, or when there is
-// no owner any more by whoever has the call.
+// complete publishes the outcome. It is called once, by the owner, or by the call's runner if
+// there is no owner any more.
 func (h *Handle) complete() {
 	if done := h.done.Swap(&h.s.closedCh); done != nil {
 		close(*done)
@@ -210,7 +209,7 @@ func (h *Handle) complete() {
 
 func (h *Handle) ended() bool { return h.done.Load() == &h.s.closedCh }
 
-// stopWatching stops watching the context. The owner then need not.
+// stopWatching stops watching the context, so that the owner need not.
 func (h *Handle) stopWatching() {
 	if h.handleExtras != nil && h.stopWatch != nil {
 		h.stopWatch()
@@ -230,8 +229,8 @@ func (h *Handle) Done() <-chan struct{} {
 	return *h.done.Load()
 }
 
-// Err returns what the call ended with: the same as [Scheduler.Do] would have. Until
-// the call has ended, it is [ErrPending].
+// Err returns the call's error, as [Scheduler.Do] would. While the call has not ended, it returns
+// [ErrPending].
 func (h *Handle) Err() error {
 	if !h.ended() {
 		return ErrPending
@@ -239,7 +238,7 @@ func (h *Handle) Err() error {
 	return h.call.err
 }
 
-// Attempts returns how many attempts were made; 0 while the call has not ended.
+// Attempts returns how many attempts were made, or 0 while the call has not ended.
 func (h *Handle) Attempts() int {
 	if !h.ended() {
 		return 0
@@ -247,7 +246,7 @@ func (h *Handle) Attempts() int {
 	return h.call.attempt
 }
 
-// Times returns what the call has spent its time on; zero while it has not ended.
+// Times returns how the call spent its time. They are zero while it has not ended.
 func (h *Handle) Times() events.Times {
 	if !h.ended() {
 		return events.Times{}
@@ -255,17 +254,17 @@ func (h *Handle) Times() events.Times {
 	return h.call.times()
 }
 
-// Estimate returns the call's place in the queue and when it is expected to start. It
-// is zero for a call that runs or has ended.
+// Estimate returns the call's place in the queue and when it is expected to start. It is zero for
+// a call that runs or has ended.
 func (h *Handle) Estimate() Estimate {
 	est, _ := ask(h.s, func(o *owner, now time.Duration) Estimate { return o.core.estimateOf(now, &h.call) })
 	return est
 }
 
-// Cancel ends the call if it waits: its place and any tokens are given back, and it
-// ends with [ErrCancelled], which is [context.Canceled]. If its function runs, that
-// function's context is cancelled, and the call ends as the function does: a success
-// stays a success. Cancel does not wait, and does nothing to a call that has ended.
+// Cancel ends the call with [ErrCancelled], which is [context.Canceled], if it waits. It gives up
+// its place, and its tokens are refunded if it has just been granted. If the function runs, its
+// context is canceled, and the call ends as the function does, so that a success stays a success.
+// Cancel does not wait, and does nothing to a call that has ended.
 func (h *Handle) Cancel() {
 	h.interrupt(stoppedByCancel)
 	h.cancel(ErrCancelled)

@@ -9,18 +9,18 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Option is a choice for one call: see [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
-// [OnProgress], [NoWait] and [WaitUntilDeadline]; and for [Stream] also [Ordered],
-// [LookAhead] and [OptionsFor].
+// Option is an option of one call: [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
+// [OnProgress], [NoWait] and [WaitUntilDeadline]. [Stream] also has [Ordered], [LookAhead] and
+// [OptionsFor].
 type Option func(*options)
 
-// options are what the options of a call add up to. The zero value is a plain call.
+// options collects the options of a call. The zero value is a plain call.
 type options struct {
 	cost          int64
 	costSet       bool
 	costsOf       []costOf
 	several       bool  // costs are set
-	costs         costs // for each budget; without them, one cost counts for all
+	costs         costs // for each budget; without them, one cost is for all
 	priority      int
 	name          string
 	policy        retry.Policy // if policySet; with its defaults once the call is prepared
@@ -29,22 +29,22 @@ type options struct {
 	progress      func(Progress)
 	noWait        bool
 	untilDeadline bool
-	stream        *streamOptions // not nil: has options that are only for Stream
+	stream        *streamOptions // not nil if there are options of Stream
 }
 
-// needsDetail reports whether there are options of which the call itself does not know all.
+// needsDetail reports whether there are options that the call itself has no field for.
 func (o *options) needsDetail() bool {
 	return o.several || o.name != "" || o.priority != 0 || o.classify != nil || o.progress != nil
 }
 
-// Cost sets how many tokens each attempt of the call pays. Without it a call costs
-// 1. It may be 0. A negative cost, or one above the limit's capacity, is a
-// [bucket.CostError] at the call.
+// Cost sets how many tokens each attempt of the call pays. The default is 1, and 0 is allowed. A
+// negative cost, or one above the limit's capacity, makes the call fail at once with a
+// [bucket.CostError].
 func Cost(tokens int64) Option {
 	return func(o *options) { o.cost, o.costSet = tokens, true }
 }
 
-// hasOwnCost reports whether the call has a cost of its own, which may turn out to be another.
+// hasOwnCost reports whether the call's cost was set, so that it may be settled.
 func (o *options) hasOwnCost() bool { return o.costSet || len(o.costsOf) > 0 }
 
 type costOf struct {
@@ -52,32 +52,31 @@ type costOf struct {
 	tokens int64
 }
 
-// CostOf sets how many tokens each attempt of the call pays from one of several
-// budgets: see [Config.Limits]. From those that are not named it pays what [Cost] says,
-// or 1. A budget that does not exist is an [ErrNoBudget] at the call.
+// CostOf sets how many tokens each attempt of the call pays from one of several budgets: see
+// [Config.Limits]. From other budgets it pays its [Cost], or 1. For a budget that does not exist
+// the call fails at once with [ErrNoBudget].
 func CostOf(budget string, tokens int64) Option {
 	return func(o *options) { o.costsOf = append(o.costsOf, costOf{budget, tokens}) }
 }
 
-// Priority lets a call be served as though it had arrived p steps earlier, or later if
-// p is negative: see [Config.PriorityStep]. So it goes ahead of those with a lower
-// priority that wait already, but it can't starve them: a call can only be overtaken
-// by calls that arrive less than a step after it for each point that they have more.
-// Among calls of one priority nothing changes, and retries keep what they have.
+// Priority makes a call count as having arrived p steps earlier, or later if p is negative: see
+// [Config.PriorityStep]. It goes ahead of queued calls with a lower priority but can't starve
+// them, since a call is overtaken only by calls that arrive less than a step after it for each
+// point that they have more. Calls of the same priority stay FIFO, and a retry keeps its
+// priority.
 func Priority(p int) Option {
 	return func(o *options) { o.priority = p }
 }
 
-// NoWait refuses the call with a [WouldWaitError] unless its first attempt can start
-// at once: nobody goes ahead of it, its tokens are there, and so is a slot. Its retries
-// wait as others do.
+// NoWait refuses the call with a [WouldWaitError] unless its first attempt can start at once,
+// with no call ahead, its tokens there and a free slot. Its retries wait as others do.
 func NoWait() Option {
 	return func(o *options) { o.noWait = true }
 }
 
-// WaitUntilDeadline has the call wait until its context is done, even while its turn is
-// predicted to come later: for calls that hope that others leave. Without it such a
-// call ends at once, with a [DeadlineError].
+// WaitUntilDeadline makes the call wait until its context is done, even if its turn is expected
+// later, in the hope that calls ahead of it leave. Without it such a call ends at once with a
+// [DeadlineError].
 func WaitUntilDeadline() Option {
 	return func(o *options) { o.untilDeadline = true }
 }
@@ -87,36 +86,36 @@ func Name(name string) Option {
 	return func(o *options) { o.name = name }
 }
 
-// Retry gives the call a policy of its own. A zero Seed stands for the scheduler's.
+// Retry sets the call's retry policy. A zero Seed stands for the scheduler's.
 func Retry(p retry.Policy) Option {
 	return func(o *options) { o.policy, o.policySet = p, true }
 }
 
-// Classify gives the call a classifier of its own; nil stands for the scheduler's.
-// A panic in it ends the call with a [PanicError].
+// Classify sets the call's classifier. Nil stands for the scheduler's. A panic in it ends the
+// call with a [PanicError].
 func Classify(judge retry.Classifier) Option {
 	return func(o *options) { o.classify = judge }
 }
 
-// OnProgress has f called when the call has to wait for tokens and when it is going
-// to be retried: on the goroutine of Do, before the next attempt, so that f may take
-// its time and may call anything. A panic in f is dropped. A submitted call with a
-// progress function keeps a goroutine while it is pending. Nil means that nobody is told.
+// OnProgress calls f when the call has to wait for tokens and when it is going to be retried. It
+// runs on the goroutine of Do, before the next attempt, so f may block and may call anything. A
+// panic in f is dropped. A submitted call with a progress function keeps a goroutine while it has
+// not ended. Nil stands for no function.
 func OnProgress(f func(Progress)) Option {
 	return func(o *options) { o.progress = f }
 }
 
-// These are mistakes that would otherwise panic later, far from where they were made.
+// Without these checks, the mistakes would panic later, far from where they were made.
 var (
 	errNilContext = errors.New("scheduler: nil context: pass context.Background() if there is none")
 	errNilFunc    = errors.New("scheduler: nil function: there is nothing to run")
 	errNilInputs  = errors.New("scheduler: nil inputs: there is nothing to read")
 )
 
-// errStreamOnly is for options on a call that mean nothing there.
+// errStreamOnly is the error for options of Stream on a single call.
 var errStreamOnly = errors.New("scheduler: Ordered, LookAhead and OptionsFor are options of Stream, not of a single call")
 
-// prepare checks all that is asked of a call and fills it in.
+// prepare checks the arguments of a call and fills it in.
 func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Context) error, opts []Option) error {
 	switch {
 	case ctx == nil:
@@ -146,7 +145,7 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 	return nil
 }
 
-// fill makes a call of what it is about, without options.
+// fill sets the context and the function of a call without options.
 func (s *Scheduler) fill(c *call, ctx context.Context, fn func(context.Context) error) {
 	c.ctx, c.fn = ctx, fn
 	c.cost, c.policy = 1, &s.retry
@@ -162,7 +161,7 @@ func (s *Scheduler) fill(c *call, ctx context.Context, fn func(context.Context) 
 	}
 }
 
-// apply adds up options in those of the call, and fills in what they say.
+// apply collects the options of a call, and sets its fields from them.
 func (s *Scheduler) apply(c *call, opts []Option) error {
 	o := c.options
 	for i, opt := range opts {
@@ -189,7 +188,7 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 			o.policy.Seed = s.retry.Seed
 		}
 		c.policy = &o.policy
-		if c.handle != nil { // which may outlive its options
+		if c.handle != nil { // the handle may outlive its options
 			p := o.policy
 			c.policy = &p
 		}
@@ -198,7 +197,7 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 	return nil
 }
 
-// setCosts fills in what a call costs, and checks it.
+// setCosts sets what a call costs, and checks it.
 func (s *Scheduler) setCosts(c *call, o *options) error {
 	if len(o.costsOf) > 0 {
 		c.costs, c.several = c.allCosts(), true
