@@ -17,9 +17,9 @@ func (s *Scheduler) Pause() error {
 	})
 }
 
-// PauseUntil is a [Scheduler.Pause] that ends by itself at t on the scheduler's clock. Calls
-// whose deadlines come before their turn end at once. PauseUntil replaces a pause that is on. If
-// t is not in the future, it ends that pause.
+// PauseUntil pauses as [Scheduler.Pause] does, until t on the scheduler's clock. Calls whose
+// deadlines come before their turn end at once. PauseUntil replaces a pause that is on. If t is
+// not in the future, it ends that pause.
 func (s *Scheduler) PauseUntil(t time.Time) error {
 	return s.control(func(o *owner, now time.Duration) error {
 		o.core.pause(now, t.Sub(s.origin))

@@ -61,7 +61,7 @@ func (k *core) addFast(c *call, granted time.Duration) {
 	k.link(c)
 }
 
-// grantedFast has the runner of a call hear that it was granted by the fast path.
+// grantedFast wakes the runner of a call that was granted by the fast path.
 func (k *core) grantedFast(c *call) {
 	k.handover.add(k.now, c, len(k.budgets))
 	k.effects.granted = append(k.effects.granted, c)

@@ -62,8 +62,8 @@ func (f *fastSlots) calls() (calls []*call) {
 	return calls
 }
 
-// claim is called by the runner of a call before it tells the owner of it. It reports whether the
-// owner does not know the call.
+// claim reports whether the owner does not know the call. The call's runner calls it before it
+// tells the owner of the call.
 func (c *call) claim() bool {
 	if c.slot == nil {
 		return false

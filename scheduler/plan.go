@@ -9,7 +9,7 @@ import (
 
 func (k *core) paused() bool { return k.pausedUntil != 0 }
 
-// pauseEnds is when a pause will end by itself.
+// pauseEnds returns when a pause will end by itself, or [bucket.Forever].
 func (k *core) pauseEnds() time.Duration {
 	if k.pausedUntil == 0 {
 		return bucket.Forever
@@ -17,8 +17,8 @@ func (k *core) pauseEnds() time.Duration {
 	return k.pausedUntil
 }
 
-// pause lets nobody be granted until then, and stops the bucket meanwhile. It takes
-// the place of an earlier pause; one that has ended already is none.
+// pause stops granting until an instant, and stops the budgets meanwhile. It replaces an earlier
+// pause. An instant that has passed ends that pause.
 func (k *core) pause(now, until time.Duration) {
 	k.advance(now)
 	if until <= k.now {
@@ -49,8 +49,8 @@ func (k *core) resumed() {
 	k.replan()
 }
 
-// setLimit changes the i-th budget. Calls in the queue that it could never grant end,
-// and so do those that it would now grant too late.
+// setLimit changes the limit of the i-th budget. It ends queued calls that the budget could never
+// grant, and those that it would now grant too late.
 func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {
 	k.advance(now)
 	if err := l.Validate(); err != nil {
@@ -73,8 +73,8 @@ func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {
 	return nil
 }
 
-// observe takes a server's word that no more than so many tokens of the i-th budget are
-// left. It is never believed that there are more; less than none is not known.
+// observe lowers the i-th budget to what a server says remains. It never raises the level. A
+// negative remaining means unknown.
 func (k *core) observe(now time.Duration, i int, remaining int64) {
 	k.advance(now)
 	if b := &k.budgets[i]; 0 <= remaining && remaining < b.Available() {
@@ -84,8 +84,8 @@ func (k *core) observe(now time.Duration, i int, remaining int64) {
 	k.advanceNow()
 }
 
-// learn takes a server's word on what the i-th budget is, and on what is left of it
-// besides what the calls that run have paid, of which it may not have heard.
+// learn sets the limit and the level of the i-th budget to what a server says. It subtracts from
+// the level what running calls have paid, since the server may not have counted them yet.
 func (k *core) learn(now time.Duration, i int, l bucket.Limit, remaining int64) error {
 	if err := k.setLimit(now, i, l); err != nil {
 		return err
@@ -105,21 +105,21 @@ func (k *core) learn(now time.Duration, i int, l bucket.Limit, remaining int64) 
 	return nil
 }
 
-// setMaxInFlight changes how many calls may run. Those that do go on.
+// setMaxInFlight changes how many calls may run. Running calls go on.
 func (k *core) setMaxInFlight(now time.Duration, n int) {
 	k.advance(now)
 	k.maxInFlight = n
 	k.advanceNow()
 }
 
-// setMaxQueued changes how many calls may wait. Those that do go on.
+// setMaxQueued changes how many calls may be queued. Queued calls stay.
 func (k *core) setMaxQueued(now time.Duration, n int) {
 	k.advance(now)
 	k.maxQueued = n
 	k.admitWaiting()
 }
 
-// nextPlanned is nextGrant, also where a pause comes first of which the end is known.
+// nextPlanned returns nextGrant, as it will be after a pause whose end is known.
 func (k *core) nextPlanned() time.Duration {
 	head := k.queue.head()
 	if head == nil || !k.paused() {
@@ -131,7 +131,7 @@ func (k *core) nextPlanned() time.Duration {
 	return k.budgets.skipped(k.pausedUntil).readyFor(head)
 }
 
-// replan ends the calls in the queue whose turn will now come after their deadlines.
+// replan ends the queued calls whose turn will now come after their deadlines.
 func (k *core) replan() {
 	for _, c := range k.queue.late(k.ready) {
 		if late := k.late(c); late != nil {

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// ProgressState says what a call does at the moment.
+// ProgressState says what a call that does not run waits for.
 type ProgressState uint8
 
 // The states of progress.
 const (
-	Waiting  ProgressState = iota + 1 // it waits for tokens or a slot
-	Retrying                          // its attempt failed; it backs off before the next
+	Waiting  ProgressState = iota + 1 // for tokens or a slot
+	Retrying                          // for its backoff to end, after a failed attempt
 )
 
-// String is "waiting" or "retrying".
+// String returns "waiting" or "retrying".
 func (s ProgressState) String() string {
 	switch s {
 	case Waiting:
@@ -26,22 +26,22 @@ func (s ProgressState) String() string {
 	return fmt.Sprintf("ProgressState(%d)", uint8(s))
 }
 
-// Progress tells a call's own caller how it is doing; see [OnProgress].
+// Progress says how a call is doing: see [OnProgress].
 type Progress struct {
 	State       ProgressState
 	Call        uint64        // the call's number, in order of arrival
 	Name        string        // as given by [Name]
-	Attempt     int           // Waiting: the attempt it waits to make; Retrying: the one that failed
+	Attempt     int           // Waiting: the next attempt; Retrying: the one that failed
 	MaxAttempts int           // the most attempts its policy allows
 	Position    int           // Waiting: its place in the queue, from 1
 	Wait        time.Duration // Waiting: the estimated wait for its tokens
 	Delay       time.Duration // Retrying: the wait until it queues again
-	Budget      string        // the name of the budget that Available is of: of several, the first by name; "" if there is but one
+	Budget      string        // the name of the budget that Available is of: of several, the first by name; "" if there is only one
 	Available   int64         // tokens in it; negative in debt
-	Err         error         // what the latest attempt failed with; nil before the first
+	Err         error         // the latest attempt's error; nil before the first
 }
 
-// String returns one clear line without control characters, such as
+// String returns one line without control characters, such as
 //
 //	attempt 1 of 6 failed: 503 Service Unavailable; next in 1.043s, 12 tokens left
 func (p Progress) String() string {
@@ -61,7 +61,7 @@ func (p Progress) String() string {
 	return b.String()
 }
 
-// tokens is an amount in a budget, such as "1 token", or "59 requests".
+// tokens returns an amount in a budget, such as "1 token" or "59 requests".
 func tokens(n int64, budget string) string {
 	switch {
 	case budget != "":
@@ -72,7 +72,7 @@ func tokens(n int64, budget string) string {
 	return fmt.Sprintf("%d tokens", n)
 }
 
-// readable rounds a duration to what a person reads.
+// readable rounds a duration for people.
 func readable(d time.Duration) time.Duration {
 	if d >= time.Second {
 		return d.Round(time.Millisecond)

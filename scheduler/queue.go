@@ -6,15 +6,14 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// queue holds the calls that wait for tokens, in order of rank. It is a counted
-// B+ tree: leaves hold calls, and every node knows what the calls below it add up to.
-// So a call's position and the cost of all before it are had in O(log n), and so is
-// taking out a call anywhere; at the two ends, where almost everything happens,
-// there is little more to do than in a ring.
+// queue holds the calls that wait for tokens, FIFO by rank. It is a counted B+ tree. Leaves hold
+// calls, and every node has the aggregate of the calls below it. So a call's position, the cost
+// of all calls before it, and removing a call anywhere take O(log n). At the two ends, where
+// almost everything happens, the queue costs little more than a ring.
 type queue struct {
 	more int // how many budgets there are besides the first
 	root *node
-	free *node // one emptied leaf, kept for the next
+	free *node // an emptied leaf, kept for the next
 }
 
 func (q *queue) budgets() int { return 1 + q.more }
@@ -42,7 +41,7 @@ func (l *list[T]) first() T   { return l.at[l.lo] }
 func (l *list[T]) last() T    { return l.at[l.hi-1] }
 func (l *list[T]) full() bool { return l.len() == fan }
 
-// index finds an entry that is there, looking at the ends first.
+// index returns the index of an entry. It tries the ends first.
 func (l *list[T]) index(v T) int {
 	if l.last() == v {
 		return l.len() - 1
@@ -71,7 +70,7 @@ func (l *list[T]) insert(i int, v T) {
 	e[i] = v
 }
 
-// remove takes out the i-th entry.
+// remove removes the i-th entry.
 func (l *list[T]) remove(i int) {
 	var zero T
 	if i == 0 {
@@ -85,7 +84,7 @@ func (l *list[T]) remove(i int) {
 	l.hi--
 }
 
-// move appends the entries from the i-th on to another list that has the room.
+// move appends the entries from the i-th on to another list, which must have room for them.
 func (l *list[T]) move(i int, to *list[T]) {
 	for _, v := range l.get()[i:] {
 		to.insert(to.len(), v)
@@ -94,7 +93,7 @@ func (l *list[T]) move(i int, to *list[T]) {
 	l.hi = l.lo + i
 }
 
-// head returns the call of the lowest rank, or nil.
+// head returns the call that is next, or nil.
 func (q *queue) head() *call {
 	if q.root == nil {
 		return nil
@@ -102,7 +101,7 @@ func (q *queue) head() *call {
 	return q.root.first()
 }
 
-// first returns the lowest call below n.
+// first returns the call below n that ranks first.
 func (n *node) first() *call {
 	for n.kids.len() > 0 {
 		n = n.kids.first()
@@ -110,7 +109,7 @@ func (n *node) first() *call {
 	return n.calls.first()
 }
 
-// last returns the highest call below n.
+// last returns the call below n that ranks last.
 func (n *node) last() *call {
 	for n.kids.len() > 0 {
 		n = n.kids.last()
@@ -118,7 +117,7 @@ func (n *node) last() *call {
 	return n.calls.last()
 }
 
-// push puts a call into its place by rank.
+// push adds a call at the place of its rank.
 func (q *queue) push(c *call) {
 	if q.root == nil {
 		q.root = q.newLeaf()
@@ -134,7 +133,7 @@ func (q *queue) push(c *call) {
 	}
 }
 
-// place finds the leaf and the index for a call. Almost always that is the end.
+// place returns the leaf and the index for a call. Almost always that is the end.
 func (q *queue) place(c *call) (*node, int) {
 	n := q.root
 	for n.kids.len() > 0 {
@@ -147,7 +146,7 @@ func (q *queue) place(c *call) (*node, int) {
 	return n, sort.Search(len(calls), func(i int) bool { return c.before(calls[i]) })
 }
 
-// kidFor is the index of the last kid that begins before c, or else of the first.
+// kidFor returns the index of the last kid that begins before c, or else 0.
 func (n *node) kidFor(c *call) int {
 	kids := n.kids.get()
 	if last := len(kids) - 1; kids[last].first().before(c) {
@@ -156,8 +155,8 @@ func (n *node) kidFor(c *call) int {
 	return max(0, sort.Search(len(kids), func(i int) bool { return !kids[i].first().before(c) })-1)
 }
 
-// splitLeaf makes room in a full leaf and returns where index i has gone. At the
-// end nothing is moved, so that a queue filled in order has full leaves.
+// splitLeaf makes room in a full leaf, and returns the new place of index i. At the end it moves
+// no calls, so that a queue filled in order has full leaves.
 func (q *queue) splitLeaf(leaf *node, i int) (*node, int) {
 	right := q.newLeaf()
 	q.insertAfter(leaf, right)
@@ -193,7 +192,7 @@ func (q *queue) insertAfter(left, right *node) {
 	right.parent = parent
 }
 
-// splitInner is splitLeaf for an inner node.
+// splitInner splits a full inner node as splitLeaf does a leaf.
 func (q *queue) splitInner(n *node, i int) (*node, int) {
 	right := &node{aggregate: noCalls}
 	q.insertAfter(n, right)
@@ -212,7 +211,7 @@ func (q *queue) splitInner(n *node, i int) (*node, int) {
 	return right, i - fan/2
 }
 
-// remove takes a call out, and whatever memory is then no longer needed.
+// remove removes a call, and frees the nodes that become empty.
 func (q *queue) remove(c *call) {
 	leaf := c.leaf
 	c.leaf = nil
@@ -237,7 +236,7 @@ func (q *queue) remove(c *call) {
 	}
 }
 
-// drop removes an empty node, and every node above that becomes empty by it.
+// drop removes an empty node, and the nodes above it that become empty.
 func (q *queue) drop(n *node) {
 	parent := n.parent
 	if parent == nil {
@@ -258,9 +257,9 @@ func (q *queue) drop(n *node) {
 	}
 }
 
-// merge moves the calls of a sparse leaf behind those of the one before, if both fit
-// in half a leaf: so a queue of which most was cancelled gives its memory back,
-// and a leaf is not split again right after.
+// merge moves the calls of a sparse leaf to the leaf before it, if both fit into half a leaf. So
+// a queue from which most calls were canceled frees its memory, and a leaf is not split again
+// right after.
 func (q *queue) merge(leaf *node) {
 	if leaf.parent == nil {
 		return

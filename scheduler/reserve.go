@@ -8,17 +8,17 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Reservation is an attempt of a call without a function: its holder waits for the grant in a
-// way of its own and does the work itself. The first is made by [Scheduler.Reserve], those
-// after it by [Reservation.Retry]. Its methods may be called from any goroutine.
+// Reservation is an attempt of a call without a function. Its holder waits for the grant and does
+// the work itself. [Scheduler.Reserve] makes the first attempt, and [Reservation.Retry] those
+// after it. Its methods may be called from any goroutine.
 type Reservation struct {
 	h       *Handle
-	number  int           // the attempt's, from 1
+	number  int           // of the attempt, from 1
 	ready   chan struct{} // closed when it is granted or has ended
 	granted bool          // written before ready is closed
 }
 
-// reservation is what the owner knows as the handle's from now on.
+// reservation returns a new reservation for an attempt, and makes it the handle's.
 func (h *Handle) reservation(number int) *Reservation {
 	r := &Reservation{h: h, number: number, ready: make(chan struct{})}
 	h.extras().reserved = r
@@ -32,12 +32,14 @@ var (
 
 var errWatchedReserve = errors.New("scheduler: OnProgress is not for reservations, such as requests of ratehttp: ask a Reservation for its Estimate, or Subscribe")
 
-// Reserve takes a place in the queue for work that the caller will do itself, and
-// returns at once (see [Scheduler.Submit] for the one exception). Inside another call, one made with
-// that call's context counts as waited for: see [Config.MaxInFlight]. The place is lost
-// when ctx is done before it is granted. A reservation must be ended, by Done when
-// the work is over, by Retry when it failed and should be tried again, or by Cancel if
-// there is none: until then it keeps its tokens and its slot.
+// Reserve takes a place in the queue for work that the caller will do itself, and returns at once
+// (except as [Scheduler.Submit] does). If ctx is done before the grant, the place is lost. A
+// reservation made with the context of another call counts as waited for by that call: see
+// [Config.MaxInFlight].
+//
+// Every reservation must be ended, since it keeps its tokens and its slot until then. End it with
+// Done when the work is over, with Retry when it failed and should be tried again, or with Cancel
+// if there is no work.
 //
 //	r, err := s.Reserve(ctx, scheduler.Cost(20))
 //	defer r.Cancel() // does nothing after Done
@@ -66,15 +68,14 @@ func (s *Scheduler) Reserve(ctx context.Context, opts ...Option) (*Reservation, 
 	return r, nil
 }
 
-// notRun stands where other calls have a function.
+// notRun stands in for the function that a reservation does not have.
 func notRun(context.Context) error { panic("scheduler: a reservation was run") }
 
-// Ready returns a channel that is closed when the reservation is granted, or when it
-// never will be: see Err.
+// Ready returns a channel that is closed when the reservation is granted or has failed: see Err.
 func (r *Reservation) Ready() <-chan struct{} { return r.ready }
 
-// Err is nil if the reservation was granted, [ErrPending] while it waits, and otherwise
-// why it will not be: as [Scheduler.Do] would have it.
+// Err returns nil if the reservation was granted and [ErrPending] while it waits. Otherwise it
+// returns the error that [Scheduler.Do] would return.
 func (r *Reservation) Err() error {
 	select {
 	case <-r.ready:
@@ -87,14 +88,14 @@ func (r *Reservation) Err() error {
 	return r.h.Err()
 }
 
-// Estimate returns the place in the queue and when the grant is expected. It is zero
-// when nothing is waited for any more.
+// Estimate returns the place in the queue and when the grant is expected. It is zero for a
+// reservation that does not wait.
 func (r *Reservation) Estimate() Estimate { return r.h.Estimate() }
 
-// Done says that the work is over and how it went, and frees the slot. What err says
-// of the server, judged as for other calls, counts for all: a server's wait holds
-// everybody. There being no retry, an error that is worth one counts as
-// exhausted. Before the grant, Done is Cancel; a second time it does nothing.
+// Done ends the reservation with the outcome of the work, and frees the slot. err is classified
+// as for other calls, so that a Retry-After holds all calls. Since Done does not retry, a
+// retryable error counts as exhausted. Before the grant Done is Cancel, and a second Done does
+// nothing.
 func (r *Reservation) Done(err error) {
 	if r.Err() != nil {
 		r.Cancel()
@@ -112,13 +113,15 @@ func (r *Reservation) Done(err error) {
 	})
 }
 
-// Retry says that the work has failed with err, frees the slot, and returns the reservation
-// for the next attempt, which keeps the place in the queue that the first had and
-// waits for its backoff and its tokens. If there will be no other attempt, because err
-// is not judged to be worth it or the policy or the context leaves no more, it returns
-// why, as [Scheduler.Do] would; the call is over then. What err says of the server counts for
-// all, as in Done. From then on r is done, and its methods do nothing. A nil err, and a
-// reservation that is not granted or is done, is an error, too, and changes nothing.
+// Retry reports that the work has failed with err, frees the slot, and returns the reservation
+// for the next attempt. The next attempt keeps the first one's place in the queue and waits for
+// its backoff delay and its tokens. err is classified as for other calls, so that a Retry-After
+// holds all calls.
+//
+// If there will be no other attempt, because of err, the policy or the context, Retry ends the
+// call and returns the error that [Scheduler.Do] would return. Afterwards the methods of r do
+// nothing. Retry fails without changing anything if err is nil, or if r is not granted or has
+// been ended.
 func (r *Reservation) Retry(err error) (*Reservation, error) {
 	switch {
 	case r.Err() != nil:
@@ -149,16 +152,17 @@ func (r *Reservation) Retry(err error) (*Reservation, error) {
 	return next, nil
 }
 
-// Resent says that the work went out once more in the same attempt without waiting for a turn, as net/http does by itself when a
-// connection is lost. The attempt pays its cost once more at once, and may take a budget into debt by at most its capacity. A
-// later Settle sets the total. Before the grant, and once the reservation is done, Resent does nothing.
+// Resent reports that the work was sent once more in the same attempt without waiting for a turn,
+// as net/http does when a connection is lost. The attempt pays its cost once more, and may take a
+// budget into debt by at most its capacity. A later Settle sets the total. Before the grant and
+// after the end, Resent does nothing.
 func (r *Reservation) Resent() {
 	if r.Err() == nil {
 		r.runOnOwner(func(o *owner, now time.Duration) { o.core.resent(now, &r.h.call, r.number) })
 	}
 }
 
-// judge classifies what the work failed with, if it did.
+// judge classifies the error of the work, if any.
 func (r *Reservation) judge(err error) (retry.Verdict, error) {
 	if err == nil {
 		return retry.Verdict{}, nil
@@ -166,14 +170,13 @@ func (r *Reservation) judge(err error) (retry.Verdict, error) {
 	return r.h.s.judge(&r.h.call, err)
 }
 
-// Cancel gives back the place or, if it was granted and is not done, the slot and all
-// the tokens that the bucket has room for by then. It does nothing to a reservation that
-// has ended.
+// Cancel ends the reservation, gives up its place or slot, and refunds its tokens as far as the
+// bucket has room. It does nothing to a reservation that has ended.
 func (r *Reservation) Cancel() {
 	r.runOnOwner(func(o *owner, now time.Duration) { o.core.cancelReservation(now, &r.h.call, ErrCancelled) })
 }
 
-// runOnOwner has the owner do something for the attempt, unless another has taken its place.
+// runOnOwner runs do on the owner, unless another attempt has taken the place of r.
 func (r *Reservation) runOnOwner(do func(*owner, time.Duration)) {
 	r.h.s.post(message{op: opAsk, do: func(o *owner, now time.Duration) {
 		if r.h.reserved == r {

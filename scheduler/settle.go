@@ -10,20 +10,18 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// ErrNotSettled is in the error of a [Settle] for which there is no call.
+// ErrNotSettled is in the error of a [Settle] for which there is no attempt.
 var ErrNotSettled = errors.New("scheduler: nothing to settle")
 
-// Settle says what the attempt whose function was given ctx really costs, of the budget
-// with this name ("" if there is but one), when that is known. What it has paid too much
-// is there for others at once. What it has paid too little is charged: the budget may go
-// into debt by as much as its capacity, which refill has to pay off before anybody
-// is granted again. If it is said more than once, the last word counts; what is not
-// settled has cost what was said before. It may be called from any goroutine until
-// the function has returned; after that it is an [ErrNotSettled].
+// Settle sets the actual cost of the running attempt whose function was given ctx, for the named
+// budget ("" if there is only one). An overpayment is refunded at once. An underpayment is
+// charged and may take the budget into debt by at most its capacity. The last Settle of an
+// attempt counts. Settle may be called from any goroutine until the function has returned. After
+// that it returns an [ErrNotSettled].
 //
-// A call can be settled if it was made with [Cost] or [CostOf], or by [Scheduler.Submit]
-// or [Stream]; another, and a ctx that is of no call, is an [ErrNotSettled]. Other errors
-// are [ErrNoBudget], a [bucket.CostError] for less than nothing, and [ErrClosed].
+// A call can be settled if it was made with [Cost] or [CostOf], or by [Scheduler.Submit] or
+// [Stream]. For other contexts Settle returns an [ErrNotSettled]. Other errors are [ErrNoBudget],
+// a [bucket.CostError] for a negative cost, and [ErrClosed].
 func Settle(ctx context.Context, budget string, tokens int64) error {
 	if ctx == nil {
 		return errNilContext
@@ -35,9 +33,9 @@ func Settle(ctx context.Context, budget string, tokens int64) error {
 	return a.s.settle(a, budget, tokens)
 }
 
-// Settle says what the work really costs: see the function [Settle]. Before the grant, and
-// if there was none, it is an [ErrNotSettled]; once the reservation is done it does nothing
-// and returns nil.
+// Settle sets the actual cost of the work: see the function [Settle]. It returns an
+// [ErrNotSettled] before the grant, and if there was none. After the end it does nothing and
+// returns nil.
 func (r *Reservation) Settle(budget string, tokens int64) error {
 	if r.Err() != nil {
 		return fmt.Errorf("%w: the reservation is not granted", ErrNotSettled)
@@ -45,23 +43,23 @@ func (r *Reservation) Settle(budget string, tokens int64) error {
 	return r.h.s.settle(&attempt{call: &r.h.call, number: r.number}, budget, tokens)
 }
 
-// attempt is what a context knows of the attempt that it was made for.
+// attempt identifies a running attempt in the context of its function.
 type attempt struct {
 	s      *Scheduler
 	call   *call
 	number int
 	mu     sync.Mutex
-	done   bool // the function has returned: by now the call may be used for another
+	done   bool // the function has returned, and the call may be in use for another
 }
 
-// end is for when the function has returned, before the owner is told.
+// end notes that the function has returned, before the owner is told.
 func (a *attempt) end() {
 	a.mu.Lock()
 	a.done = true
 	a.mu.Unlock()
 }
 
-// attemptKey is what a context has its attempt by.
+// attemptKey is the context key for the innermost attempt.
 type attemptKey struct{}
 
 // matches reports whether key is the context key of the attempt.
@@ -77,7 +75,7 @@ func (s *Scheduler) settle(a *attempt, budget string, tokens int64) error {
 	if tokens < 0 {
 		return checkCost(budget, bucket.Limit{}, tokens)
 	}
-	a.mu.Lock() // so the owner hears of this before it hears that the attempt is over
+	a.mu.Lock() // so the owner handles this before the end of the attempt
 	defer a.mu.Unlock()
 	if a.done {
 		return fmt.Errorf("%w: the attempt is over", ErrNotSettled)
@@ -90,13 +88,13 @@ func (s *Scheduler) settle(a *attempt, budget string, tokens int64) error {
 	return nil
 }
 
-// costContext is what the function of a call of Do is given that can be settled.
+// costContext is the context of the function of a Do that can be settled.
 type costContext struct {
 	context.Context
 	attempt attempt
 }
 
-// runSettled runs the function of a call of Do that can be settled.
+// runSettled runs the function of a Do that can be settled.
 func (s *Scheduler) runSettled(c *call) error {
 	ctx := &costContext{Context: c.ctx}
 	ctx.attempt.s, ctx.attempt.call, ctx.attempt.number = s, c, int(c.made)

@@ -6,30 +6,31 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// Snapshot is the state of a scheduler at one instant: plain values, fit for JSON.
+// Snapshot is the state of a scheduler at one instant, as plain values that can be written as
+// JSON.
 type Snapshot struct {
 	At     time.Time `json:"at"`
 	Closed bool      `json:"closed,omitzero"`
 
-	Budget           // the budget; of several, the first by name
-	Budgets []Budget `json:"budgets"` // all of them, by name: one, which has no name, with [Config.Limit]
+	Budget           // the only budget, or the first by name
+	Budgets []Budget `json:"budgets"` // all budgets, by name; with [Config.Limit] one without a name
 
 	Queued         int `json:"queued"`           // calls that wait for tokens or a slot
-	WaitingForRoom int `json:"waiting_for_room"` // those of them whose Submit has not returned: see [WaitForRoom]
+	WaitingForRoom int `json:"waiting_for_room"` // queued calls whose Submit has not returned: see [WaitForRoom]
 	Running        int `json:"running"`          // calls whose function runs
-	BackingOff     int `json:"backing_off"`      // calls that wait for their retry time
+	BackingOff     int `json:"backing_off"`      // calls whose backoff has not ended
 
 	MaxInFlight int `json:"max_in_flight"` // 0: no cap
 	MaxQueued   int `json:"max_queued"`    // 0: no bound
 
-	Paused      bool      `json:"paused,omitzero"`       // nobody is granted before it is resumed
-	PausedUntil time.Time `json:"paused_until,omitzero"` // when that will be, if it is known
+	Paused      bool      `json:"paused,omitzero"`       // no call is granted until it is resumed
+	PausedUntil time.Time `json:"paused_until,omitzero"` // when the pause will end, if that is known
 
-	Rate float64 `json:"rate"` // the part of the configured rates that is in force: 1, unless [Config.Adaptive] has slowed them down
+	Rate float64 `json:"rate"` // the part of the configured rates that is in force: below 1 if [Config.Adaptive] has lowered it
 
-	HeldUntil time.Time `json:"held_until,omitzero"` // a server's wait: nobody is granted before then; zero if there is none
-	NextGrant time.Time `json:"next_grant,omitzero"` // when the head of the queue has its tokens; zero if nobody waits for time
-	NextRetry time.Time `json:"next_retry,omitzero"` // when the first of those that back off is queued again; zero if there is none
+	HeldUntil time.Time `json:"held_until,omitzero"` // the end of a hold by a server's Retry-After; zero if there is none
+	NextGrant time.Time `json:"next_grant,omitzero"` // when the head of the queue has its tokens; zero if no call waits for time
+	NextRetry time.Time `json:"next_retry,omitzero"` // when the first backoff ends; zero if there is none
 
 	Totals Totals `json:"totals"`
 	Seed   uint64 `json:"seed"` // of the jitter: with it, and the same calls, a run can be replayed
@@ -39,14 +40,14 @@ type Snapshot struct {
 type Budget struct {
 	Name string `json:"name,omitzero"` // in [Config.Limits]
 
-	// Available is the whole tokens in the budget, negative in debt. The ledger
+	// Available is the number of whole tokens in the budget. It is negative in debt. The ledger
 	// balances: Initial + Refilled + Refunded + Adjusted == Spent + Available.
 	Available int64         `json:"available"`
 	Ledger    bucket.Ledger `json:"ledger"`
 	Limit     bucket.Limit  `json:"limit"`
 
-	// Level is the budget's state in a form that survives a restart: see
-	// [Config.Level] and [Config.Levels].
+	// Level is the budget's level in a form that survives a restart: see [Config.Level] and
+	// [Config.Levels].
 	Level bucket.State `json:"level"`
 }
 
@@ -54,21 +55,21 @@ type Budget struct {
 //
 //	Accepted == Ended() + those that have not ended
 type Totals struct {
-	Accepted  uint64 `json:"accepted"`  // calls that were taken in
+	Accepted  uint64 `json:"accepted"`  // accepted calls
 	Succeeded uint64 `json:"succeeded"` // ended with nil
 	Failed    uint64 `json:"failed"`    // ended with an error that is not retried, or a cost above a lowered capacity
-	Exhausted uint64 `json:"exhausted"` // ended for want of retries, or by too long a server wait
+	Exhausted uint64 `json:"exhausted"` // ended because retries ran out, or a server's wait was too long
 	Cancelled uint64 `json:"cancelled"` // ended by their context, handle or deadline
-	Dropped   uint64 `json:"dropped"`   // ended to make room for others
+	Dropped   uint64 `json:"dropped"`   // ended by [DropLowest], to make room for others
 	Closed    uint64 `json:"closed"`    // ended by Close or Shutdown while they waited
-	Refused   uint64 `json:"refused"`   // not taken in
+	Refused   uint64 `json:"refused"`   // not accepted
 
 	Attempts    uint64 `json:"attempts"`     // grants whose function was started
 	Retries     uint64 `json:"retries"`      // those of them that were not a call's first
 	RateLimited uint64 `json:"rate_limited"` // attempts that failed with a rate-limit error
 }
 
-// Ended is how many of the calls that were accepted are over.
+// Ended returns how many accepted calls have ended.
 func (t Totals) Ended() uint64 {
 	return t.Succeeded + t.Failed + t.Exhausted + t.Cancelled + t.Dropped + t.Closed
 }

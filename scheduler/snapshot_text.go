@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// String is a few words, such as "12 of 60 requests".
+// String returns a few words, such as "12 of 60 requests".
 func (b Budget) String() string {
 	return fmt.Sprintf("%d of %s", b.Available, tokens(b.Limit.Capacity, b.Name))
 }
 
-// String is a line such as
+// String returns a line such as
 //
 //	12 of 60 requests and 4120 of 9000 tokens left, 41 queued, 8 running, 3 backing off (next in 1.2s), held for 12s; ended: 187, retries: 14
 func (s Snapshot) String() string {

@@ -11,12 +11,10 @@ import (
 	"example.com/fairlead/events"
 )
 
-// DefaultLookAhead is how many inputs [Stream] has in hand at most unless told
-// otherwise: read, but their results not yet taken.
+// DefaultLookAhead is the default of [LookAhead].
 const DefaultLookAhead = 1024
 
-// MaxLookAhead is the largest value for [LookAhead], since the room for results is allocated as
-// a whole.
+// MaxLookAhead is the largest [LookAhead], since room for that many results is allocated at once.
 const MaxLookAhead = 1 << 24
 
 // Result is the outcome for one input of [Stream].
@@ -25,9 +23,9 @@ type Result[In, Out any] struct {
 	Input    In
 	Value    Out // what the last attempt returned
 	Err      error
-	Call     uint64       // its number, as in events and reports; 0 if it was refused
-	Attempts int          // how many were made
-	Times    events.Times // what the call has spent its time on
+	Call     uint64       // the call's number, as in events and reports; 0 if it was refused
+	Attempts int          // attempts made
+	Times    events.Times // how the call spent its time
 }
 
 // streamOptions are the options that only Stream has.
@@ -44,45 +42,43 @@ func (o *options) forStream() *streamOptions {
 	return o.stream
 }
 
-// Ordered makes [Stream] yield results in the order of their inputs. A result then
-// waits for those before it, and takes up look-ahead meanwhile.
+// Ordered makes [Stream] yield results in the order of their inputs. A result waits for those
+// before it, and counts for [LookAhead] meanwhile.
 func Ordered() Option {
 	return func(o *options) { o.forStream().ordered = true }
 }
 
-// LookAhead bounds how many inputs [Stream] has in hand: read, but their results not
-// yet taken. It must be from 1 to [MaxLookAhead].
+// LookAhead bounds the inputs that [Stream] has read and whose results were not taken yet. It
+// must be from 1 to [MaxLookAhead].
 func LookAhead(n int) Option {
 	return func(o *options) { o.forStream().lookAhead = &n }
 }
 
-// OptionsFor gives every input of [Stream] options of its own, such as its cost, besides
-// those of all. In must be the type of Stream's inputs.
+// OptionsFor gives each input of [Stream] its own options, such as its cost, in addition to those
+// of all inputs. In must be the type of Stream's inputs.
 func OptionsFor[In any](f func(In) []Option) Option {
 	return func(o *options) { o.forStream().each = f }
 }
 
-// Stream runs call for every input, each as a call of its own, and yields the
-// results as they come, or with [Ordered] in the order of the inputs. Every input
-// that was read yields exactly one result, whatever happens to it. It holds no more
-// than a bounded number of inputs at a time ([LookAhead]), so that a file of any
-// length runs in constant memory.
+// Stream runs call for each input, as a call of its own, and yields the results as they come, or
+// in the order of the inputs with [Ordered]. Each input that was read yields exactly one result.
+// Stream holds a bounded number of inputs ([LookAhead]), so that a file of any length runs in
+// constant memory.
 //
-// Inputs are read on a goroutine of their own, so that results don't wait for the
-// next input. When ctx is done, no more are read, and what waits ends with the
-// context's error; an input that is being read by then is waited for, since it will
-// have a result. When the loop over the results is left early, what waits or runs
-// is cancelled, and Stream returns when the functions have; input that blocks
-// is not waited for. A panic of the input comes out of the loop. To finish what was
-// read and read no more, end the input. Where the inputs are the results of another
+// Inputs are read on a separate goroutine, so results don't wait for the next input. When ctx is
+// done, Stream reads no more inputs, and waiting calls end with the context's error. Stream waits
+// for an input that is being read then, since it will have a result. When the loop over the
+// results is left early, Stream cancels all calls and returns when their functions have. It does
+// not wait for input that blocks. A panic of the input comes out of the loop. To finish the
+// inputs that were read and read no more, end the input. If the inputs are the results of another
 // Stream, cancel that one's context when you leave the loop early.
 //
-// With [Config.MaxInFlight], calls that the function makes of the same scheduler can deadlock:
-// see there.
+// With [Config.MaxInFlight], calls of the same scheduler made by the function can deadlock: see
+// there.
 //
-// Stream panics if an argument is nil or an option wrong: LookAhead is out of its range, or
-// OptionsFor has another In. A function of OptionsFor that panics spoils the result of that input
-// alone.
+// Stream panics if an argument is nil or an option is invalid, such as a LookAhead out of range
+// or an OptionsFor with another In. If a function of OptionsFor panics, only that input's result
+// is an error.
 func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In], call func(context.Context, In) (Out, error), opts ...Option) iter.Seq[Result[In, Out]] {
 	switch {
 	case ctx == nil:
@@ -108,7 +104,7 @@ func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In],
 	}
 }
 
-// stream is what the runs of one Stream have in common.
+// stream has what the runs of one Stream have in common.
 type stream[In, Out any] struct {
 	s         *Scheduler
 	inputs    iter.Seq[In]
@@ -154,12 +150,12 @@ func (st *stream[In, Out]) configure(opts []Option) {
 type streamRun[In, Out any] struct {
 	*stream[In, Out]
 	slots    chan struct{}         // one entry for each input in hand
-	finished chan *Result[In, Out] // has room for all of them
-	taken    int                   // how many were received from finished
+	finished chan *Result[In, Out] // has room for all results
+	taken    int                   // how many results were received from finished
 
 	mu      sync.Mutex // held while an input is submitted
-	started int        // how many were
-	stopped bool       // no more may be
+	started int        // how many inputs were submitted
+	stopped bool       // no more inputs may be submitted
 
 	read       chan struct{} // closed when there is no more input; guards what follows
 	inputPanic *PanicError   // the input panicked
@@ -194,9 +190,9 @@ func (r *streamRun[In, Out]) feed(ctx context.Context) {
 	returned = true
 }
 
-// start submits one input, or reports that no more may be.
+// start submits one input. It returns false if no more may be submitted.
 func (r *streamRun[In, Out]) start(ctx context.Context, in In) bool {
-	opts, err := r.optionsFor(in) // the user's code: so not under the lock
+	opts, err := r.optionsFor(in) // outside of the lock, since it is user code
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
@@ -214,7 +210,7 @@ func (r *streamRun[In, Out]) start(ctx context.Context, in In) bool {
 	return true
 }
 
-// optionsFor are the options for one input, or the panic of the function of OptionsFor.
+// optionsFor returns the options for one input, or the panic of the function of OptionsFor.
 func (r *streamRun[In, Out]) optionsFor(in In) (opts []Option, err error) {
 	if r.each == nil {
 		return r.opts, nil
@@ -227,7 +223,7 @@ func (r *streamRun[In, Out]) optionsFor(in In) (opts []Option, err error) {
 	return append(slices.Clip(r.opts), r.each(in)...), nil
 }
 
-// submit hands in the call for one input, whose result it will fill in.
+// submit submits the call for one input. The call sets the result.
 func (r *streamRun[In, Out]) submit(ctx context.Context, result *Result[In, Out], opts []Option) error {
 	_, err := r.s.submit(ctx, func(ctx context.Context) error {
 		var err error
@@ -242,7 +238,7 @@ func (r *streamRun[In, Out]) submit(ctx context.Context, result *Result[In, Out]
 
 // yieldAll yields all results, until the loop is left.
 func (r *streamRun[In, Out]) yieldAll(yield func(Result[In, Out]) bool) {
-	read, total := r.read, -1 // the total is not known before all is read
+	read, total := r.read, -1 // the total is not known until all inputs are read
 	deliver := func(result *Result[In, Out]) bool {
 		<-r.slots
 		return yield(*result)
@@ -266,7 +262,7 @@ func (r *streamRun[In, Out]) yieldAll(yield func(Result[In, Out]) bool) {
 	}
 }
 
-// inOrder keeps results back until those before them have been delivered.
+// inOrder delays results until those before them have been delivered.
 func inOrder[In, Out any](deliver func(*Result[In, Out]) bool) func(*Result[In, Out]) bool {
 	next, early := 0, map[int]*Result[In, Out]{}
 	return func(result *Result[In, Out]) bool {
@@ -283,9 +279,9 @@ func inOrder[In, Out any](deliver func(*Result[In, Out]) bool) func(*Result[In, 
 	}
 }
 
-// stop cancels what is left when the loop is left early, and waits for it.
+// stop cancels the remaining calls when the loop is left early, and waits for them.
 func (r *streamRun[In, Out]) stop(cancel context.CancelFunc) {
-	cancel() // first of all: Submit may wait for room, and hold the lock
+	cancel() // first, since Submit may wait for room with the lock held
 	r.mu.Lock()
 	r.stopped = true
 	r.mu.Unlock()

@@ -4,28 +4,28 @@ import (
 	"time"
 )
 
-// Unfinished describes a call that had not ended when the scheduler was shut down,
-// so that an application can take it up again. In a list of them, those that would
-// have gone first come first.
+// Unfinished describes a call that had not ended when the scheduler was shut down, so that an
+// application can submit it again. Lists of them are in the order in which the calls would have
+// been served.
 type Unfinished struct {
 	Call     uint64    `json:"call,omitzero"` // its number, in order of arrival; 0 for a Do without options that runs and did not have to wait
 	Name     string    `json:"name,omitzero"`
 	State    string    `json:"state"`             // "running", "queued" or "backing off"
 	Rank     time.Time `json:"rank,omitzero"`     // its seniority: when it arrived, or counts as having arrived by its priority
 	Priority int       `json:"priority,omitzero"` // as given by [Priority]
-	Cost     int64     `json:"cost"`              // tokens an attempt of it pays; of several budgets, from the first by name
-	Attempts int       `json:"attempts"`          // how many were made
-	Paid     int64     `json:"paid"`              // tokens they cost, likewise
-	Due      time.Time `json:"due,omitzero"`      // when it would have tried again, if it was backing off
-	Err      string    `json:"err,omitzero"`      // what its last attempt failed with
+	Cost     int64     `json:"cost"`              // tokens that an attempt pays; of several budgets, from the first by name
+	Attempts int       `json:"attempts"`          // attempts made
+	Paid     int64     `json:"paid"`              // tokens paid by them, likewise
+	Due      time.Time `json:"due,omitzero"`      // when its backoff would have ended
+	Err      string    `json:"err,omitzero"`      // its last attempt's error
 
-	Costs map[string]int64 `json:"costs,omitzero"` // with [Config.Limits]: what an attempt of it pays from each of them
+	Costs map[string]int64 `json:"costs,omitzero"` // with [Config.Limits]: what an attempt pays from each of them
 
-	last  error // becomes Err away from the owner: an Error method is a user's code
+	last  error // becomes Err outside of the owner, since Error methods are user code
 	costs costs // becomes Costs
 }
 
-// fillIn makes public what the owner could not: an Error method is a user's code.
+// fillIn sets Err and Costs. The owner does not, since Error methods are user code.
 func (u *Unfinished) fillIn(budgets []Budget) {
 	u.Err = errText(u.last)
 	if budgets[0].Name != "" {

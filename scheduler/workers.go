@@ -6,19 +6,18 @@ import (
 	"sync/atomic"
 )
 
-// workers run submitted calls, each on a goroutine that no other call is running on at
-// the time. A worker whose call is over takes the next: so many short calls need few
-// goroutines, and no call waits for the end of another. For as long as calls are ready,
-// some worker is free, which means on its way to take one: it has just been started, or
-// is back from a function and only has the owner to tell.
+// workers run submitted calls. A worker whose call has ended takes the next, so many short calls
+// need few goroutines. No call waits for another to end. While calls are ready, at least one
+// worker is free: it was just started, or its function has returned and it only has to tell the
+// owner.
 type workers struct {
-	mu    sync.Mutex // held for short, never while anybody waits
-	ready []*call    // granted; in order
-	next  int        // how many of those, from the first
+	mu    sync.Mutex // held for a short time, never while a goroutine waits
+	ready []*call    // granted, in order
+	next  int        // the index of the next to be taken
 	free  atomic.Int32
 }
 
-// add has granted calls run. It is the owner's.
+// add makes granted calls run. Only the owner calls it.
 func (w *workers) add(s *Scheduler, calls []*call) {
 	w.mu.Lock()
 	if w.next > len(w.ready)/2 {
@@ -33,7 +32,7 @@ func (w *workers) add(s *Scheduler, calls []*call) {
 	}
 }
 
-// wanting reports whether a worker is to be started, and counts it as free already.
+// wanting reports whether a worker has to be started, and counts it as free already.
 func (w *workers) wanting() bool {
 	if w.next == len(w.ready) || w.free.Load() > 0 {
 		return false
@@ -42,8 +41,8 @@ func (w *workers) wanting() bool {
 	return true
 }
 
-// take returns the next call, for a worker that is not free from then on; nil if there is
-// none. It reports whether another worker is to be started.
+// take returns the next call for a worker, which is not free from then on. It returns nil if
+// there is no call. It also reports whether another worker has to be started.
 func (w *workers) take() (c *call, start bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,7 +59,7 @@ func (w *workers) take() (c *call, start bool) {
 	return c, w.wanting()
 }
 
-// back says that a worker has come back from a function.
+// back counts a worker as free whose function has returned.
 func (w *workers) back() { w.free.Add(1) }
 
 // worker runs calls until there are none.
