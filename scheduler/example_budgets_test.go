@@ -36,7 +36,10 @@ func ExampleSettle() {
 		fmt.Println(b.Name, b.Available)
 	}
 	fmt.Println(err)
-	// Output: requests 499 tokens 89150 <nil>
+	// Output:
+	// requests 499
+	// tokens 89150
+	// <nil>
 }
 
 // A budget that does not exist is an error at the call.
@@ -86,7 +89,9 @@ func ExampleScheduler_SetLimitOf() {
 	fmt.Println(h.Estimate().Wait)
 	err = s.SetLimitOf("tokens", bucket.PerMinute(6000))
 	fmt.Println(h.Estimate().Wait, err)
-	// Output: 1m0s 6s <nil>
+	// Output:
+	// 1m0s
+	// 6s <nil>
 }
 
 // How much of each budget is left.
@@ -97,7 +102,9 @@ func ExampleBudget() {
 	for _, b := range s.Snapshot().Budgets {
 		fmt.Printf("%v, spent %d\n", b, b.Ledger.Spent)
 	}
-	// Output: 499 of 500 requests, spent 1 1000 of 5000 tokens, spent 4000
+	// Output:
+	// 499 of 500 requests, spent 1
+	// 1000 of 5000 tokens, spent 4000
 }
 
 // Every budget goes on where it was when the process starts again.

@@ -41,8 +41,10 @@ func ExampleCost() {
 	fmt.Println(summarise("a short text"))
 	fmt.Println(summarise(strings.Repeat("a long text ", 100)))
 	fmt.Println(s.Snapshot().Ledger.Spent)
-	// Output: <nil> cost 1200 is above the capacity of 1000 tokens and could never be granted:
-	// split the call or raise the limit's Capacity 12
+	// Output:
+	// <nil>
+	// cost 1200 is above the capacity of 1000 tokens and could never be granted: split the call or raise the limit's Capacity
+	// 12
 }
 
 // By its name a call is known again.
@@ -108,7 +110,8 @@ func ExampleOnProgress() {
 		return nil
 	}, scheduler.Name("report"), scheduler.OnProgress(func(p scheduler.Progress) { fmt.Println(p) }))
 	fmt.Println(err)
-	// Output: report: attempt 1 of 6 failed: 503 Service Unavailable; next in 1ms, 999 tokens left
+	// Output:
+	// report: attempt 1 of 6 failed: 503 Service Unavailable; next in 1ms, 999 tokens left
 	// <nil>
 }
 
@@ -117,8 +120,7 @@ func ExampleProgress() {
 		State: scheduler.Waiting, Call: 7, Name: "ping", Attempt: 1, MaxAttempts: 6,
 		Position: 3, Wait: 1200 * time.Millisecond, Available: 4,
 	})
-	// Output: ping: attempt 1 of 6 waits for tokens: number 3 in the queue, about 1.2s to go, 4
-	// tokens left
+	// Output: ping: attempt 1 of 6 waits for tokens: number 3 in the queue, about 1.2s to go, 4 tokens left
 }
 
 func ExampleProgressState() {
@@ -138,7 +140,9 @@ func ExampleHandle() {
 	close(release)
 	<-h.Done()
 	fmt.Println(h.Err(), h.Attempts())
-	// Output: call has not ended yet: receive from Done first <nil> 1
+	// Output:
+	// call has not ended yet: receive from Done first
+	// <nil> 1
 }
 
 // A call that waits gives all back; the context of one that runs is cancelled.

@@ -21,5 +21,6 @@ func ExampleScheduler_Clock() {
 	mock.Add(time.Minute)
 	<-timer.C()
 	fmt.Println(s.Now().Sub(started))
-	// Output: 1m0s
+	// Output:
+	// 1m0s
 }

@@ -20,9 +20,9 @@ func ExamplePredict() {
 		}
 		fmt.Println(f)
 	}
-	// Output: 500 calls take 4m56s: 500 succeed in 500 attempts; half of them wait up to 2m24s, the
-	// last 4m54s; up to 490 wait at once 500 calls take 5m23s: 500 succeed in 545 attempts; half of
-	// them wait up to 2m34.2s, the last 5m21s; up to 490 wait at once
+	// Output:
+	// 500 calls take 4m56s: 500 succeed in 500 attempts; half of them wait up to 2m24s, the last 4m54s; up to 490 wait at once
+	// 500 calls take 5m23s: 500 succeed in 545 attempts; half of them wait up to 2m34.2s, the last 5m21s; up to 490 wait at once
 }
 
 // Will a crowd of cheap calls be in the way of the urgent ones?
@@ -36,7 +36,9 @@ func ExampleWorkload() {
 		}
 		fmt.Println(f.Totals.Refused, "of the urgent calls come too late")
 	}
-	// Output: 10 of the urgent calls come too late 0 of the urgent calls come too late
+	// Output:
+	// 10 of the urgent calls come too late
+	// 0 of the urgent calls come too late
 }
 
 // Is it the limit that holds up a long run, or that no more than 20 calls may run at once?
@@ -49,8 +51,9 @@ func ExampleForecast() {
 		}
 		fmt.Println("it takes", f.Took.Round(time.Minute), "with up to", f.MostRunning, "at once and", f.Totals.Retries, "retries")
 	}
-	// Output: it takes 1h46m0s with up to 20 at once and 1099 retries it takes 42m0s with up to 71
-	// at once and 1096 retries
+	// Output:
+	// it takes 1h46m0s with up to 20 at once and 1099 retries
+	// it takes 42m0s with up to 71 at once and 1096 retries
 }
 
 // The course of things, to be drawn or looked through.
@@ -62,8 +65,12 @@ func ExampleSample() {
 	for _, at := range f.Samples {
 		fmt.Println(at.At, "queued", at.Queued, "granted", at.Attempts)
 	}
-	// Output: 0s queued 0 granted 0 0s queued 3 granted 1 1s queued 2 granted 2 2s queued 1 granted
-	// 3 3s queued 0 granted 4
+	// Output:
+	// 0s queued 0 granted 0
+	// 0s queued 3 granted 1
+	// 1s queued 2 granted 2
+	// 2s queued 1 granted 3
+	// 3s queued 0 granted 4
 }
 
 // A picture for a report.

@@ -58,7 +58,12 @@ func ExamplePriority() {
 	for _, h := range calls {
 		<-h.Done()
 	}
-	// Output: urgent first second third no hurry
+	// Output:
+	// urgent
+	// first
+	// second
+	// third
+	// no hurry
 }
 
 func ExampleQueueFullError() {
@@ -70,7 +75,9 @@ func ExampleQueueFullError() {
 	var full *scheduler.QueueFullError
 	fmt.Println(errors.Is(err, scheduler.ErrQueueFull), errors.As(err, &full))
 	fmt.Println(full.Queued, full.Max, full.Wait.Round(time.Hour))
-	// Output: true true 2 2 3h0m0s
+	// Output:
+	// true true
+	// 2 2 3h0m0s
 }
 
 // With DropLowest, an urgent call takes the place of the one that ranks last.
@@ -92,7 +99,10 @@ func ExampleNoWait() {
 		err := s.Do(context.Background(), say("done"), scheduler.NoWait())
 		fmt.Println(errors.Is(err, scheduler.ErrWouldWait))
 	}
-	// Output: done false true
+	// Output:
+	// done
+	// false
+	// true
 }
 
 func ExampleWouldWaitError() {
@@ -103,8 +113,9 @@ func ExampleWouldWaitError() {
 	var would *scheduler.WouldWaitError
 	fmt.Println(errors.As(err, &would), would.For)
 	fmt.Println(err)
-	// Output: true hold call would have to wait for the end of a hold or pause; its tokens will be
-	// there in about 0s
+	// Output:
+	// true hold
+	// call would have to wait for the end of a hold or pause; its tokens will be there in about 0s
 }
 
 // Without it, a call whose turn would come too late ends at once.
@@ -123,7 +134,9 @@ func ExampleWaitUntilDeadline() {
 	ahead.Cancel() // the call ahead leaves, and so it is worth having waited
 	<-h.Done()
 	fmt.Println(h.Err())
-	// Output: true <nil>
+	// Output:
+	// true
+	// <nil>
 }
 
 // An estimate can be shown to whoever waits.
@@ -132,7 +145,9 @@ func ExampleEstimate() {
 	e := scheduler.Estimate{Position: 3, Wait: 90 * time.Second, At: noon.Add(90 * time.Second)}
 	fmt.Println(e)
 	fmt.Println("your turn is at", e.At.Format(time.TimeOnly))
-	// Output: number 3 in the queue, about 1m30s to wait your turn is at 12:01:30
+	// Output:
+	// number 3 in the queue, about 1m30s to wait
+	// your turn is at 12:01:30
 }
 
 // A call that waits can be asked at any time; here another goes ahead of it.
@@ -143,7 +158,9 @@ func ExampleHandle_Estimate() {
 	fmt.Println(h.Estimate())
 	wait(s, noop, scheduler.Cost(5), scheduler.Priority(1))
 	fmt.Println(h.Estimate())
-	// Output: number 1 in the queue, about 1s to wait number 2 in the queue, about 1.5s to wait
+	// Output:
+	// number 1 in the queue, about 1s to wait
+	// number 2 in the queue, about 1.5s to wait
 }
 
 // How long would it take, if it came now? Nothing is taken for the answer.
@@ -153,8 +170,9 @@ func ExampleScheduler_Estimate() {
 	wait(s, noop, scheduler.Cost(10))
 	fmt.Println(s.Estimate(scheduler.Cost(3)))
 	fmt.Println(s.Estimate(scheduler.Cost(3), scheduler.Priority(1)))
-	// Output: number 2 in the queue, about 1.3s to wait <nil> number 1 in the queue, about 300ms to
-	// wait <nil>
+	// Output:
+	// number 2 in the queue, about 1.3s to wait <nil>
+	// number 1 in the queue, about 300ms to wait <nil>
 }
 
 // Times say what a call has spent its time on.
@@ -169,7 +187,9 @@ func ExampleHandle_Times() {
 	<-second.Done()
 	fmt.Println(first.Times())
 	fmt.Println(second.Times())
-	// Output: 1s (tokens 1s) 2s (queue 1s, tokens 1s)
+	// Output:
+	// 1s (tokens 1s)
+	// 2s (queue 1s, tokens 1s)
 }
 
 func ExampleScheduler_Pause() {
@@ -180,7 +200,9 @@ func ExampleScheduler_Pause() {
 	fmt.Println("waiting:", s.Snapshot().Queued)
 	_ = s.Resume()
 	<-h.Done()
-	// Output: waiting: 1 at last
+	// Output:
+	// waiting: 1
+	// at last
 }
 
 // A test on a mock clock asks for the next instant at which something happens, and goes there.
@@ -194,7 +216,9 @@ func ExampleScheduler_Sync() {
 	mock.Set(next)
 	<-h.Done()
 	fmt.Println(h.Times())
-	// Output: 1m0s true 1m0s (tokens 1m0s)
+	// Output:
+	// 1m0s true
+	// 1m0s (tokens 1m0s)
 }
 
 // A tool that moves a mock clock waits for the functions that run: see clocktest.Advance.
@@ -221,7 +245,9 @@ func ExampleScheduler_PauseUntil() {
 	clocktest.Advance(s, mock, time.Minute)
 	<-h.Done()
 	fmt.Println(h.Times())
-	// Output: number 1 in the queue, about 1m0s to wait 1m0s (hold 1m0s)
+	// Output:
+	// number 1 in the queue, about 1m0s to wait
+	// 1m0s (hold 1m0s)
 }
 
 // A new limit counts from now on, for what waits, too.
@@ -234,9 +260,10 @@ func ExampleScheduler_SetLimit() {
 	_ = s.SetLimit(bucket.PerSecond(1))
 	fmt.Println(h.Estimate())
 	fmt.Println(s.SetLimit(bucket.PerSecond(-1).Burst(5)))
-	// Output: number 1 in the queue, about 1m0s to wait number 1 in the queue, about 1s to wait
-	// bucket: limit's Refill is -1: it must be at least 1 token every Per (a Window needs a burst
-	// from 1 to n)
+	// Output:
+	// number 1 in the queue, about 1m0s to wait
+	// number 1 in the queue, about 1s to wait
+	// bucket: limit's Refill is -1: it must be at least 1 token every Per (a Window needs a burst from 1 to n)
 }
 
 func ExampleScheduler_SetMaxInFlight() {
@@ -250,7 +277,9 @@ func ExampleScheduler_SetMaxInFlight() {
 	_ = s.SetMaxInFlight(2)
 	fmt.Println(s.Snapshot().Running, s.Snapshot().Queued)
 	close(release)
-	// Output: 1 2 2 1
+	// Output:
+	// 1 2
+	// 2 1
 }
 
 func ExampleScheduler_SetMaxQueued() {
@@ -262,7 +291,9 @@ func ExampleScheduler_SetMaxQueued() {
 	_ = s.SetMaxQueued(2)
 	_, err = s.Submit(context.Background(), noop)
 	fmt.Println(err)
-	// Output: true <nil>
+	// Output:
+	// true
+	// <nil>
 }
 
 // What a shutdown has left can be handed in again, in the order of the report.
@@ -285,5 +316,8 @@ func ExampleUnfinished_resume() {
 	for _, h := range calls {
 		<-h.Done()
 	}
-	// Output: c a b
+	// Output:
+	// c
+	// a
+	// b
 }

@@ -46,7 +46,9 @@ func ExampleScheduler_Reserve() {
 	fmt.Println("working")
 	r.Done(nil)
 	fmt.Println(s.Snapshot().Totals.Succeeded)
-	// Output: working 1
+	// Output:
+	// working
+	// 1
 }
 
 // One that is cancelled gives all back.
@@ -57,7 +59,9 @@ func ExampleReservation() {
 	fmt.Println(s.Snapshot().Available)
 	r.Cancel()
 	fmt.Println(s.Snapshot().Available)
-	// Output: 3 10
+	// Output:
+	// 3
+	// 10
 }
 
 // What was reserved is what may be needed; what was needed is known afterwards.
@@ -97,8 +101,10 @@ func ExampleReservation_Retry() {
 		r, err = r.Retry(retry.Transient(errors.New("connection reset")))
 	}
 	fmt.Println(err)
-	// Output: working working retries exhausted: 2 attempts failed, 1ms waited in between, the last
-	// with: connection reset
+	// Output:
+	// working
+	// working
+	// retries exhausted: 2 attempts failed, 1ms waited in between, the last with: connection reset
 }
 
 // A client that sends again by itself says so, and the reservation pays for it.
@@ -109,5 +115,6 @@ func ExampleReservation_Resent() {
 	r.Resent()
 	fmt.Println(s.Snapshot().Available)
 	r.Done(nil)
-	// Output: -4
+	// Output:
+	// -4
 }

@@ -29,7 +29,10 @@ func ExampleStream() {
 	for res := range scheduler.Stream(context.Background(), s, words, length, scheduler.Ordered()) {
 		fmt.Println(res.Index, res.Input, res.Value, res.Err)
 	}
-	// Output: 0 port 4 <nil> 1 and 3 <nil> 2 starboard 9 <nil>
+	// Output:
+	// 0 port 4 <nil>
+	// 1 and 3 <nil>
+	// 2 starboard 9 <nil>
 }
 
 func ExampleOptionsFor() {
@@ -57,7 +60,9 @@ func ExampleResult() {
 	for res := range scheduler.Stream(context.Background(), s, slices.Values([]int{10, 11}), half, scheduler.Ordered()) {
 		fmt.Println(res.Input, res.Value, res.Err, res.Attempts)
 	}
-	// Output: 10 5 <nil> 1 11 0 11 is odd 1
+	// Output:
+	// 10 5 <nil> 1
+	// 11 0 11 is odd 1
 }
 
 // The second input is done first, and waits for the first.
@@ -76,7 +81,9 @@ func ExampleOrdered() {
 	for res := range scheduler.Stream(context.Background(), s, slices.Values([]string{"slow", "quick"}), call, scheduler.Ordered()) {
 		fmt.Println(res.Value)
 	}
-	// Output: slow quick
+	// Output:
+	// slow
+	// quick
 }
 
 // Of an endless input no more is read than is in hand: four, and the one whose result is here.
@@ -103,15 +110,11 @@ func ExampleResult_MarshalJSON() {
 		{Index: 1, Input: "two", Err: errors.New("404 Not Found"), Call: 2, Attempts: 1},
 	})
 	fmt.Println(string(text), err)
-	// Output:
-	// [{"index":0,"input":"one","value":3,"call":1,"attempts":1},{"index":1,"input":"two","err":"404
-	// Not Found","call":2,"attempts":1}] <nil>
+	// Output: [{"index":0,"input":"one","value":3,"call":1,"attempts":1},{"index":1,"input":"two","err":"404 Not Found","call":2,"attempts":1}] <nil>
 }
 
 func ExampleProgress_MarshalJSON() {
 	text, err := json.Marshal(scheduler.Progress{State: scheduler.Waiting, Call: 7, Attempt: 1, MaxAttempts: 6, Position: 3, Wait: time.Second})
 	fmt.Println(string(text), err)
-	// Output:
-	// {"state":"waiting","call":7,"attempt":1,"max_attempts":6,"position":3,"wait":1000000000,"available":0}
-	// <nil>
+	// Output: {"state":"waiting","call":7,"attempt":1,"max_attempts":6,"position":3,"wait":1000000000,"available":0} <nil>
 }

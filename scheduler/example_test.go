@@ -45,8 +45,9 @@ func Example() {
 	}, scheduler.Cost(20), scheduler.Name("greeting"))
 	fmt.Println(answer, err)
 	fmt.Println(s.Snapshot())
-	// Output: hello <nil> 10 of 50 tokens left, 0 queued, 0 running, 0 backing off; ended: 1,
-	// retries: 1
+	// Output:
+	// hello <nil>
+	// 10 of 50 tokens left, 0 queued, 0 running, 0 backing off; ended: 1, retries: 1
 }
 
 // The zero Config is the default: 1000 tokens, 100 a minute, 5 retries.
@@ -60,10 +61,11 @@ func ExampleNew() {
 
 	_, err = scheduler.New(scheduler.Config{Limit: bucket.PerSecond(0), MaxInFlight: -1})
 	fmt.Println(err)
-	// Output: 100 per 1m0s, capacity 1000 scheduler: Config.Limit: bucket: limit's Capacity is 0:
-	// it must be at least 1 bucket: limit's Refill is 0: it must be at least 1 token every Per (a
-	// Window needs a burst from 1 to n) scheduler: Config.MaxInFlight is -1: it must be positive,
-	// or 0 for no cap
+	// Output:
+	// 100 per 1m0s, capacity 1000
+	// scheduler: Config.Limit: bucket: limit's Capacity is 0: it must be at least 1
+	// bucket: limit's Refill is 0: it must be at least 1 token every Per (a Window needs a burst from 1 to n)
+	// scheduler: Config.MaxInFlight is -1: it must be positive, or 0 for no cap
 }
 
 func ExampleConfig() {
@@ -103,8 +105,9 @@ func ExampleScheduler_Do() {
 	err := s.Do(context.Background(), func(context.Context) error { return retry.RateLimited(busy) })
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, retry.ErrExhausted), errors.Is(err, busy))
-	// Output: retries exhausted: 2 attempts failed, 1ms waited in between, the last with: server is
-	// busy (rate limited) true true
+	// Output:
+	// retries exhausted: 2 attempts failed, 1ms waited in between, the last with: server is busy (rate limited)
+	// true true
 }
 
 func ExampleValue() {
@@ -135,7 +138,10 @@ func ExampleScheduler_Submit() {
 		<-h.Done()
 		fmt.Println(pages[i], h.Err())
 	}
-	// Output: page 1 <nil> page 2 <nil> page 3 <nil>
+	// Output:
+	// page 1 <nil>
+	// page 2 <nil>
+	// page 3 <nil>
 }
 
 func ExampleScheduler_Subscribe() {
@@ -149,8 +155,10 @@ func ExampleScheduler_Subscribe() {
 		}
 		fmt.Println(ev)
 	}
-	// Output: call 1 "ping" granted: attempt 1 of 6 for 10 tokens, 990 tokens left call 1 "ping"
-	// succeeded: attempt 1 of 6 shut down
+	// Output:
+	// call 1 "ping" granted: attempt 1 of 6 for 10 tokens, 990 tokens left
+	// call 1 "ping" succeeded: attempt 1 of 6
+	// shut down
 }
 
 // A call that could not be served before its deadline fails at once.
@@ -193,7 +201,9 @@ func ExampleScheduler_Shutdown() {
 	for _, u := range left { // they are in the order in which to hand them in again
 		fmt.Println(u.Name, u.State, u.Attempts)
 	}
-	// Output: scheduler is closed; calls not finished: 1 second queued 0
+	// Output:
+	// scheduler is closed; calls not finished: 1
+	// second queued 0
 }
 
 func ExampleUnfinished() {
