@@ -173,14 +173,14 @@ func (cfg Config) checkLimits() error {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Limit: %w", err))
 	}
 	if len(cfg.Limits) > 0 && (cfg.Limit != bucket.Limit{} || cfg.Level != nil) {
-		faults = append(faults, errors.New("scheduler: Config.Limit and Level are for one budget, Limits and Levels for several: set those or these"))
+		faults = append(faults, errors.New("scheduler: Config.Limit and Level are for one budget, Limits and Levels for several: set only one of the pairs"))
 	}
 	if len(cfg.Limits) > maxBudgets {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Limits has %d budgets: there may be at most %d", len(cfg.Limits), maxBudgets))
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
 		if name == "" {
-			faults = append(faults, errors.New("scheduler: Config.Limits has a budget without a name: that is what Limit is for"))
+			faults = append(faults, errors.New("scheduler: Config.Limits has a budget without a name: use Limit for a single budget"))
 		}
 		if err := cfg.Limits[name].Validate(); err != nil {
 			faults = append(faults, fmt.Errorf("scheduler: Config.Limits[%q]: %w", name, err))

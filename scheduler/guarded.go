@@ -15,7 +15,7 @@ import (
 type guarded struct{ context.Context }
 
 // errDoneWithoutErr is the error of a context that is done while its Err is nil.
-var errDoneWithoutErr = errors.New("scheduler: the context is done, but its Err is nil: mend its Done or its Err")
+var errDoneWithoutErr = errors.New("scheduler: the context is done, but its Err is nil: fix its Done or its Err")
 
 // alreadyDone is the Done channel of a context that panics.
 var alreadyDone = func() chan struct{} {

@@ -27,7 +27,7 @@ func (h *Handle) reservation(number int) *Reservation {
 
 var (
 	errNoRetry = errors.New("scheduler: nothing to retry: the reservation is not granted, or is done")
-	errNilErr  = errors.New("scheduler: nothing to retry: the error is nil, and Done takes a success")
+	errNilErr  = errors.New("scheduler: nothing to retry: the error is nil (use Done for a success)")
 )
 
 var errWatchedReserve = errors.New("scheduler: OnProgress is not for reservations, such as requests of ratehttp: ask a Reservation for its Estimate, or Subscribe")
