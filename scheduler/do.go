@@ -28,40 +28,45 @@ func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts
 			returned := false
 			defer func() {
 				if !returned { // but panicked or called Goexit
-					s.finished(s.bareFast(l.permit(w)), errNoReturn)
+					s.unwoundFast(l, w)
 				}
 			}()
 			err := fn(ctx)
 			returned = true
 			if err != nil {
-				return s.failedFast(s.newFast(ctx, fn, l.permit(w)), err)
+				return s.failedFast(ctx, fn, l, w, err)
 			}
 			if l.release() {
-				s.post(message{op: opFastDone, call: s.bareFast(l.permit(w))})
+				s.doneFast(l, w)
 			}
 			return nil
 		}
 	}
-	return s.doSlow(ctx, fn, opts)
+	c, at, err := s.begin(ctx, fn, opts)
+	if c == nil {
+		return err
+	}
+	return s.run(c, at)
 }
 
-// doSlow is Do for calls that have options or that the fast path has turned away.
-func (s *Scheduler) doSlow(ctx context.Context, fn func(context.Context) error, opts []Option) error {
+// begin makes a call for Do, and sends it to the owner unless the fast path lets it start. It is a
+// function of its own, so that its frame is not on the stack of a call that waits.
+func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, opts []Option) (*call, stage, error) {
 	c := s.calls.Get().(*call)
 	if err := s.prepare(c, ctx, fn, opts); err != nil {
 		s.recycle(c)
-		return err
+		return nil, over, err
 	}
 	c.fast = c.cost > 0 && !c.several
 	if c.fast && len(opts) > 0 && s.startFast(c) {
 		c.made = 1
-		return s.run(c, attempting)
+		return c, attempting, nil
 	}
 	s.nest(c, ctx)
 	if !s.post(message{op: opSubmit, call: c}) {
-		return ErrClosed
+		return nil, over, ErrClosed
 	}
-	return s.run(c, waiting)
+	return c, waiting, nil
 }
 
 // Value is [Scheduler.Do] for a function with a result. The result is that of the
@@ -116,14 +121,14 @@ func (s *Scheduler) run(c *call, at stage) error {
 			at = attempting
 			s.started(c)
 		}
-		v, err := s.attempt(c)
-		if !v.Retryable() {
+		again, err := s.attempt(c)
+		if !again {
 			at = over
 			s.finished(c, err)
 			return err
 		}
 		at = waiting
-		if failed := s.handBack(c, err, v); failed != nil {
+		if failed := s.handBack(c, err); failed != nil {
 			at = over
 			return failed
 		}
@@ -149,7 +154,7 @@ func (s *Scheduler) await(c *call) (err error, ended bool) {
 			s.recycle(c)
 			return err, true
 		case replyUpdate:
-			c.callProgress(*r.progress)
+			c.callProgress(r.progress)
 		case replyGranted:
 			return nil, false
 		}
@@ -200,8 +205,7 @@ func noReturn(c *call) error {
 
 // handBack hands a failed call back to the owner, to be retried or ended. If there is
 // no owner any more, it returns how the call ends.
-func (s *Scheduler) handBack(c *call, err error, v retry.Verdict) error {
-	c.verdict = s.verdict(v)
+func (s *Scheduler) handBack(c *call, err error) error {
 	if c.claim() {
 		s.nest(c, guarded{c.ctx})
 	}
@@ -247,9 +251,9 @@ func (s *Scheduler) started(c *call) {
 	}
 }
 
-// attempt runs the function once and judges its outcome.
-func (s *Scheduler) attempt(c *call) (retry.Verdict, error) {
-	var err error
+// attempt runs the function once and judges its outcome. It reports whether the call is to be
+// retried.
+func (s *Scheduler) attempt(c *call) (again bool, err error) {
 	if c.handle != nil {
 		err = c.handle.invoke()
 	} else if c.hasOwnCost() {
@@ -258,9 +262,11 @@ func (s *Scheduler) attempt(c *call) (retry.Verdict, error) {
 		err = c.fn(c.ctx)
 	}
 	if err == nil {
-		return retry.Verdict{}, nil
+		return false, nil
 	}
-	return s.judge(c, err)
+	v, err := s.judge(c, err)
+	c.verdict = s.verdict(v)
+	return v.Retryable(), err
 }
 
 // judge classifies an error. If the classifier panics, the error is final, and
@@ -285,17 +291,19 @@ func (s *Scheduler) judge(c *call, err error) (v retry.Verdict, outcome error) {
 }
 
 // callProgress calls the user's progress function.
-func (c *call) callProgress(p Progress) {
+func (c *call) callProgress(p *Progress) {
 	defer func() { _ = recover() }() // news that can't be told is no reason to fail
-	c.progress(p)
+	c.progress(*p)
 }
 
 // recycle makes a call of Do ready for the next.
 func (s *Scheduler) recycle(c *call) {
 	if c.handle == nil && !c.pinned {
 		t := c.callDetail
-		clear(t.costsOf)
-		*t.options = options{costsOf: t.costsOf[:0]}
+		if t.options != noOptions {
+			clear(t.costsOf)
+			*t.options = options{costsOf: t.costsOf[:0]}
+		}
 		*t = callDetail{reply: t.reply, options: t.options, slot: t.slot}
 		*c = call{callDetail: t, deadline: bucket.Forever}
 		s.calls.Put(c)

@@ -147,15 +147,32 @@ func (s *Scheduler) bareFast(got permit) *call {
 	return c
 }
 
+// doneFast tells the owner that a call without options has succeeded. It is not inlined, and neither
+// is unwoundFast, so that Do has a small frame: each goroutine that waits has it on its stack.
+//
+//go:noinline
+func (s *Scheduler) doneFast(l *lease, w uint64) {
+	s.post(message{op: opFastDone, call: s.bareFast(l.permit(w))})
+}
+
+// unwoundFast tells the owner that the function of a call without options panicked or called Goexit.
+//
+//go:noinline
+func (s *Scheduler) unwoundFast(l *lease, w uint64) {
+	s.finished(s.bareFast(l.permit(w)), errNoReturn)
+}
+
 // failedFast hands a call without options to the owner after its first attempt has failed, and
 // goes on as with any other.
-func (s *Scheduler) failedFast(c *call, err error) error {
+func (s *Scheduler) failedFast(ctx context.Context, fn func(context.Context) error, l *lease, w uint64, err error) error {
+	c := s.newFast(ctx, fn, l.permit(w))
 	v, err := s.judge(c, err)
 	if !v.Retryable() {
 		s.finished(c, err)
 		return err
 	}
-	if failed := s.handBack(c, err, v); failed != nil {
+	c.verdict = s.verdict(v)
+	if failed := s.handBack(c, err); failed != nil {
 		return failed
 	}
 	return s.run(c, waiting)

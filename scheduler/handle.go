@@ -140,11 +140,11 @@ func (s *Scheduler) work(c *call) {
 		return
 	}
 	s.started(c)
-	v, err := s.attempt(c)
+	again, err := s.attempt(c)
 	returned = true
 	s.workers.back()
-	if v.Retryable() {
-		_ = s.handBack(c, err, v) // the handle has the error
+	if again {
+		_ = s.handBack(c, err) // the handle has the error
 	} else {
 		c.handle.stopWatching()
 		s.finished(c, err)

@@ -72,7 +72,7 @@ func New(cfg Config) (*Scheduler, error) {
 	close(s.closedCh)
 	s.bounded.Store(cfg.MaxQueued > 0)
 	s.calls.New = func() any {
-		return &call{deadline: bucket.Forever, callDetail: &callDetail{reply: make(chan reply, maxReplies), options: new(options)}}
+		return &call{deadline: bucket.Forever, callDetail: &callDetail{reply: make(chan reply, maxReplies), options: noOptions}}
 	}
 	core, err := newCore(cfg, s.origin)
 	if err != nil {
