@@ -77,11 +77,12 @@ type callDetail struct {
 
 	// The runner's.
 	reply  chan reply      // Do's; nil if no caller waits
-	made   int32           // attempts started
 	done   <-chan struct{} // closed when the caller's context is done; nil if it never is
+	after  *call           // its neighbor in successes
+	made   int32           // attempts started
+	pinned bool            // the core may look at it when it is over: it is not used again
 	permit permit          // of the fast path; the zero permit if the owner knows the call
 	slot   *fastSlot       // where the owner finds the call before it knows it; nil if the fast path has never served it
-	pinned bool            // the core may look at it when it is over: it is not used again
 }
 
 // extra has the fields that few calls need.

@@ -189,6 +189,10 @@ func (s *Scheduler) finished(c *call, err error) {
 	if err == nil && c.slot != nil && s.succeededFast(c) {
 		return
 	}
+	if err == nil && s.collectable(c) {
+		s.putSuccess(c)
+		return
+	}
 	c.claim()
 	if !s.post(message{op: opDone, call: c, err: err}) {
 		c.completeWithoutOwner(err)

@@ -108,17 +108,19 @@ func (o *owner) run() {
 // turn handles a message and those that came meanwhile, all at one instant.
 func (o *owner) turn(m message) {
 	now := o.read()
-	o.core.wanted = o.s.hub.Wanted()
-	o.look(now)
 	if o.core.wake() <= now {
 		o.revokeLease(now)
 		o.core.wakeUp(now)
 	}
+	o.want(now)
+	o.look(now)
+	o.collect(now)
 	o.handle(now, m)
 	for range min(len(o.s.inbox), turnLength) {
 		o.handle(now, <-o.s.inbox)
 	}
 	o.core.advance(now)
+	o.collectUrgent(now)
 	o.grantLease()
 	o.deliver()
 	if o.core.handover.pending {
@@ -165,6 +167,7 @@ func (o *owner) handle(now time.Duration, m message) {
 	case opTick:
 		o.renewLease(now)
 	case opAsk:
+		o.collect(now)
 		m.do(o, now)
 	}
 }

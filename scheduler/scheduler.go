@@ -29,6 +29,7 @@ type Scheduler struct {
 
 	fast      fastPath
 	fastSlots fastSlots
+	successes successes
 	hub       events.Hub
 	inbox     chan message // never closed
 	workers   workers
@@ -180,7 +181,10 @@ func (s *Scheduler) Subscribe(kinds ...events.Kind) *events.Subscription {
 		set = events.All
 	}
 	sub := s.hub.Subscribe(set, s.eventBuffer)
-	s.Sync() // the turn that is under way does not know of it yet
+	ask(s, func(o *owner, now time.Duration) struct{} {
+		o.want(now) // the turn that is under way does not know of it yet
+		return struct{}{}
+	})
 	return sub
 }
 

@@ -1,0 +1,94 @@
+package scheduler
+
+import (
+	"sync/atomic"
+	"time"
+
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// successes is a lock-free list of calls of Do that have succeeded, and of which the owner is not
+// told. It collects them at its next turn, and before it answers a question. That saves a message
+// for each, of which a crowd of waiting goroutines would send thousands.
+//
+// The owner is told at once if something waits for the end of a call: a slot, Shutdown or a
+// subscriber. Such calls are not put on the list.
+type successes struct {
+	urgent atomic.Bool // the owner has to be told of each success
+	_      [63]byte    // keeps other fields out of the next cache line
+	latest atomic.Pointer[call]
+	count  atomic.Uint32 // how many were ever put on the list; it wraps around
+	_      [52]byte
+}
+
+// maxUncollected is how many calls are put on the list between two ticks, which have the owner
+// collect them.
+const maxUncollected = 256
+
+// collectable reports whether a call that has succeeded may be put on the list. Of a call that is
+// not on it when the owner looks, the owner could get the cost or the nesting wrong; of one that
+// is, the list must not keep what belongs to the user.
+func (s *Scheduler) collectable(c *call) bool {
+	return c.handle == nil && c.slot == nil && !c.hasOwnCost() && // then only the runner writes c.extra
+		c.extra == nil && c.made == 1 && c.progress == nil && c.classify == nil && !s.successUrgent()
+}
+
+// successUrgent reports whether the owner has to be told of each success.
+func (s *Scheduler) successUrgent() bool {
+	return s.successes.urgent.Load() || s.hub.Wanted().Has(events.Succeeded)
+}
+
+// putSuccess puts a call on the list. The call belongs to the owner from then on.
+func (s *Scheduler) putSuccess(c *call) {
+	c.ctx, c.fn, c.done = nil, nil, nil
+	list := &s.successes
+	for {
+		latest := list.latest.Load()
+		c.after = latest
+		if list.latest.CompareAndSwap(latest, c) {
+			break
+		}
+	}
+	// If it became urgent meanwhile, the owner may have collected without this call.
+	if list.count.Add(1)%maxUncollected == 0 || s.successUrgent() {
+		s.post(message{op: opTick})
+	}
+}
+
+// collect ends the calls on the list.
+func (o *owner) collect(now time.Duration) {
+	list := &o.s.successes.latest
+	if list.Load() == nil {
+		return
+	}
+	for c := list.Swap(nil); c != nil; {
+		next := c.after
+		c.after, c.runnerDone = nil, true
+		o.core.finish(now, c, nil, retry.Verdict{})
+		c = next
+	}
+}
+
+// collectUrgent sets whether the owner has to be told of each success. If it has to, it collects
+// those of which it was not.
+func (o *owner) collectUrgent(now time.Duration) {
+	urgent := o.core.draining || o.core.maxInFlight > 0
+	if urgent != o.s.successes.urgent.Load() {
+		o.s.successes.urgent.Store(urgent)
+		if urgent {
+			o.collect(now)
+		}
+	}
+}
+
+// want looks up which events are subscribed to. A new subscription has no events of calls that
+// succeeded before it was made.
+func (o *owner) want(now time.Duration) {
+	wanted := o.s.hub.Wanted()
+	if wanted.Has(events.Succeeded) && !o.core.wanted.Has(events.Succeeded) {
+		o.core.wanted = wanted &^ events.Of(events.Succeeded)
+		o.collect(now)
+	}
+	o.core.wanted = wanted
+}
