@@ -24,5 +24,5 @@ func TestOptionsThatLast(t *testing.T) {
 	require.Equal(t, 3, trailOf(Priority(3)).priority)
 	require.NotNil(t, trailOf(Classify(s.classify)).classify)
 	require.NotNil(t, trailOf(OnProgress(func(Progress) {})).progress)
-	require.Zero(t, *noOptions, "it is shared by all calls")
+	require.Zero(t, *noOptions, "noOptions is shared by all calls")
 }

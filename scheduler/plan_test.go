@@ -68,7 +68,7 @@ func TestH37_CancelledGiveTheirMemoryBack(t *testing.T) {
 			calls[i] = nil
 		}
 	}
-	left := heapInUse() - before - 8*n // the slice of this test
+	left := heapInUse() - before - 8*n // without the slice of this test
 	t.Logf("%d MB for a million calls, %d MB for the remaining hundred thousand", full>>20, left>>20)
 	require.Equal(t, n/10, k.queue.len())
 	require.Less(t, left, full/8)

@@ -95,7 +95,7 @@ func TestShutdownReport(t *testing.T) {
 	})
 }
 
-// With several budgets, the report has a call's cost of each.
+// With several budgets, the report has a call's cost in each.
 func TestShutdownReportOfSeveralBudgets(t *testing.T) {
 	bubble(t, scheduler.Config{Limits: llm, MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
 		plain := goDo(t.Context(), s, func(context.Context) error { time.Sleep(time.Hour); return nil })
