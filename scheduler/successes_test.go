@@ -15,10 +15,10 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// leaseless is a limit whose calls all go through the owner.
+// leaseless is a limit too small for a lease, so that the owner grants every call.
 var leaseless = bucket.Per(10, time.Millisecond).Burst(minLease - 1)
 
-// uncollected returns how many calls are on the list.
+// uncollected returns how many successful calls the owner has not collected.
 func uncollected(s *Scheduler) int {
 	n := 0
 	for c := s.successes.latest.Load(); c != nil; c = c.after {
@@ -27,7 +27,7 @@ func uncollected(s *Scheduler) int {
 	return n
 }
 
-// withLeaseless runs f in a bubble, with a scheduler whose calls all go through the owner.
+// withLeaseless runs f in a bubble with a scheduler without a lease.
 func withLeaseless(t *testing.T, f func(t *testing.T, s *Scheduler)) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(Config{Limit: leaseless})
@@ -49,10 +49,11 @@ func startCall(t *testing.T, s *Scheduler) (release func()) {
 	return func() { close(ending); synctest.Wait() }
 }
 
+// A snapshot counts calls that have succeeded and not been collected.
 func TestSuccessesAreCollected(t *testing.T) {
 	withLeaseless(t, func(t *testing.T, s *Scheduler) {
 		startCall(t, s)()
-		require.Equal(t, 1, uncollected(s), "the owner had no other reason to look")
+		require.Equal(t, 1, uncollected(s), "the owner has had no reason to collect it")
 		snap := s.Snapshot()
 		require.Equal(t, uint64(1), snap.Totals.Succeeded)
 		require.Zero(t, snap.Running)
@@ -60,7 +61,7 @@ func TestSuccessesAreCollected(t *testing.T) {
 	})
 }
 
-// An idle scheduler does not keep thousands of calls that are over.
+// An idle scheduler does not keep thousands of ended calls.
 func TestSuccessesAreBounded(t *testing.T) {
 	withLeaseless(t, func(t *testing.T, s *Scheduler) {
 		ending := make(chan struct{})
@@ -75,7 +76,8 @@ func TestSuccessesAreBounded(t *testing.T) {
 	})
 }
 
-// A new cap on the calls in flight counts those that are over at once, and those that end later.
+// With a new MaxInFlight, calls that have ended and calls that end later free their slots at once (O7,
+// MaxInFlight).
 func TestSuccessesFreeSlots(t *testing.T) {
 	withLeaseless(t, func(t *testing.T, s *Scheduler) {
 		startCall(t, s)()
@@ -85,7 +87,7 @@ func TestSuccessesFreeSlots(t *testing.T) {
 		require.Equal(t, 1, s.Snapshot().Queued)
 		first()
 		require.Zero(t, uncollected(s))
-		require.Equal(t, 1, s.Snapshot().Running, "the second has the slot")
+		require.Equal(t, 1, s.Snapshot().Running, "the second call has the slot")
 		second()
 		require.NoError(t, s.SetMaxInFlight(0))
 		startCall(t, s)()
@@ -93,7 +95,7 @@ func TestSuccessesFreeSlots(t *testing.T) {
 	})
 }
 
-// Shutdown waits for the end of all calls, whether they end before it, after it, or just then.
+// Shutdown waits for all calls, whether they end before it, after it, or at the same time (C6, close).
 func TestSuccessesEndShutdown(t *testing.T) {
 	withLeaseless(t, func(t *testing.T, s *Scheduler) {
 		startCall(t, s)()
@@ -105,16 +107,16 @@ func TestSuccessesEndShutdown(t *testing.T) {
 			down <- err
 		}()
 		synctest.Wait()
-		require.False(t, s.collectable(c), "Shutdown waits for it")
+		require.False(t, s.collectable(c), "Shutdown waits for the call")
 		during()
 		require.Empty(t, down)
-		s.putSuccess(c) // as if its runner had asked before Shutdown began
+		s.putSuccess(c) // as if its runner had called collectable before Shutdown began
 		require.NoError(t, <-down)
 		require.Equal(t, uint64(3), s.Snapshot().Totals.Succeeded)
 	})
 }
 
-// A subscription has no successes from before it was made.
+// A subscription has no events of calls that ended before it was made (E3, completeness).
 func TestSuccessesBeforeASubscription(t *testing.T) {
 	withLeaseless(t, func(t *testing.T, s *Scheduler) {
 		during := startCall(t, s)
@@ -130,7 +132,7 @@ func TestSuccessesBeforeASubscription(t *testing.T) {
 	})
 }
 
-// aboutToEnd returns a call that is granted, as its runner has it.
+// aboutToEnd returns a granted call, as its runner has it.
 func aboutToEnd(t *testing.T, s *Scheduler) *call {
 	c, _, err := s.begin(t.Context(), succeed, nil)
 	require.NoError(t, err)
@@ -141,7 +143,7 @@ func aboutToEnd(t *testing.T, s *Scheduler) *call {
 	return c
 }
 
-// midTurn has the owner answer a question, and holds it in the same turn until resume is called.
+// midTurn has the owner answer a question, and stops it in the same turn until resume is called.
 func midTurn(s *Scheduler, question func()) (resume func()) {
 	first, second := pauseOwner(s), make(chan func())
 	go question()
@@ -152,7 +154,7 @@ func midTurn(s *Scheduler, question func()) (resume func()) {
 	return <-second
 }
 
-// A call that was about to be put on the list when a subscription was made is in its events, at once.
+// A call that ends while a subscription is made has its event in it, at once.
 func TestSuccessDuringASubscription(t *testing.T) {
 	withLeaseless(t, func(t *testing.T, s *Scheduler) {
 		before, after := aboutToEnd(t, s), aboutToEnd(t, s)
@@ -169,7 +171,7 @@ func TestSuccessDuringASubscription(t *testing.T) {
 	})
 }
 
-// A call that ends just before the owner has to be told of each frees its slot.
+// A call that ends while MaxInFlight is set frees its slot.
 func TestSuccessDuringANewCap(t *testing.T) {
 	withLeaseless(t, func(t *testing.T, s *Scheduler) {
 		c := aboutToEnd(t, s)
@@ -183,7 +185,7 @@ func TestSuccessDuringANewCap(t *testing.T) {
 	})
 }
 
-// A snapshot counts each call whose Do has returned, however many goroutines call and ask.
+// A snapshot counts each call whose Do has returned, with many goroutines that call Do and Snapshot.
 func TestSuccessesInSnapshots(t *testing.T) {
 	s, err := New(Config{Limit: bucket.Per(10_000_000, time.Second).Burst(minLease - 1)})
 	require.NoError(t, err)
@@ -198,7 +200,7 @@ func TestSuccessesInSnapshots(t *testing.T) {
 				}
 				n := ended.Add(1)
 				if got := s.Snapshot().Totals.Succeeded; got < n {
-					t.Errorf("%d in the snapshot, %d have returned", got, n)
+					t.Errorf("%d successes in the snapshot, but %d calls have returned", got, n)
 				}
 			}
 		})
@@ -207,7 +209,7 @@ func TestSuccessesInSnapshots(t *testing.T) {
 	require.Zero(t, s.Snapshot().Running)
 }
 
-// The list keeps nothing that is the user's, and a call that can't be on it ends at once.
+// The list keeps no function or context of a call, and a call that can't be on it ends at once.
 func TestSuccessesKeepNothing(t *testing.T) {
 	withLeaseless(t, func(t *testing.T, s *Scheduler) {
 		startCall(t, s)()
