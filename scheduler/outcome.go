@@ -16,7 +16,7 @@ func (k *core) started(now time.Duration, c *call) {
 	}
 }
 
-// abandon takes back a grant whose function never ran, and ends the call.
+// abandon ends a call that was granted but whose function never ran, and refunds its tokens.
 func (k *core) abandon(now time.Duration, c *call, cause error) {
 	k.advance(now)
 	if c.state != running {
@@ -33,8 +33,8 @@ func (k *core) abandon(now time.Duration, c *call, cause error) {
 	k.advanceNow()
 }
 
-// finish takes the outcome of an attempt: nil, or an error and what it was judged
-// to be. The call then ended or backs off.
+// finish records the outcome of an attempt. The call then ends or backs off. v is the
+// classifier's verdict on err.
 func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
 	k.advance(now)
 	if c.state != running {
@@ -55,7 +55,8 @@ func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
 	k.advanceNow()
 }
 
-// settleCost corrects what an attempt has cost of the i-th budget, while it runs.
+// settleCost sets what a running attempt has cost of the i-th budget. It refunds an overpayment
+// and charges an underpayment.
 func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int64) {
 	k.advance(now)
 	if c.state != running || c.attempt != attempt {
@@ -68,7 +69,7 @@ func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int
 	b := &k.budgets[i]
 	more := tokens - x.costs[i]
 	if more > 0 {
-		more = min(more, max(0, addCosts(b.Available(), b.Limit().Capacity))) // so is the debt bounded
+		more = min(more, max(0, addCosts(b.Available(), b.Limit().Capacity))) // bounds the debt
 		b.Charge(k.now, more)
 	} else {
 		b.Refund(k.now, -more)
@@ -80,7 +81,7 @@ func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int
 	k.advanceNow()
 }
 
-// resent charges a running attempt once more for what it cost at its grant.
+// resent charges a running attempt the cost of its grant once more.
 func (k *core) resent(now time.Duration, c *call, attempt int) {
 	costs := c.allCosts()
 	for i := range k.budgets {
@@ -92,10 +93,11 @@ func (k *core) resent(now time.Duration, c *call, attempt int) {
 	}
 }
 
-// applyVerdict believes a server that said when it will take calls again: no call is
-// granted before then. A wait above what the call's policy accepts holds the others
-// for as long as it accepts; then the next call finds out how things stand. A wait that is for
-// this call alone holds no others.
+// applyVerdict applies to all calls what a server said with an error. A rate-limit error (429)
+// lowers an adaptive rate. A Retry-After holds the budget, and no call is granted before it ends.
+// A wait above the MaxServerWait of the call's policy is held for MaxServerWait only. Then the
+// next call finds out whether the server takes calls again. A wait for this call alone holds no
+// others.
 func (k *core) applyVerdict(c *call, v retry.Verdict) {
 	if v.Kind == retry.KindRateLimited {
 		k.totals.RateLimited++
@@ -123,7 +125,7 @@ func (k *core) applyVerdict(c *call, v retry.Verdict) {
 	k.replan()
 }
 
-// retry lets a failed call back off, or ends it.
+// retry makes a failed call back off, or ends it. The policy decides which, and the delay.
 func (k *core) retry(c *call, v retry.Verdict) {
 	d := c.policy.Decide(c.id, c.attempt, v)
 	due := after(k.now, d.Delay)
@@ -157,8 +159,8 @@ func (k *core) backOff(c *call, due time.Duration) {
 	}
 }
 
-// cancel ends a call that waits. One that runs is ended by its function alone, and
-// is merely not retried (H09).
+// cancel ends a call that waits. A running call ends as its function does, but is not retried
+// (H09).
 func (k *core) cancel(now time.Duration, c *call, cause error) {
 	k.advance(now)
 	switch c.state {
@@ -171,7 +173,7 @@ func (k *core) cancel(now time.Duration, c *call, cause error) {
 	k.advanceNow()
 }
 
-// cancelReservation ends a reservation: one that was granted is given back.
+// cancelReservation ends a reservation. If it was granted, its tokens are refunded.
 func (k *core) cancelReservation(now time.Duration, c *call, cause error) {
 	k.advance(now)
 	if c.state == running {
@@ -181,7 +183,7 @@ func (k *core) cancelReservation(now time.Duration, c *call, cause error) {
 	}
 }
 
-// drain takes no more calls from now on.
+// drain stops taking new calls.
 func (k *core) drain(now time.Duration) {
 	k.advance(now)
 	k.draining = true
@@ -192,7 +194,7 @@ func (k *core) drained() bool {
 	return k.queue.len() == 0 && len(k.backoff) == 0 && k.running.count+k.inFast == 0
 }
 
-// functions counts the functions that run and don't wait for a call made inside them. A
+// functions returns how many functions run and don't wait for a call made inside them. A
 // reservation has no function.
 func (k *core) functions() int {
 	n := k.running.count + k.inFast
@@ -208,7 +210,7 @@ func (k *core) functions() int {
 	}
 	for c := k.running.first; c != nil; c = c.next {
 		if c.handle != nil && c.handle.isReserved() {
-			n-- // its holder works, perhaps the function that it was made in
+			n-- // its holder works, perhaps the function inside which it was made
 		} else {
 			note(c)
 		}
@@ -216,8 +218,8 @@ func (k *core) functions() int {
 	return n - len(waiting)
 }
 
-// close ends every call that waits, and returns what all calls that had not ended
-// were about, in order of rank.
+// close ends every waiting call. It returns descriptions of all calls that had not ended, in
+// order of rank.
 func (k *core) close(now time.Duration) []Unfinished {
 	k.advance(now)
 	k.draining, k.closed = true, true
