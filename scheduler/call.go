@@ -10,85 +10,85 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// state is where a call is in its life.
+// state says how far a call has come.
 type state uint8
 
 const (
 	arriving   state = iota // not yet accepted
-	queued                  // waits for its tokens, in core.queue
-	running                 // paid; its function runs or is about to
-	backingOff              // waits for its retry time, in core.backoff
+	queued                  // waits in core.queue for its tokens
+	running                 // has paid; its function runs or is about to
+	backingOff              // waits in core.backoff for its backoff to end
 	ended
 )
 
-// call is one piece of work. It belongs to one goroutine at a time: to its
-// runner until it is sent to the owner and after it is granted, to the owner in
-// between. What it is handed over by, a channel, orders all access. The core's fields
-// are the owner's at all times, but for those that a runner reads when it has the call.
+// call is one piece of work. It belongs to one goroutine at a time. The runner hands it to the
+// owner with the message that submits it or that reports an attempt. The owner hands it back with
+// the grant. Both use channels, which order all access. The core's fields always belong to the
+// owner, but a runner that has the call may read some.
 //
-// A million of them may wait: so what is not needed for waiting is kept apart.
+// A million calls may wait, so the fields that a waiting call does not need are in callDetail.
 type call struct {
-	// Set before it is sent to the owner, and not changed after.
+	// Set before the call is sent to the owner, and not changed after.
 	ctx      context.Context
 	fn       func(context.Context) error
 	cost     int64 // from the first budget
 	policy   *retry.Policy
 	deadline time.Duration // bucket.Forever if there is none
-	handle   *Handle       // Submit's; nil for a call of Do, which may be used again when it is over
+	handle   *Handle       // of Submit; nil for a call of Do, which may be used again when it has ended
 
 	// The core's.
 	id             uint64 // in order of arrival, from 1
 	rank           time.Duration
 	leaf           *node         // in core.queue
 	since          time.Duration // when its state began
-	holdTimeBefore time.Duration // core.held then
+	holdTimeBefore time.Duration // core.holdTime then
 	attempt        int           // attempts granted
 	index          int32         // in core.backoff
 	state          state
-	wantsAdmission bool // wants to hear that it is let in: see effects.admitted
+	wantsAdmission bool // Submit waits until the call is admitted: see effects.admitted
 	waitsForRoom   bool // in core.waitingForRoom
 	runnerDone     bool // its runner knows the outcome and does not wait for it
 
-	watched        bool          // wants updates on its progress
+	watched        bool          // has OnProgress
 	noWait         bool          // is refused if it can't start at once
 	fast           bool          // of Do, and the fast path could have served it
-	ignoreDeadline bool          // does not tell the core its deadline
-	stopped        atomic.Uint32 // Handle's, for which there is room here: see stopped
+	ignoreDeadline bool          // has WaitUntilDeadline
+	stopped        atomic.Uint32 // a stopped, of the handle, for which there is room here
 
-	*callDetail // nil for submitted work while it waits, unless it has options that last
+	*callDetail // nil for submitted work while it waits, unless it needs the detail
 }
 
-// callDetail is what there is to know of a call besides its place in the queue.
+// callDetail has the fields of a call that it does not need while it waits.
 type callDetail struct {
-	*options // set before it is sent to the owner, and not changed after; never nil
+	*options // set before the call is sent to the owner, and not changed after; never nil
 
 	// The core's.
-	last    error         // what the latest attempt failed with
-	earlier []error       // what those before it failed with
-	err     error         // what it ended with; while running, why it is not to be retried
+	last    error         // the latest attempt's error
+	earlier []error       // the errors of the attempts before
+	err     error         // the call's error; while running, the reason not to retry it
 	verdict verdict       // on the attempt that was just reported
 	paid    int64         // from the first budget, for all attempts
 	extra   *extra        // nil for most calls
-	granted time.Duration // when the attempt that runs was
-	due     time.Duration // when it is or was to be queued again
+	granted time.Duration // when the running attempt was granted
+	due     time.Duration // when its backoff ends or ended
 	next    *call         // neighbors in a callList
 	prev    *call
-	spent   events.Times // up to when its state began; Queue still has Tokens and Slot in it
+	spent   events.Times // until its state began; Queue still includes Tokens and Slot
 
 	// The runner's.
-	reply  chan reply      // Do's; nil if no caller waits
+	reply  chan reply      // of Do; nil if no caller waits
 	done   <-chan struct{} // closed when the caller's context is done; nil if it never is
 	after  *call           // its neighbor in successes
 	made   int32           // attempts started
-	pinned bool            // the core may look at it when it is over: it is not used again
-	permit permit          // of the fast path; the zero permit if the owner knows the call
+	pinned bool            // the core may look at it after its end, so it is not used again
+	permit permit          // from the fast path; the zero permit if the owner knows the call
 	slot   *fastSlot       // where the owner finds the call before it knows it; nil if the fast path has never served it
 }
 
 // extra has the fields that few calls need.
 type extra struct {
-	settled bool  // the attempt that runs was settled
-	costs   costs // what the attempt has cost so far, if it was settled
+	settled bool  // the running attempt was settled
+	costs   costs // what that attempt has cost so far, if it was settled
 	nesting
 }
 
@@ -101,7 +101,7 @@ func (c *call) extras() *extra {
 	return c.extra
 }
 
-// verdict is a [retry.Verdict] without the name of a budget: a million calls may have one.
+// verdict is a [retry.Verdict] without the name of a budget, since a million calls may have one.
 type verdict struct {
 	kind   retry.Kind
 	alone  bool
@@ -109,7 +109,7 @@ type verdict struct {
 	wait   time.Duration
 }
 
-// verdict returns a verdict in the form in which calls keep it.
+// verdict returns v in the form in which calls keep it.
 func (s *Scheduler) verdict(v retry.Verdict) verdict {
 	short := verdict{kind: v.Kind, alone: v.Alone, wait: v.Wait}
 	if v.Budget != "" {
@@ -129,28 +129,28 @@ func (k *core) verdict(c *call) retry.Verdict {
 	return v
 }
 
-// noOptions are those of work that was submitted without.
+// noOptions are the options of submitted work without any.
 var noOptions = new(options)
 
-// ensureDetail makes sure that a call has a trail.
+// ensureDetail gives a call its detail if it has none.
 func (c *call) ensureDetail() {
 	if c.callDetail == nil {
 		c.callDetail = &callDetail{options: noOptions}
 	}
 }
 
-// before reports whether c goes ahead of d: it ranks lower or, at the same rank,
-// arrived earlier. A retry keeps the rank and the number it got at its first arrival.
+// before reports whether c goes ahead of d. It ranks lower or, at the same rank, arrived earlier
+// (FIFO). A retry keeps its rank and number.
 func (c *call) before(d *call) bool {
 	return c.rank < d.rank || c.rank == d.rank && c.id < d.id
 }
 
-// byRank compares calls as before does.
+// byRank compares calls in the order of before.
 func byRank(c, d *call) int {
 	return cmp.Or(cmp.Compare(c.rank, d.rank), cmp.Compare(c.id, d.id))
 }
 
-// addError notes what an attempt failed with.
+// addError records the error of an attempt.
 func (c *call) addError(err error) {
 	if c.last != nil {
 		c.earlier = append(c.earlier, c.last)
@@ -158,7 +158,7 @@ func (c *call) addError(err error) {
 	c.last = err
 }
 
-// lastErr is what the latest attempt failed with; nil if there was none.
+// lastErr returns the latest attempt's error, or nil.
 func (c *call) lastErr() error {
 	if c.callDetail == nil {
 		return nil
@@ -166,7 +166,7 @@ func (c *call) lastErr() error {
 	return c.last
 }
 
-// times is what a call has spent its time on until its state began.
+// times returns how a call spent its time until its state began.
 func (c *call) times() events.Times {
 	t := c.spent
 	t.Queue -= t.Tokens + t.Slot

@@ -80,7 +80,7 @@ func (f Forecast) levels() (all []curve) {
 	return all
 }
 
-// chart is panels one above the other, over the same time.
+// chart draws panels one above the other, over the same time.
 type chart struct {
 	b      bytes.Buffer
 	end    time.Duration

@@ -93,11 +93,11 @@ func (k *core) resent(now time.Duration, c *call, attempt int) {
 	}
 }
 
-// applyVerdict applies to all calls what a server said with an error. A rate-limit error (429)
+// applyVerdict makes all calls obey what a server said with an error. A rate-limit error (429)
 // lowers an adaptive rate. A Retry-After holds the budget, and no call is granted before it ends.
-// A wait above the MaxServerWait of the call's policy is held for MaxServerWait only. Then the
-// next call finds out whether the server takes calls again. A wait for this call alone holds no
-// others.
+// If the wait is above the MaxServerWait of the call's policy, the hold lasts MaxServerWait, and
+// then the next call finds out whether the server takes calls again. A wait for this call alone
+// holds no others.
 func (k *core) applyVerdict(c *call, v retry.Verdict) {
 	if v.Kind == retry.KindRateLimited {
 		k.totals.RateLimited++

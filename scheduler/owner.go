@@ -9,11 +9,10 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// owner is the one goroutine to which the core belongs, and all that it has. It
-// takes messages from one inbox, which makes an order of them; tells the core; and
-// does what the core wants done. It never waits for anybody and never runs anybody
-// else's code: each reply channel has room for all that can be sent before its
-// reader must have read.
+// owner is the goroutine that owns the core. It takes messages from one inbox, which puts them in
+// order, passes them to the core, and carries out the core's effects. It never blocks and never
+// runs user code. Each reply channel has room for all replies that can be sent before its reader
+// must have read.
 type owner struct {
 	s     *Scheduler
 	core  *core
@@ -22,11 +21,11 @@ type owner struct {
 	armed time.Duration // when the timer goes off; bucket.Forever if it does not
 	lease leaser
 
-	after  []func()        // called when the turn is over and the timer is set
+	after  []func()        // called at the end of the turn, after the timer is set
 	drains []chan struct{} // closed when every call has ended
 }
 
-// message is what the owner is sent.
+// message is sent to the owner.
 type message struct {
 	op   op
 	call *call
@@ -37,16 +36,16 @@ type message struct {
 type op uint8
 
 const (
-	opSubmit    op = iota // here is a call
+	opSubmit    op = iota // submits a call
 	opStarted             // its function is about to run
 	opDone                // its attempt was the last, and its runner knows
-	opFailed              // its attempt failed, in a way that may be retried: see call.verdict
-	opAbandon             // it was granted too late and not started
-	opCancel              // it is not wanted any more
+	opFailed              // its attempt failed with a retryable error: see call.verdict
+	opAbandon             // it was granted but is not started
+	opCancel              // it is canceled
 	opFastDone            // a call that was granted by the fast path has succeeded
 	opFastKnown           // the owner has to know such a call while it runs
-	opTick                // nothing but time has passed
-	opAsk                 // let do look at the core or change it
+	opTick                // the timer has fired
+	opAsk                 // run do, which reads or changes the core
 )
 
 // keepsLease reports whether a message can't change which call is granted next.
@@ -54,7 +53,7 @@ func (op op) keepsLease() bool {
 	return op == opStarted || op == opDone || op == opFastDone || op == opTick
 }
 
-// reply is what the runner of a call is sent.
+// reply is sent to the runner of a call.
 type reply struct {
 	kind     replyKind
 	progress *Progress // replyUpdate
@@ -64,15 +63,15 @@ type replyKind uint8
 
 const (
 	replyGranted replyKind = iota // run the function
-	replyEnded                    // the call is over: see call.err
-	replyUpdate                   // this is how it is doing
+	replyEnded                    // the call has ended: see call.err
+	replyUpdate                   // progress of the call
 )
 
-// maxReplies is how many replies can be on their way to one runner: after an
-// attempt that failed, "retrying", "waiting", and "granted" or "ended".
+// maxReplies is how many replies to one runner can be pending. After a failed attempt they are
+// "retrying", "waiting", and "granted" or "ended".
 const maxReplies = 3
 
-// turnLength is how many messages are handled on one reading of the clock.
+// turnLength limits the messages that are handled on one reading of the clock.
 const turnLength = 256
 
 // reader returns a function that returns the time since an origin. For the system clock that is
@@ -86,7 +85,7 @@ func reader(c clock.Clock, origin time.Time) func() time.Duration {
 
 func (o *owner) run() {
 	for !o.core.closed {
-		select { // most often there is something: cheaper than to look at the timer as well
+		select { // most often there is a message: cheaper than a select with the timer
 		case m := <-o.s.inbox:
 			o.turn(m)
 			continue
@@ -129,7 +128,7 @@ func (o *owner) turn(m message) {
 	o.arm()
 	o.notify()
 	if len(o.s.inbox) == 0 {
-		runtime.Gosched() // those just answered often have more to say: cheaper than to fall asleep first
+		runtime.Gosched() // callers that were just answered often send more: cheaper than to fall asleep first
 	}
 }
 
@@ -172,8 +171,8 @@ func (o *owner) handle(now time.Duration, m message) {
 	}
 }
 
-// deliver does what the core wants done: first the news, so that an event has been
-// published by the time its consequence can be seen.
+// deliver carries out the core's effects. Events come first, so that an event is published before
+// its consequence can be seen.
 func (o *owner) deliver() {
 	fx := &o.core.effects
 	for _, ev := range fx.events {
@@ -194,7 +193,7 @@ func (o *owner) deliver() {
 		case c.reply != nil:
 			c.reply <- reply{kind: replyGranted}
 		case c.handle.isReserved():
-			if c.state != ended { // or its holder has withdrawn it in this same turn
+			if c.state != ended { // its holder may have canceled it in this same turn
 				c.handle.grant()
 			}
 		default:
@@ -207,14 +206,14 @@ func (o *owner) deliver() {
 	fx.clear()
 }
 
-// deliverEnd tells whoever has to know that a call is over.
+// deliverEnd delivers the end of a call to its runner and its handle.
 func (o *owner) deliverEnd(c *call) {
 	if h := c.handle; h != nil {
 		if h.handleExtras != nil && h.stopWatch != nil {
-			go h.stopWatch() // it asks the context, which may be a user's own
+			go h.stopWatch() // runs code of the context, which may be a user's
 		}
 		if c.wantsAdmission {
-			h.admit <- c.err // Submit returns it, and no handle
+			h.admit <- c.err // Submit returns the error, and no handle
 		} else {
 			h.complete()
 		}
@@ -227,7 +226,7 @@ func (o *owner) deliverEnd(c *call) {
 	}
 }
 
-// notify tells those who wait for the turn to be over, or for all calls to have ended.
+// notify answers the callers that wait for the end of the turn, or for the end of all calls.
 func (o *owner) notify() {
 	for _, do := range o.after {
 		do()
@@ -241,8 +240,8 @@ func (o *owner) notify() {
 	}
 }
 
-// arm sets the timer to when the core wants to be woken. What is due has happened,
-// so that is always later than now.
+// arm sets the timer to the instant at which the core has to be advanced next. That is later than
+// now, since all that is due has happened.
 func (o *owner) arm() {
 	wake := o.core.wake()
 	if o.lease.active {
@@ -259,8 +258,8 @@ func (o *owner) arm() {
 	}
 }
 
-// close ends the owner after this turn. No message comes after the one that asks
-// for it, because the gate was closed before.
+// close ends the owner after this turn. Its message is the last one, since the gate was closed
+// before.
 func (o *owner) close(now time.Duration) {
 	o.knowAll(now)
 	o.s.unfinished = o.core.close(now)
