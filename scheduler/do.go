@@ -9,14 +9,14 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Do runs fn as soon as its tokens are there and all calls that came before have
-// theirs, on this goroutine, and returns what it returns. If the error is judged to
-// be worth it, the same fn runs again after a wait, paying again.
+// Do waits for its turn, pays the call's cost, runs fn on the calling goroutine and returns fn's
+// error. If the classifier finds the error retryable, Do backs off, pays again and calls fn
+// again.
 //
 // Besides fn's own errors it returns
-//   - a [retry.ExhaustedError] or [retry.WaitTooLongError] when retrying is over;
-//   - the context's error, joined with the last attempt's, when ctx is done while the
-//     call waits; at once, as a [DeadlineError], when ctx would be done before its turn;
+//   - a [retry.ExhaustedError] or [retry.WaitTooLongError] when no retry is left;
+//   - the context's error, joined with the last attempt's, when ctx is done while the call waits,
+//     or at once, as a [DeadlineError], when ctx would be done before its turn;
 //   - a [bucket.CostError] for a cost that can never be granted, and [ErrClosed];
 //   - a [DeadlockError] for a call made inside another that could never get a slot: see
 //     [Config.MaxInFlight].
@@ -27,7 +27,7 @@ func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts
 		if w, l := s.fast.take(1); l != nil {
 			returned := false
 			defer func() {
-				if !returned { // but panicked or called Goexit
+				if !returned { // fn panicked or called Goexit
 					s.unwoundFast(l, w)
 				}
 			}()
@@ -69,8 +69,8 @@ func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, o
 	return c, waiting, nil
 }
 
-// Value is [Scheduler.Do] for a function with a result. The result is that of the
-// last attempt, whatever its error.
+// Value calls [Scheduler.Do] for a function with a result, and returns the result of the last
+// attempt, whether or not it failed.
 func Value[T any](ctx context.Context, s *Scheduler, fn func(context.Context) (T, error), opts ...Option) (T, error) {
 	var v T
 	if fn == nil {
@@ -88,16 +88,16 @@ func Value[T any](ctx context.Context, s *Scheduler, fn func(context.Context) (T
 type stage uint8
 
 const (
-	waiting    stage = iota // for the owner's reply
+	waiting    stage = iota // waits for the owner's reply
 	granted                 // the call has paid
-	attempting              // its function runs, or is about to
+	attempting              // its function runs or is about to
 	over
 )
 
-// run drives a call on this goroutine until it has ended. Between a message to the owner and its
-// reply, the call belongs to the owner and is not touched.
+// run runs a call on this goroutine until it has ended. From a message to the owner until the
+// reply, the call belongs to the owner.
 func (s *Scheduler) run(c *call, at stage) error {
-	defer func() { // at is over unless the user's code has panicked or called Goexit
+	defer func() { // at is over unless user code panicked or called Goexit
 		switch at {
 		case waiting:
 			s.cancelWaiting(c, noReturn(c))
@@ -114,7 +114,7 @@ func (s *Scheduler) run(c *call, at stage) error {
 				return err
 			}
 			at = granted
-			if cause := c.unwanted(); cause != nil { // select took the grant although the call was to end
+			if cause := c.unwanted(); cause != nil { // select chose the grant although ctx was done, too
 				at = over
 				return s.abandon(c, cause)
 			}
@@ -161,8 +161,8 @@ func (s *Scheduler) await(c *call) (err error, ended bool) {
 	}
 }
 
-// cancelWaiting ends a call that waits. If it has been granted meanwhile, the grant is
-// given back. The call is not used again: the message may still be on its way.
+// cancelWaiting ends a call that waits. If it has been granted meanwhile, its tokens are
+// refunded. The call is not used again, since the owner may not have handled the message yet.
 func (s *Scheduler) cancelWaiting(c *call, cause error) error {
 	s.post(message{op: opCancel, call: c, err: cause})
 	for {
@@ -175,7 +175,7 @@ func (s *Scheduler) cancelWaiting(c *call, cause error) error {
 	}
 }
 
-// abandon gives back a grant.
+// abandon ends a call that was granted without starting it. The owner refunds its tokens.
 func (s *Scheduler) abandon(c *call, cause error) error {
 	err := endedBy(cause, c)
 	if !s.post(message{op: opAbandon, call: c, err: cause}) {
@@ -199,7 +199,7 @@ func (s *Scheduler) finished(c *call, err error) {
 	}
 }
 
-// noReturn is what a call ends with whose runner was unwound.
+// noReturn returns the error of a call whose function panicked or called Goexit.
 func noReturn(c *call) error {
 	if c.handle != nil {
 		return ErrGoexit
@@ -207,8 +207,8 @@ func noReturn(c *call) error {
 	return errNoReturn
 }
 
-// handBack hands a failed call back to the owner, to be retried or ended. If there is
-// no owner any more, it returns how the call ends.
+// handBack hands a failed call back to the owner, to be retried or ended. If the scheduler is
+// closed, it ends the call and returns its error.
 func (s *Scheduler) handBack(c *call, err error) error {
 	if c.claim() {
 		s.nest(c, guarded{c.ctx})
@@ -221,17 +221,17 @@ func (s *Scheduler) handBack(c *call, err error) error {
 	return closed
 }
 
-// completeWithoutOwner completes the handle of a call, if it has one, when there is no owner to do it.
+// completeWithoutOwner completes the handle of a call, if it has one, after the owner has ended.
 func (c *call) completeWithoutOwner(err error) {
 	if h := c.handle; h != nil {
-		<-h.s.done // what the owner knew of the call is now ours
+		<-h.s.done // the runner now has what belonged to the owner
 		c.spent.Run += max(0, h.s.clock.Now().Sub(h.s.origin)-c.since)
 		c.err, c.attempt = err, int(c.made)
 		h.complete()
 	}
 }
 
-// unwanted is why a call that was granted should not be started after all; or nil.
+// unwanted returns why a granted call should not be started, or nil.
 func (c *call) unwanted() error {
 	if c.handle == nil {
 		select {
@@ -273,8 +273,8 @@ func (s *Scheduler) attempt(c *call) (again bool, err error) {
 	return v.Retryable(), err
 }
 
-// judge classifies an error. If the classifier panics, the error is final, and
-// returned together with the panic.
+// judge classifies an error. If the classifier panics, the error is final and is returned
+// together with the panic.
 func (s *Scheduler) judge(c *call, err error) (v retry.Verdict, outcome error) {
 	if p, ok := err.(*PanicError); ok {
 		return retry.Verdict{}, p
@@ -296,11 +296,11 @@ func (s *Scheduler) judge(c *call, err error) (v retry.Verdict, outcome error) {
 
 // callProgress calls the user's progress function.
 func (c *call) callProgress(p *Progress) {
-	defer func() { _ = recover() }() // news that can't be told is no reason to fail
+	defer func() { _ = recover() }() // a panic of it is no reason to fail
 	c.progress(*p)
 }
 
-// recycle makes a call of Do ready for the next.
+// recycle makes a call of Do ready for the next Do.
 func (s *Scheduler) recycle(c *call) {
 	if c.handle == nil && !c.pinned {
 		t := c.callDetail

@@ -14,15 +14,14 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Scheduler lets calls through as early as a budget of tokens allows, in the order
-// in which they came, and retries those that fail. Make one with [New] and close it
-// when done. All methods may be called from any goroutine at any time, also from
-// inside a call, a callback or a loop over events.
+// Scheduler runs calls as early as a token bucket allows, FIFO, and retries those that fail. Make
+// one with [New] and close it when done. All methods may be called from any goroutine at any
+// time, also from inside a call, a callback or a loop over events.
 type Scheduler struct {
 	clock       clock.Clock
-	origin      time.Time                    // the owner's instants count from here
-	limits      atomic.Pointer[[]namedLimit] // the owner's latest, to check costs against
-	bounded     atomic.Bool                  // there is a MaxQueued: Submit waits to hear that it is in
+	origin      time.Time                    // the owner's instants are durations since origin
+	limits      atomic.Pointer[[]namedLimit] // a copy of the owner's, to check costs against
+	bounded     atomic.Bool                  // there is a MaxQueued, so Submit waits until its call is admitted
 	retry       retry.Policy
 	classify    retry.Classifier
 	eventBuffer int
@@ -35,26 +34,26 @@ type Scheduler struct {
 	workers   workers
 	calls     sync.Pool // of *call, for Do
 
-	// gate is held for reading while something is sent to the inbox. Whoever has
-	// held it for writing, to set closed, knows that nothing more will be sent: so
-	// every message that was sent is handled, and a reply can be relied upon.
+	// gate is held for reading while a message is sent to the inbox, and for writing to set
+	// closed. After that no message is sent. So every message that was sent is handled, and its
+	// sender can rely on a reply.
 	gate   sync.RWMutex
 	closed bool
 
-	closedCh chan struct{} // closed from the start: what Done of a handle is whose call has ended
+	closedCh chan struct{} // always closed: Done returns it for handles whose call has ended
 
 	done        chan struct{} // closed when the owner has ended; guards what follows
 	final       Snapshot
 	unfinished  []Unfinished
-	toInterrupt []*Handle // submitted work that runs, to be told by whoever closes
+	toInterrupt []*Handle // running submitted work, whose contexts Close cancels
 }
 
-// inboxSize is how many messages can be on their way to the owner before their
-// senders have to wait for it.
+// inboxSize is how many messages to the owner can be pending before their senders have to wait
+// for it.
 const inboxSize = 256
 
-// New starts a scheduler. It fails, with every fault joined in one error, if the
-// configuration is invalid.
+// New starts a scheduler. If the configuration is invalid, it returns an error that joins all
+// faults.
 func New(cfg Config) (*Scheduler, error) {
 	cfg, err := cfg.normal()
 	if err != nil {
@@ -90,8 +89,8 @@ func New(cfg Config) (*Scheduler, error) {
 	return s, nil
 }
 
-// post sends a message to the owner. It reports false, and the message is not sent,
-// if the scheduler is closed. It waits only for the owner, which waits for nobody.
+// post sends a message to the owner. It returns false, without sending, if the scheduler is
+// closed. It waits only for the owner, which never blocks.
 func (s *Scheduler) post(m message) bool {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
@@ -102,7 +101,7 @@ func (s *Scheduler) post(m message) bool {
 	return true
 }
 
-// ask has the owner answer a question, or reports false if the scheduler is closed.
+// ask returns the owner's answer to a question. It reports false if the scheduler is closed.
 func ask[T any](s *Scheduler, question func(*owner, time.Duration) T) (T, bool) {
 	answer := make(chan T, 1)
 	ok := s.post(message{op: opAsk, do: func(o *owner, now time.Duration) {
@@ -116,8 +115,8 @@ func ask[T any](s *Scheduler, question func(*owner, time.Duration) T) (T, bool) 
 	return <-answer, true
 }
 
-// askAfter asks the owner a question, which it answers when it has handled all that was sent before and
-// all that is due. It reports false if the scheduler is closed.
+// askAfter returns the owner's answer to a question, after the owner has handled all messages
+// that were sent before and all that is due. It reports false if the scheduler is closed.
 func askAfter[T any](s *Scheduler, question func(*owner) T) (T, bool) {
 	answer := make(chan T, 1)
 	if !s.post(message{op: opAsk, do: func(o *owner, _ time.Duration) {
@@ -136,8 +135,8 @@ func (s *Scheduler) Clock() clock.Clock { return s.clock }
 // Now returns the time by the scheduler's clock.
 func (s *Scheduler) Now() time.Time { return s.clock.Now() }
 
-// Snapshot returns the state at this instant, after everything that this goroutine
-// has done so far. After Close it is the final state.
+// Snapshot returns the state at this instant, after everything that this goroutine has done so
+// far. After Close it returns the final state.
 func (s *Scheduler) Snapshot() Snapshot {
 	snap, ok := ask(s, func(o *owner, now time.Duration) Snapshot { return o.core.snapshot(now) })
 	if !ok {
@@ -147,9 +146,9 @@ func (s *Scheduler) Snapshot() Snapshot {
 	return snap
 }
 
-// Sync returns when the owner has handled all that was sent to it, and says when it
-// wants to be woken next; ok is false if it waits for nothing but new calls and
-// outcomes, or is closed. It is for tests on a mock clock: see clocktest.Advance.
+// Sync waits until the owner has handled all messages that were sent to it, and returns when the
+// owner will wake next. ok is false if the owner waits only for new calls and outcomes, or is
+// closed. Sync is for tests on a mock clock: see clocktest.Advance.
 func (s *Scheduler) Sync() (next time.Time, ok bool) {
 	wake, ok := askAfter(s, func(o *owner) time.Duration { return o.core.wake() })
 	if !ok || wake == bucket.Forever {
@@ -158,10 +157,10 @@ func (s *Scheduler) Sync() (next time.Time, ok bool) {
 	return s.origin.Add(wake), true
 }
 
-// Running returns how many functions have been started, or are about to be, and have not returned. It also
-// returns how many timers the scheduler has set for itself. Reservations have no function. Both are 0 once
-// the scheduler is closed, even if functions still run. Running is for tests on a mock clock: see
-// clocktest.Advance.
+// Running returns how many functions have been started, or are about to be, and have not
+// returned. It also returns how many timers the scheduler has set for itself. Reservations have
+// no function. Both are 0 once the scheduler is closed, even if functions still run. Running is
+// for tests on a mock clock: see clocktest.Advance.
 func (s *Scheduler) Running() (functions, timers int) {
 	n, _ := askAfter(s, func(o *owner) [2]int {
 		if o.armed != bucket.Forever {
@@ -172,9 +171,9 @@ func (s *Scheduler) Running() (functions, timers int) {
 	return n[0], n[1]
 }
 
-// Subscribe returns a stream of the events of the kinds given; without any, of all.
-// It is complete from now on, unless its reader falls far behind: see package events. It
-// panics if none of the kinds exists.
+// Subscribe returns a stream of the events of some kinds, or of all kinds if none is given. It
+// misses none from now on, unless its reader falls far behind: see package events. It panics if
+// none of the kinds exists.
 func (s *Scheduler) Subscribe(kinds ...events.Kind) *events.Subscription {
 	set := events.Of(kinds...)
 	if len(kinds) == 0 {
@@ -188,10 +187,9 @@ func (s *Scheduler) Subscribe(kinds ...events.Kind) *events.Subscription {
 	return sub
 }
 
-// Close stops taking calls, ends those that wait with [ErrClosed], cancels the
-// contexts of submitted work that runs, and returns when the owner has ended. It
-// does not wait for functions that run. It may be called more than once, also at
-// the same time and from inside a call.
+// Close stops taking calls, ends waiting calls with [ErrClosed], cancels the contexts of running
+// submitted work, and returns when the owner has ended. It does not wait for running functions.
+// It may be called more than once, also concurrently and from inside a call.
 func (s *Scheduler) Close() {
 	s.gate.Lock()
 	first := !s.closed
@@ -203,17 +201,17 @@ func (s *Scheduler) Close() {
 	<-s.done
 	if first {
 		for _, h := range s.toInterrupt {
-			h.interrupt(stoppedByClose) // not the owner's to do: a context may be a user's own
+			h.interrupt(stoppedByClose) // not on the owner, since a context may run user code
 		}
 		s.toInterrupt = nil
 	}
 }
 
-// Shutdown stops taking calls, waits until all that were accepted have ended or ctx
-// is done, and closes the scheduler. It returns what had not ended by then, in the
-// order in which it would have been served, and an error if that is anything at all,
-// which is [ErrClosed] and not that of ctx. Called from inside a call it waits for that
-// call too, and during a pause for its end: so give it a context that ends.
+// Shutdown stops taking calls, waits until all accepted calls have ended or ctx is done, and
+// closes the scheduler. It returns the calls that did not end, in the order in which they would
+// have been served. If there are any, the error wraps [ErrClosed] (not ctx.Err()). Otherwise it
+// is nil. If Shutdown is called from inside a call it waits for that call, too, and during a
+// pause it waits for the end of the pause, so give it a context that ends.
 func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 	if ctx == nil {
 		return nil, errNilContext
