@@ -4,10 +4,10 @@ import "example.com/fairlead/retry"
 
 // nesting links a call to the call inside which it was made, and to the calls made inside it.
 type nesting struct {
-	outer   *call // the call inside which this one was made; nil if there is none or it is not known
-	attempt int   // the attempt of outer that ran then
-	linked  bool  // this call is counted in outer's inner
-	inner   int   // how many calls made inside the running attempt have not ended
+	outer        *call // the call inside which this one was made; nil if there is none or it is not known
+	outerAttempt int   // the attempt of outer that ran then
+	linked       bool  // this call is counted in outer's inner
+	inner        int   // how many calls made inside the running attempt have not ended
 }
 
 // outer returns the call inside which c was made, as long as the attempt that made it runs.
@@ -15,7 +15,7 @@ func (c *call) outer() *call {
 	if c.callDetail == nil || c.extra == nil || c.extra.outer == nil {
 		return nil
 	}
-	if o := c.extra.outer; o.state == running && o.attempt == c.extra.attempt {
+	if o := c.extra.outer; o.state == running && o.attempt == c.extra.outerAttempt {
 		return o
 	}
 	return nil

@@ -121,7 +121,7 @@ func (s *Scheduler) run(c *call, at stage) error {
 			at = attempting
 			s.started(c)
 		}
-		again, err := s.attempt(c)
+		again, err := s.runAttempt(c)
 		if !again {
 			at = over
 			s.finished(c, err)
@@ -255,9 +255,9 @@ func (s *Scheduler) started(c *call) {
 	}
 }
 
-// attempt runs the function once and judges its outcome. It reports whether the call is to be
+// runAttempt runs the function once and judges its outcome. It reports whether the call is to be
 // retried.
-func (s *Scheduler) attempt(c *call) (again bool, err error) {
+func (s *Scheduler) runAttempt(c *call) (again bool, err error) {
 	if c.handle != nil {
 		err = c.handle.invoke()
 	} else if c.hasOwnCost() {

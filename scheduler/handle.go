@@ -17,7 +17,7 @@ type Handle struct {
 	s    *Scheduler
 	done atomic.Pointer[chan struct{}] // nil until it is asked for; s.closedCh when the call has ended
 
-	attempt atomic.Pointer[attemptContext] // the running attempt
+	current atomic.Pointer[attemptContext] // the running attempt
 
 	*handleExtras // nil if there are none
 }
@@ -140,7 +140,7 @@ func (s *Scheduler) work(c *call) {
 		return
 	}
 	s.started(c)
-	again, err := s.attempt(c)
+	again, err := s.runAttempt(c)
 	returned = true
 	s.workers.back()
 	if again {
@@ -155,13 +155,13 @@ func (s *Scheduler) work(c *call) {
 func (h *Handle) invoke() (err error) {
 	ctx := &attemptContext{Context: h.call.ctx}
 	ctx.attempt.s, ctx.attempt.call, ctx.attempt.number = h.s, &h.call, int(h.call.made)
-	h.attempt.Store(ctx)
+	h.current.Store(ctx)
 	if reason := h.interrupted(); reason != nil { // by a goroutine that did not see this attempt
 		ctx.cancel(reason)
 	}
 	defer func() {
 		ctx.end()
-		h.attempt.Store(nil)
+		h.current.Store(nil)
 		if p := recover(); p != nil {
 			err = &PanicError{In: "function", Value: p, Stack: debug.Stack()}
 		}
@@ -172,7 +172,7 @@ func (h *Handle) invoke() (err error) {
 // interrupt cancels the contexts of the running attempt and of later ones.
 func (h *Handle) interrupt(reason stopped) {
 	h.call.stopped.CompareAndSwap(uint32(notStopped), uint32(reason))
-	if ctx := h.attempt.Load(); ctx != nil {
+	if ctx := h.current.Load(); ctx != nil {
 		ctx.cancel(h.interrupted())
 	}
 }

@@ -48,6 +48,6 @@ func (s *Scheduler) nest(c *call, ctx context.Context) {
 		s.makeKnown(a.call) // so that the owner sees a deadlock
 		a.call.pinned = true
 		x := c.extras()
-		x.outer, x.attempt = a.call, a.number
+		x.outer, x.outerAttempt = a.call, a.number
 	}
 }

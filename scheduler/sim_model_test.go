@@ -25,7 +25,7 @@ func (s *sim) applyToModel(m move) {
 		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.deadline, noWait: m.noWait, wantsAdmission: m.wantsAdmission, policy: c.policy}
 		if c.callDetail != nil && c.extra != nil && c.extra.outer != nil {
 			c.model.outer = &s.calls[m.inside-1].model
-			c.model.outerAttempt = c.extra.attempt
+			c.model.outerAttempt = c.extra.outerAttempt
 		}
 		d.submit(&c.model)
 		s.must((c.model.end == events.Refused) == (c.id == 0), "calls are refused as in the model")

@@ -258,7 +258,7 @@ func (s *sim) submit(m move) {
 	if m.inside > 0 && s.known(m.inside-1) && s.calls[m.inside-1].runs {
 		outer := &s.calls[m.inside-1].call
 		x := c.extras()
-		x.outer, x.attempt = outer, outer.attempt
+		x.outer, x.outerAttempt = outer, outer.attempt
 	}
 	for len(s.calls) < m.call { // removed from the trace
 		s.calls = append(s.calls, nil)

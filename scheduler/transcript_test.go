@@ -303,7 +303,7 @@ func (st *stepper) submit(name string, set map[string]string) {
 	c.wantsAdmission = st.k.maxQueued > 0 && set["asks"] != "no"
 	if outer := st.calls[set["inside"]]; outer != nil {
 		x := c.extras()
-		x.outer, x.attempt = outer, outer.attempt
+		x.outer, x.outerAttempt = outer, outer.attempt
 	}
 	st.calls[name] = c
 	st.k.submit(st.now, c)
