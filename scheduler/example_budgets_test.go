@@ -12,7 +12,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// newBudgets is a scheduler of which an example looks at the budgets.
+// newBudgets returns a scheduler with two budgets.
 func newBudgets(cfg scheduler.Config) *scheduler.Scheduler {
 	s, err := scheduler.New(cfg)
 	if err != nil {
@@ -21,15 +21,15 @@ func newBudgets(cfg scheduler.Config) *scheduler.Scheduler {
 	return s
 }
 
-// An API that limits requests and tokens. What a call costs is estimated first, and
-// settled when the answer says what it was.
+// An API limits requests and tokens. The cost of a call is estimated first, and settled when the
+// response reports it.
 func ExampleSettle() {
 	s := newBudgets(scheduler.Config{Limits: bucket.Limits{
 		"requests": bucket.Per(500, time.Hour), "tokens": bucket.Per(90_000, time.Hour),
 	}})
 	defer s.Close()
 	err := s.Do(context.Background(), func(ctx context.Context) error {
-		used := int64(850) // as the answer says
+		used := int64(850) // from the response
 		return scheduler.Settle(ctx, "tokens", used)
 	}, scheduler.CostOf("tokens", 1200))
 	for _, b := range s.Snapshot().Budgets {
@@ -42,7 +42,7 @@ func ExampleSettle() {
 	// <nil>
 }
 
-// A budget that does not exist is an error at the call.
+// For a budget that does not exist the call fails at once.
 func ExampleCostOf() {
 	s := newBudgets(scheduler.Config{Limits: bucket.Limits{"requests": bucket.PerMinute(500), "tokens": bucket.PerMinute(90_000)}})
 	defer s.Close()
@@ -50,7 +50,7 @@ func ExampleCostOf() {
 	// Output: scheduler: no budget "token": there are ["requests" "tokens"]
 }
 
-// A server says that less is left than one would think: others use the same key.
+// A server reports that less remains than expected, since other clients use the same key.
 func ExampleScheduler_Observe() {
 	s := newBudgets(scheduler.Config{Limit: bucket.Per(1, time.Hour).Burst(100)})
 	defer s.Close()
@@ -59,8 +59,7 @@ func ExampleScheduler_Observe() {
 	// Output: 7 <nil>
 }
 
-// What a trusted server says of its limits is taken up, also where it is more than was
-// configured.
+// Learn takes over a trusted server's limits, even above the configuration.
 func ExampleScheduler_Learn() {
 	s := newBudgets(scheduler.Config{Limits: bucket.Limits{"requests": bucket.Per(60, time.Hour), "tokens": bucket.Per(1000, time.Hour)}})
 	defer s.Close()
@@ -74,7 +73,7 @@ func ExampleScheduler_Learn() {
 	// Output: [60 of 60 requests 89000 of 90000 tokens]
 }
 
-// One of several budgets is changed, and the calls that wait for it are planned anew.
+// A new limit for one of several budgets applies at once to the calls that wait for it.
 func ExampleScheduler_SetLimitOf() {
 	s := newBudgets(scheduler.Config{
 		Clock:  clocktest.NewMock(),
@@ -94,7 +93,7 @@ func ExampleScheduler_SetLimitOf() {
 	// 6s <nil>
 }
 
-// How much of each budget is left.
+// A snapshot has the level of each budget.
 func ExampleBudget() {
 	s := newBudgets(scheduler.Config{Limits: bucket.Limits{"requests": bucket.Per(500, time.Hour), "tokens": bucket.Per(1, time.Hour).Burst(5000)}})
 	defer s.Close()
@@ -107,7 +106,7 @@ func ExampleBudget() {
 	// 1000 of 5000 tokens, spent 4000
 }
 
-// Every budget goes on where it was when the process starts again.
+// After a restart of the process each budget goes on at its level.
 func ExampleSnapshot_Levels() {
 	cfg := scheduler.Config{Limits: bucket.Limits{"requests": bucket.Per(500, time.Hour), "tokens": bucket.Per(1, time.Hour).Burst(5000)}}
 	s := newBudgets(cfg)

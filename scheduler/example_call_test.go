@@ -12,7 +12,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// newCalls is a scheduler of which an example looks at single calls.
+// newCalls returns a scheduler for examples of single calls.
 func newCalls() *scheduler.Scheduler {
 	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{Initial: time.Millisecond, Jitter: retry.None}})
 	if err != nil {
@@ -21,7 +21,7 @@ func newCalls() *scheduler.Scheduler {
 	return s
 }
 
-// Options are choices for one call, and can be those of many.
+// Options are for one call, and a slice of them for many.
 func ExampleOption() {
 	s := newCalls()
 	defer s.Close()
@@ -31,7 +31,7 @@ func ExampleOption() {
 	// Output: <nil> 850
 }
 
-// A call that could never be paid is told so at once.
+// A call whose cost is above the capacity fails at once.
 func ExampleCost() {
 	s := newCalls()
 	defer s.Close()
@@ -47,7 +47,7 @@ func ExampleCost() {
 	// 12
 }
 
-// By its name a call is known again.
+// A name identifies a call in events.
 func ExampleName() {
 	s := newCalls()
 	defer s.Close()
@@ -65,7 +65,7 @@ func ExampleName() {
 	// Output: invoice-17 no such customer
 }
 
-// A call that somebody waits for had better fail than be retried for a minute.
+// A call for an interactive user should fail rather than be retried for a minute.
 func ExampleRetry() {
 	s := newCalls()
 	defer s.Close()
@@ -77,7 +77,7 @@ func ExampleRetry() {
 	// Output: true 1
 }
 
-// What an error means is known best where the call is made.
+// The caller often knows best what an error means.
 func ExampleClassify() {
 	s := newCalls()
 	defer s.Close()
@@ -145,7 +145,7 @@ func ExampleHandle() {
 	// <nil> 1
 }
 
-// A call that waits gives all back; the context of one that runs is cancelled.
+// Cancel ends a waiting call, and cancels the context of a running one.
 func ExampleHandle_Cancel() {
 	s := newCalls()
 	defer s.Close()

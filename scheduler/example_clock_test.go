@@ -8,7 +8,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// Code around a scheduler uses the scheduler's clock, which in a test may be a mock.
+// Code around a scheduler uses the scheduler's clock, which may be a mock in a test.
 func ExampleScheduler_Clock() {
 	mock := clocktest.NewMock()
 	s, err := scheduler.New(scheduler.Config{Clock: mock})

@@ -10,7 +10,8 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// How long will 500 calls take at 100 a minute, and what if one attempt in ten fails?
+// Predict tells how long 500 calls take at 100 a minute, and how long if one attempt in ten
+// fails.
 func ExamplePredict() {
 	cfg := scheduler.Config{Limit: bucket.PerMinute(100).Burst(10)}
 	for _, failures := range []float64{0, 0.1} {
@@ -25,7 +26,7 @@ func ExamplePredict() {
 	// 500 calls take 5m23s: 500 succeed in 545 attempts; half of them wait up to 2m34.2s, the last 5m21s; up to 490 wait at once
 }
 
-// Will a crowd of cheap calls be in the way of the urgent ones?
+// Predict tells whether many cheap calls delay the urgent ones too much.
 func ExampleWorkload() {
 	crowd := scheduler.Workload{Calls: 1000}
 	urgent := scheduler.Workload{Calls: 10, Every: 10 * time.Second, Timeout: time.Second}
@@ -41,7 +42,7 @@ func ExampleWorkload() {
 	// 0 of the urgent calls come too late
 }
 
-// Is it the limit that holds up a long run, or that no more than 20 calls may run at once?
+// Predict tells whether a long run is delayed by the limit or by the cap of 20 calls at once.
 func ExampleForecast() {
 	work := scheduler.Workload{Calls: 20_000, Latency: 2 * time.Second, MaxLatency: 10 * time.Second, Failures: 0.05}
 	for _, most := range []int{20, 100} {
@@ -56,7 +57,7 @@ func ExampleForecast() {
 	// it takes 42m0s with up to 71 at once and 1096 retries
 }
 
-// The course of things, to be drawn or looked through.
+// A forecast has samples over time, for a chart.
 func ExampleSample() {
 	f, err := scheduler.Predict(scheduler.Config{Limit: bucket.PerSecond(1)}, scheduler.Workload{Calls: 4})
 	if err != nil {
@@ -73,7 +74,7 @@ func ExampleSample() {
 	// 3s queued 0 granted 4
 }
 
-// A picture for a report.
+// WriteSVG draws a picture for a report.
 func ExampleForecast_WriteSVG() {
 	f, err := scheduler.Predict(scheduler.Config{}, scheduler.Workload{Calls: 5000})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // The only slot is held by the outer call, which waits for the inner one. The inner call gets an
-// error instead of waiting for ever.
+// error instead of a deadlock.
 func ExampleDeadlockError() {
 	s, err := scheduler.New(scheduler.Config{MaxInFlight: 1})
 	if err != nil {

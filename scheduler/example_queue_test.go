@@ -11,7 +11,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// newQueue is a scheduler of which an example looks at the queue.
+// newQueue returns a scheduler for examples of queued calls.
 func newQueue(cfg scheduler.Config) *scheduler.Scheduler {
 	s, err := scheduler.New(cfg)
 	if err != nil {
@@ -20,12 +20,12 @@ func newQueue(cfg scheduler.Config) *scheduler.Scheduler {
 	return s
 }
 
-// hourly is a budget of which an example sees no more than what is in it at the start.
+// hourly is a limit that refills too slowly to matter in an example.
 var hourly = bucket.Per(1, time.Hour)
 
 func noop(context.Context) error { return nil }
 
-// say is a function that says that it runs.
+// say returns a function that prints what.
 func say(what string) func(context.Context) error {
 	return func(context.Context) error {
 		fmt.Println(what)
@@ -33,7 +33,7 @@ func say(what string) func(context.Context) error {
 	}
 }
 
-// wait hands in a call and returns what to wait for.
+// wait submits a call and returns its handle.
 func wait(s *scheduler.Scheduler, fn func(context.Context) error, opts ...scheduler.Option) *scheduler.Handle {
 	h, err := s.Submit(context.Background(), fn, opts...)
 	if err != nil {
@@ -42,7 +42,7 @@ func wait(s *scheduler.Scheduler, fn func(context.Context) error, opts ...schedu
 	return h
 }
 
-// A call with a priority is served as though it had come earlier.
+// A call with a priority is served as if it had come earlier.
 func ExamplePriority() {
 	s := newQueue(scheduler.Config{MaxInFlight: 1})
 	defer s.Close()
@@ -118,7 +118,7 @@ func ExampleWouldWaitError() {
 	// call would have to wait for the end of a hold or pause; its tokens will be there in about 0s
 }
 
-// Without it, a call whose turn would come too late ends at once.
+// A call whose turn would come after its deadline ends at once, except with WaitUntilDeadline.
 func ExampleWaitUntilDeadline() {
 	s := newQueue(scheduler.Config{Limit: hourly, Level: &bucket.State{}})
 	defer s.Close()
@@ -131,7 +131,7 @@ func ExampleWaitUntilDeadline() {
 	if err != nil {
 		panic(err)
 	}
-	ahead.Cancel() // the call ahead leaves, and so it is worth having waited
+	ahead.Cancel() // the call ahead leaves, so waiting was worth it
 	<-h.Done()
 	fmt.Println(h.Err())
 	// Output:
@@ -139,7 +139,7 @@ func ExampleWaitUntilDeadline() {
 	// <nil>
 }
 
-// An estimate can be shown to whoever waits.
+// An estimate can be shown to a waiting user.
 func ExampleEstimate() {
 	noon := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 	e := scheduler.Estimate{Position: 3, Wait: 90 * time.Second, At: noon.Add(90 * time.Second)}
@@ -150,7 +150,7 @@ func ExampleEstimate() {
 	// your turn is at 12:01:30
 }
 
-// A call that waits can be asked at any time; here another goes ahead of it.
+// A waiting call can be asked for its estimate at any time. Here another call goes ahead of it.
 func ExampleHandle_Estimate() {
 	s := newQueue(scheduler.Config{Clock: clocktest.NewMock(), Limit: bucket.PerSecond(10), Level: &bucket.State{}})
 	defer s.Close()
@@ -163,7 +163,7 @@ func ExampleHandle_Estimate() {
 	// number 2 in the queue, about 1.5s to wait
 }
 
-// How long would it take, if it came now? Nothing is taken for the answer.
+// Estimate returns how long a call would wait if it came now. It takes no tokens.
 func ExampleScheduler_Estimate() {
 	s := newQueue(scheduler.Config{Clock: clocktest.NewMock(), Limit: bucket.PerSecond(10), Level: &bucket.State{}})
 	defer s.Close()
@@ -175,7 +175,7 @@ func ExampleScheduler_Estimate() {
 	// number 1 in the queue, about 300ms to wait <nil>
 }
 
-// Times say what a call has spent its time on.
+// Times say how a call spent its time.
 func ExampleHandle_Times() {
 	mock := clocktest.NewMock()
 	s := newQueue(scheduler.Config{Clock: mock, Limit: bucket.PerSecond(1).Burst(1), Level: &bucket.State{}})
@@ -205,7 +205,7 @@ func ExampleScheduler_Pause() {
 	// at last
 }
 
-// A test on a mock clock asks for the next instant at which something happens, and goes there.
+// A test on a mock clock moves it to the next instant at which the scheduler will do something.
 func ExampleScheduler_Sync() {
 	mock := clocktest.NewMock()
 	s := newQueue(scheduler.Config{Clock: mock, Limit: bucket.PerMinute(1), Level: &bucket.State{}})
@@ -221,7 +221,7 @@ func ExampleScheduler_Sync() {
 	// 1m0s (tokens 1m0s)
 }
 
-// A tool that moves a mock clock waits for the functions that run: see clocktest.Advance.
+// A tool that moves a mock clock waits until no function runs: see clocktest.Advance.
 func ExampleScheduler_Running() {
 	mock := clocktest.NewMock()
 	s := newQueue(scheduler.Config{Clock: mock})
@@ -250,7 +250,7 @@ func ExampleScheduler_PauseUntil() {
 	// 1m0s (hold 1m0s)
 }
 
-// A new limit counts from now on, for what waits, too.
+// A new limit applies at once, also to queued calls.
 func ExampleScheduler_SetLimit() {
 	mock := clocktest.NewMock()
 	s := newQueue(scheduler.Config{Clock: mock, Limit: bucket.PerMinute(1), Level: &bucket.State{}})
@@ -296,7 +296,7 @@ func ExampleScheduler_SetMaxQueued() {
 	// <nil>
 }
 
-// What a shutdown has left can be handed in again, in the order of the report.
+// The calls that Shutdown returns can be submitted again, in the same order.
 func ExampleUnfinished_resume() {
 	work := map[string]func(context.Context) error{"a": say("a"), "b": say("b"), "c": say("c")}
 	s := newQueue(scheduler.Config{Limit: hourly, Level: &bucket.State{}})

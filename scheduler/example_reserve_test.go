@@ -11,7 +11,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// newReservation is a reservation of 7 of the 10 tokens that its scheduler has.
+// newReservation returns a scheduler with 10 tokens and a reservation of 7 of them.
 func newReservation() (*scheduler.Scheduler, *scheduler.Reservation) {
 	s, err := scheduler.New(scheduler.Config{
 		Limit: bucket.Per(1, time.Hour).Burst(10),
@@ -27,7 +27,7 @@ func newReservation() (*scheduler.Scheduler, *scheduler.Reservation) {
 	return s, r
 }
 
-// A reservation has its place in the queue, and its holder does the work when it likes.
+// A reservation waits in the queue. Its holder does the work itself.
 func ExampleScheduler_Reserve() {
 	s, err := scheduler.New(scheduler.Config{})
 	if err != nil {
@@ -51,7 +51,7 @@ func ExampleScheduler_Reserve() {
 	// 1
 }
 
-// One that is cancelled gives all back.
+// Cancel refunds the tokens of a reservation.
 func ExampleReservation() {
 	s, r := newReservation()
 	defer s.Close()
@@ -64,7 +64,7 @@ func ExampleReservation() {
 	// 10
 }
 
-// What was reserved is what may be needed; what was needed is known afterwards.
+// The cost is reserved as an estimate, and settled when it is known.
 func ExampleReservation_Settle() {
 	s, r := newReservation()
 	defer s.Close()
@@ -75,7 +75,7 @@ func ExampleReservation_Settle() {
 	// Output: 8 <nil>
 }
 
-// Done passes on what a server said: it holds everybody.
+// A Retry-After that is passed to Done holds all calls.
 func ExampleReservation_Done() {
 	s, r := newReservation()
 	defer s.Close()
@@ -86,8 +86,7 @@ func ExampleReservation_Done() {
 	// Output: true 0
 }
 
-// Work that fails is tried again with a reservation that has the first one's place, until
-// the policy allows no more.
+// Retry returns a reservation at the same place in the queue, until the policy allows no more.
 func ExampleReservation_Retry() {
 	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{MaxRetries: 1, Initial: time.Millisecond, Jitter: retry.None}})
 	if err != nil {
@@ -107,7 +106,7 @@ func ExampleReservation_Retry() {
 	// retries exhausted: 2 attempts failed, 1ms waited in between, the last with: connection reset
 }
 
-// A client that sends again by itself says so, and the reservation pays for it.
+// A client that resends a request by itself reports it, and the reservation pays again.
 func ExampleReservation_Resent() {
 	s, r := newReservation()
 	defer s.Close()

@@ -12,7 +12,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// newStreams is a scheduler for streams of inputs.
+// newStreams returns a scheduler for examples of streams.
 func newStreams() *scheduler.Scheduler {
 	s, err := scheduler.New(scheduler.Config{})
 	if err != nil {
@@ -65,7 +65,7 @@ func ExampleResult() {
 	// 11 0 11 is odd 1
 }
 
-// The second input is done first, and waits for the first.
+// The result of the second input is there first, but waits for that of the first.
 func ExampleOrdered() {
 	s := newStreams()
 	defer s.Close()
@@ -86,7 +86,7 @@ func ExampleOrdered() {
 	// quick
 }
 
-// Of an endless input no more is read than is in hand: four, and the one whose result is here.
+// Stream reads at most four inputs of an endless sequence ahead of the results.
 func ExampleLookAhead() {
 	s := newStreams()
 	defer s.Close()

@@ -13,7 +13,7 @@ import (
 	"example.com/fairlead/scheduler"
 )
 
-// newExample is a scheduler that does not keep a reader of examples waiting.
+// newExample returns a scheduler with short delays.
 func newExample(cfg scheduler.Config) *scheduler.Scheduler {
 	if cfg.Retry == (retry.Policy{}) {
 		cfg.Retry = retry.Policy{Initial: time.Millisecond, Jitter: retry.None}
@@ -25,7 +25,7 @@ func newExample(cfg scheduler.Config) *scheduler.Scheduler {
 	return s
 }
 
-// An answer that comes at the second attempt: each pays, and nothing is lost.
+// A call succeeds at its second attempt. Each attempt pays.
 func Example() {
 	s, err := scheduler.New(scheduler.Config{
 		Limit: bucket.Per(500, time.Hour).Burst(50),
@@ -72,7 +72,7 @@ func ExampleConfig() {
 	s, err := scheduler.New(scheduler.Config{
 		Limit:       bucket.PerMinute(500).Burst(50),
 		Retry:       retry.Policy{MaxRetries: 3, Initial: 2 * time.Second, Max: 30 * time.Second},
-		Classify:    retry.Network, // timeouts and lost connections are worth a retry
+		Classify:    retry.Network, // retries timeouts and lost connections
 		MaxInFlight: 8,
 	})
 	if err != nil {
@@ -83,7 +83,7 @@ func ExampleConfig() {
 	// Output: 50
 }
 
-// The same function runs on every attempt, so what it has done so far is not lost.
+// The same function runs at every attempt, so it can keep its progress.
 func ExampleScheduler() {
 	s := newExample(scheduler.Config{})
 	defer s.Close()
@@ -118,7 +118,7 @@ func ExampleValue() {
 	// Output: 42 <nil>
 }
 
-// Calls are handed in and taken up later: meanwhile no goroutine waits for them.
+// Submit queues calls without a goroutine for each. Their results are read later.
 func ExampleScheduler_Submit() {
 	s := newExample(scheduler.Config{})
 	defer s.Close()
@@ -151,7 +151,7 @@ func ExampleScheduler_Subscribe() {
 	s.Close()
 	for ev := range sub.C {
 		if ev.Kind.Ends() {
-			ev.Times = events.Times{} // what it took differs from run to run
+			ev.Times = events.Times{} // differ from run to run
 		}
 		fmt.Println(ev)
 	}
@@ -161,7 +161,7 @@ func ExampleScheduler_Subscribe() {
 	// shut down
 }
 
-// A call that could not be served before its deadline fails at once.
+// A call that can't be served before its deadline fails at once.
 func ExampleDeadlineError() {
 	s := newExample(scheduler.Config{Limit: bucket.Per(1, time.Hour), Level: &bucket.State{}})
 	defer s.Close()
@@ -198,7 +198,7 @@ func ExampleScheduler_Shutdown() {
 	defer cancel()
 	left, err := s.Shutdown(soon)
 	fmt.Println(err)
-	for _, u := range left { // they are in the order in which to hand them in again
+	for _, u := range left { // in the order in which to submit them again
 		fmt.Println(u.Name, u.State, u.Attempts)
 	}
 	// Output:
@@ -228,7 +228,7 @@ func ExampleSnapshot() {
 	// Output: 70 100 30 0
 }
 
-// A line for a log or a health check.
+// A snapshot prints as a line for a log or a health check.
 func ExampleSnapshot_String() {
 	s := newExample(scheduler.Config{Limit: bucket.Per(1, time.Hour).Burst(2)})
 	defer s.Close()
@@ -257,7 +257,7 @@ func ExampleTotals() {
 	// Output: 2 1 1 4 2 2
 }
 
-// How far is it? What was accepted and is not over waits, runs or backs off.
+// Ended counts the accepted calls that do not wait, run or back off any more.
 func ExampleTotals_Ended() {
 	s := newExample(scheduler.Config{Limit: bucket.Per(1, time.Hour).Burst(2)})
 	defer s.Close()

@@ -8,9 +8,9 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// successes is a lock-free list of calls of Do that have succeeded, and of which the owner is not
-// told. It collects them at its next turn, and before it answers a question. That saves a message
-// for each, of which a crowd of waiting goroutines would send thousands.
+// successes is a lock-free list of calls of Do that have succeeded, of which the owner was not
+// told. The owner collects them at its next turn, and before it answers a question. That saves a
+// message for each, of which many waiting goroutines would send thousands.
 //
 // The owner is told at once if something waits for the end of a call: a slot, Shutdown or a
 // subscriber. Such calls are not put on the list.
@@ -22,13 +22,12 @@ type successes struct {
 	_      [52]byte
 }
 
-// maxUncollected is how many calls are put on the list between two ticks, which have the owner
-// collect them.
+// maxUncollected is how many calls are put on the list before a message makes the owner collect them.
 const maxUncollected = 256
 
-// collectable reports whether a call that has succeeded may be put on the list. Of a call that is
-// not on it when the owner looks, the owner could get the cost or the nesting wrong; of one that
-// is, the list must not keep what belongs to the user.
+// collectable reports whether a call that has succeeded may be put on the list. It may not if the
+// owner could get its cost or its nesting wrong before it collects the call, or if the list would
+// keep values of the user.
 func (s *Scheduler) collectable(c *call) bool {
 	return c.handle == nil && c.slot == nil && !c.hasOwnCost() && // then only the runner writes c.extra
 		c.extra == nil && c.made == 1 && c.progress == nil && c.classify == nil && !s.successUrgent()
@@ -70,8 +69,8 @@ func (o *owner) collect(now time.Duration) {
 	}
 }
 
-// collectUrgent sets whether the owner has to be told of each success. If it has to, it collects
-// those of which it was not.
+// collectUrgent sets whether the owner has to be told of each success. If so, it first collects
+// the calls on the list.
 func (o *owner) collectUrgent(now time.Duration) {
 	urgent := o.core.draining || o.core.maxInFlight > 0
 	if urgent != o.s.successes.urgent.Load() {
