@@ -26,7 +26,7 @@ func (a *aggregate) add(m *aggregate, n int) {
 
 func (a *aggregate) addCall(c *call, n int) {
 	a.count++
-	if c.attempt == 0 {
+	if c.attempts == 0 {
 		a.neverGranted++
 	}
 	a.cost.addCall(c, n)
@@ -109,7 +109,7 @@ func (q *queue) lastNeverGranted() *call {
 	}
 	calls := n.calls.get()
 	i := len(calls) - 1
-	for calls[i].attempt > 0 {
+	for calls[i].attempts > 0 {
 		i--
 	}
 	return calls[i]

@@ -116,7 +116,7 @@ func BenchmarkCore(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		now++
-		c.state, c.attempt = arriving, 0
+		c.state, c.attempts = arriving, 0
 		k.submit(now, c)
 		k.finish(now, c, nil, k.verdict(c))
 		k.effects.clear()

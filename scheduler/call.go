@@ -42,7 +42,7 @@ type call struct {
 	leaf           *node         // in core.queue
 	since          time.Duration // when its state began
 	holdTimeBefore time.Duration // core.holdTime then
-	attempt        int           // attempts granted
+	attempts       int           // attempts granted
 	index          int32         // in core.backoff
 	state          state
 	wantsAdmission bool // Submit waits until the call is admitted: see effects.admitted

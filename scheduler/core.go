@@ -183,11 +183,11 @@ func (k *core) reportPlace(c *call) {
 	position, wait := k.estimate(c)
 	if k.wanted.Has(events.Queued) {
 		ev := k.event(events.Queued, c)
-		ev.Attempt, ev.Position, ev.Wait = c.attempt+1, position, wait
+		ev.Attempt, ev.Position, ev.Wait = c.attempts+1, position, wait
 		k.effects.events = append(k.effects.events, ev)
 	}
 	if c.watched && wait > 0 {
-		k.update(c, Progress{State: Waiting, Attempt: c.attempt + 1, Position: position, Wait: wait, Err: c.lastErr()})
+		k.update(c, Progress{State: Waiting, Attempt: c.attempts + 1, Position: position, Wait: wait, Err: c.lastErr()})
 	}
 }
 
@@ -249,11 +249,11 @@ func (k *core) grant(c *call) {
 		c.extra.settled = false
 	}
 	c.state = running
-	c.attempt++
+	c.attempts++
 	c.granted = k.now
 	k.running.add(c)
 	k.totals.Attempts++
-	if c.attempt > 1 {
+	if c.attempts > 1 {
 		k.totals.Retries++
 	}
 	k.emit(events.Granted, c)
@@ -284,7 +284,7 @@ func (k *core) event(kind events.Kind, c *call) events.Event {
 	c.ensureDetail()
 	return events.Event{
 		Kind: kind, At: k.time(k.now), Call: c.id, Name: c.name, Cost: c.cost,
-		Attempt: c.attempt, MaxAttempts: c.policy.Attempts(), Budget: k.budgets[0].name, Available: k.budgets[0].Available(),
+		Attempt: c.attempts, MaxAttempts: c.policy.Attempts(), Budget: k.budgets[0].name, Available: k.budgets[0].Available(),
 	}
 }
 

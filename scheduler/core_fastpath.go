@@ -46,7 +46,7 @@ func (k *core) tookFast(now time.Duration, tokens int64, calls uint64) {
 // doneFast notes that a call has succeeded that was granted by the fast path.
 func (k *core) doneFast(now time.Duration, c *call) {
 	k.advance(now)
-	c.attempt = 1
+	c.attempts = 1
 	k.emit(events.Succeeded, c)
 	k.advanceNow()
 }
@@ -56,7 +56,7 @@ func (k *core) doneFast(now time.Duration, c *call) {
 func (k *core) addFast(c *call, granted time.Duration) {
 	k.totals.Succeeded--
 	k.inFast--
-	c.state, c.attempt, c.since, c.paid, c.granted = running, 1, k.now, c.cost, granted
+	c.state, c.attempts, c.since, c.paid, c.granted = running, 1, k.now, c.cost, granted
 	k.running.add(c)
 	k.link(c)
 }

@@ -15,7 +15,7 @@ func (c *call) outer() *call {
 	if c.callDetail == nil || c.extra == nil || c.extra.outer == nil {
 		return nil
 	}
-	if o := c.extra.outer; o.state == running && o.attempt == c.extra.outerAttempt {
+	if o := c.extra.outer; o.state == running && o.attempts == c.extra.outerAttempt {
 		return o
 	}
 	return nil

@@ -226,7 +226,7 @@ func (c *call) completeWithoutOwner(err error) {
 	if h := c.handle; h != nil {
 		<-h.s.done // the runner now has what belonged to the owner
 		c.spent.Run += max(0, h.s.clock.Now().Sub(h.s.origin)-c.since)
-		c.err, c.attempt = err, int(c.made)
+		c.err, c.attempts = err, int(c.made)
 		h.complete()
 	}
 }

@@ -296,7 +296,7 @@ func (o *simulator) finish(at time.Duration) {
 func (o *simulator) look() {
 	for _, c := range o.k.effects.granted {
 		w := &o.work[o.of[c.id]]
-		if c.attempt == 1 {
+		if c.attempts == 1 {
 			o.waits = append(o.waits, c.spent.Queue+c.spent.Hold)
 		}
 		c.due = after(c.since, time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))

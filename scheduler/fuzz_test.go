@@ -183,7 +183,7 @@ func (p *play) step() {
 		}
 	case 16:
 		if c := p.pick(); c != nil {
-			k.settleCost(now, c, c.attempt, 0, int64(p.size()))
+			k.settleCost(now, c, c.attempts, 0, int64(p.size()))
 			p.spendsUp = false
 		}
 	case 17:
@@ -342,8 +342,8 @@ func (p *play) checkCounts() {
 	waiting, attempts, retries := 0, 0, 0
 	for _, c := range p.calls {
 		in[c.state]++
-		attempts += c.attempt
-		retries += max(0, c.attempt-1)
+		attempts += c.attempts
+		retries += max(0, c.attempts-1)
 		if c.waitsForRoom {
 			waiting++
 		}

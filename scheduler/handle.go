@@ -243,7 +243,7 @@ func (h *Handle) Attempts() int {
 	if !h.ended() {
 		return 0
 	}
-	return h.call.attempt
+	return h.call.attempts
 }
 
 // Times returns how the call spent its time. They are zero while it has not ended.

@@ -25,10 +25,10 @@ func (k *core) abandon(now time.Duration, c *call, cause error) {
 	k.leave(c)
 	k.budgets.refund(k.now, c)
 	k.totals.Attempts--
-	if c.attempt > 1 {
+	if c.attempts > 1 {
 		k.totals.Retries--
 	}
-	c.attempt--
+	c.attempts--
 	k.endCanceled(c, cause)
 	k.advanceNow()
 }
@@ -59,7 +59,7 @@ func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
 // and charges an underpayment.
 func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int64) {
 	k.advance(now)
-	if c.state != running || c.attempt != attempt {
+	if c.state != running || c.attempts != attempt {
 		return
 	}
 	x := c.extras()
@@ -111,7 +111,7 @@ func (k *core) applyVerdict(c *call, v retry.Verdict) {
 	if v.Wait <= 0 {
 		return
 	}
-	wait := c.policy.ServerWait(c.id, c.attempt, v.Wait)
+	wait := c.policy.ServerWait(c.id, c.attempts, v.Wait)
 	until := after(k.now, min(wait, c.policy.MaxServerWait))
 	before := k.budgets.heldUntil()
 	if until <= k.now || !k.budgets.hold(k.now, until, v.Budget) {
@@ -127,11 +127,11 @@ func (k *core) applyVerdict(c *call, v retry.Verdict) {
 
 // retry makes a failed call back off, or ends it. The policy decides which, and the delay.
 func (k *core) retry(c *call, v retry.Verdict) {
-	d := c.policy.Decide(c.id, c.attempt, v)
+	d := c.policy.Decide(c.id, c.attempts, v)
 	due := after(k.now, d.Delay)
 	switch {
 	case d.Action == retry.Exhausted:
-		k.endExhausted(c, &retry.ExhaustedError{Attempts: c.attempt, Waited: c.spent.Backoff, Errors: append(c.earlier, c.last)})
+		k.endExhausted(c, &retry.ExhaustedError{Attempts: c.attempts, Waited: c.spent.Backoff, Errors: append(c.earlier, c.last)})
 	case d.Action == retry.TooLong:
 		k.endExhausted(c, &retry.WaitTooLongError{
 			Wait: v.Wait, Max: c.policy.MaxServerWait, RetryAt: k.time(after(k.now, v.Wait)), Err: c.lastErr(),
@@ -155,7 +155,7 @@ func (k *core) backOff(c *call, due time.Duration) {
 		k.effects.events = append(k.effects.events, ev)
 	}
 	if c.watched {
-		k.update(c, Progress{State: Retrying, Attempt: c.attempt, Delay: delay, Err: c.lastErr()})
+		k.update(c, Progress{State: Retrying, Attempt: c.attempts, Delay: delay, Err: c.lastErr()})
 	}
 }
 

@@ -218,7 +218,7 @@ func (q *queue) remove(c *call) {
 	leaf.calls.remove(leaf.calls.index(c))
 	for n := leaf; n != nil; n = n.parent {
 		n.count--
-		if c.attempt == 0 {
+		if c.attempts == 0 {
 			n.neverGranted--
 		}
 		if !n.cost.subtractCall(c, q.budgets()) {

@@ -52,7 +52,7 @@ func TestQueueAgainstModel(t *testing.T) {
 				rank := time.Duration(rapid.Uint64Range(0, lastID).Draw(t, "rank"))
 				for range rapid.SampledFrom([]int{1, 3, fan}).Draw(t, "n") {
 					lastID++
-					push(&call{id: lastID, rank: rank, cost: 3, attempt: 1, deadline: rank})
+					push(&call{id: lastID, rank: rank, cost: 3, attempts: 1, deadline: rank})
 				}
 			},
 			"serve": func(t *rapid.T) {
@@ -99,7 +99,7 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 	require.Same(t, model[0], q.head())
 	var last *call
 	for _, c := range model {
-		if c.attempt == 0 {
+		if c.attempts == 0 {
 			last = c
 		}
 	}

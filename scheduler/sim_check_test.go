@@ -202,7 +202,7 @@ func (s *sim) checkEnd(c *simCall) {
 	case errors.As(c.err, &tooLong):
 		s.must(tooLong.Wait > c.policy.MaxServerWait, "R5, server's wait: WaitTooLongError only above MaxServerWait")
 	}
-	s.must(c.call.attempt <= c.policy.MaxRetries+1, "R1: no more attempts than the policy allows")
+	s.must(c.call.attempts <= c.policy.MaxRetries+1, "R1: no more attempts than the policy allows")
 }
 
 // checkDelay checks that a call backs off for as long as its policy says. It covers R2, backoff,
@@ -214,7 +214,7 @@ func (s *sim) checkDelay(c *simCall, v retry.Verdict) {
 		return
 	}
 	want := float64(p.Initial)
-	for range c.call.attempt - 1 {
+	for range c.call.attempts - 1 {
 		want = min(want*p.Multiplier, float64(p.Max))
 	}
 	spread := want * max(0, p.Jitter)

@@ -258,7 +258,7 @@ func (s *sim) submit(m move) {
 	if m.inside > 0 && s.known(m.inside-1) && s.calls[m.inside-1].runs {
 		outer := &s.calls[m.inside-1].call
 		x := c.extras()
-		x.outer, x.outerAttempt = outer, outer.attempt
+		x.outer, x.outerAttempt = outer, outer.attempts
 	}
 	for len(s.calls) < m.call { // removed from the trace
 		s.calls = append(s.calls, nil)
@@ -301,10 +301,10 @@ func (s *sim) applyToCall(m move, c *simCall) {
 	case moveSettle:
 		s.settled = true
 		if m.again {
-			s.k.resent(s.now, &c.call, c.attempt-b2i(m.late))
+			s.k.resent(s.now, &c.call, c.attempts-b2i(m.late))
 			break
 		}
-		s.k.settleCost(s.now, &c.call, c.attempt-b2i(m.late), m.n, m.costs[0])
+		s.k.settleCost(s.now, &c.call, c.attempts-b2i(m.late), m.n, m.costs[0])
 	}
 }
 
@@ -320,9 +320,9 @@ func (s *sim) uncount(c *simCall) {
 	counted := 0 // as take counts the attempt
 	switch {
 	case c.runs:
-		counted = c.attempt + 1
+		counted = c.attempts + 1
 	case slices.Contains(s.k.effects.granted, &c.call):
-		counted = c.attempt
+		counted = c.attempts
 	default:
 		return
 	}
@@ -340,11 +340,11 @@ func (s *sim) finish(c *simCall, err error, v retry.Verdict) {
 	if v.Kind == retry.KindRateLimited {
 		s.limited++
 	}
-	attempt := c.attempt
+	attempt := c.attempts
 	s.k.finish(s.now, &c.call, err, v)
 	s.leave(c)
 	s.wait(c)
-	if c.state == backingOff && c.attempt == attempt {
+	if c.state == backingOff && c.attempts == attempt {
 		s.checkDelay(c, v)
 	}
 }
@@ -357,7 +357,7 @@ func (s *sim) take() {
 		s.leave(mine)
 		mine.runs = true
 		s.attempts++
-		if c.attempt > 1 {
+		if c.attempts > 1 {
 			s.retries++
 		}
 		s.enter(&s.running, mine)

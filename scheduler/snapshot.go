@@ -78,7 +78,7 @@ func (k *core) unfinished(c *call) Unfinished {
 	c.ensureDetail()
 	u := Unfinished{
 		Call: c.id, Name: c.name, Rank: k.time(c.rank), Priority: c.priority, Cost: c.cost,
-		Attempts: c.attempt, Paid: c.paid, last: c.lastErr(), costs: c.allCosts(),
+		Attempts: c.attempts, Paid: c.paid, last: c.lastErr(), costs: c.allCosts(),
 	}
 	switch c.state {
 	case running:

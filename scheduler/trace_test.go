@@ -231,7 +231,7 @@ func (w *workload) runByHand(t *testing.T) string {
 			k.advance(now)
 		}
 		for _, c := range k.effects.granted {
-			a := work[c].attempt(c.attempt)
+			a := work[c].attempt(c.attempts)
 			add(k.now+a.takes, func(now time.Duration) { k.finish(now, c, a.fails, retry.Classify(a.fails)) })
 		}
 		all = append(all, k.effects.events...)

@@ -159,9 +159,9 @@ func (st *stepper) run(line string) string {
 	case "fail":
 		st.fail(names, set)
 	case "settle":
-		st.k.settleCost(st.now, st.calls[names[0]], st.calls[names[0]].attempt-b2i(set["late"] != ""), st.int(set["budget"]), st.int64(set["cost"]))
+		st.k.settleCost(st.now, st.calls[names[0]], st.calls[names[0]].attempts-b2i(set["late"] != ""), st.int(set["budget"]), st.int64(set["cost"]))
 	case "resent":
-		st.k.resent(st.now, st.calls[names[0]], st.calls[names[0]].attempt-b2i(set["late"] != ""))
+		st.k.resent(st.now, st.calls[names[0]], st.calls[names[0]].attempts-b2i(set["late"] != ""))
 	case "observe":
 		st.k.observe(st.now, st.int(set["budget"]), st.int64(names[0]))
 	case "learn":
@@ -303,7 +303,7 @@ func (st *stepper) submit(name string, set map[string]string) {
 	c.wantsAdmission = st.k.maxQueued > 0 && set["asks"] != "no"
 	if outer := st.calls[set["inside"]]; outer != nil {
 		x := c.extras()
-		x.outer, x.outerAttempt = outer, outer.attempt
+		x.outer, x.outerAttempt = outer, outer.attempts
 	}
 	st.calls[name] = c
 	st.k.submit(st.now, c)
