@@ -38,11 +38,11 @@ type Config struct {
 
 	// Retry is the policy of calls without one of their own. Zero means [retry.Policy]'s default.
 	// If its Seed is zero and Clock is nil, New draws a random seed, so that processes don't
-	// retry in step. Snapshot returns it.
+	// retry in step. It is in the Snapshot.
 	Retry retry.Policy
 
 	// Classify judges the errors of calls without a classifier of their own. Nil means
-	// [retry.Classify], which finds only marked errors retryable.
+	// [retry.Classify], which retries only errors that are marked as retryable.
 	Classify retry.Classifier
 
 	// Adaptive makes the rate follow what the server takes. A rate-limit error halves it, once

@@ -49,8 +49,8 @@ func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts
 	return s.run(c, at)
 }
 
-// begin makes a call for Do, and sends it to the owner unless the fast path lets it start. It is a
-// function of its own, so that its frame is not on the stack of a call that waits.
+// begin makes a call for Do and starts it by the fast path, or else sends it to the owner. It is
+// a function of its own, so that its frame is not on the stack of a call that waits.
 func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, opts []Option) (*call, stage, error) {
 	c := s.calls.Get().(*call)
 	if err := s.prepare(c, ctx, fn, opts); err != nil {

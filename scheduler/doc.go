@@ -37,9 +37,9 @@
 //  1. Calls are granted FIFO, in the order in which they reached the owner. No call overtakes the
 //     head of the queue, so a call with a big cost is not starved by small ones (head-of-line
 //     blocking is the price).
-//  2. A call with a [Priority] counts as having arrived a step earlier for each point. It is
-//     overtaken only by calls that arrive less than a step after it for each point that they have
-//     more. So it is not starved, however many they are.
+//  2. A call with a [Priority] counts as having arrived a step earlier for each point. With n
+//     points more, it overtakes only calls that arrived less than n steps before it. So no call
+//     is starved, however many others have priority.
 //  3. A retry keeps the place that its first arrival and its priority gave it. While it backs off
 //     it holds no token and no slot, and blocks no other call.
 //  4. A call that is canceled or dropped leaves the queue at once, and the calls behind it move

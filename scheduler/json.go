@@ -23,8 +23,9 @@ type progressJSON struct {
 	Err         string        `json:"err,omitzero"`
 }
 
-// MarshalJSON writes the state by name and the error by its text. It leaves out zero fields except available. Durations are in
-// nanoseconds. A struct that embeds a Progress is written as the Progress alone: give the field a name.
+// MarshalJSON writes the state by name and the error by its text. It leaves out zero fields
+// except available. Durations are in nanoseconds. A struct that embeds a Progress is written as
+// the Progress alone: give the field a name.
 func (p Progress) MarshalJSON() ([]byte, error) {
 	return json.Marshal(progressJSON{
 		p.State, p.Call, p.Name, p.Attempt, p.MaxAttempts, p.Position, p.Wait, p.Delay, p.Budget, p.Available, errText(p.Err),
@@ -45,8 +46,9 @@ type resultJSON[In, Out any] struct {
 	Times    events.Times `json:"times,omitzero"`
 }
 
-// MarshalJSON writes the error by its text. It leaves out a zero value beside an error. It returns an error if Input or
-// Value can't be written. A struct that embeds a Result is written as the Result alone: give the field a name.
+// MarshalJSON writes the error by its text. It leaves out a zero value beside an error. It
+// returns an error if Input or Value can't be written. A struct that embeds a Result is written
+// as the Result alone: give the field a name.
 func (r Result[In, Out]) MarshalJSON() ([]byte, error) {
 	w := resultJSON[In, Out]{r.Index, r.Input, &r.Value, errText(r.Err), r.Call, r.Attempts, r.Times}
 	if r.Err != nil && reflect.ValueOf(&r.Value).Elem().IsZero() {

@@ -60,10 +60,9 @@ func CostOf(budget string, tokens int64) Option {
 }
 
 // Priority makes a call count as having arrived p steps earlier, or later if p is negative: see
-// [Config.PriorityStep]. It goes ahead of queued calls with a lower priority but can't starve
-// them, since a call is overtaken only by calls that arrive less than a step after it for each
-// point that they have more. Calls of the same priority stay FIFO, and a retry keeps its
-// priority.
+// [Config.PriorityStep]. With n points more, a call overtakes only calls that arrived less than n
+// steps before it, so it can't starve them. Calls of the same priority stay FIFO, and a retry
+// keeps its priority.
 func Priority(p int) Option {
 	return func(o *options) { o.priority = p }
 }
