@@ -139,8 +139,8 @@ func (c *call) ensureDetail() {
 	}
 }
 
-// before reports whether c goes ahead of d. It ranks lower or, at the same rank, arrived earlier
-// (FIFO). A retry keeps its rank and number.
+// before reports whether c goes ahead of d: its rank is lower or, at the same rank, it arrived
+// earlier (FIFO). A retry keeps its rank and number.
 func (c *call) before(d *call) bool {
 	return c.rank < d.rank || c.rank == d.rank && c.id < d.id
 }

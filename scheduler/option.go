@@ -104,7 +104,7 @@ func OnProgress(f func(Progress)) Option {
 	return func(o *options) { o.progress = f }
 }
 
-// Without these checks, the mistakes would panic later, far from where they were made.
+// These errors are for mistakes that would otherwise panic later, far from where they were made.
 var (
 	errNilContext = errors.New("scheduler: nil context: pass context.Background() if there is none")
 	errNilFunc    = errors.New("scheduler: nil function: there is nothing to run")
