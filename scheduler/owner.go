@@ -19,6 +19,7 @@ type owner struct {
 	read  func() time.Duration // returns the time since origin
 	timer clock.Timer
 	armed time.Duration // when the timer goes off; bucket.Forever if it does not
+	slack time.Duration // crowdSlack; 0 if the clock is a mock or a bubble's, which are never late
 	lease leaser
 
 	after  []func()        // called at the end of the turn, after the timer is set
@@ -75,6 +76,10 @@ const maxReplies = 3
 // the owner does not queue up behind them with runtime.Gosched: a turn that comes more than maxLate
 // after the last one loses tokens. Asleep, it is woken by the next message, and runs at once.
 const crowd = 32
+
+// crowdSlack is how late the timer may be in a crowd, so that a wake-up grants several calls. The
+// core dates each grant at its own instant all the same.
+const crowdSlack = 300 * time.Microsecond
 
 // turnLength limits the messages that are handled on one reading of the clock.
 const turnLength = 256
@@ -249,6 +254,9 @@ func (o *owner) notify() {
 // now, since all that is due has happened.
 func (o *owner) arm() {
 	wake := o.core.wake()
+	if o.core.queue.len() >= crowd {
+		wake = after(wake, min(o.slack, o.core.budgets.maxLate()))
+	}
 	if o.lease.active {
 		wake = min(wake, o.lease.renewAt)
 	}

@@ -85,6 +85,9 @@ func New(cfg Config) (*Scheduler, error) {
 	timer := s.clock.NewTimer(time.Hour)
 	timer.Stop()
 	o := &owner{s: s, core: core, read: reader(s.clock, s.origin), timer: timer, armed: bucket.Forever}
+	if s.origin != s.origin.Round(0) { // it has a monotonic reading: this is a real clock
+		o.slack = crowdSlack
+	}
 	go o.run()
 	return s, nil
 }
