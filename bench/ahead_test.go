@@ -60,22 +60,22 @@ func everywhere(p plan, value func(who string) float64) *run {
 
 // numbersOf are the numbers of each work that targets and comparisons ask for.
 var numbersOf = map[string][]string{
-	"calls":     {"ns", "allocs", "bytes", "failed"},
-	"events":    {"per second", "missed"},
-	"idle":      {"cpu us", "sleeps"},
-	"crowd":     {"cpu us per call", "cpu s", "inverted", "late p50 us", "late p99 us", "over in any window", "over since start"},
-	"bytes":     {"bytes"},
-	"core":      {"steps per second"},
-	"granted":   {"inversions", "over in any window"},
-	"cancelled": {"rate"},
-	"drain":     {"ns per submit", "ns per grant"},
-	"stall":     {"over in any window"},
-	"late":      {"p50 us", "p99 us"},
-	"loop":      {"share", "over"},
-	"flood":     {"wait ms", "never", "least ms", "most ms"},
-	"change":    {"ms", "ideal", "granted", "allowed"},
-	"retries":   {"wall ms", "cpu us per job"},
-	"backing":   {"bytes"},
+	"calls":    {"ns", "allocs", "bytes", "failed"},
+	"events":   {"per second", "missed"},
+	"idle":     {"cpu us", "sleeps"},
+	"crowd":    {"cpu us per call", "cpu s", "inverted", "late p50 us", "late p99 us", "over in any window", "over since start"},
+	"bytes":    {"bytes"},
+	"core":     {"steps per second"},
+	"granted":  {"inversions", "over in any window"},
+	"canceled": {"rate"},
+	"drain":    {"ns per submit", "ns per grant"},
+	"stall":    {"over in any window"},
+	"late":     {"p50 us", "p99 us"},
+	"loop":     {"share", "over"},
+	"flood":    {"wait ms", "never", "least ms", "most ms"},
+	"change":   {"ms", "ideal", "granted", "allowed"},
+	"retries":  {"wall ms", "cpu us per job"},
+	"backing":  {"bytes"},
 }
 
 // TestTargetsAreMeasured: a quick run and a full one measure what each target needs, floors too.

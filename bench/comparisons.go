@@ -85,7 +85,7 @@ func (r *run) crowdComparisons() []comparison {
 		add("tokens over in any window, as seen by callers", "", func(who string, n int) float64 { return get(p.crowd(who, n), "over in any window") })
 		list = append(list,
 			comparison{what: "D: part of the rate when a third is canceled", ours: ours, names: cancelers, more: true,
-				cases: []measured{r.median("", p.cancelled, "rate")}},
+				cases: []measured{r.median("", p.canceled, "rate")}},
 			comparison{what: "D: tokens over after a stop", ours: ours, names: stoppers,
 				cases: []measured{r.worstCase("", p.stall, "over in any window")}})
 	}

@@ -204,9 +204,9 @@ func measureGranted(j job) numbers {
 	}
 }
 
-// measureCancelled cancels every third of a crowd and measures which part of the rate
+// measureCanceled cancels every third of a crowd and measures which part of the rate
 // the others get.
-func measureCancelled(j job) numbers {
+func measureCanceled(j job) numbers {
 	l := j.limit()
 	ctx, cancel := context.WithCancel(context.Background())
 	var last atomic.Int64

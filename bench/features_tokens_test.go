@@ -42,8 +42,8 @@ var tokenFeatures = []row{
 		{no, "", absent("PassiveRateLimiter.TryAccept", "settle|refund|release|return|adjust|reserve|cancel", flowPkg)},
 		{partly, "in the quota of retries: tokens come back, but a debt is refused", awsSettles},
 	}},
-	{"Cancelling gives others the tokens, exactly", [6]cell{
-		{yes, "", all(tested("TestH12_CancelledWaitsCostNothing", "TestH07_NextIsGrantedAtItsOwnTime"), gaveBack(drainedFairlead(1)))},
+	{"Canceling gives others the tokens, exactly", [6]cell{
+		{yes, "", all(tested("TestH12_CanceledWaitsCostNothing", "TestH07_NextIsGrantedAtItsOwnTime"), gaveBack(drainedFairlead(1)))},
 		{partly, "unless others queue behind it: they keep their times, and its tokens are lost", gaveBack(drained(openXRate, 1))},
 		{no, notesUberTake, onlyTake},
 		{no, "", gaveBack(drained(openFailsafe, 1))},

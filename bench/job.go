@@ -35,22 +35,22 @@ var works map[string]func(job) numbers
 
 func init() { // here, since some of them lead back to this table
 	works = map[string]func(job) numbers{
-		"calls":     measureCalls,
-		"events":    measureEvents,
-		"idle":      measureIdle,
-		"crowd":     measureCrowd,
-		"bytes":     measureWaiterBytes,
-		"core":      measureCore,
-		"granted":   measureGranted,
-		"cancelled": measureCancelled,
-		"drain":     measureDrain,
-		"stall":     measureStall,
-		"late":      measureLate,
-		"loop":      measureLoop,
-		"flood":     measureFlood,
-		"change":    measureChange,
-		"retries":   measureRetries,
-		"backing":   measureRetryBytes,
+		"calls":    measureCalls,
+		"events":   measureEvents,
+		"idle":     measureIdle,
+		"crowd":    measureCrowd,
+		"bytes":    measureWaiterBytes,
+		"core":     measureCore,
+		"granted":  measureGranted,
+		"canceled": measureCanceled,
+		"drain":    measureDrain,
+		"stall":    measureStall,
+		"late":     measureLate,
+		"loop":     measureLoop,
+		"flood":    measureFlood,
+		"change":   measureChange,
+		"retries":  measureRetries,
+		"backing":  measureRetryBytes,
 	}
 }
 

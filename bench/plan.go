@@ -87,8 +87,8 @@ func (p plan) granted() job {
 	return job{Work: "granted", Who: fairleadSubmit, N: 100_000, Rate: 100_000, Per: time.Second, Burst: 1}
 }
 
-func (p plan) cancelled(who string) job {
-	return job{Work: "cancelled", Who: who, N: 3000, Rate: 1500, Per: time.Second, Burst: 1}
+func (p plan) canceled(who string) job {
+	return job{Work: "canceled", Who: who, N: 3000, Rate: 1500, Per: time.Second, Burst: 1}
 }
 
 // stall returns a job in which the process is stopped while a crowd waits.
@@ -289,7 +289,7 @@ func (p plan) timeGroups(rounds int) []group {
 	list := []group{
 		{"lateness", 3, each(waiters, p.late)},
 		{"D: order and exactness in the account", 1, []job{p.granted()}},
-		{"D: a third cancelled", 1, each(cancelers, p.cancelled)},
+		{"D: a third canceled", 1, each(cancelers, p.canceled)},
 		{"D: the process is stopped", rounds, each(stoppers, p.stall)},
 		{"F: a big call in a flood", 3, each(flooders, p.flood)},
 		{"H: limit × 100", rounds, each(changers, func(who string) job { return p.change(who, "up") })},
@@ -330,7 +330,7 @@ func (p plan) quickGroups() []group {
 		group{"D: memory of 1000000", 1, []job{p.bytes(fairleadSubmit, many), p.bytes(jujuLimit, many)}},
 		group{"D: a queue goes at once", 1, []job{p.drain(1000), p.drain(p.long())}},
 		group{"D: order and exactness in the account", 1, []job{p.granted()}},
-		group{"D: a third cancelled", 1, each([]string{fairleadSubmit, xrate}, p.cancelled)},
+		group{"D: a third canceled", 1, each([]string{fairleadSubmit, xrate}, p.canceled)},
 		group{"D: the process is stopped", 1, each([]string{fairleadSubmit, xrate}, p.stall)},
 		group{"G: 10000 in a loop", 1, []job{p.loop(fairlead, 10_000, 100_000, 1), p.loop(xrate, 10_000, 100_000, 1)}},
 		group{"G: one in a loop", 1, each([]string{fairlead, xrate, uberLimit, jujuLimit, failsafe},

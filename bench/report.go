@@ -214,8 +214,8 @@ func (r *run) crowdTables() string {
 	b.WriteString(table([]string{"", "tokens over"}, stoppers, func(who string) []string {
 		return []string{number(r.results.worst(p.stall(who), "over in any window"))}
 	}))
-	b.WriteString("With every third cancelled while it waits, the others get this part of the rate:\n\n")
-	b.WriteString(table([]string{"", "of the rate"}, cancelers, func(who string) []string { return []string{percent(get(p.cancelled(who), "rate"))} }))
+	b.WriteString("With every third canceled while it waits, the others get this part of the rate:\n\n")
+	b.WriteString(table([]string{"", "of the rate"}, cancelers, func(who string) []string { return []string{percent(get(p.canceled(who), "rate"))} }))
 	return b.String()
 }
 

@@ -55,7 +55,7 @@ func TestEventString(t *testing.T) {
 		{ping(events.Succeeded), `call 7 "ping" succeeded: attempt 2 of 6`},
 		{with(ping(events.Failed), failed), `call 7 "ping" failed: 503 Service Unavailable`},
 		{with(ping(events.Exhausted), failed), `call 7 "ping" exhausted: 503 Service Unavailable`},
-		{with(ping(events.Cancelled), failed), `call 7 "ping" cancelled: 503 Service Unavailable`},
+		{with(ping(events.Canceled), failed), `call 7 "ping" canceled: 503 Service Unavailable`},
 		{with(ping(events.Closed), failed), `call 7 "ping" closed: 503 Service Unavailable`},
 		{with(ping(events.Refused), failed), `call 7 "ping" refused: 503 Service Unavailable`},
 		{events.Event{Kind: events.Held, Delay: time.Minute}, `held: no grant for 1m0s`},
@@ -77,10 +77,10 @@ func TestEventString(t *testing.T) {
 			`call 7 "ping" succeeded: attempt 2 of 6 after 2.1s (tokens 2s, run 100ms)`,
 		},
 		{
-			with(ping(events.Cancelled), func(ev *events.Event) {
+			with(ping(events.Canceled), func(ev *events.Event) {
 				ev.Err, ev.Times = errUnavailable, events.Times{Queue: time.Second}
 			}),
-			`call 7 "ping" cancelled after 1s (queue 1s): 503 Service Unavailable`,
+			`call 7 "ping" canceled after 1s (queue 1s): 503 Service Unavailable`,
 		},
 		{events.Event{Kind: events.Started, Call: 7, Attempt: 1, MaxAttempts: 1}, `call 7 started: attempt 1 of 1`},
 		{events.Event{Kind: events.ShutDown, Missed: 1}, `shut down (1 event missed before this one)`},

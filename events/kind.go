@@ -13,7 +13,7 @@ type Kind uint8
 //
 //	Queued, Granted, Started, Retrying
 //
-// and ends, at any point of a round, in one of Succeeded, Failed, Exhausted, Cancelled,
+// and ends, at any point of a round, in one of Succeeded, Failed, Exhausted, Canceled,
 // Closed or Dropped. A call that is not accepted has a single event, Refused. The last
 // five kinds are about the scheduler.
 const (
@@ -25,7 +25,7 @@ const (
 	Succeeded        // the function returned nil
 	Failed           // an error that is not retried, a panic, a Goexit or a cost above a lowered capacity: Err
 	Exhausted        // no retry is left, or the server asked for too long a wait: Err
-	Cancelled        // its context was done, its handle was canceled or its deadline was out of reach: Err
+	Canceled         // its context was done, its handle was canceled or its deadline was out of reach: Err
 	Closed           // the scheduler was closed before the call could finish: Err
 	Dropped          // the queue was full and the call ranked last: Err
 	Refused          // not accepted: Err
@@ -45,7 +45,7 @@ var kindNames = [kinds]string{
 	Succeeded:   "succeeded",
 	Failed:      "failed",
 	Exhausted:   "exhausted",
-	Cancelled:   "cancelled",
+	Canceled:    "canceled",
 	Closed:      "closed",
 	Dropped:     "dropped",
 	Refused:     "refused",

@@ -10,14 +10,14 @@ import (
 
 var everyKind = []events.Kind{
 	events.Queued, events.Granted, events.Started, events.Retrying,
-	events.Succeeded, events.Failed, events.Exhausted, events.Cancelled, events.Closed,
+	events.Succeeded, events.Failed, events.Exhausted, events.Canceled, events.Closed,
 	events.Dropped, events.Refused, events.Held, events.Paused, events.Resumed, events.RateChanged, events.ShutDown,
 }
 
 func TestKindString(t *testing.T) {
 	want := []string{
 		"queued", "granted", "started", "retrying",
-		"succeeded", "failed", "exhausted", "cancelled", "closed",
+		"succeeded", "failed", "exhausted", "canceled", "closed",
 		"dropped", "refused", "held", "paused", "resumed", "rate changed", "shut down",
 	}
 	for i, k := range everyKind {
@@ -52,7 +52,7 @@ func TestKindEnds(t *testing.T) {
 		}
 	}
 	require.Equal(t, []events.Kind{
-		events.Succeeded, events.Failed, events.Exhausted, events.Cancelled, events.Closed, events.Dropped, events.Refused,
+		events.Succeeded, events.Failed, events.Exhausted, events.Canceled, events.Closed, events.Dropped, events.Refused,
 	}, ends)
 }
 

@@ -22,7 +22,7 @@ func TestSubmitContextEnds(t *testing.T) {
 			err, cause error
 		}{
 			{"by Cancel", func(_ *scheduler.Scheduler, h *scheduler.Handle, _ context.CancelCauseFunc) { h.Cancel() },
-				context.Canceled, scheduler.ErrCancelled},
+				context.Canceled, scheduler.ErrCanceled},
 			{"by Close", func(s *scheduler.Scheduler, _ *scheduler.Handle, _ context.CancelCauseFunc) { s.Close() },
 				context.Canceled, scheduler.ErrClosed},
 			{"by its user", func(_ *scheduler.Scheduler, _ *scheduler.Handle, stop context.CancelCauseFunc) { stop(errBroken) },
@@ -83,7 +83,7 @@ func TestSubmitContextDerived(t *testing.T) {
 		soon := <-derived
 		synctest.Wait()
 		h.Cancel()
-		require.Same(t, scheduler.ErrCancelled, context.Cause(soon), "at once, before any goroutine could run")
-		require.Same(t, scheduler.ErrCancelled, settled(h))
+		require.Same(t, scheduler.ErrCanceled, context.Cause(soon), "at once, before any goroutine could run")
+		require.Same(t, scheduler.ErrCanceled, settled(h))
 	})
 }

@@ -44,7 +44,7 @@ func TestH07_CancelInTheMiddle(t *testing.T) {
 		require.NoError(t, err)
 		last := goDo(t.Context(), s, nothing)
 		middle.Cancel()
-		require.ErrorIs(t, settled(middle), scheduler.ErrCancelled)
+		require.ErrorIs(t, settled(middle), scheduler.ErrCanceled)
 		require.Equal(t, 2, s.Snapshot().Queued)
 		require.Equal(t, 3*time.Second, (<-first).took)
 		require.Equal(t, 4*time.Second, (<-last).took)
@@ -123,7 +123,7 @@ func TestH11_DoneContextTakesNoToken(t *testing.T) {
 }
 
 // Canceled waits leave no trace in the budget (H12).
-func TestH12_CancelledWaitsCostNothing(t *testing.T) {
+func TestH12_CanceledWaitsCostNothing(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		started := time.Now()
 		for range 5 {

@@ -24,6 +24,6 @@ func TestC5_ContextValueAsksTheScheduler(t *testing.T) {
 		h, err := s.Submit(asking{ctx, s}, nothing)
 		require.NoError(t, err)
 		h.Cancel() // the owner ends the call and stops watching the context
-		require.ErrorIs(t, settled(h), scheduler.ErrCancelled)
+		require.ErrorIs(t, settled(h), scheduler.ErrCanceled)
 	})
 }

@@ -85,7 +85,7 @@ func TestH14_DeadlineBeforeTheRetry(t *testing.T) {
 		require.NoError(t, err)
 		check(settled(h), time.Since(started))
 		cancel()
-		require.EqualValues(t, 2, s.Snapshot().Totals.Cancelled)
+		require.EqualValues(t, 2, s.Snapshot().Totals.Canceled)
 	})
 }
 

@@ -37,8 +37,8 @@ func (d *dumb) retry(c *dumbCall, v retry.Verdict) {
 	switch {
 	case next.Action != retry.Again:
 		d.endCall(c, events.Exhausted)
-	case c.cancelled, due > c.deadline:
-		d.endCall(c, events.Cancelled)
+	case c.canceled, due > c.deadline:
+		d.endCall(c, events.Canceled)
 	default:
 		c.state, c.due = backingOff, due
 		d.backingOff = append(d.backingOff, c)
@@ -47,7 +47,7 @@ func (d *dumb) retry(c *dumbCall, v retry.Verdict) {
 
 // abandon takes back a grant that was not used.
 func (d *dumb) abandon(c *dumbCall) {
-	d.endCall(c, events.Cancelled)
+	d.endCall(c, events.Canceled)
 	c.attempt--
 	for i, b := range d.budgets {
 		b.add(c.costs[i])
@@ -90,9 +90,9 @@ func (d *dumb) observe(i int, remaining int64) {
 
 func (d *dumb) cancel(c *dumbCall) {
 	if c.state == running {
-		c.cancelled = true
+		c.canceled = true
 	} else {
-		d.endCall(c, events.Cancelled)
+		d.endCall(c, events.Canceled)
 	}
 	d.advanceNow()
 }
@@ -152,7 +152,7 @@ func (d *dumb) resume() {
 func (d *dumb) replan() {
 	for i := 0; i < len(d.queue); {
 		if c := d.queue[i]; d.late(c) {
-			d.endCall(c, events.Cancelled)
+			d.endCall(c, events.Canceled)
 		} else {
 			i++
 		}

@@ -54,7 +54,7 @@ type dumbCall struct {
 
 	state        state
 	waitsForRoom bool
-	cancelled    bool // while it ran
+	canceled     bool // while it ran
 	due          time.Duration
 	attempt      int
 	granted      time.Duration
@@ -276,7 +276,7 @@ func (d *dumb) requeue(c *dumbCall) {
 	case !d.possible(c):
 		d.endCall(c, events.Failed)
 	case d.late(c):
-		d.endCall(c, events.Cancelled)
+		d.endCall(c, events.Canceled)
 	default:
 		d.enqueue(c)
 	}

@@ -18,8 +18,8 @@ var (
 	// ErrWouldWait matches every [WouldWaitError] with errors.Is.
 	ErrWouldWait = errors.New("call would have to wait")
 
-	// ErrCancelled is the cause of a call ended by [Handle.Cancel].
-	ErrCancelled = fmt.Errorf("cancelled through its handle: %w", context.Canceled)
+	// ErrCanceled is the cause of a call ended by [Handle.Cancel].
+	ErrCanceled = fmt.Errorf("canceled through its handle: %w", context.Canceled)
 
 	// ErrPending is returned by [Handle.Err] while the call has not ended.
 	ErrPending = errors.New("call has not ended yet: receive from Done first")

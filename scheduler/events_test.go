@@ -56,7 +56,7 @@ func TestEventsOfACallsLife(t *testing.T) {
 func TestEventsOfAllEnds(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, Retry: retry.Policy{MaxRetries: retry.None}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Succeeded, events.Failed, events.Exhausted, events.Cancelled, events.Closed, events.Refused, events.ShutDown)
+		sub := s.Subscribe(events.Succeeded, events.Failed, events.Exhausted, events.Canceled, events.Closed, events.Refused, events.ShutDown)
 		require.NoError(t, s.Do(t.Context(), nothing))
 		require.Error(t, s.Do(t.Context(), failing(errBroken).run))
 		require.Error(t, s.Do(t.Context(), failing(nil).run))
@@ -78,7 +78,7 @@ func TestEventsOfAllEnds(t *testing.T) {
 			"failed: function called runtime.Goexit instead of returning",
 			"succeeded: attempt 1 of 1",
 			"refused: would have to wait 10s, but the context's deadline is in 1s: allow more time or call later",
-			"cancelled: cancelled through its handle: context canceled",
+			"canceled: canceled through its handle: context canceled",
 			"closed: scheduler is closed",
 			"shut down",
 			"closed",
@@ -161,7 +161,7 @@ func TestH24_OutcomesAreInTheResult(t *testing.T) {
 			submit(t, s, failing(errBroken).run),
 			submit(t, s, failing(nil).run),
 		}
-		cancelled, err := s.Submit(ctx, nothing, scheduler.Cost(10))
+		canceled, err := s.Submit(ctx, nothing, scheduler.Cost(10))
 		require.NoError(t, err)
 		time.Sleep(500 * time.Millisecond)
 		cancel()
@@ -171,7 +171,7 @@ func TestH24_OutcomesAreInTheResult(t *testing.T) {
 		s.Close()
 		synctest.Wait() // a call that waited for an event would hang here
 		for i, want := range []error{nil, errBroken, retry.ErrExhausted, context.Canceled, scheduler.ErrClosed} {
-			require.ErrorIs(t, append(handles, cancelled, closed)[i].Err(), want)
+			require.ErrorIs(t, append(handles, canceled, closed)[i].Err(), want)
 		}
 		last := <-sub.C
 		require.Equal(t, events.ShutDown, last.Kind)

@@ -158,6 +158,6 @@ func ExampleHandle_Cancel() {
 	}
 	h.Cancel()
 	<-h.Done()
-	fmt.Println(errors.Is(h.Err(), scheduler.ErrCancelled), errors.Is(h.Err(), context.Canceled))
+	fmt.Println(errors.Is(h.Err(), scheduler.ErrCanceled), errors.Is(h.Err(), context.Canceled))
 	// Output: true true
 }

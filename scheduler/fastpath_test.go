@@ -394,7 +394,7 @@ func TestH10_PermitAndDone(t *testing.T) {
 			require.Equal(t, context.Canceled, s.cancelWaiting(c, context.Canceled))
 			require.Equal(t, available-leaseArrivals, s.Snapshot().Available)
 		}
-		require.EqualValues(t, 20, s.Snapshot().Totals.Cancelled)
+		require.EqualValues(t, 20, s.Snapshot().Totals.Canceled)
 		require.EqualValues(t, 20, s.Snapshot().Ledger.Refunded)
 	})
 }

@@ -88,7 +88,7 @@ func (f Forecast) String() string {
 	for _, end := range []struct {
 		n    uint64
 		what string
-	}{{t.Exhausted, "run out of retries"}, {t.Failed, "fail"}, {t.Cancelled, "miss their deadlines"}, {t.Dropped, "are dropped"}, {t.Refused, "are refused"}} {
+	}{{t.Exhausted, "run out of retries"}, {t.Failed, "fail"}, {t.Canceled, "miss their deadlines"}, {t.Dropped, "are dropped"}, {t.Refused, "are refused"}} {
 		if end.n > 0 {
 			fmt.Fprintf(&b, ", %d %s", end.n, end.what)
 		}

@@ -43,7 +43,7 @@ const (
 func (s stopped) err() error {
 	switch s {
 	case stoppedByCancel:
-		return ErrCancelled
+		return ErrCanceled
 	case stoppedByClose:
 		return ErrClosed
 	}
@@ -261,11 +261,11 @@ func (h *Handle) Estimate() Estimate {
 	return est
 }
 
-// Cancel ends the call with [ErrCancelled], which is [context.Canceled], if it waits. It gives up
+// Cancel ends the call with [ErrCanceled], which is [context.Canceled], if it waits. It gives up
 // its place, and its tokens are refunded if it has just been granted. If the function runs, its
 // context is canceled, and the call ends as the function does, so that a success stays a success.
 // Cancel does not wait, and does nothing to a call that has ended.
 func (h *Handle) Cancel() {
 	h.interrupt(stoppedByCancel)
-	h.cancel(ErrCancelled)
+	h.cancel(ErrCanceled)
 }

@@ -93,21 +93,21 @@ func cancelAtEveryStage(t *testing.T, s *scheduler.Scheduler, opts []scheduler.O
 		time.Sleep(time.Hour)
 		check(h.Err())
 	}
-	cancelled := func(err error) {
+	canceled := func(err error) {
 		t.Helper()
-		require.ErrorIs(t, err, scheduler.ErrCancelled)
+		require.ErrorIs(t, err, scheduler.ErrCanceled)
 		require.ErrorIs(t, err, context.Canceled)
 	}
 	block := submit(t, s, nothing, scheduler.Cost(10))
-	cancelAfter(0, nothing, cancelled, 0) // queued, or just granted
+	cancelAfter(0, nothing, canceled, 0) // queued, or just granted
 	<-block.Done()
 	f := failing(nil)
-	cancelAfter(2*time.Second, f.run, func(err error) { cancelled(err); require.ErrorIs(t, err, errBusy) }, 2) // backing off
+	cancelAfter(2*time.Second, f.run, func(err error) { canceled(err); require.ErrorIs(t, err, errBusy) }, 2) // backing off
 	require.Equal(t, 2, f.attempts())
-	cancelAfter(time.Second, untilDone, func(err error) { require.Same(t, scheduler.ErrCancelled, err) }, 1) // running
+	cancelAfter(time.Second, untilDone, func(err error) { require.Same(t, scheduler.ErrCanceled, err) }, 1) // running
 	cancelAfter(time.Second, func(ctx context.Context) error { _ = untilDone(ctx); return nil }, func(err error) { require.NoError(t, err) }, 1)
 	cancelAfter(time.Second, func(ctx context.Context) error { _ = untilDone(ctx); return failing(nil).run(ctx) },
-		func(err error) { cancelled(err); require.ErrorIs(t, err, errBusy) }, 1)
+		func(err error) { canceled(err); require.ErrorIs(t, err, errBusy) }, 1)
 	cancelAfter(time.Second, nothing, func(err error) { require.NoError(t, err) }, 1) // ended
 }
 
@@ -164,7 +164,7 @@ func TestH37_ContextKeepsNothing(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, 1, ctx.watchers.Load(), "one backs off")
 		h.Cancel()
-		require.ErrorIs(t, settled(h), scheduler.ErrCancelled)
+		require.ErrorIs(t, settled(h), scheduler.ErrCanceled)
 		synctest.Wait() // another goroutine stops the watch
 		require.Zero(t, ctx.watchers.Load())
 		s.Close()

@@ -52,20 +52,20 @@ func TestTwoHundredThousandCalls(t *testing.T) {
 	require.LessOrEqual(t, out.paid.Load(), snap.Ledger.Spent-snap.Ledger.Refunded, "every attempt was paid for")
 	require.Zero(t, snap.Queued+snap.Running+snap.BackingOff)
 	totals := snap.Totals
-	require.EqualValues(t, goroutines*each, out.succeeded.Load()+out.failed.Load()+out.exhausted.Load()+out.cancelled.Load())
+	require.EqualValues(t, goroutines*each, out.succeeded.Load()+out.failed.Load()+out.exhausted.Load()+out.canceled.Load())
 	require.LessOrEqual(t, totals.Accepted, uint64(goroutines*each), "a call whose context was done before is not accepted")
 	require.Equal(t, totals.Accepted, totals.Ended())
 	require.Equal(t, out.succeeded.Load(), totals.Succeeded)
 	require.Equal(t, out.exhausted.Load(), totals.Exhausted)
 	require.Equal(t, out.ran.Load(), totals.Attempts)
-	require.NotZero(t, out.cancelled.Load())
+	require.NotZero(t, out.canceled.Load())
 	t.Logf("%+v", totals)
 }
 
 // outcomes counts what callers and functions saw.
 type outcomes struct {
-	succeeded, failed, exhausted, cancelled, ran atomic.Uint64
-	paid                                         atomic.Int64
+	succeeded, failed, exhausted, canceled, ran atomic.Uint64
+	paid                                        atomic.Int64
 }
 
 var errFinal = errors.New("final")
@@ -79,7 +79,7 @@ func (o *outcomes) count(t *testing.T, err error) {
 	case errors.Is(err, errFinal):
 		o.failed.Add(1)
 	case errors.Is(err, context.Canceled):
-		o.cancelled.Add(1)
+		o.canceled.Add(1)
 	default:
 		t.Errorf("unexpected outcome: %v", err)
 	}
@@ -124,7 +124,7 @@ func randomCall(s *Scheduler, rnd *rand.Rand, out *outcomes) error {
 // watchOrder checks by the events that every grant goes to the most senior queued call. The
 // function that it returns waits for the last event and returns the sum of the granted tokens.
 func watchOrder(t *testing.T, s *Scheduler) (granted func() int64) {
-	sub := s.Subscribe(events.Queued, events.Granted, events.Cancelled)
+	sub := s.Subscribe(events.Queued, events.Granted, events.Canceled)
 	finished := make(chan struct{})
 	var tokens int64
 	go func() {
@@ -140,7 +140,7 @@ func watchOrder(t *testing.T, s *Scheduler) (granted func() int64) {
 			case events.Queued:
 				queued[ev.Call] = true
 				heap.Push(&order, ev.Call)
-			case events.Cancelled:
+			case events.Canceled:
 				delete(queued, ev.Call)
 			case events.Granted:
 				for !queued[order[0]] {

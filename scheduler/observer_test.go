@@ -49,10 +49,10 @@ func (p *purse) put(d time.Duration) { p.level = min(p.level+d, p.capacity) }
 // follows has the kinds of events that may follow each kind in a call. Kinds that end it have none.
 var follows = [...]events.Kinds{
 	0:               events.Of(events.Queued),
-	events.Queued:   events.Of(events.Granted, events.Cancelled, events.Closed, events.Dropped, events.Failed),
-	events.Granted:  events.Of(events.Started, events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Cancelled),
-	events.Started:  events.Of(events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Cancelled),
-	events.Retrying: events.Of(events.Queued, events.Cancelled, events.Closed, events.Failed),
+	events.Queued:   events.Of(events.Granted, events.Canceled, events.Closed, events.Dropped, events.Failed),
+	events.Granted:  events.Of(events.Started, events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Canceled),
+	events.Started:  events.Of(events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Canceled),
+	events.Retrying: events.Of(events.Queued, events.Canceled, events.Closed, events.Failed),
 	events.ShutDown: 0,
 }
 
@@ -152,7 +152,7 @@ func (o *observer) callEvent(ev events.Event) {
 	case ev.Kind == events.Granted:
 		c.attempt++
 		o.granted(ev, c)
-	case ev.Kind == events.Cancelled && last == events.Granted: // the grant was given back
+	case ev.Kind == events.Canceled && last == events.Granted: // the grant was given back
 		c.attempt--
 		if o.purse != nil {
 			o.purse.put(time.Duration(ev.Cost) * o.purse.every)

@@ -255,13 +255,13 @@ func (k *core) endFailed(c *call, err error) {
 }
 
 func (k *core) endCanceled(c *call, cause error) {
-	k.totals.Cancelled++
-	k.end(c, events.Cancelled, endedBy(cause, c))
+	k.totals.Canceled++
+	k.end(c, events.Canceled, endedBy(cause, c))
 }
 
 func (k *core) endTooLate(c *call, late *DeadlineError) {
-	k.totals.Cancelled++
-	k.end(c, events.Cancelled, late)
+	k.totals.Canceled++
+	k.end(c, events.Canceled, late)
 }
 
 func (k *core) endExhausted(c *call, err error) {

@@ -208,6 +208,6 @@ func TestH13_LastErrorIsJoined(t *testing.T) {
 		h, err = s.Submit(cancelIn(t, 2*time.Second), failing(nil).run, scheduler.OnProgress(func(scheduler.Progress) {}))
 		require.NoError(t, err)
 		check(settled(h))
-		require.EqualValues(t, 3, s.Snapshot().Totals.Cancelled)
+		require.EqualValues(t, 3, s.Snapshot().Totals.Canceled)
 	})
 }

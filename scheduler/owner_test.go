@@ -70,20 +70,20 @@ func TestH10_ReservationWithdrawnInTheTurnOfItsGrant(t *testing.T) {
 		require.NoError(t, err)
 		defer s.Close()
 		resume := pauseOwner(s)
-		cancelled, err := s.Reserve(context.Background(), Cost(7))
+		canceled, err := s.Reserve(context.Background(), Cost(7))
 		require.NoError(t, err)
-		cancelled.Cancel()
+		canceled.Cancel()
 		done, err := s.Reserve(context.Background(), Cost(3))
 		require.NoError(t, err)
 		done.Done(nil)
 		resume()
-		for _, r := range []*Reservation{cancelled, done} {
+		for _, r := range []*Reservation{canceled, done} {
 			<-r.Ready()
-			require.Equal(t, ErrCancelled, r.Err())
+			require.Equal(t, ErrCanceled, r.Err())
 		}
 		snap := s.Snapshot()
 		require.EqualValues(t, 10, snap.Ledger.Refunded)
-		require.EqualValues(t, 2, snap.Totals.Cancelled)
+		require.EqualValues(t, 2, snap.Totals.Canceled)
 		require.Zero(t, snap.Running)
 	})
 }

@@ -180,7 +180,7 @@ func TestH03_ProgressGoexits(t *testing.T) {
 		require.False(t, inGoroutine(func() { _ = s.Do(t.Context(), failing(nil).run, bad) }), "while it backs off")
 		require.Zero(t, s.Snapshot().BackingOff)
 		stillWorks(t, s)
-		require.EqualValues(t, 3, s.Snapshot().Totals.Cancelled)
+		require.EqualValues(t, 3, s.Snapshot().Totals.Canceled)
 	})
 }
 

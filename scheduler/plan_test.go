@@ -47,9 +47,9 @@ func prior(priority int) *call {
 	return &call{callDetail: &callDetail{options: &options{priority: priority}}}
 }
 
-// TestH37_CancelledGiveTheirMemoryBack cancels 900,000 of a million waiting calls, and checks that
+// TestH37_CanceledGiveTheirMemoryBack cancels 900,000 of a million waiting calls, and checks that
 // the core's memory for them is free at once.
-func TestH37_CancelledGiveTheirMemoryBack(t *testing.T) {
+func TestH37_CanceledGiveTheirMemoryBack(t *testing.T) {
 	const n = 1_000_000
 	k, err := newCore(Config{Limit: bucket.PerSecond(1), Level: &bucket.State{}}, time.Time{})
 	require.NoError(t, err)
@@ -63,7 +63,7 @@ func TestH37_CancelledGiveTheirMemoryBack(t *testing.T) {
 	full := heapInUse() - before
 	for i := range calls {
 		if i%10 != 0 {
-			k.cancel(0, calls[i], ErrCancelled)
+			k.cancel(0, calls[i], ErrCanceled)
 			k.effects.clear()
 			calls[i] = nil
 		}

@@ -180,8 +180,8 @@ func requireLate(t *rapid.T, model []*call, q *queue) {
 	require.Equal(t, want, got, "late")
 }
 
-// TestH37_CancelledLeaveTheQueue checks that the nodes go when most of a long queue is canceled.
-func TestH37_CancelledLeaveTheQueue(t *testing.T) {
+// TestH37_CanceledLeaveTheQueue checks that the nodes go when most of a long queue is canceled.
+func TestH37_CanceledLeaveTheQueue(t *testing.T) {
 	const n = 100_000
 	var q queue
 	calls := make([]*call, n)

@@ -62,7 +62,7 @@ func TestH10_CancelAgainstGrant(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, perMilli, func(t *testing.T, s *scheduler.Scheduler) {
-				var started, succeeded, cancelled atomic.Int64
+				var started, succeeded, canceled atomic.Int64
 				var all sync.WaitGroup
 				for i := range calls {
 					at := time.Duration(i+1) * time.Millisecond
@@ -78,7 +78,7 @@ func TestH10_CancelAgainstGrant(t *testing.T) {
 							succeeded.Add(1)
 							require.Equal(t, 1, runs)
 						default:
-							cancelled.Add(1)
+							canceled.Add(1)
 							require.ErrorIs(t, err, context.Canceled)
 							require.Zero(t, runs)
 						}
@@ -87,9 +87,9 @@ func TestH10_CancelAgainstGrant(t *testing.T) {
 				all.Wait()
 				synctest.Wait()
 				snap := s.Snapshot()
-				require.EqualValues(t, calls, succeeded.Load()+cancelled.Load())
+				require.EqualValues(t, calls, succeeded.Load()+canceled.Load())
 				require.EqualValues(t, succeeded.Load(), snap.Totals.Succeeded)
-				require.EqualValues(t, cancelled.Load(), snap.Totals.Cancelled)
+				require.EqualValues(t, canceled.Load(), snap.Totals.Canceled)
 				require.EqualValues(t, started.Load(), snap.Totals.Attempts)
 				require.EqualValues(t, started.Load()*cost, snap.Ledger.Spent-snap.Ledger.Refunded)
 				require.Zero(t, snap.Queued+snap.Running)

@@ -31,7 +31,7 @@ func TestH05_LateReportIsIgnored(t *testing.T) {
 		"failure":       func(k *core, c *call) { k.finish(0, c, errFinal, retry.Verdict{}) },
 		"server's wait": func(k *core, c *call) { k.finish(0, c, errFlaky, limited) },
 		"started":       func(k *core, c *call) { k.started(0, c) },
-		"never started": func(k *core, c *call) { k.abandon(0, c, ErrCancelled) },
+		"never started": func(k *core, c *call) { k.abandon(0, c, ErrCanceled) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for first, v := range map[string]retry.Verdict{"backs off": {Kind: retry.KindTransient}, "over": {}} {
@@ -56,10 +56,10 @@ func TestH12_RefundIsWhatWasPaid(t *testing.T) {
 		k, c := grantedCall(t, cost)
 		next := &call{cost: 10, policy: c.policy, deadline: bucket.Forever}
 		k.submit(0, next)
-		k.abandon(0, c, ErrCancelled)
+		k.abandon(0, c, ErrCanceled)
 		require.Equal(t, cost, k.budgets[0].Ledger().Refunded)
 		require.Equal(t, running, next.state)
 		require.Zero(t, k.budgets[0].Available())
-		require.Equal(t, Totals{Accepted: 2, Cancelled: 1, Attempts: 1}, k.totals)
+		require.Equal(t, Totals{Accepted: 2, Canceled: 1, Attempts: 1}, k.totals)
 	}
 }

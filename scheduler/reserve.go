@@ -173,7 +173,7 @@ func (r *Reservation) judge(err error) (retry.Verdict, error) {
 // Cancel ends the reservation, gives up its place or slot, and refunds its tokens as far as the
 // bucket has room. It does nothing to a reservation that has ended.
 func (r *Reservation) Cancel() {
-	r.runOnOwner(func(o *owner, now time.Duration) { o.core.cancelReservation(now, &r.h.call, ErrCancelled) })
+	r.runOnOwner(func(o *owner, now time.Duration) { o.core.cancelReservation(now, &r.h.call, ErrCanceled) })
 }
 
 // runOnOwner runs do on the owner, unless another attempt has taken the place of r.

@@ -56,24 +56,24 @@ func TestReserve(t *testing.T) {
 
 // Cancel gives back exactly what was taken, before the grant and after it (B4, paid attempts; H10,
 // H12).
-func TestReservationCancelled(t *testing.T) {
+func TestReservationCanceled(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, MaxInFlight: 1}, func(t *testing.T, s *scheduler.Scheduler) {
 		granted, queued := reserve(t, s, scheduler.Cost(7)), reserve(t, s, scheduler.Cost(9))
 		require.NoError(t, granted.Err())
 		require.EqualValues(t, 3, s.Snapshot().Available)
 		queued.Cancel()
 		<-queued.Ready()
-		require.Equal(t, scheduler.ErrCancelled, queued.Err())
+		require.Equal(t, scheduler.ErrCanceled, queued.Err())
 		granted.Cancel()
 		granted.Cancel()
 		snap := s.Snapshot()
 		require.EqualValues(t, 10, snap.Available)
 		require.EqualValues(t, 7, snap.Ledger.Refunded)
 		require.Zero(t, snap.Queued+snap.Running)
-		require.EqualValues(t, 2, snap.Totals.Cancelled)
+		require.EqualValues(t, 2, snap.Totals.Canceled)
 		require.Zero(t, snap.Totals.Attempts)
 		granted.Done(nil) // too late
-		require.EqualValues(t, 2, s.Snapshot().Totals.Cancelled)
+		require.EqualValues(t, 2, s.Snapshot().Totals.Canceled)
 	})
 }
 
@@ -83,7 +83,7 @@ func TestReservationDoneTooEarly(t *testing.T) {
 		r := reserve(t, s)
 		r.Done(nil)
 		<-r.Ready()
-		require.Equal(t, scheduler.ErrCancelled, r.Err())
+		require.Equal(t, scheduler.ErrCanceled, r.Err())
 		require.Zero(t, s.Snapshot().Queued)
 	})
 }
@@ -250,7 +250,7 @@ func TestReservationEndsInBackoff(t *testing.T) {
 		r = retried(t, reserve(t, s), retry.Transient(errBroken))
 		r.Cancel()
 		<-r.Ready()
-		require.ErrorIs(t, r.Err(), scheduler.ErrCancelled)
+		require.ErrorIs(t, r.Err(), scheduler.ErrCanceled)
 
 		waits, runs := retried(t, reserve(t, s), retry.Transient(errBroken)), reserve(t, s)
 		s.Close()

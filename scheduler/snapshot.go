@@ -59,7 +59,7 @@ type Totals struct {
 	Succeeded uint64 `json:"succeeded"` // ended with nil
 	Failed    uint64 `json:"failed"`    // ended with an error that is not retried, or a cost above a lowered capacity
 	Exhausted uint64 `json:"exhausted"` // ended because retries ran out, or a server's wait was too long
-	Cancelled uint64 `json:"cancelled"` // ended by their context, handle or deadline
+	Canceled  uint64 `json:"canceled"`  // ended by their context, handle or deadline
 	Dropped   uint64 `json:"dropped"`   // ended by [DropLowest], to make room for others
 	Closed    uint64 `json:"closed"`    // ended by Close or Shutdown while they waited
 	Refused   uint64 `json:"refused"`   // not accepted
@@ -71,7 +71,7 @@ type Totals struct {
 
 // Ended returns how many accepted calls have ended.
 func (t Totals) Ended() uint64 {
-	return t.Succeeded + t.Failed + t.Exhausted + t.Cancelled + t.Dropped + t.Closed
+	return t.Succeeded + t.Failed + t.Exhausted + t.Canceled + t.Dropped + t.Closed
 }
 
 func (k *core) unfinished(c *call) Unfinished {

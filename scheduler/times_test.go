@@ -65,15 +65,15 @@ func TestTimes(t *testing.T) {
 				time.Sleep(time.Minute)
 				_ = s.Resume()
 			}, want: events.Times{Hold: time.Minute, Tokens: 3 * time.Second, Run: time.Second}},
-		"cancelled in the queue": {before: func(s *scheduler.Scheduler) { _ = s.Pause() }, fn: second,
+		"canceled in the queue": {before: func(s *scheduler.Scheduler) { _ = s.Pause() }, fn: second,
 			during: func(_ *scheduler.Scheduler, h *scheduler.Handle) { time.Sleep(time.Second); h.Cancel() }, want: events.Times{Hold: time.Second}},
-		"cancelled while its tokens come": {before: func(s *scheduler.Scheduler) { block(s, 8, 0) }, fn: second,
+		"canceled while its tokens come": {before: func(s *scheduler.Scheduler) { block(s, 8, 0) }, fn: second,
 			during: func(_ *scheduler.Scheduler, h *scheduler.Handle) { time.Sleep(time.Second); h.Cancel() }, want: events.Times{Tokens: time.Second}},
-		"cancelled behind another": {before: func(s *scheduler.Scheduler) { block(s, 8, 0); block(s, 4, 0) }, fn: second,
+		"canceled behind another": {before: func(s *scheduler.Scheduler) { block(s, 8, 0); block(s, 4, 0) }, fn: second,
 			during: func(_ *scheduler.Scheduler, h *scheduler.Handle) { time.Sleep(time.Second); h.Cancel() }, want: events.Times{Queue: time.Second}},
-		"cancelled while it runs": {fn: untilDone,
+		"canceled while it runs": {fn: untilDone,
 			during: func(_ *scheduler.Scheduler, h *scheduler.Handle) { time.Sleep(time.Second); h.Cancel() }, want: events.Times{Run: time.Second}},
-		"cancelled in backoff": {fn: failing(nil).run,
+		"canceled in backoff": {fn: failing(nil).run,
 			during: func(_ *scheduler.Scheduler, h *scheduler.Handle) { time.Sleep(500 * time.Millisecond); h.Cancel() }, want: events.Times{Backoff: 500 * time.Millisecond}},
 		"closed in the queue": {before: func(s *scheduler.Scheduler) { block(s, 9, time.Minute) }, fn: second,
 			during: func(s *scheduler.Scheduler, _ *scheduler.Handle) { time.Sleep(time.Second); s.Close() }, want: events.Times{Tokens: time.Second}},
@@ -116,13 +116,13 @@ func TestTimes(t *testing.T) {
 // keeps the call from starting.
 func TestTimesOfAnAbandonedGrant(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Cancelled)
+		sub := s.Subscribe(events.Canceled)
 		started := time.Now()
 		h := submit(t, s, failing(errBroken).run, scheduler.OnProgress(func(scheduler.Progress) { time.Sleep(5 * time.Second) }))
 		time.Sleep(3 * time.Second)
 		require.Equal(t, 1, s.Snapshot().Running, "the call was granted, but its goroutine does not know yet")
 		h.Cancel()
-		require.ErrorIs(t, settled(h), scheduler.ErrCancelled)
+		require.ErrorIs(t, settled(h), scheduler.ErrCanceled)
 		require.Zero(t, h.Attempts())
 		require.EqualValues(t, 5, s.Snapshot().Available, "its token was refunded")
 		require.Equal(t, events.Times{Tokens: time.Second, Run: 4 * time.Second}, h.Times())

@@ -175,7 +175,7 @@ func (st *stepper) run(line string) string {
 			st.k.cancel(st.now, st.calls[name], errors.New("context canceled"))
 		}
 	case "withdraw":
-		st.k.cancelReservation(st.now, st.calls[names[0]], ErrCancelled)
+		st.k.cancelReservation(st.now, st.calls[names[0]], ErrCanceled)
 	case "estimate":
 		var b strings.Builder
 		for _, name := range names {

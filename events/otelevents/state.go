@@ -192,7 +192,7 @@ func withAttributes(common []attribute.KeyValue, more ...attribute.KeyValue) met
 
 func endings(t scheduler.Totals) map[events.Kind]uint64 {
 	return map[events.Kind]uint64{
-		events.Succeeded: t.Succeeded, events.Failed: t.Failed, events.Exhausted: t.Exhausted, events.Cancelled: t.Cancelled,
+		events.Succeeded: t.Succeeded, events.Failed: t.Failed, events.Exhausted: t.Exhausted, events.Canceled: t.Canceled,
 		events.Closed: t.Closed, events.Dropped: t.Dropped, events.Refused: t.Refused,
 	}
 }

@@ -39,7 +39,7 @@ func TestState(t *testing.T) {
 			"fairlead.calls.ended{fairlead.outcome=succeeded}":    1,
 			"fairlead.calls.ended{fairlead.outcome=failed}":       1,
 			"fairlead.calls.ended{fairlead.outcome=exhausted}":    0,
-			"fairlead.calls.ended{fairlead.outcome=cancelled}":    0,
+			"fairlead.calls.ended{fairlead.outcome=canceled}":     0,
 			"fairlead.calls.ended{fairlead.outcome=closed}":       0,
 			"fairlead.calls.ended{fairlead.outcome=dropped}":      0,
 			"fairlead.calls.ended{fairlead.outcome=refused}":      1,

@@ -50,7 +50,7 @@ func Spans(p trace.TracerProvider) Option {
 // The kinds of events that each depth needs.
 var (
 	forHolds     = events.Of(events.Held, events.Paused, events.Resumed)
-	forDurations = events.Of(events.Succeeded, events.Failed, events.Exhausted, events.Cancelled, events.Closed, events.Dropped)
+	forDurations = events.Of(events.Succeeded, events.Failed, events.Exhausted, events.Canceled, events.Closed, events.Dropped)
 	forSpans     = forDurations | events.Of(events.Queued, events.Granted, events.Started, events.Retrying, events.Refused, events.ShutDown)
 )
 

@@ -47,7 +47,7 @@ func handMade() []events.Event {
 			Times: events.Times{Queue: 0, Tokens: 1750 * time.Millisecond, Slot: 1 * time.Second, Hold: 2 * time.Second, Run: time.Second}},
 		{At: at(6), Kind: events.Paused, Available: 1},
 		{At: at(6.5), Kind: events.Refused, Available: 1, Err: refused},
-		{At: at(7), Kind: events.Cancelled, Call: 3, Attempt: 0, Cost: 1, Available: 1, Err: errors.New("not wanted"),
+		{At: at(7), Kind: events.Canceled, Call: 3, Attempt: 0, Cost: 1, Available: 1, Err: errors.New("not wanted"),
 			Times: events.Times{Queue: 2500 * time.Millisecond, Slot: time.Second, Hold: 3 * time.Second}},
 		{At: at(7.5), Kind: events.Resumed, Available: 1},
 		{At: at(7.5), Kind: events.Queued, Call: 4, Name: "four", Attempt: 1, Cost: 2, Available: 1, Position: 1},

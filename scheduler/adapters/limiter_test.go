@@ -32,7 +32,7 @@ func TestWait(t *testing.T) {
 	})
 }
 
-func TestWait_CancelledWhileItWaits(t *testing.T) {
+func TestWait_CanceledWhileItWaits(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: &bucket.State{}}, func(t *testing.T, l adapters.Limiter) {
 		ctx, cancel := context.WithCancel(t.Context())
 		over := make(chan error, 1)

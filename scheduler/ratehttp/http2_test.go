@@ -54,7 +54,7 @@ func TestH68_HTTP2Resets(t *testing.T) {
 	}{
 		"ENHANCE_YOUR_CALM":        {func(c conn, stream uint32) { c.reset(stream, enhanceYourCalm) }, true, 1},
 		"INTERNAL_ERROR":           {func(c conn, stream uint32) { c.reset(stream, internalError) }, true, 0},
-		"CANCEL":                   {func(c conn, stream uint32) { c.reset(stream, cancelled) }, true, 0},
+		"CANCEL":                   {func(c conn, stream uint32) { c.reset(stream, canceled) }, true, 0},
 		"NO_ERROR":                 {func(c conn, stream uint32) { c.reset(stream, noError) }, true, 0},
 		"FLOW_CONTROL_ERROR":       {func(c conn, stream uint32) { c.reset(stream, flowControlError) }, false, 0},
 		"GOAWAY ENHANCE_YOUR_CALM": {func(c conn, stream uint32) { c.goAway(stream, enhanceYourCalm) }, true, 1},
@@ -87,7 +87,7 @@ const (
 
 	ack, endStream, endHeaders = 1, 1, 4
 
-	noError, internalError, flowControlError, refusedStream, cancelled, enhanceYourCalm = 0, 2, 3, 7, 8, 11
+	noError, internalError, flowControlError, refusedStream, canceled, enhanceYourCalm = 0, 2, 3, 7, 8, 11
 )
 
 // h2 is an HTTP/2 server that misbehaves as a test wants. net/http's server can't.

@@ -103,7 +103,7 @@ func TestH70_RedirectIsNotWaitedFor(t *testing.T) {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorAs(t, err, new(*scheduler.DeadlineError))
 		}, 0},
-		"cancelled": {"60", func(ctx context.Context) (context.Context, context.CancelFunc) {
+		"canceled": {"60", func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			time.AfterFunc(5*time.Second, func() { cancel(stop) })
 			return ctx, func() { cancel(nil) }

@@ -99,7 +99,7 @@ func TestServedText(t *testing.T) {
     "succeeded": 1,
     "failed": 0,
     "exhausted": 0,
-    "cancelled": 0,
+    "canceled": 0,
     "dropped": 0,
     "closed": 0,
     "refused": 0,

@@ -29,7 +29,7 @@ func response(status int, fields ...string) *http.Response {
 }
 
 func TestCheckRetry(t *testing.T) {
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	tests := []struct {
 		name string
@@ -53,7 +53,7 @@ func TestCheckRetry(t *testing.T) {
 		{name: "cut off", err: io.ErrUnexpectedEOF, want: true},
 		{name: "error of a kind that stays", err: errors.New("unsupported protocol scheme")},
 		{name: "error of a response's handler", res: response(200), err: retry.Transient(errors.New("half a body")), want: true},
-		{name: "context done", ctx: cancelled, res: response(503), fail: context.Canceled},
+		{name: "context done", ctx: canceled, res: response(503), fail: context.Canceled},
 		{name: "nothing at all"},
 	}
 	for _, tt := range tests {
