@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestForecastPicture checks that the README has the picture that forecast draws.
+// TestForecastPicture checks that the picture in scheduler/programs.md is the one that forecast draws.
 func TestForecastPicture(t *testing.T) {
 	drawn := filepath.Join(t.TempDir(), "forecast.svg")
 	require.NoError(t, exec.Command("go", "run", "./forecast", "-o", drawn).Run())

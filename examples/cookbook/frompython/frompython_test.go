@@ -41,7 +41,7 @@ func flaky(times int, err error) func(context.Context) (string, error) {
 	}
 }
 
-// TestConfig checks that the configuration equals the default, as the table in the README of the module says.
+// TestConfig checks that the configuration equals the default, as the table in the cookbook says.
 func TestConfig(t *testing.T) {
 	require.Equal(t, retry.Policy{}.WithDefaults().String(), Config.Retry.String())
 	require.Equal(t, scheduler.Config{}.Limit.WithDefaults(), Config.Limit)
