@@ -23,7 +23,7 @@ func (j *jumping) Now() time.Time { return j.Clock.Now().Add(time.Duration(j.ahe
 
 // After a stall, what fell due in it does not come as one burst (B7), also while a call still runs
 // that was granted by the fast path.
-func TestNoBurstWhileTheFastPathRuns(t *testing.T) {
+func TestH59_NoBurstWhileTheFastPathRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &jumping{Clock: clock.System()}
 		s, err := New(Config{Clock: c, Limit: bucket.Per(1000, time.Second).Burst(2 * minLease)})

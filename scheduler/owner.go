@@ -79,7 +79,7 @@ const crowd = 32
 
 // crowdSlack is how late the timer may be in a crowd, so that a wake-up grants several calls. The
 // core dates each grant at its own instant all the same.
-const crowdSlack = 300 * time.Microsecond
+const crowdSlack = 500 * time.Microsecond
 
 // turnLength limits the messages that are handled on one reading of the clock.
 const turnLength = 256
