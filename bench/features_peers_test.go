@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	awsretry "github.com/aws/aws-sdk-go-v2/aws/retry"
 	failsafego "github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
 	"github.com/failsafe-go/failsafe-go/budget"
@@ -143,8 +142,9 @@ func failsafeBudget(*testing.T) runner {
 	return failsafeRun(failsafego.With[any](policy), nil)
 }
 
+// awsBudget has 50 tokens, which are enough for three retries.
 func awsBudget(*testing.T) runner {
-	return awsRun(awsMiddleware(time.Millisecond, ratelimit.NewTokenRateLimit(10*awsretry.DefaultRetryCost)), nil)
+	return awsRun(awsMiddleware(time.Millisecond, ratelimit.NewTokenRateLimit(50)), nil)
 }
 
 // failsafeHedges: the first attempt takes an hour, and the second, which begins after a second, succeeds at once.
