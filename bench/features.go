@@ -116,7 +116,7 @@ func newUnlent(cfg scheduler.Config) *scheduler.Scheduler {
 	cfg.Limit = bucket.Limit{Capacity: capacity, Refill: 1, Per: bucket.Forever - 1}
 	s, ctx := must(scheduler.New(cfg)), context.Background()
 	check(s.Do(ctx, nothing)) // from now on the bucket is not full
-	must(s.Submit(ctx, nothing, scheduler.Cost(capacity), scheduler.Priority(-1<<40)))
+	must(s.Submit(ctx, nothing, scheduler.Cost(capacity), scheduler.Priority(-1<<30)))
 	return s
 }
 
