@@ -238,7 +238,7 @@ func awsEvents(t *testing.T, took func()) runner {
 	return func(ctx context.Context, fn work) error { return run(middleware.SetLogger(ctx, logger), fn) }
 }
 
-// slowMetrics is what a work queue tells of itself.
+// slowMetrics takes the metrics of a work queue.
 type slowMetrics struct{ took func() }
 
 func (m slowMetrics) NewDepthMetric(string) workqueue.GaugeMetric            { return m }

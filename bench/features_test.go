@@ -13,7 +13,7 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the table of features into features.md, to be read in the diff")
 
-// mark is what a library does of a feature.
+// mark says how much of a feature a library has.
 type mark int
 
 const (
@@ -28,7 +28,7 @@ func (m mark) String() string { return [...]string{"–", "(✓)", "✓"}[m] }
 // that it has earned. It runs in a bubble, so its time is virtual and exact.
 type proof func(t *testing.T) mark
 
-// cell is what the table says of one library, and what shows it. The note says how, or
+// cell is a field of the table, for one library, with its proof. The note says how, or
 // what is missing.
 type cell struct {
 	mark  mark

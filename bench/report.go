@@ -66,7 +66,7 @@ func (r *run) tables() string {
 		"### Versions\n\n" + strings.Join(r.Machine.Modules, " · ") + "\n"
 }
 
-// aheadList comes first, since it is what a reader who chooses has to know.
+// aheadList comes first, since readers need it most to choose.
 func (r *run) aheadList() string {
 	return fmt.Sprintf("### Where a peer is ahead\n\nEach number below of which the best peer's is better by more than %s, the furthest ahead first; "+
 		"– where Fairlead did not finish in time.\n\n", percent(noise)) + ahead(r.comparisons()) + "\n"
@@ -82,7 +82,7 @@ func (r *run) targetTable() string {
 		names = append(names, cells[0])
 		rows[cells[0]] = cells[1:]
 	}
-	b.WriteString("The floor is what the least code that could do the work took in the same run, as part of the best peer's: floors.go.\n\n")
+	b.WriteString("The floor is the time of the least code that could do the work, in the same run, divided by the best peer's (floors.go).\n\n")
 	b.WriteString(table(targetColumns, names, func(name string) []string { return rows[name] }))
 	return b.String()
 }

@@ -14,7 +14,7 @@ type target struct {
 	name    string
 	ours    float64
 	unit    string
-	peer    string // who the best peer is; "" if there is nobody to compare with
+	peer    string // names the best peer; "" if there is none
 	theirs  float64
 	want    float64
 	floor   float64 // the least that ours could be, with no feature at all, as measured; 0 if it was not

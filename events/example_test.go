@@ -144,7 +144,7 @@ func ExampleTimes() {
 	// 2.5s (queue 1s, tokens 500ms, slot 500ms, run 500ms)
 }
 
-// Total is the call's time from arrival to end, so the rest is what it waited.
+// Total is the call's time from arrival to end, so the rest is the time that it waited.
 func ExampleTimes_Total() {
 	t := events.Times{Queue: 2 * time.Second, Tokens: time.Second, Run: 200 * time.Millisecond}
 	fmt.Printf("%v of %v\n", t.Total()-t.Run, t.Total())

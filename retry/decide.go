@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Action is what happens to a call after a failed attempt.
+// Action says what happens to a call after a failed attempt.
 type Action uint8
 
 // The actions. All but Again end the call.

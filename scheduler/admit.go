@@ -88,7 +88,7 @@ func (k *core) refusal(c *call) error {
 // startsAtOnce reports whether a call that arrives now need not wait.
 func (k *core) startsAtOnce(c *call) bool {
 	head := k.queue.head()
-	if head != nil && !c.before(head) || k.paused() || !k.hasSlot() || k.now < k.handover.earliest || k.backoff.next() < k.now {
+	if head != nil && !c.before(head) || k.paused() || !k.hasSlot() || k.now < k.handover.earliest || k.backoff.precedes(k.now, c) {
 		return false
 	}
 	at := k.budgets.readyFor(c)

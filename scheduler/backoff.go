@@ -36,6 +36,12 @@ func (h backoff) next() time.Duration {
 	return h[0].due
 }
 
+// precedes reports whether a call is due that goes before c: one that was due before now, or a
+// senior one that is due now. After a stall, several may be due at once.
+func (h backoff) precedes(now time.Duration, c *call) bool {
+	return len(h) > 0 && (h[0].due < now || h[0].due == now && h[0].call.before(c))
+}
+
 func (h *backoff) push(c *call) {
 	*h = append(*h, pending{})
 	h.up(len(*h)-1, pending{c.due, c.rank, c.id, c})

@@ -19,6 +19,7 @@ const (
 	running                 // has paid; its function runs or is about to
 	backingOff              // waits in core.backoff for its backoff to end
 	ended
+	leaving // has left one state, and has not entered the next
 )
 
 // call is one piece of work. It belongs to one goroutine at a time. The runner hands it to the

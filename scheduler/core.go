@@ -207,7 +207,7 @@ func (k *core) requeue(c *call) {
 }
 
 // leave takes a call out of the place where its state has it, and accounts for the time spent
-// there. The caller sets the next state.
+// there. The caller of leave sets the next state.
 func (k *core) leave(c *call) {
 	c.ensureDetail()
 	d := k.now - c.since
@@ -228,6 +228,7 @@ func (k *core) leave(c *call) {
 		k.backoff.remove(c)
 	}
 	c.since = k.now
+	c.state = leaving // so that an attempt that is over does not count as one for which calls inside it wait
 }
 
 // grantHead starts the head of the queue.

@@ -51,8 +51,7 @@ const (
 	maxLease = 1 << 18
 )
 
-// lease is what a call has to know of the lease from which it pays. The owner publishes it before
-// the tokens.
+// lease describes a lease to the calls that pay from it. The owner publishes it before the tokens.
 type lease struct {
 	cell   *fastCell
 	taken  uint64        // the word's count when the owner last looked
@@ -61,7 +60,7 @@ type lease struct {
 	slots  uint64        // how many calls may be in flight
 }
 
-// permit is what a call gets for its tokens. The zero permit means that the owner knows the call.
+// permit shows that a call has paid by the fast path. The zero permit means that the owner knows the call.
 type permit struct {
 	number uint64 // the call's number
 	lease  *lease

@@ -23,7 +23,7 @@ type Workload struct {
 	// start.
 	Every time.Duration
 
-	// Cost is what an attempt pays, in tokens. If MaxCost is above it, each call draws its cost
+	// Cost is the price of an attempt, in tokens. If MaxCost is above it, each call draws its cost
 	// evenly from Cost to MaxCost. Zero for both means 1.
 	Cost, MaxCost int64
 

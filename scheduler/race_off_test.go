@@ -2,7 +2,7 @@
 
 package scheduler_test
 
-// poolLoses is what the collector may take out of a sync.Pool.
+// poolLoses is how many allocations a call may need because the collector emptied a sync.Pool.
 const poolLoses = 0.5
 
 // racing is whether the race detector is on, which makes everything slow.

@@ -52,7 +52,7 @@ type soak struct {
 	moves atomic.Int64
 }
 
-// atRest is what is left when no call runs.
+// atRest has the totals and the memory when no call runs.
 type atRest struct {
 	calls, attempts uint64
 	heap            uint64

@@ -23,7 +23,7 @@ type calls struct {
 	open   map[uint64]*call
 }
 
-// call is what has been seen of a call.
+// call records the events of a call so far.
 type call struct {
 	incomplete bool // not seen from its arrival on
 	arrived    time.Time

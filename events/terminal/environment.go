@@ -8,7 +8,7 @@ import (
 	"golang.org/x/term"
 )
 
-// environment is what the view has to know about where the program runs.
+// environment describes the terminal in which the program runs.
 type environment struct {
 	live    bool // the terminal can show a picture
 	colours bool

@@ -10,7 +10,7 @@ import (
 	"example.com/fairlead/events/internal/safetext"
 )
 
-// call is what the timeline keeps of a call.
+// call records the parts of a call.
 type call struct {
 	number   uint64
 	name     string

@@ -109,7 +109,7 @@ func (c drawnCall) times(t require.TestingT) (sum events.Times) {
 	return sum
 }
 
-// htmlPage is what the tests check of a page.
+// htmlPage has the parts of a page that the tests check.
 type htmlPage struct {
 	text        string
 	classes     map[string]int // the number of elements of each class

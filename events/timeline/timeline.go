@@ -187,7 +187,7 @@ func (t *Timeline) maxCalls() int {
 	return t.MaxCalls
 }
 
-// picture is what is drawn, as plain values. Instants count from its start.
+// picture has the shapes to draw, as plain values. Instants count from its start.
 type picture struct {
 	start  time.Time
 	length time.Duration

@@ -39,7 +39,7 @@ func (c costs) of(budget string) int64 {
 	return c.requests
 }
 
-// knownLimit is what the server has said about a budget.
+// knownLimit records a limit of which the server has told.
 type knownLimit struct {
 	limit  bucket.Limit
 	window time.Duration // the longest so far
