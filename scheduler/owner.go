@@ -45,7 +45,7 @@ const (
 	opCancel              // it is canceled
 	opFastDone            // a call that was granted by the fast path has succeeded
 	opFastKnown           // the owner has to know such a call while it runs
-	opTick                // the timer has fired
+	opTick                // only time has passed
 	opAsk                 // run do, which reads or changes the core
 )
 
