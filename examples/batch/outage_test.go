@@ -20,6 +20,7 @@ import (
 type flakyServer struct {
 	t       *testing.T
 	address string
+	holder  *net.TCPConn // keeps the address from other servers while this one is away; nil once it was there
 
 	mu     sync.Mutex
 	server *httptest.Server
@@ -31,9 +32,12 @@ type flakyServer struct {
 func newFlakyServer(t *testing.T) *flakyServer {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	p := &flakyServer{t: t, address: l.Addr().String(), lines: map[int]int{}}
+	conn, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	p := &flakyServer{t: t, address: conn.LocalAddr().String(), holder: conn.(*net.TCPConn), lines: map[int]int{}}
 	t.Cleanup(func() {
+		p.release()
+		require.NoError(t, l.Close())
 		if p.server != nil {
 			p.server.Close()
 		}
@@ -41,8 +45,18 @@ func newFlakyServer(t *testing.T) *flakyServer {
 	return p
 }
 
+// release gives up the address, so that a server can listen there.
+func (p *flakyServer) release() {
+	if p.holder != nil {
+		require.NoError(p.t, p.holder.SetLinger(0)) // leave no connection behind that holds the port
+		require.NoError(p.t, p.holder.Close())
+		p.holder = nil
+	}
+}
+
 // open starts the API.
 func (p *flakyServer) open() {
+	p.release()
 	l, err := net.Listen("tcp", p.address)
 	require.NoError(p.t, err)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(p.answer))

@@ -119,10 +119,8 @@ func TestFinal(t *testing.T) {
 
 // TestNoConnection checks that a request of any method is retried if there was no connection.
 func TestNoConnection(t *testing.T) {
-	srv := httptest.NewServer(nil)
-	srv.Close()
 	s := open(t, scheduler.Config{})
-	_, err := client(t, &ratehttp.Transport{Scheduler: s}).Do(request(t, "POST", srv.URL, "x"))
+	_, err := client(t, &ratehttp.Transport{Scheduler: s}).Do(request(t, "POST", "http://127.0.0.1:1", "x"))
 	require.ErrorIs(t, err, retry.ErrExhausted)
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.EqualValues(t, 4, s.Snapshot().Totals.Attempts)
