@@ -134,3 +134,30 @@ func TestManyAtOnce(t *testing.T) {
 	wait.Wait()
 	require.Len(t, readTrace(t, &tl).calls(t), 200)
 }
+
+// TestDrawnAtTheBound checks that a call that has not ended, and has all the spans that it may keep, is drawn
+// with its parts and its total time.
+func TestDrawnAtTheBound(t *testing.T) {
+	list := []events.Event{{At: at(0), Kind: events.Queued, Call: 1, Attempt: 1}}
+	for i := range 42 { // three spans each: waits, runs, backs off
+		now := float64(3 * i)
+		list = append(list,
+			events.Event{At: at(now + 1), Kind: events.Granted, Call: 1, Attempt: i + 1},
+			events.Event{At: at(now + 2), Kind: events.Retrying, Call: 1, Attempt: i + 1},
+			events.Event{At: at(now + 3), Kind: events.Queued, Call: 1, Attempt: i + 2})
+	}
+	list = append(list,
+		events.Event{At: at(127), Kind: events.Granted, Call: 1, Attempt: 43},
+		events.Event{At: at(128), Kind: events.Retrying, Call: 1, Attempt: 43}, // ends span 128
+		events.Event{At: at(129), Kind: events.Paused})
+	tl := timelineOf(list...)
+	for range 2 { // drawing changes nothing
+		c := readTrace(t, tl).calls(t)[0]
+		require.Len(t, c.parts, 129)
+		require.Empty(t, c.whole.Args.Note)
+		require.Equal(t, 129*time.Second, nanos(t, c.whole.Dur))
+	}
+	tl.Add(events.Event{At: at(130), Kind: events.Queued, Call: 1, Attempt: 44}) // span 129 is kept no more
+	c := readTrace(t, tl).calls(t)[0]
+	require.Equal(t, "the order of its parts is not known", c.whole.Args.Note)
+}

@@ -56,21 +56,21 @@ func (c *call) apply(ev events.Event, t *Timeline) {
 	switch ev.Kind {
 	case events.Queued:
 		c.checkState(c.state == backingOff || first)
-		c.endSpan(ev, t)
+		c.closeSpan(ev, t)
 		c.state, c.available = waiting, ev.Available
 	case events.Granted:
 		c.checkState(c.state == waiting)
-		c.endSpan(ev, t)
+		c.closeSpan(ev, t)
 		c.state, c.attempts = running, ev.Attempt
 	case events.Started:
 		c.checkState(c.state == running)
 		return
 	case events.Retrying:
 		c.checkState(c.state == running)
-		c.endSpan(ev, t)
+		c.closeSpan(ev, t)
 		c.state = backingOff
 	default:
-		c.endSpan(ev, t)
+		c.closeSpan(ev, t)
 		c.finish(ev, t.now)
 	}
 	c.since = t.now
@@ -81,6 +81,12 @@ func (c *call) checkState(expected bool) {
 	if !expected {
 		c.lost, c.spans = true, nil
 	}
+}
+
+// closeSpan ends the current span for good. It drops the spans of a call that has too many.
+func (c *call) closeSpan(ev events.Event, t *Timeline) {
+	c.endSpan(ev, t)
+	c.checkState(len(c.spans) <= maxSpans)
 }
 
 // endSpan ends the current span.
@@ -106,7 +112,6 @@ func (c *call) endSpan(ev events.Event, t *Timeline) {
 		s.part = backoff
 		c.spans = append(c.spans, s)
 	}
-	c.checkState(len(c.spans) <= maxSpans)
 }
 
 // finish makes the spans agree with the times of the call's last event.
@@ -188,8 +193,7 @@ func (c *call) draw(t *Timeline) call {
 	d := *c
 	d.spans = slices.Clone(c.spans)
 	if c.state != ended {
-		d.endSpan(events.Event{}, t)
-		d.lost = c.lost // the span that was just ended may be one too many, but no event was lost
+		d.endSpan(events.Event{}, t) // without the bound, since c itself keeps no more spans
 		d.to, d.times = t.now, sum(d.spans)
 	}
 	return d
