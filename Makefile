@@ -1,6 +1,6 @@
 # The modules of this repository. The root module has no dependencies except for its tests, and LIGHT modules have few.
-LIGHT := . events/terminal examples
-MODULES := $(LIGHT) events/otelevents events/timeline/browser examples/cookbook bench bench/peerstests scheduler/adapters/compat
+LIGHT := . scheduler/terminal examples
+MODULES := $(LIGHT) scheduler/otelevents events/timeline/browser examples/cookbook bench bench/peerstests scheduler/adapters/compat
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 APIDIFF := golang.org/x/exp/cmd/apidiff@v0.0.0-20261113113407-e3970619a1a4

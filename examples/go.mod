@@ -4,7 +4,7 @@ go 1.25.0
 
 require (
 	example.com/fairlead v0.0.0
-	example.com/fairlead/events/terminal v0.0.0
+	example.com/fairlead/scheduler/terminal v0.0.0
 	github.com/stretchr/testify v1.12.1
 	github.com/throttled/throttled/v2 v2.15.0
 	go.uber.org/goleak v1.3.0
@@ -21,5 +21,5 @@ require (
 
 replace (
 	example.com/fairlead => ../
-	example.com/fairlead/events/terminal => ../events/terminal
+	example.com/fairlead/scheduler/terminal => ../scheduler/terminal
 )

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"example.com/fairlead/events/terminal"
+	"example.com/fairlead/scheduler/terminal"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }

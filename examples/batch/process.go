@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"example.com/fairlead/events/terminal"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/terminal"
 )
 
 // process answers every line of the input that has no answer in the output yet. When soft is done, it reads no

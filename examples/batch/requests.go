@@ -8,7 +8,7 @@ import (
 	"math"
 	"os"
 
-	"example.com/fairlead/events/terminal"
+	"example.com/fairlead/scheduler/terminal"
 )
 
 // input is the file of requests. It is read more than once, so a pipe is copied first.

@@ -1,4 +1,4 @@
-module example.com/fairlead/events/terminal
+module example.com/fairlead/scheduler/terminal
 
 go 1.25.0
 

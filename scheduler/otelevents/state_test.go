@@ -12,9 +12,9 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"example.com/fairlead/bucket"
-	"example.com/fairlead/events/otelevents"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/otelevents"
 )
 
 // TestState checks all metrics from snapshots, at an instant when no two numbers are alike.

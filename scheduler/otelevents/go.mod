@@ -1,4 +1,4 @@
-module example.com/fairlead/events/otelevents
+module example.com/fairlead/scheduler/otelevents
 
 go 1.25.0
 

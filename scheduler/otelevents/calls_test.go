@@ -16,9 +16,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
-	"example.com/fairlead/events/otelevents"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/otelevents"
 )
 
 // traced runs a test on a scheduler in a synctest bubble, closes the scheduler and returns a line for

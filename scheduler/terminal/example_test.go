@@ -10,9 +10,9 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/clock/clocktest"
-	"example.com/fairlead/events/terminal"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/terminal"
 )
 
 // Without a terminal, a View writes plain lines. A program as short as this one gets only the last

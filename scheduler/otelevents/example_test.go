@@ -17,9 +17,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"example.com/fairlead/bucket"
-	"example.com/fairlead/events/otelevents"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/otelevents"
 )
 
 // prometheusPage is a page of metrics for Prometheus.

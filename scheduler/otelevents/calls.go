@@ -3,6 +3,7 @@ package otelevents
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"example.com/fairlead/events"
-	"example.com/fairlead/events/internal/safetext"
 )
 
 // calls makes spans from events. It keeps the calls that have not ended. These are never more than
@@ -185,9 +185,19 @@ func (cs *calls) attributes(end *events.Event, c *call) []attribute.KeyValue {
 // fail sets a span's status to an error, if there is one.
 func fail(span trace.Span, err error) {
 	if err != nil {
-		span.SetStatus(codes.Error, plain(safetext.Error(err)))
+		span.SetStatus(codes.Error, plain(errText(err)))
 		span.SetAttributes(errorType(err))
 	}
+}
+
+// errText returns the text of an error. It also handles errors whose methods panic.
+func errText(err error) (text string) {
+	defer func() {
+		if recover() != nil { // the value of the panic panicked, too
+			text = fmt.Sprintf("a %T, whose Error method panicked", err)
+		}
+	}()
+	return fmt.Sprint(err) // survives a panic, unlike err.Error()
 }
 
 // maxText is how many bytes of a name or an error are exported.

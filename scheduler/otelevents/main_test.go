@@ -13,9 +13,9 @@ import (
 	"go.uber.org/goleak"
 
 	"example.com/fairlead/bucket"
-	"example.com/fairlead/events/otelevents"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/otelevents"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

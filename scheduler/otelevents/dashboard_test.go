@@ -20,8 +20,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"example.com/fairlead/bucket"
-	"example.com/fairlead/events/otelevents"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/otelevents"
 )
 
 // exposition returns what Prometheus reads from a scheduler that has used every metric.

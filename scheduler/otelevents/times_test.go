@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
-	"example.com/fairlead/events/otelevents"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/otelevents"
 )
 
 func newReader() (*sdkmetric.ManualReader, *sdkmetric.MeterProvider) {

@@ -9,8 +9,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"example.com/fairlead/bucket"
-	"example.com/fairlead/events/otelevents"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/otelevents"
 )
 
 // BenchmarkDo measures a plain call at each depth, on one goroutine and on many. The reader of events

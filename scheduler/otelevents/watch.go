@@ -16,7 +16,7 @@ import (
 )
 
 // scope is the name of this package in OpenTelemetry.
-const scope = "example.com/fairlead/events/otelevents"
+const scope = "example.com/fairlead/scheduler/otelevents"
 
 // Option changes what [Watch] does.
 type Option func(*config)
