@@ -84,6 +84,16 @@ func (c *call) leaveSlot() {
 	}
 }
 
+// inSlot reports whether the call runs by the fast path and the owner does not know it yet.
+func (c *call) inSlot() bool {
+	if c.slot == nil {
+		return false
+	}
+	c.slot.mu.Lock()
+	defer c.slot.mu.Unlock()
+	return c.slot.call == c
+}
+
 // startFast pays for a call with options by the fast path, if that is open.
 func (s *Scheduler) startFast(c *call) bool {
 	if s.fast.capped() {

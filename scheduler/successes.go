@@ -26,11 +26,11 @@ type successes struct {
 const maxUncollected = 256
 
 // collectable reports whether a call that has succeeded may be put on the list. It may not if the
-// owner could get its cost or its nesting wrong before it collects the call, or if the list would
-// keep values of the user.
+// owner does not know it, could get its cost or its nesting wrong before it collects it, or if the list
+// would keep values of the user.
 func (s *Scheduler) collectable(c *call) bool {
-	return c.handle == nil && c.slot == nil && !c.hasOwnCost() && // then only the runner writes c.extra
-		c.extra == nil && c.made == 1 && c.progress == nil && c.classify == nil && !s.successUrgent()
+	return c.handle == nil && !c.hasOwnCost() && // then only the runner writes c.extra
+		c.extra == nil && c.made == 1 && c.progress == nil && c.classify == nil && !s.successUrgent() && !c.inSlot()
 }
 
 // successUrgent reports whether the owner has to be told of each success.

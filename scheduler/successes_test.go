@@ -225,3 +225,21 @@ func TestSuccessesKeepNothing(t *testing.T) {
 		}
 	})
 }
+
+// A call with options that has started by the fast path is collected once the owner knows it.
+func TestSuccessesOfKnownFastCalls(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		release, _ := inFastWith(t, s, nil, Name("known"))
+		require.NoError(t, s.Learn("", bucket.PerSecond(1000), 900))
+		require.NoError(t, release())
+		require.Equal(t, 1, uncollected(s))
+		require.Zero(t, s.Snapshot().Running)
+
+		warm(t, s)
+		c, at, err := s.begin(t.Context(), succeed, []Option{Name("unknown")})
+		require.NoError(t, err)
+		require.Equal(t, attempting, at)
+		require.False(t, s.collectable(c), "the owner does not know it")
+		s.finished(c, nil)
+	})
+}
