@@ -86,6 +86,20 @@ func ExampleOrdered() {
 	// quick
 }
 
+// The options of each call and those of the stream itself can be collected in one slice.
+func ExampleStreamOption() {
+	s := newStreams()
+	defer s.Close()
+	opts := []scheduler.StreamOption{scheduler.Cost(2), scheduler.Ordered()}
+	double := func(_ context.Context, n int) (int, error) { return 2 * n, nil }
+	for res := range scheduler.Stream(context.Background(), s, slices.Values([]int{10, 11}), double, opts...) {
+		fmt.Println(res.Input, res.Value)
+	}
+	// Output:
+	// 10 20
+	// 11 22
+}
+
 // Stream reads at most four inputs of an endless sequence ahead of the results.
 func ExampleLookAhead() {
 	s := newStreams()

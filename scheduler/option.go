@@ -10,8 +10,8 @@ import (
 )
 
 // Option is an option of one call: [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
-// [OnProgress], [NoWait] and [WaitUntilDeadline]. [Stream] also has [Ordered], [LookAhead] and
-// [OptionsFor].
+// [OnProgress], [NoWait] and [WaitUntilDeadline]. It is also an option of [Stream], for each of its
+// calls.
 type Option func(*options)
 
 // options collects the options of a call. The zero value is a plain call.
@@ -29,7 +29,6 @@ type options struct {
 	progress      func(Progress)
 	noWait        bool
 	untilDeadline bool
-	stream        *streamOptions // not nil if there are options of Stream
 }
 
 // needsDetail reports whether there are options that the call itself has no field for.
@@ -111,9 +110,6 @@ var (
 	errNilInputs  = errors.New("scheduler: nil inputs: there is nothing to read")
 )
 
-// errStreamOnly is the error for options of Stream on a single call.
-var errStreamOnly = errors.New("scheduler: Ordered, LookAhead and OptionsFor are options of Stream, not of a single call")
-
 // prepare checks the arguments of a call and fills it in.
 func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Context) error, opts []Option) error {
 	switch {
@@ -168,9 +164,6 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 			return fmt.Errorf("scheduler: option %d is nil", i+1)
 		}
 		opt(o)
-	}
-	if o.stream != nil {
-		return errStreamOnly
 	}
 	if o.costSet {
 		c.cost = o.cost

@@ -226,7 +226,7 @@ func (st *stormRun) submit(ctx context.Context, rnd *rand.Rand) {
 func (st *stormRun) stream(ctx context.Context, rnd *rand.Rand) {
 	inputs := []int{0, 1, 2, 3, 4, 5}[:rnd.IntN(7)]
 	leaves := rnd.IntN(12)
-	opts := []Option{LookAhead(1 + rnd.IntN(4)), Ordered()}[:1+rnd.IntN(2)]
+	opts := []StreamOption{LookAhead(1 + rnd.IntN(4)), Ordered()}[:1+rnd.IntN(2)]
 	var results []int
 	var works []func(context.Context) error
 	for range inputs {

@@ -28,36 +28,43 @@ type Result[In, Out any] struct {
 	Times    events.Times // how the call spent its time
 }
 
-// streamOptions are the options that only Stream has.
-type streamOptions struct {
-	ordered   bool
-	lookAhead *int
-	each      any // func(In) []Option
+// StreamOption is an option of [Stream]. It is an [Option], for each of its calls, or one of [Ordered],
+// [LookAhead] and [OptionsFor].
+type StreamOption interface {
+	addTo(*streamOptions)
 }
 
-func (o *options) forStream() *streamOptions {
-	if o.stream == nil {
-		o.stream = &streamOptions{}
-	}
-	return o.stream
+// streamOptions collects the options of a Stream.
+type streamOptions struct {
+	opts       []Option // of each call
+	ordered    bool
+	lookAhead  int
+	optionsFor any // func(In) []Option
 }
+
+func (opt Option) addTo(o *streamOptions) { o.opts = append(o.opts, opt) }
+
+// streamOption is an option that a single call does not have.
+type streamOption func(*streamOptions)
+
+func (opt streamOption) addTo(o *streamOptions) { opt(o) }
 
 // Ordered makes [Stream] yield results in the order of their inputs. A result waits for those
 // before it, and counts for [LookAhead] meanwhile.
-func Ordered() Option {
-	return func(o *options) { o.forStream().ordered = true }
+func Ordered() StreamOption {
+	return streamOption(func(o *streamOptions) { o.ordered = true })
 }
 
 // LookAhead bounds the inputs that [Stream] has read and whose results were not taken yet. It
 // must be from 1 to [MaxLookAhead].
-func LookAhead(n int) Option {
-	return func(o *options) { o.forStream().lookAhead = &n }
+func LookAhead(n int) StreamOption {
+	return streamOption(func(o *streamOptions) { o.lookAhead = n })
 }
 
 // OptionsFor gives each input of [Stream] its own options, such as its cost, in addition to those
 // of all inputs. In must be the type of Stream's inputs.
-func OptionsFor[In any](f func(In) []Option) Option {
-	return func(o *options) { o.forStream().each = f }
+func OptionsFor[In any](f func(In) []Option) StreamOption {
+	return streamOption(func(o *streamOptions) { o.optionsFor = f })
 }
 
 // Stream runs call for each input, as a call of its own, and yields the results as they come, or
@@ -79,7 +86,7 @@ func OptionsFor[In any](f func(In) []Option) Option {
 // Stream panics if an argument is nil or an option is invalid, such as a LookAhead out of range
 // or an OptionsFor with another In. If a function of OptionsFor panics, only that input's result
 // is an error.
-func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In], call func(context.Context, In) (Out, error), opts ...Option) iter.Seq[Result[In, Out]] {
+func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In], call func(context.Context, In) (Out, error), opts ...StreamOption) iter.Seq[Result[In, Out]] {
 	switch {
 	case ctx == nil:
 		panic(errNilContext.Error())
@@ -88,7 +95,7 @@ func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In],
 	case call == nil:
 		panic(errNilFunc.Error())
 	}
-	st := &stream[In, Out]{s: s, inputs: inputs, call: call, lookAhead: DefaultLookAhead}
+	st := &stream[In, Out]{s: s, inputs: inputs, call: call}
 	st.configure(opts)
 	return func(yield func(Result[In, Out]) bool) {
 		ctx, cancel := context.WithCancel(guardContext(ctx))
@@ -106,41 +113,29 @@ func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In],
 
 // stream has what the runs of one Stream have in common.
 type stream[In, Out any] struct {
-	s         *Scheduler
-	inputs    iter.Seq[In]
-	call      func(context.Context, In) (Out, error)
-	opts      []Option
-	ordered   bool
-	lookAhead int
-	each      func(In) []Option
+	s      *Scheduler
+	inputs iter.Seq[In]
+	call   func(context.Context, In) (Out, error)
+	streamOptions
+	each func(In) []Option // the optionsFor
 }
 
-func (st *stream[In, Out]) configure(opts []Option) {
-	var all options
+func (st *stream[In, Out]) configure(opts []StreamOption) {
+	o := &st.streamOptions
+	o.lookAhead = DefaultLookAhead
 	for i, opt := range opts {
-		if opt == nil {
+		if one, ok := opt.(Option); opt == nil || ok && one == nil {
 			panic(fmt.Sprintf("scheduler: option %d is nil", i+1))
 		}
-		opt(&all)
-		var alone options
-		if opt(&alone); alone.stream == nil {
-			st.opts = append(st.opts, opt)
-		}
+		opt.addTo(o)
 	}
-	o := all.stream
-	if o == nil {
-		return
+	if o.lookAhead < 1 || o.lookAhead > MaxLookAhead {
+		panic(fmt.Sprintf("scheduler: LookAhead(%d): it must be from 1 to %d", o.lookAhead, MaxLookAhead))
 	}
-	st.ordered = o.ordered
-	if o.lookAhead != nil {
-		if st.lookAhead = *o.lookAhead; st.lookAhead < 1 || st.lookAhead > MaxLookAhead {
-			panic(fmt.Sprintf("scheduler: LookAhead(%d): it must be from 1 to %d", st.lookAhead, MaxLookAhead))
-		}
-	}
-	if o.each != nil {
-		each, ok := o.each.(func(In) []Option)
+	if o.optionsFor != nil {
+		each, ok := o.optionsFor.(func(In) []Option)
 		if !ok {
-			panic(fmt.Sprintf("scheduler: OptionsFor has a %T, but the inputs of this Stream want a %T", o.each, st.each))
+			panic(fmt.Sprintf("scheduler: OptionsFor has a %T, but the inputs of this Stream want a %T", o.optionsFor, st.each))
 		}
 		st.each = each
 	}
@@ -192,7 +187,7 @@ func (r *streamRun[In, Out]) feed(ctx context.Context) {
 
 // start submits one input. It returns false if no more may be submitted.
 func (r *streamRun[In, Out]) start(ctx context.Context, in In) bool {
-	opts, err := r.optionsFor(in) // outside of the lock, since it is user code
+	opts, err := r.callOptions(in) // outside of the lock, since it is user code
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
@@ -210,8 +205,8 @@ func (r *streamRun[In, Out]) start(ctx context.Context, in In) bool {
 	return true
 }
 
-// optionsFor returns the options for one input, or the panic of the function of OptionsFor.
-func (r *streamRun[In, Out]) optionsFor(in In) (opts []Option, err error) {
+// callOptions returns the options for one input, or the panic of the function of OptionsFor.
+func (r *streamRun[In, Out]) callOptions(in In) (opts []Option, err error) {
 	if r.each == nil {
 		return r.opts, nil
 	}

@@ -30,7 +30,7 @@ func counted[T any](seq iter.Seq[T], read *atomic.Int64) iter.Seq[T] {
 
 // At most LookAhead inputs have been read without their results being taken.
 func TestStreamLookAhead(t *testing.T) {
-	for name, opts := range map[string][]scheduler.Option{"as finished": nil, "ordered": {scheduler.Ordered()}} {
+	for name, opts := range map[string][]scheduler.StreamOption{"as finished": nil, "ordered": {scheduler.Ordered()}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, scheduler.Config{Limit: bucket.Per(1, time.Millisecond).Burst(1000)}, func(t *testing.T, s *scheduler.Scheduler) {
 				const ahead = 7

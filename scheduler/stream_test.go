@@ -85,7 +85,7 @@ func TestStreamOutcomes(t *testing.T) {
 
 func TestStreamOfNothing(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
-		for _, opts := range [][]scheduler.Option{nil, {scheduler.Ordered()}} {
+		for _, opts := range [][]scheduler.StreamOption{nil, {scheduler.Ordered()}} {
 			require.Empty(t, slices.Collect(scheduler.Stream(t.Context(), s, upTo(0), double, opts...)))
 		}
 	})
@@ -120,12 +120,13 @@ func TestStreamOptions(t *testing.T) {
 // Wrong options panic at the call of Stream (H06).
 func TestH06_WrongStreamOptions(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
-		stream := func(opts ...scheduler.Option) func() {
+		stream := func(opts ...scheduler.StreamOption) func() {
 			return func() { scheduler.Stream(t.Context(), s, upTo(3), double, opts...) }
 		}
 		require.PanicsWithValue(t, "scheduler: LookAhead(0): it must be from 1 to 16777216", stream(scheduler.LookAhead(0)))
 		require.PanicsWithValue(t, "scheduler: LookAhead(-1): it must be from 1 to 16777216", stream(scheduler.LookAhead(-1)))
 		require.PanicsWithValue(t, "scheduler: option 2 is nil", stream(scheduler.Ordered(), nil))
+		require.PanicsWithValue(t, "scheduler: option 1 is nil", stream(scheduler.Option(nil)))
 		require.PanicsWithValue(t, "scheduler: OptionsFor has a func(string) []scheduler.Option, but the inputs of this Stream want a func(int) []scheduler.Option",
 			stream(scheduler.OptionsFor(func(string) []scheduler.Option { return nil })))
 
@@ -141,7 +142,7 @@ func TestH06_WrongStreamOptions(t *testing.T) {
 		})
 		// Wrong options of one input are an error in that input's result.
 		for r := range scheduler.Stream(t.Context(), s, upTo(3), double, scheduler.OptionsFor(func(i int) []scheduler.Option {
-			return [][]scheduler.Option{{scheduler.Cost(-1)}, {nil}, {scheduler.Ordered()}}[i]
+			return [][]scheduler.Option{{scheduler.Cost(-1)}, {nil}, {scheduler.CostOf("none", 1)}}[i]
 		})) {
 			require.Error(t, r.Err)
 		}
@@ -159,7 +160,7 @@ func TestStreamSlowInput(t *testing.T) {
 				}
 			}
 		}
-		for _, opts := range [][]scheduler.Option{nil, {scheduler.Ordered()}, {scheduler.LookAhead(1)}} {
+		for _, opts := range [][]scheduler.StreamOption{nil, {scheduler.Ordered()}, {scheduler.LookAhead(1)}} {
 			started := time.Now()
 			for r := range scheduler.Stream(t.Context(), s, slow, double, opts...) {
 				require.Equal(t, time.Duration(r.Index+1)*time.Hour, time.Since(started))
