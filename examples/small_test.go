@@ -11,7 +11,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestForecastPicture checks that the picture in scheduler/programs.md is the one that forecast draws.
 func TestForecastPicture(t *testing.T) {

@@ -1,8 +1,7 @@
-package scheduler
+package repotest
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,10 +13,9 @@ import (
 // in order. Every test that it names exists, and every test named for a hazard is in that hazard's
 // row.
 func TestHazardsHaveTests(t *testing.T) {
-	doc, err := os.ReadFile("hazards.md")
-	require.NoError(t, err)
+	doc := read(t, "scheduler/hazards.md")
 	rows, last := map[string]string{}, ""
-	for _, m := range regexp.MustCompile(`(?m)^\| (H\d\d) \|.*$`).FindAllStringSubmatch(string(doc), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\| (H\d\d) \|.*$`).FindAllStringSubmatch(doc, -1) {
 		require.NotContains(t, rows, m[1], "two rows")
 		require.Less(t, last, m[1], "in order")
 		rows[m[1]], last = m[0], m[1]
@@ -34,7 +32,7 @@ func TestHazardsHaveTests(t *testing.T) {
 			}
 		}
 	}
-	named := testNames.FindAllStringSubmatch(string(doc), -1)
+	named := testNames.FindAllStringSubmatch(doc, -1)
 	require.Greater(t, len(named), 100)
 	for _, m := range named {
 		if !exists[m[1]] {
@@ -46,14 +44,12 @@ func TestHazardsHaveTests(t *testing.T) {
 // TestHazardRowsNameATest checks that each row names a test or a target of the Makefile, or says
 // why the hazard does not apply.
 func TestHazardRowsNameATest(t *testing.T) {
-	doc, err := os.ReadFile("hazards.md")
-	require.NoError(t, err)
-	makefile, err := os.ReadFile("../Makefile")
-	require.NoError(t, err)
-	for _, row := range regexp.MustCompile(`(?m)^\| H\d\d \|.*$`).FindAllString(string(doc), -1) {
+	doc := read(t, "scheduler/hazards.md")
+	makefile := read(t, "Makefile")
+	for _, row := range regexp.MustCompile(`(?m)^\| H\d\d \|.*$`).FindAllString(doc, -1) {
 		targets := regexp.MustCompile("`make ([a-z0-9-]+)").FindAllStringSubmatch(row, -1)
 		for _, target := range targets {
-			require.Contains(t, string(makefile), "\n"+target[1]+": ", row)
+			require.Contains(t, makefile, "\n"+target[1]+": ", row)
 		}
 		if targets == nil && !strings.Contains(row, "not applicable: ") {
 			require.Regexp(t, "`[a-z]+\\.Test\\w+`", row)

@@ -1,4 +1,4 @@
-package scheduler
+package repotest
 
 import (
 	"go/ast"
@@ -6,7 +6,6 @@ import (
 	"go/doc"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,6 +59,42 @@ func exported(pkg *doc.Package) map[string][]*doc.Example {
 	return all
 }
 
+// TestExportsAreDocumented checks that every package that users import has a comment, and so has everything that it
+// exports, except methods Error. A comment above a group of constants or variables is for each of them.
+func TestExportsAreDocumented(t *testing.T) {
+	manual(t, func(pkg *doc.Package) {
+		documented := func(name, comment string) {
+			if comment == "" {
+				t.Errorf("%s.%s has no comment", pkg.Name, name)
+			}
+		}
+		values := func(all []*doc.Value) {
+			for _, v := range all {
+				for _, spec := range v.Decl.Specs {
+					spec := spec.(*ast.ValueSpec)
+					documented(spec.Names[0].Name, v.Doc+spec.Doc.Text()+spec.Comment.Text())
+				}
+			}
+		}
+		functions := func(prefix string, all []*doc.Func) {
+			for _, f := range all {
+				if prefix == "" || f.Name != "Error" {
+					documented(prefix+f.Name, f.Doc)
+				}
+			}
+		}
+		documented("the package", pkg.Doc)
+		values(slices.Concat(pkg.Consts, pkg.Vars))
+		functions("", pkg.Funcs)
+		for _, typ := range pkg.Types {
+			documented(typ.Name, typ.Doc)
+			values(slices.Concat(typ.Consts, typ.Vars))
+			functions("", typ.Funcs)
+			functions(typ.Name+".", typ.Methods)
+		}
+	})
+}
+
 // faults returns what is wrong with the examples of one name.
 func faults(examples []*doc.Example) (faults []string) {
 	if len(examples) == 0 {
@@ -78,31 +113,26 @@ func faults(examples []*doc.Example) (faults []string) {
 	return faults
 }
 
-// manual calls f with the documentation of every package that users import, of all modules.
+// manual calls f with the documentation of every package that users import, of all modules. A package that exports
+// nothing only has tests.
 func manual(t *testing.T, f func(pkg *doc.Package)) {
-	others := []string{"testdata", "internal", "examples", "bench", "compat", "browser"}
-	require.NoError(t, filepath.WalkDir("..", func(dir string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return err
+	for path, listed := range packages(t) {
+		if strings.Contains(path, "/internal/") || !isLibrary(listed.dir) {
+			continue
 		}
-		if slices.Contains(others, d.Name()) || strings.HasPrefix(d.Name(), ".") && dir != ".." {
-			return fs.SkipDir
-		}
-		pkg, err := build.ImportDir(dir, 0) // the files of this platform
-		if _, none := err.(*build.NoGoError); none || pkg.Name == "main" {
-			return nil
-		}
+		pkg, err := build.ImportDir(listed.dir, 0) // the files of this platform
 		require.NoError(t, err)
 		set := token.NewFileSet()
 		var files []*ast.File
 		for _, name := range slices.Concat(pkg.GoFiles, pkg.TestGoFiles, pkg.XTestGoFiles) {
-			file, err := parser.ParseFile(set, filepath.Join(dir, name), nil, parser.ParseComments)
+			file, err := parser.ParseFile(set, filepath.Join(listed.dir, name), nil, parser.ParseComments)
 			require.NoError(t, err)
 			files = append(files, file)
 		}
-		docs, err := doc.NewFromFiles(set, files, module+strings.TrimPrefix(filepath.ToSlash(dir), ".."))
+		docs, err := doc.NewFromFiles(set, files, path)
 		require.NoError(t, err)
-		f(docs)
-		return nil
-	}))
+		if len(docs.Types)+len(docs.Funcs)+len(docs.Vars)+len(docs.Consts) > 0 {
+			f(docs)
+		}
+	}
 }

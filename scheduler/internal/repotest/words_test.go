@@ -1,10 +1,7 @@
-package scheduler
+package repotest
 
 import (
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,19 +14,11 @@ import (
 // are colons.
 func TestCommentsReadWell(t *testing.T) {
 	var w wordCount
-	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (d.Name() == "testdata" || d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".") && path != ".."):
-			return fs.SkipDir
-		case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
-			return nil
+	for _, path := range files(t, ".go") {
+		if !strings.HasSuffix(path, "_test.go") {
+			w.file(path, read(t, path))
 		}
-		text, err := os.ReadFile(path)
-		w.file(path, string(text))
-		return err
-	}))
+	}
 	require.Greater(t, w.functions, 500)
 	if n := len(w.noVerb); n*10 > w.functions {
 		t.Errorf("%d of %d function comments don't begin with a verb in the third person, more than 10 %%:\n%s", n, w.functions, strings.Join(w.noVerb, "\n"))
