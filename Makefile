@@ -1,11 +1,13 @@
 # The modules of this repository. The root module has no dependencies except for its tests, and LIGHT modules have few.
+# Those of go.work are WORKSPACE. The others have large dependencies, and find the root by a replace directive.
 LIGHT := . scheduler/terminal examples
-MODULES := $(LIGHT) scheduler/otelevents events/timeline/browser examples/cookbook bench bench/peerstests scheduler/adapters/compat
+WORKSPACE := $(LIGHT) scheduler/otelevents events/timeline/browser
+MODULES := $(WORKSPACE) examples/cookbook bench bench/peerstests scheduler/adapters/compat
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 APIDIFF := golang.org/x/exp/cmd/apidiff@v0.0.0-20261113113407-e3970619a1a4
 
-.PHONY: help demo compare test test-all test-386 cpus sim soak mutate lint build api api-record fuzz bench bench-quick peers-tests proof transcripts rename
+.PHONY: help demo compare test test-all test-386 cpus sim soak mutate lint build api api-record fuzz bench bench-quick peers-tests proof transcripts tidy next rename
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -60,13 +62,13 @@ build: ## vet for other platforms, except compat and the cookbook, which only ha
 
 VERSION ?= v0.1.0
 api: ## compare the exported API with that of VERSION; only changes in .ci/VERSION.changed may be incompatible
-	@new=$$(go run $(APIDIFF) -m .ci/$(VERSION).api example.com/fairlead) && echo "$$new" && \
+	@new=$$(GOWORK=off go run $(APIDIFF) -m .ci/$(VERSION).api example.com/fairlead) && echo "$$new" && \
 	broken=$$(echo "$$new" | sed -n '/^Incompatible/,/^Compatible/s/^- //p' | grep -vxFf .ci/$(VERSION).changed || true) && \
 	if [ -n "$$broken" ]; then echo "these changes since $(VERSION) are incompatible and not in .ci/$(VERSION).changed:"; \
 		echo "$$broken"; echo "see CHANGELOG.md on versions"; exit 1; fi
 
 api-record: ## record the exported API as that of VERSION
-	@GOFLAGS=-trimpath go run $(APIDIFF) -m -w .ci/$(VERSION).api example.com/fairlead
+	@GOWORK=off GOFLAGS=-trimpath go run $(APIDIFF) -m -w .ci/$(VERSION).api example.com/fairlead
 
 FUZZTIME ?= 20s
 fuzz: ## run each fuzz target of each module for FUZZTIME
@@ -91,7 +93,18 @@ proof: ## test the HTTP transport with nginx, express-rate-limit, aimock and thr
 transcripts: ## rewrite the transcripts of the core, and show what has changed
 	@go test ./scheduler -run TestTranscripts -rewrite && git diff --stat -- scheduler/testdata
 
+path = $(patsubst %/.,%,example.com/fairlead/$(1))
+tidy: ## go mod tidy of the modules in go.work, which require each other in a version that is not released yet
+	@for m in $(WORKSPACE); do echo "== module $$m"; (cd $$m && \
+		go mod edit $(foreach o,$(WORKSPACE),-replace=$(call path,$(o))=$(CURDIR)/$(o)) && \
+		GOWORK=off go mod tidy; tidied=$$?; go mod edit $(foreach o,$(WORKSPACE),-dropreplace=$(call path,$(o))); exit $$tidied) || exit 1; done
+
+next: ## let the modules require each other in another version: make next VERSION=v0.3.0
+	@test "$(origin VERSION)" = "command line" || { echo "usage: make next VERSION=v0.3.0"; exit 2; }
+	@find . -name go.mod -o -name go.work | xargs sed -i.bak -E 's#(example.com/fairlead[a-z/]*) v[^ ]+#\1 $(VERSION)#'
+	@find . -name '*.bak' -delete
+
 rename: ## give the module another path: make rename MODULE=host/path
 	@test -n "$(MODULE)" || { echo "usage: make rename MODULE=host/path"; exit 2; }
-	@grep -rlF example.com/fairlead --include='*.go' --include='go.mod' --include='*.md' --include=Makefile . | xargs sed -i.bak 's#example.com/fairlead#$(MODULE)#g'
+	@grep -rlF example.com/fairlead --include='*.go' --include=go.mod --include=go.work --include='*.md' --include=Makefile . | xargs sed -i.bak 's#example.com/fairlead#$(MODULE)#g'
 	@find . -name '*.bak' -delete

@@ -3,8 +3,8 @@ module example.com/fairlead/examples
 go 1.25.0
 
 require (
-	example.com/fairlead v0.0.0
-	example.com/fairlead/scheduler/terminal v0.0.0
+	example.com/fairlead v0.2.0
+	example.com/fairlead/scheduler/terminal v0.2.0
 	github.com/stretchr/testify v1.12.1
 	github.com/throttled/throttled/v2 v2.15.0
 	go.uber.org/goleak v1.3.0
@@ -17,9 +17,4 @@ require (
 	github.com/hashicorp/golang-lru v0.5.4 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/term v0.45.0 // indirect
-)
-
-replace (
-	example.com/fairlead => ../
-	example.com/fairlead/scheduler/terminal => ../scheduler/terminal
 )

@@ -3,7 +3,7 @@ module example.com/fairlead/bench/peerstests
 go 1.26.0
 
 require (
-	example.com/fairlead v0.0.0
+	example.com/fairlead v0.2.0
 	github.com/benbjohnson/clock v1.3.5
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/atomic v1.7.0

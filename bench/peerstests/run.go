@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 )
@@ -49,6 +50,7 @@ func (s *suite) goTest(folder string, names []string) (map[string]result, error)
 		args = append(args, "-run=^("+strings.Join(names, "|")+")$")
 	}
 	cmd := exec.Command("go", append(args, s.pkg())...)
+	cmd.Env = append(os.Environ(), "GOWORK=off") // a workspace does not allow -modfile
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -3,7 +3,7 @@ module example.com/fairlead/bench/proof
 go 1.26.0
 
 require (
-	example.com/fairlead v0.0.0
+	example.com/fairlead v0.2.0
 	github.com/anthropics/anthropic-sdk-go v1.84.0
 	github.com/google/go-github/v92 v92.0.0
 	github.com/openai/openai-go/v3 v3.96.0

@@ -3,8 +3,8 @@ module example.com/fairlead/examples/cookbook
 go 1.26.0
 
 require (
-	example.com/fairlead v0.0.0
-	example.com/fairlead/examples v0.0.0-00010101000000-000000000000
+	example.com/fairlead v0.2.0
+	example.com/fairlead/examples v0.2.0
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/failsafe-go/failsafe-go v0.9.8
 	github.com/google/go-github/v92 v92.0.0
@@ -77,3 +77,5 @@ replace (
 	example.com/fairlead => ../..
 	example.com/fairlead/examples => ..
 )
+
+replace example.com/fairlead/scheduler/terminal => ../../scheduler/terminal

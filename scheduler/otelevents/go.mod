@@ -3,7 +3,7 @@ module example.com/fairlead/scheduler/otelevents
 go 1.25.0
 
 require (
-	example.com/fairlead v0.0.0
+	example.com/fairlead v0.2.0
 	github.com/prometheus/client_golang v1.24.1
 	github.com/stretchr/testify v1.12.1
 	go.opentelemetry.io/otel v1.46.0
@@ -31,5 +31,3 @@ require (
 	golang.org/x/sys v0.47.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
-
-replace example.com/fairlead => ../..

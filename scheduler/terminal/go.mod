@@ -3,7 +3,7 @@ module example.com/fairlead/scheduler/terminal
 go 1.25.0
 
 require (
-	example.com/fairlead v0.0.0
+	example.com/fairlead v0.2.0
 	github.com/clipperhouse/displaywidth v0.11.0
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
@@ -17,5 +17,3 @@ require (
 	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 )
-
-replace example.com/fairlead => ../..

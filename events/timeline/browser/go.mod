@@ -3,7 +3,7 @@ module example.com/fairlead/events/timeline/browser
 go 1.25.0
 
 require (
-	example.com/fairlead v0.0.0-00010101000000-000000000000
+	example.com/fairlead v0.2.0
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/stretchr/testify v1.12.1
@@ -14,5 +14,3 @@ require (
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 )
-
-replace example.com/fairlead => ../../..

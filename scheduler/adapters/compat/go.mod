@@ -3,7 +3,7 @@ module example.com/fairlead/scheduler/adapters/compat
 go 1.26.0
 
 require (
-	example.com/fairlead v0.0.0
+	example.com/fairlead v0.2.0
 	github.com/aws/aws-sdk-go-v2 v1.48.0
 	github.com/aws/smithy-go v1.28.9
 	github.com/cenkalti/backoff/v4 v4.3.0
