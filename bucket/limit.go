@@ -142,3 +142,6 @@ func (e *CostError) Error() string {
 	}
 	return fmt.Sprintf("cost %d%s is above the capacity of %d tokens and could never be granted: split the call or raise the limit's Capacity", e.Cost, of, e.Capacity)
 }
+
+// Permanent returns true: a retry can't help. Package retry knows this method.
+func (e *CostError) Permanent() bool { return true }

@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"context"
 	"reflect"
 	"time"
 )
@@ -10,9 +11,11 @@ import (
 //
 //   - the markers [RateLimited], [After], [Transient] and [Permanent];
 //   - a method RetryAfter() time.Duration that returns more than zero (rate limited, with that wait);
-//   - a method RateLimited() bool that returns true (rate limited).
+//   - a method RateLimited() bool that returns true (rate limited);
+//   - a method Permanent() bool that returns true (final).
 //
-// An error with none of them is final, and so is nil. Texts are never read.
+// An error with none of them is final, and so is nil: an error that is not marked is not retried. To
+// retry it, mark it, or use [Network] or [Any]. Texts are never read.
 //
 // Permanent wins over the others, and rate limited over transient. Of several waits the longest counts.
 // It is for this call alone only if all markers with a wait say so, and it names a budget only if all
@@ -26,8 +29,32 @@ func Classify(err error) Verdict {
 	return v
 }
 
+// Any retries every failure that is not marked as final. It is a [Classifier]. If [Classify] finds a
+// marker or a method, that decides. Otherwise these errors are final:
+//
+//   - [context.Canceled];
+//   - an [ExhaustedError], since its cause has had its retries.
+//
+// All other errors are transient. So a retry may also repeat a mistake of the caller, such as a
+// request that the server calls malformed: mark such errors as [Permanent]. A retry repeats the
+// call. Use Any only where it may run twice.
+func Any(err error) Verdict {
+	if v, ok := Marked(err); ok || err == nil {
+		return v
+	}
+	final := false
+	walk(err, func(err error, _ *mark) {
+		_, exhausted := err.(*ExhaustedError)
+		final = final || exhausted || matches(err, context.Canceled)
+	})
+	if final {
+		return Verdict{}
+	}
+	return Verdict{Kind: KindTransient}
+}
+
 // Marked returns the verdict of the markers and methods in err, as [Classify] does. It reports whether
-// there are any. A final verdict with true comes from [Permanent]. A classifier that must not overrule
+// there are any. A final verdict with true comes from [Permanent] or a method of that name. A classifier that must not overrule
 // markers should begin with Marked.
 func Marked(err error) (v Verdict, ok bool) {
 	permanent, weight := false, 0
@@ -77,6 +104,9 @@ func (v Verdict) weight() int {
 func markedVerdict(err error) (v Verdict, ok bool) {
 	if m, ok := err.(*mark); ok {
 		return m.verdict, true
+	}
+	if e, ok := err.(interface{ Permanent() bool }); ok && e.Permanent() {
+		return Verdict{}, true
 	}
 	if e, ok := err.(interface{ RetryAfter() time.Duration }); ok {
 		if d := e.RetryAfter(); d > 0 {

@@ -217,20 +217,36 @@ func ExampleClassify() {
 	// rate limited
 }
 
-// This classifier retries every error unless a marker says otherwise.
+// This classifier retries errors of one kind, unless a marker says otherwise.
 func ExampleMarked() {
-	eager := func(err error) retry.Verdict {
+	classify := func(err error) retry.Verdict {
 		if v, ok := retry.Marked(err); ok {
 			return v
 		}
-		return retry.Verdict{Kind: retry.KindTransient}
+		if errors.Is(err, errAPI) {
+			return retry.Verdict{Kind: retry.KindTransient}
+		}
+		return retry.Verdict{}
 	}
-	fmt.Println(eager(errAPI))
-	fmt.Println(eager(retry.After(errAPI, 30*time.Second)))
-	fmt.Println(eager(retry.Permanent(errAPI)))
+	fmt.Println(classify(errAPI))
+	fmt.Println(classify(retry.Permanent(errAPI)))
+	fmt.Println(classify(errors.New("no such model")))
+	// Output:
+	// transient
+	// final
+	// final
+}
+
+// Any retries all but what is marked as final.
+func ExampleAny() {
+	fmt.Println(retry.Any(errors.New("no idea what this is")))
+	fmt.Println(retry.Any(retry.After(errAPI, 30*time.Second)))
+	fmt.Println(retry.Any(retry.Permanent(errAPI)))
+	fmt.Println(retry.Any(fmt.Errorf("asking: %w", context.Canceled)))
 	// Output:
 	// transient
 	// rate limited, retry after 30s
+	// final
 	// final
 }
 

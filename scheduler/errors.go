@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"example.com/fairlead/retry"
 )
+
+// Errors that a retry can't help say so, for [retry.Any] in a call around this one: they are marked,
+// or have a method Permanent.
 
 var (
 	// ErrClosed ends a call that a closed or closing scheduler did not accept or could not
 	// finish. If an attempt was made, its error is joined.
-	ErrClosed = errors.New("scheduler is closed")
+	ErrClosed = retry.Permanent(errors.New("scheduler is closed"))
 
 	// ErrQueueFull matches every [QueueFullError] with errors.Is.
 	ErrQueueFull = errors.New("queue is full")
@@ -25,15 +30,15 @@ var (
 	ErrPending = errors.New("call has not ended yet: receive from Done first")
 
 	// ErrNoBudget is in the error for a budget name that does not exist.
-	ErrNoBudget = errors.New("scheduler: no budget")
+	ErrNoBudget = retry.Permanent(errors.New("scheduler: no budget"))
 
 	// ErrGoexit ends submitted work whose function called runtime.Goexit, as
 	// t.FailNow does. It is not retried.
-	ErrGoexit = errors.New("function called runtime.Goexit instead of returning")
+	ErrGoexit = retry.Permanent(errors.New("function called runtime.Goexit instead of returning"))
 
 	// errNoReturn is the error in events of a Do whose function panicked or called
 	// runtime.Goexit.
-	errNoReturn = errors.New("function panicked or called runtime.Goexit")
+	errNoReturn = retry.Permanent(errors.New("function panicked or called runtime.Goexit"))
 )
 
 // DeadlineError ends a call at once whose context would be done before the call's turn. It
@@ -105,6 +110,9 @@ type PanicError struct {
 func (e *PanicError) Error() string {
 	return fmt.Sprintf("panic in %s: %v\n\n%s", e.In, e.Value, e.Stack)
 }
+
+// Permanent returns true: a panic is not retried.
+func (e *PanicError) Permanent() bool { return true }
 
 // Unwrap returns the value, if it is an error.
 func (e *PanicError) Unwrap() error {

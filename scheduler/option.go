@@ -105,9 +105,9 @@ func OnProgress(f func(Progress)) Option {
 
 // These errors are for mistakes that would otherwise panic later, far from where they were made.
 var (
-	errNilContext = errors.New("scheduler: nil context: pass context.Background() if there is none")
-	errNilFunc    = errors.New("scheduler: nil function: there is nothing to run")
-	errNilInputs  = errors.New("scheduler: nil inputs: there is nothing to read")
+	errNilContext = retry.Permanent(errors.New("scheduler: nil context: pass context.Background() if there is none"))
+	errNilFunc    = retry.Permanent(errors.New("scheduler: nil function: there is nothing to run"))
+	errNilInputs  = retry.Permanent(errors.New("scheduler: nil inputs: there is nothing to read"))
 )
 
 // prepare checks the arguments of a call and fills it in.
@@ -161,7 +161,7 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 	o := c.options
 	for i, opt := range opts {
 		if opt == nil {
-			return fmt.Errorf("scheduler: option %d is nil", i+1)
+			return retry.Permanent(fmt.Errorf("scheduler: option %d is nil", i+1))
 		}
 		opt(o)
 	}
@@ -173,7 +173,7 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 	}
 	if o.policySet {
 		if err := o.policy.Validate(); err != nil {
-			return err
+			return retry.Permanent(err)
 		}
 		o.policy = o.policy.WithDefaults()
 		if o.policy.Seed == 0 {

@@ -26,11 +26,11 @@ func (h *Handle) reservation(number int) *Reservation {
 }
 
 var (
-	errNoRetry = errors.New("scheduler: nothing to retry: the reservation is not granted, or is done")
-	errNilErr  = errors.New("scheduler: nothing to retry: the error is nil (use Done for a success)")
+	errNoRetry = retry.Permanent(errors.New("scheduler: nothing to retry: the reservation is not granted, or is done"))
+	errNilErr  = retry.Permanent(errors.New("scheduler: nothing to retry: the error is nil (use Done for a success)"))
 )
 
-var errWatchedReserve = errors.New("scheduler: OnProgress is not for reservations, such as requests of ratehttp: ask a Reservation for its Estimate, or Subscribe")
+var errWatchedReserve = retry.Permanent(errors.New("scheduler: OnProgress is not for reservations, such as requests of ratehttp: ask a Reservation for its Estimate, or Subscribe"))
 
 // Reserve takes a place in the queue for work that the caller will do itself, and returns at once
 // (except as [Scheduler.Submit] does). If ctx is done before the grant, the place is lost. A

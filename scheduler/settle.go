@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
 )
 
 // ErrNotSettled is in the error of a [Settle] for which there is no attempt.
-var ErrNotSettled = errors.New("scheduler: nothing to settle")
+var ErrNotSettled = retry.Permanent(errors.New("scheduler: nothing to settle"))
 
 // Settle sets the actual cost of the running attempt whose function was given ctx, for the named
 // budget ("" if there is only one). An overpayment is refunded at once. An underpayment is
