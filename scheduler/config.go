@@ -42,7 +42,9 @@ type Config struct {
 	Retry retry.Policy
 
 	// Classify judges the errors of calls without a classifier of their own. Nil means
-	// [retry.Classify], which retries only errors that are marked as retryable.
+	// [retry.Classify], which retries only errors that are marked as retryable: an error that is
+	// not marked is final. [retry.Network] also retries timeouts and lost connections, and
+	// [retry.Any] all errors but those that are marked as permanent.
 	Classify retry.Classifier
 
 	// Adaptive makes the rate follow what the server takes. A rate-limit error halves it, once
@@ -88,6 +90,10 @@ type Config struct {
 	// call, and otherwise Info. The keys are seq, call, attempt, max_attempts, name, delay,
 	// available, rate and err, as far as they apply, and missed if events were lost. A handler
 	// that panics loses a record.
+	//
+	// If the logger is enabled for Debug when New is called, it also receives a record at that
+	// level, "not retried: the error is not marked and Classify does not know it", for each call
+	// that ends with an error that [retry.Any] would have retried.
 	Logger *slog.Logger
 
 	// EventBuffer is how many events a subscription holds before it loses the oldest. The most is

@@ -6,10 +6,26 @@ import (
 	"runtime/debug"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
 )
 
 // logged has the kinds of events that an operator of the program wants to see.
 var logged = events.Of(events.Retrying, events.Held, events.Paused, events.Resumed, events.RateChanged, events.Exhausted, events.ShutDown)
+
+// kindsFor returns the kinds of events that the logger wants. Only a logger that is enabled for Debug wants
+// those of calls that failed without a retry.
+func kindsFor(log *slog.Logger) (kinds events.Kinds) {
+	kinds = logged
+	guard(func() {
+		if log.Enabled(context.Background(), slog.LevelDebug) {
+			kinds |= events.Of(events.Failed)
+		}
+	})
+	return kinds
+}
+
+// notRetried is the message for an error that [retry.Any] would have retried.
+const notRetried = "not retried: the error is not marked and Classify does not know it"
 
 // logEvents logs each event until there are no more.
 func logEvents(log *slog.Logger, sub *events.Subscription) {
@@ -38,6 +54,13 @@ func guard(f func()) (panicked *PanicError) {
 }
 
 func logEvent(log *slog.Logger, ev events.Event) {
+	level, message := level(ev.Kind), ev.Kind.String()
+	if ev.Kind == events.Failed {
+		if _, marked := retry.Marked(ev.Err); marked || !retry.Any(ev.Err).Retryable() {
+			return
+		}
+		level, message = slog.LevelDebug, notRetried
+	}
 	attrs := []slog.Attr{slog.Uint64("seq", ev.Seq)}
 	if ev.Call != 0 {
 		attrs = append(attrs, slog.Uint64("call", ev.Call))
@@ -60,7 +83,7 @@ func logEvent(log *slog.Logger, ev events.Event) {
 	if ev.Err != nil {
 		attrs = append(attrs, slog.Any("err", ev.Err))
 	}
-	log.LogAttrs(context.Background(), level(ev.Kind), ev.Kind.String(), attrs...)
+	log.LogAttrs(context.Background(), level, message, attrs...)
 }
 
 func level(k events.Kind) slog.Level {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"regexp"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,8 +17,11 @@ import (
 )
 
 // textLogger returns a logger that leaves out the time.
-func textLogger(to *bytes.Buffer) *slog.Logger {
+func textLogger(to *bytes.Buffer) *slog.Logger { return levelLogger(to, slog.LevelInfo) }
+
+func levelLogger(to *bytes.Buffer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{
+		Level: level,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey && len(groups) == 0 {
 				return slog.Attr{}
@@ -40,6 +45,33 @@ level=ERROR msg=exhausted seq=2 call=1 attempt=2 max_attempts=2 name=ping availa
 level=INFO msg="shut down" seq=3 available=999
 `, log.String())
 	})
+}
+
+// At Debug, an error that is not retried for want of a mark has a record. One that says that it is final has none.
+func TestLoggerNotRetried(t *testing.T) {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo} {
+		var log bytes.Buffer
+		bubble(t, scheduler.Config{Logger: levelLogger(&log, level)}, func(t *testing.T, s *scheduler.Scheduler) {
+			ctx := t.Context()
+			require.Error(t, s.Do(ctx, failing(errBroken).run, scheduler.Name("unmarked")))
+			require.NoError(t, s.Do(ctx, func(context.Context) error { return nil }))
+			require.Error(t, s.Do(ctx, failing(retry.Permanent(errBroken)).run))
+			require.Error(t, s.Do(ctx, failing(context.Canceled).run))
+			require.Error(t, s.Do(ctx, failing(&retry.ExhaustedError{}).run))
+			require.Panics(t, func() { _ = s.Do(ctx, func(context.Context) error { panic("oh") }) })
+			h, err := s.Submit(ctx, func(context.Context) error { runtime.Goexit(); return nil })
+			require.NoError(t, err)
+			require.Error(t, settled(h))
+			s.Close()
+			synctest.Wait()
+			want := ""
+			if level == slog.LevelDebug {
+				want = `level=DEBUG msg="not retried: the error is not marked and Classify does not know it" seq=1 call=1 attempt=1 max_attempts=6 name=unmarked available=999 err="request is malformed"
+`
+			}
+			require.Equal(t, want, regexp.MustCompile(`(?m)^level=INFO msg="shut down".*\n`).ReplaceAllString(log.String(), ""))
+		})
+	}
 }
 
 // A change of the adaptive rate has a record.

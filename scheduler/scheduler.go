@@ -80,7 +80,7 @@ func New(cfg Config) (*Scheduler, error) {
 	}
 	s.limits.Store(core.budgets.limits())
 	if cfg.Logger != nil {
-		go logEvents(cfg.Logger, s.hub.Subscribe(logged, cfg.EventBuffer))
+		go logEvents(cfg.Logger, s.hub.Subscribe(kindsFor(cfg.Logger), cfg.EventBuffer))
 	}
 	timer := s.clock.NewTimer(time.Hour)
 	timer.Stop()

@@ -109,7 +109,7 @@ func (x *exchange) report(res *http.Response, err error) (again bool, _ error) {
 	}
 	switch {
 	case !v.Retryable() && res != nil:
-		x.keepSlot(res, failure)
+		x.keepSlot(res, v.Mark(failure))
 		return false, nil
 	case !v.Retryable() || x.req.Context().Err() != nil || !asked && !x.mayRepeat(a):
 		x.r.Done(v.Mark(failure))
