@@ -2,17 +2,101 @@ package scheduler
 
 import (
 	"context"
+	"runtime/debug"
+	"sync"
 	"sync/atomic"
+
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
 )
 
-// attemptContext is the context of one attempt of submitted work. It derives from the user's
-// context and can be canceled for the attempt alone. Most functions return before any goroutine
-// asks for its Done, so the derived context is made only then, or when it is canceled.
-type attemptContext struct {
-	context.Context // the user's
-	attempt         attempt
-	made            atomic.Pointer[cancellable]
+// started notes that a granted call's function is about to run.
+func (s *Scheduler) started(c *call) {
+	c.made++
+	if s.hub.Wanted().Has(events.Started) {
+		s.post(message{op: opStarted, call: c})
+	}
 }
+
+// runAttempt runs the function once and judges its outcome. It reports whether the call is to be
+// retried.
+func (s *Scheduler) runAttempt(c *call) (again bool, err error) {
+	if c.handle != nil {
+		err = c.handle.invoke()
+	} else if c.hasOwnCost() {
+		err = s.runSettled(c)
+	} else {
+		err = c.fn(c.ctx)
+	}
+	if err == nil {
+		return false, nil
+	}
+	v, err := s.judge(c, err)
+	c.verdict = s.verdict(v)
+	return v.Retryable(), err
+}
+
+// runSettled runs the function of a Do that can be settled.
+func (s *Scheduler) runSettled(c *call) error {
+	ctx := &attempt{Context: c.ctx, s: s, call: c, number: int(c.made)}
+	defer ctx.end()
+	return c.fn(ctx)
+}
+
+// invoke runs the function once, with a context that can be canceled.
+func (h *Handle) invoke() (err error) {
+	ctx := &attempt{Context: h.call.ctx, s: h.s, call: &h.call, number: int(h.call.made), derives: true}
+	h.current.Store(ctx)
+	if reason := h.interrupted(); reason != nil { // by a goroutine that did not see this attempt
+		ctx.cancel(reason)
+	}
+	defer func() {
+		ctx.end()
+		h.current.Store(nil)
+		if p := recover(); p != nil {
+			err = &PanicError{In: "function", Value: p, Stack: debug.Stack()}
+		}
+	}()
+	return h.call.fn(ctx)
+}
+
+// judge classifies an error. If the classifier panics, the error is final and is returned
+// together with the panic.
+func (s *Scheduler) judge(c *call, err error) (v retry.Verdict, outcome error) {
+	if p, ok := err.(*PanicError); ok {
+		return retry.Verdict{}, p
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			outcome = &endedError{
+				reason:   &PanicError{In: "classifier", Value: p, Stack: debug.Stack()},
+				attempts: int(c.made), last: err,
+			}
+			v = retry.Verdict{}
+		}
+	}()
+	if c.classify != nil {
+		return c.classify(err), err
+	}
+	return s.classify(err), err
+}
+
+// attempt is the context of the function for one attempt of a call. That of submitted work can be
+// canceled for the attempt alone. Most functions return before any goroutine asks for its Done, so
+// the derived context is made only then, or when it is canceled.
+type attempt struct {
+	context.Context // the user's
+	s               *Scheduler
+	call            *call
+	number          int
+	mu              sync.Mutex
+	done            bool // the function has returned, and the call may be in use for another
+	derives         bool // it can be canceled alone
+	derived         atomic.Pointer[cancellable]
+}
+
+// attemptKey is the context key for the innermost attempt.
+type attemptKey struct{}
 
 // cancellable is a context derived from the user's, with its cancel function.
 type cancellable struct {
@@ -24,9 +108,9 @@ type cancellable struct {
 var attemptOver = new(cancellable)
 
 // context returns the derived context, and makes it if there is none.
-func (a *attemptContext) context() *cancellable {
+func (a *attempt) context() *cancellable {
 	for {
-		old := a.made.Load()
+		old := a.derived.Load()
 		if old != nil && old != attemptOver {
 			return old
 		}
@@ -34,38 +118,45 @@ func (a *attemptContext) context() *cancellable {
 		if old == attemptOver {
 			cancel(nil)
 		}
-		if a.made.CompareAndSwap(old, &cancellable{ctx, cancel}) {
+		if a.derived.CompareAndSwap(old, &cancellable{ctx, cancel}) {
 			continue
 		}
 		cancel(nil) // another goroutine was faster
 	}
 }
 
-func (a *attemptContext) cancel(cause error) { a.context().cancel(cause) }
+func (a *attempt) cancel(cause error) { a.context().cancel(cause) }
 
-// end cancels the context when the function has returned.
-func (a *attemptContext) end() {
-	a.attempt.end()
-	if !a.made.CompareAndSwap(nil, attemptOver) {
+// end notes that the function has returned, before the owner is told. It cancels the derived context.
+func (a *attempt) end() {
+	a.mu.Lock()
+	a.done = true
+	a.mu.Unlock()
+	if a.derives && !a.derived.CompareAndSwap(nil, attemptOver) {
 		a.cancel(nil)
 	}
 }
 
-func (a *attemptContext) Done() <-chan struct{} { return a.context().Done() }
+func (a *attempt) Done() <-chan struct{} {
+	if !a.derives {
+		return a.Context.Done()
+	}
+	return a.context().Done()
+}
 
-func (a *attemptContext) Err() error {
-	if a.made.Load() == nil {
+func (a *attempt) Err() error {
+	if a.derived.Load() == nil {
 		return a.Context.Err()
 	}
 	return a.context().Err()
 }
 
 // Value returns the attempt for the scheduler's keys. Package context finds the cause through it.
-func (a *attemptContext) Value(key any) any {
-	if a.attempt.matches(key) {
-		return &a.attempt
+func (a *attempt) Value(key any) any {
+	if key == (attemptKey{}) || key == (insideKey{a.s}) {
+		return a
 	}
-	if a.made.Load() == nil {
+	if a.derived.Load() == nil {
 		return a.Context.Value(key)
 	}
 	return a.context().Value(key)

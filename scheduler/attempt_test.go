@@ -87,3 +87,19 @@ func TestSubmitContextDerived(t *testing.T) {
 		require.Same(t, scheduler.ErrCanceled, settled(h))
 	})
 }
+
+// The context of a Do with a cost is done only when the caller's is, also after the call.
+func TestDoContextIsTheCallers(t *testing.T) {
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		users, stop := context.WithCancel(t.Context())
+		var given context.Context
+		require.NoError(t, s.Do(users, func(ctx context.Context) error {
+			given = ctx
+			require.Equal(t, users.Done(), ctx.Done())
+			return nil
+		}, scheduler.Cost(2)))
+		require.NoError(t, given.Err())
+		stop()
+		require.Equal(t, context.Canceled, given.Err())
+	})
+}

@@ -2,11 +2,8 @@ package scheduler
 
 import (
 	"context"
-	"runtime/debug"
 
 	"example.com/fairlead/bucket"
-	"example.com/fairlead/events"
-	"example.com/fairlead/retry"
 )
 
 // Do waits for its turn, pays the call's cost, runs fn on the calling goroutine and returns fn's
@@ -49,6 +46,21 @@ func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts
 	return s.run(c, at)
 }
 
+// Value calls [Scheduler.Do] for a function with a result, and returns the result of the last
+// attempt, whether or not it failed.
+func Value[T any](ctx context.Context, s *Scheduler, fn func(context.Context) (T, error), opts ...Option) (T, error) {
+	var v T
+	if fn == nil {
+		return v, errNilFunc
+	}
+	err := s.Do(ctx, func(ctx context.Context) error {
+		var err error
+		v, err = fn(ctx)
+		return err
+	}, opts...)
+	return v, err
+}
+
 // begin makes a call for Do and starts it by the fast path, or else sends it to the owner. It is
 // a function of its own, so that its frame is not on the stack of a call that waits.
 func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, opts []Option) (*call, stage, error) {
@@ -69,19 +81,70 @@ func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, o
 	return c, waiting, nil
 }
 
-// Value calls [Scheduler.Do] for a function with a result, and returns the result of the last
-// attempt, whether or not it failed.
-func Value[T any](ctx context.Context, s *Scheduler, fn func(context.Context) (T, error), opts ...Option) (T, error) {
-	var v T
-	if fn == nil {
-		return v, errNilFunc
+// startFast pays for a call with options by the fast path, if that is open.
+func (s *Scheduler) startFast(c *call) bool {
+	if s.fast.capped() {
+		s.nest(c, c.ctx)
 	}
-	err := s.Do(ctx, func(ctx context.Context) error {
-		var err error
-		v, err = fn(ctx)
+	if c.slot == nil {
+		c.slot = s.fastSlots.add()
+	}
+	c.slot.mu.Lock() // the owner sees both the payment and the call, or neither
+	defer c.slot.mu.Unlock()
+	w, l := s.fast.take(uint64(c.cost))
+	if l == nil {
+		return false
+	}
+	c.permit, c.slot.call = l.permit(w), c
+	return true
+}
+
+// failedFast hands a call without options to the owner after its first attempt has failed, and
+// goes on as with any other.
+func (s *Scheduler) failedFast(ctx context.Context, fn func(context.Context) error, l *lease, w uint64, err error) error {
+	c := s.newFast(ctx, fn, l.permit(w))
+	v, err := s.judge(c, err)
+	if !v.Retryable() {
+		s.finished(c, err)
 		return err
-	}, opts...)
-	return v, err
+	}
+	c.verdict = s.verdict(v)
+	if failed := s.handBack(c, err); failed != nil {
+		return failed
+	}
+	return s.run(c, waiting)
+}
+
+// newFast returns the call of a Do without options that has paid and was started.
+func (s *Scheduler) newFast(ctx context.Context, fn func(context.Context) error, got permit) *call {
+	c := s.bareFast(got)
+	s.fill(c, guarded{ctx}, fn) // a panic in fill would lose the slot
+	c.ctx = ctx
+	s.nest(c, guarded{ctx})
+	return c
+}
+
+// bareFast returns that call without its context and function.
+func (s *Scheduler) bareFast(got permit) *call {
+	c := s.calls.Get().(*call)
+	c.cost, c.policy = 1, &s.retry
+	c.permit, c.made = got, 1
+	return c
+}
+
+// doneFast tells the owner that a call without options has succeeded. It is not inlined, and neither
+// is unwoundFast, so that Do has a small frame: each goroutine that waits has it on its stack.
+//
+//go:noinline
+func (s *Scheduler) doneFast(l *lease, w uint64) {
+	s.post(message{op: opFastDone, call: s.bareFast(l.permit(w))})
+}
+
+// unwoundFast tells the owner that the function of a call without options panicked or called Goexit.
+//
+//go:noinline
+func (s *Scheduler) unwoundFast(l *lease, w uint64) {
+	s.finished(s.bareFast(l.permit(w)), errNoReturn)
 }
 
 // stage says how far the runner of a call has come.
@@ -199,6 +262,26 @@ func (s *Scheduler) finished(c *call, err error) {
 	}
 }
 
+// succeededFast ends a call with options that has succeeded, unless the owner knows it.
+func (s *Scheduler) succeededFast(c *call) bool {
+	c.slot.mu.Lock()
+	unknown, notify := c.slot.call == c && !c.slot.claimed, false
+	if unknown {
+		c.slot.call = nil
+		notify = c.permit.lease.release()
+	}
+	c.slot.mu.Unlock()
+	switch {
+	case !unknown:
+		return false
+	case notify:
+		s.post(message{op: opFastDone, call: c})
+	default:
+		s.recycle(c)
+	}
+	return true
+}
+
 // noReturn returns the error of a call whose function panicked or called Goexit.
 func noReturn(c *call) error {
 	if c.handle != nil {
@@ -245,53 +328,6 @@ func (c *call) unwanted() error {
 		return causeOf(c.ctx)
 	}
 	return c.handle.interrupted()
-}
-
-// started notes that a granted call's function is about to run.
-func (s *Scheduler) started(c *call) {
-	c.made++
-	if s.hub.Wanted().Has(events.Started) {
-		s.post(message{op: opStarted, call: c})
-	}
-}
-
-// runAttempt runs the function once and judges its outcome. It reports whether the call is to be
-// retried.
-func (s *Scheduler) runAttempt(c *call) (again bool, err error) {
-	if c.handle != nil {
-		err = c.handle.invoke()
-	} else if c.hasOwnCost() {
-		err = s.runSettled(c)
-	} else {
-		err = c.fn(c.ctx)
-	}
-	if err == nil {
-		return false, nil
-	}
-	v, err := s.judge(c, err)
-	c.verdict = s.verdict(v)
-	return v.Retryable(), err
-}
-
-// judge classifies an error. If the classifier panics, the error is final and is returned
-// together with the panic.
-func (s *Scheduler) judge(c *call, err error) (v retry.Verdict, outcome error) {
-	if p, ok := err.(*PanicError); ok {
-		return retry.Verdict{}, p
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			outcome = &endedError{
-				reason:   &PanicError{In: "classifier", Value: p, Stack: debug.Stack()},
-				attempts: int(c.made), last: err,
-			}
-			v = retry.Verdict{}
-		}
-	}()
-	if c.classify != nil {
-		return c.classify(err), err
-	}
-	return s.classify(err), err
 }
 
 // callProgress calls the user's progress function.

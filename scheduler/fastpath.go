@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"context"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -128,51 +127,3 @@ func (f *fastPath) capped() bool {
 
 func inFlight(w uint64) uint64 { return w >> 24 % (1 << 20) }
 func taken(w uint64) uint64    { return w >> 44 }
-
-// newFast returns the call of a Do without options that has paid and was started.
-func (s *Scheduler) newFast(ctx context.Context, fn func(context.Context) error, got permit) *call {
-	c := s.bareFast(got)
-	s.fill(c, guarded{ctx}, fn) // a panic in fill would lose the slot
-	c.ctx = ctx
-	s.nest(c, guarded{ctx})
-	return c
-}
-
-// bareFast returns that call without its context and function.
-func (s *Scheduler) bareFast(got permit) *call {
-	c := s.calls.Get().(*call)
-	c.cost, c.policy = 1, &s.retry
-	c.permit, c.made = got, 1
-	return c
-}
-
-// doneFast tells the owner that a call without options has succeeded. It is not inlined, and neither
-// is unwoundFast, so that Do has a small frame: each goroutine that waits has it on its stack.
-//
-//go:noinline
-func (s *Scheduler) doneFast(l *lease, w uint64) {
-	s.post(message{op: opFastDone, call: s.bareFast(l.permit(w))})
-}
-
-// unwoundFast tells the owner that the function of a call without options panicked or called Goexit.
-//
-//go:noinline
-func (s *Scheduler) unwoundFast(l *lease, w uint64) {
-	s.finished(s.bareFast(l.permit(w)), errNoReturn)
-}
-
-// failedFast hands a call without options to the owner after its first attempt has failed, and
-// goes on as with any other.
-func (s *Scheduler) failedFast(ctx context.Context, fn func(context.Context) error, l *lease, w uint64, err error) error {
-	c := s.newFast(ctx, fn, l.permit(w))
-	v, err := s.judge(c, err)
-	if !v.Retryable() {
-		s.finished(c, err)
-		return err
-	}
-	c.verdict = s.verdict(v)
-	if failed := s.handBack(c, err); failed != nil {
-		return failed
-	}
-	return s.run(c, waiting)
-}

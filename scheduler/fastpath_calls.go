@@ -75,6 +75,13 @@ func (c *call) claim() bool {
 	return unknown
 }
 
+// makeKnown tells the owner of a call that runs by the fast path, if it does not know it.
+func (s *Scheduler) makeKnown(c *call) {
+	if c.claim() {
+		s.post(message{op: opFastKnown, call: c})
+	}
+}
+
 // leaveSlot empties the slot of a call that the owner knows.
 func (c *call) leaveSlot() {
 	if c.slot != nil {
@@ -92,49 +99,4 @@ func (c *call) inSlot() bool {
 	c.slot.mu.Lock()
 	defer c.slot.mu.Unlock()
 	return c.slot.call == c
-}
-
-// startFast pays for a call with options by the fast path, if that is open.
-func (s *Scheduler) startFast(c *call) bool {
-	if s.fast.capped() {
-		s.nest(c, c.ctx)
-	}
-	if c.slot == nil {
-		c.slot = s.fastSlots.add()
-	}
-	c.slot.mu.Lock() // the owner sees both the payment and the call, or neither
-	defer c.slot.mu.Unlock()
-	w, l := s.fast.take(uint64(c.cost))
-	if l == nil {
-		return false
-	}
-	c.permit, c.slot.call = l.permit(w), c
-	return true
-}
-
-// succeededFast ends a call with options that has succeeded, unless the owner knows it.
-func (s *Scheduler) succeededFast(c *call) bool {
-	c.slot.mu.Lock()
-	unknown, notify := c.slot.call == c && !c.slot.claimed, false
-	if unknown {
-		c.slot.call = nil
-		notify = c.permit.lease.release()
-	}
-	c.slot.mu.Unlock()
-	switch {
-	case !unknown:
-		return false
-	case notify:
-		s.post(message{op: opFastDone, call: c})
-	default:
-		s.recycle(c)
-	}
-	return true
-}
-
-// makeKnown tells the owner of a call that runs by the fast path, if it does not know it.
-func (s *Scheduler) makeKnown(c *call) {
-	if c.claim() {
-		s.post(message{op: opFastKnown, call: c})
-	}
 }

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +16,7 @@ type Handle struct {
 	s    *Scheduler
 	done atomic.Pointer[chan struct{}] // nil until it is asked for; s.closedCh when the call has ended
 
-	current atomic.Pointer[attemptContext] // the running attempt
+	current atomic.Pointer[attempt] // the running attempt
 
 	*handleExtras // nil if there are none
 }
@@ -122,51 +121,6 @@ func (h *Handle) send() (*Handle, error) {
 		}
 	}
 	return h, nil
-}
-
-// work makes one attempt of a submitted call. If it is to be retried, the owner gives it to a
-// worker again when it is granted. The worker counts as free when the function has returned.
-func (s *Scheduler) work(c *call) {
-	returned := false
-	defer func() {
-		if !returned { // the worker exits, and is not free any more
-			s.finished(c, ErrGoexit)
-		}
-	}()
-	if cause := c.unwanted(); cause != nil {
-		returned = true
-		s.workers.back()
-		s.abandon(c, cause)
-		return
-	}
-	s.started(c)
-	again, err := s.runAttempt(c)
-	returned = true
-	s.workers.back()
-	if again {
-		_ = s.handBack(c, err) // the handle has the error
-	} else {
-		c.handle.stopWatching()
-		s.finished(c, err)
-	}
-}
-
-// invoke runs the function once, with a context that can be canceled.
-func (h *Handle) invoke() (err error) {
-	ctx := &attemptContext{Context: h.call.ctx}
-	ctx.attempt.s, ctx.attempt.call, ctx.attempt.number = h.s, &h.call, int(h.call.made)
-	h.current.Store(ctx)
-	if reason := h.interrupted(); reason != nil { // by a goroutine that did not see this attempt
-		ctx.cancel(reason)
-	}
-	defer func() {
-		ctx.end()
-		h.current.Store(nil)
-		if p := recover(); p != nil {
-			err = &PanicError{In: "function", Value: p, Stack: debug.Stack()}
-		}
-	}()
-	return h.call.fn(ctx)
 }
 
 // interrupt cancels the contexts of the running attempt and of later ones.

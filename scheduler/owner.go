@@ -93,6 +93,18 @@ func reader(c clock.Clock, origin time.Time) func() time.Duration {
 	return func() time.Duration { return c.Now().Sub(origin) }
 }
 
+// post sends a message to the owner. It returns false, without sending, if the scheduler is
+// closed. It waits only for the owner, which never blocks.
+func (s *Scheduler) post(m message) bool {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return false
+	}
+	s.inbox <- m
+	return true
+}
+
 func (o *owner) run() {
 	for !o.core.closed {
 		select { // most often there is a message: cheaper than a select with the timer

@@ -92,18 +92,6 @@ func New(cfg Config) (*Scheduler, error) {
 	return s, nil
 }
 
-// post sends a message to the owner. It returns false, without sending, if the scheduler is
-// closed. It waits only for the owner, which never blocks.
-func (s *Scheduler) post(m message) bool {
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if s.closed {
-		return false
-	}
-	s.inbox <- m
-	return true
-}
-
 // ask returns the owner's answer to a question. It reports false if the scheduler is closed.
 func ask[T any](s *Scheduler, question func(*owner, time.Duration) T) (T, bool) {
 	answer := make(chan T, 1)

@@ -75,3 +75,30 @@ func (s *Scheduler) worker() {
 		s.work(c)
 	}
 }
+
+// work makes one attempt of a submitted call. If it is to be retried, the owner gives it to a
+// worker again when it is granted. The worker counts as free when the function has returned.
+func (s *Scheduler) work(c *call) {
+	returned := false
+	defer func() {
+		if !returned { // the worker exits, and is not free any more
+			s.finished(c, ErrGoexit)
+		}
+	}()
+	if cause := c.unwanted(); cause != nil {
+		returned = true
+		s.workers.back()
+		s.abandon(c, cause)
+		return
+	}
+	s.started(c)
+	again, err := s.runAttempt(c)
+	returned = true
+	s.workers.back()
+	if again {
+		_ = s.handBack(c, err) // the handle has the error
+	} else {
+		c.handle.stopWatching()
+		s.finished(c, err)
+	}
+}
