@@ -335,3 +335,13 @@ func ExampleBucket_Skip() {
 	// 1
 	// 3
 }
+
+// A scheduler with this limit only retries, and caps what runs at once.
+func ExampleUnlimited() {
+	b, err := bucket.New(bucket.Unlimited, 0)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(b.Limit(), b.Take(0, 1_000_000), b.Take(0, 1_000_000_000))
+	// Output: unlimited true true
+}

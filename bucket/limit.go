@@ -17,7 +17,7 @@ const (
 // Limit is the rate at which a bucket refills and the number of tokens that it can hold.
 //
 // The zero Limit means the default (100 tokens a minute, capacity 1000), not "nothing allowed":
-// code that computes a Limit must not produce one by accident. In any other Limit every number
+// code that computes a Limit must not produce one by accident. For no limit there is [Unlimited]. In any other Limit every number
 // must be positive. Limits are comparable with ==.
 type Limit struct {
 	// Capacity is the most tokens that the bucket holds. It is the largest burst, and the largest
@@ -34,6 +34,10 @@ type Limit struct {
 	// late. A [Bucket] ignores Strict. [Window] sets it.
 	Strict bool `json:"strict,omitzero"`
 }
+
+// Unlimited is a limit that no call has to wait for, for a scheduler that only retries or only caps
+// what runs at once. It is a bucket so large and so fast that its tokens don't run out.
+var Unlimited = Limit{Capacity: 1e15, Refill: 1e15, Per: time.Nanosecond}
 
 // PerSecond returns a limit of n tokens a second with a capacity of n.
 func PerSecond(n int64) Limit { return Per(n, time.Second) }
@@ -115,9 +119,12 @@ func (l Limit) CheckCost(n int64) error {
 	return nil
 }
 
-// String returns a text such as "100 per 1m0s, capacity 1000" or "91 per 1m0s, capacity 10, strict".
+// String returns a text such as "100 per 1m0s, capacity 1000", "91 per 1m0s, capacity 10, strict" or
+// "unlimited".
 func (l Limit) String() string {
-	l = l.WithDefaults()
+	if l = l.WithDefaults(); l == Unlimited {
+		return "unlimited"
+	}
 	s := fmt.Sprintf("%d per %v, capacity %d", l.Refill, l.Per, l.Capacity)
 	if l.Strict {
 		s += ", strict"

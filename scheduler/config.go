@@ -17,11 +17,14 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// Config configures a scheduler. The zero Config works: 1000 tokens, 100 a minute, 5 retries with
-// a backoff from 1 s, doubling, to 60 s, with ±10 % jitter.
+// Config configures a scheduler. Set Limit or Limits to the API's quota. All other fields have
+// defaults that fit most programs, such as 5 retries with a backoff from 1 s, doubling, to 60 s, with
+// ±10 % jitter.
 type Config struct {
-	// Limit is the budget, a token bucket. Zero means [bucket.Limit]'s default: 100 tokens a
-	// minute, capacity 1000.
+	// Limit is the budget, a token bucket, such as bucket.PerMinute(500).Burst(50). For a scheduler
+	// that only retries, or only caps what runs, use [bucket.Unlimited]. Zero means [bucket.Limit]'s
+	// default, 100 tokens a minute and a capacity of 1000, which few APIs have: the first 1000
+	// calls go at once.
 	Limit bucket.Limit
 
 	// Limits are several budgets by name, at most 6, instead of Limit. A call at the head of the
@@ -43,7 +46,8 @@ type Config struct {
 
 	// Classify judges the errors of calls without a classifier of their own. Nil means
 	// [retry.Classify], which retries only errors that are marked as retryable: an error that is
-	// not marked is final. [retry.Network] also retries timeouts and lost connections, and
+	// not marked is final and is returned at once. Mark it, for example with [retry.Transient], or
+	// use another classifier. [retry.Network] also retries timeouts and lost connections, and
 	// [retry.Any] all errors but those that are marked as permanent.
 	Classify retry.Classifier
 

@@ -8,7 +8,8 @@ import (
 
 // Do waits for its turn, pays the call's cost, runs fn on the calling goroutine and returns fn's
 // error. If the classifier finds the error retryable, Do backs off, pays again and calls fn
-// again.
+// again. The default classifier does so only for errors that are marked, such as by
+// [retry.Transient]: see [Config.Classify]. Any other error is returned at once.
 //
 // Besides fn's own errors it returns
 //   - a [retry.ExhaustedError] or [retry.WaitTooLongError] when no retry is left;
@@ -47,7 +48,7 @@ func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts
 }
 
 // Value calls [Scheduler.Do] for a function with a result, and returns the result of the last
-// attempt, whether or not it failed.
+// attempt, whether or not it failed. As with Do, an error that is not marked is not retried.
 func Value[T any](ctx context.Context, s *Scheduler, fn func(context.Context) (T, error), opts ...Option) (T, error) {
 	var v T
 	if fn == nil {

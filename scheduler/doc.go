@@ -3,7 +3,7 @@
 //
 //	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerMinute(500).Burst(50)})
 //	defer s.Close()
-//	err = s.Do(ctx, func(ctx context.Context) error { return client.Ping(ctx) })
+//	err = s.Do(ctx, func(ctx context.Context) error { return retry.Transient(client.Ping(ctx)) })
 //
 // # Model
 //
@@ -103,8 +103,10 @@
 // # Errors
 //
 // An error is retried only if the call's classifier finds it retryable. The default,
-// [retry.Classify], knows the markers of package retry and the methods RetryAfter and
-// RateLimited, and never reads an error's text. A Retry-After holds all calls. After it, queued
+// [retry.Classify], knows the markers of package retry and the methods RetryAfter, RateLimited and
+// Permanent, and never reads an error's text. An error that it does not know is returned at once.
+// [retry.Network] also knows timeouts and lost connections, and [retry.Any] retries all but what is
+// marked as permanent. A Retry-After holds all calls. After it, queued
 // calls come at the rate of the refill, not as a thundering herd.
 //
 // # Time

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
@@ -14,7 +15,7 @@ import (
 
 // newCalls returns a scheduler for examples of single calls.
 func newCalls() *scheduler.Scheduler {
-	s, err := scheduler.New(scheduler.Config{Retry: retry.Policy{Initial: time.Millisecond, Jitter: retry.None}})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerMinute(1000), Retry: retry.Policy{Initial: time.Millisecond, Jitter: retry.None}})
 	if err != nil {
 		panic(err)
 	}

@@ -106,7 +106,7 @@ func ExampleNoWait() {
 }
 
 func ExampleWouldWaitError() {
-	s := newQueue(scheduler.Config{})
+	s := newQueue(scheduler.Config{Limit: bucket.PerSecond(50)})
 	defer s.Close()
 	_ = s.Pause()
 	err := s.Do(context.Background(), noop, scheduler.NoWait())
@@ -193,7 +193,7 @@ func ExampleHandle_Times() {
 }
 
 func ExampleScheduler_Pause() {
-	s := newQueue(scheduler.Config{})
+	s := newQueue(scheduler.Config{Limit: bucket.PerSecond(50)})
 	defer s.Close()
 	_ = s.Pause()
 	h := wait(s, say("at last"))

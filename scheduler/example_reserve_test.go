@@ -29,7 +29,7 @@ func newReservation() (*scheduler.Scheduler, *scheduler.Reservation) {
 
 // A reservation waits in the queue. Its holder does the work itself.
 func ExampleScheduler_Reserve() {
-	s, err := scheduler.New(scheduler.Config{})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50)})
 	if err != nil {
 		panic(err)
 	}

@@ -9,12 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/scheduler"
 )
 
 // newStreams returns a scheduler for examples of streams.
 func newStreams() *scheduler.Scheduler {
-	s, err := scheduler.New(scheduler.Config{})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50)})
 	if err != nil {
 		panic(err)
 	}

@@ -50,9 +50,9 @@ func Example() {
 	// 10 of 50 tokens left, 0 queued, 0 running, 0 backing off; ended: 1, retries: 1
 }
 
-// The zero Config is the default: 1000 tokens, 100 a minute, 5 retries.
+// A limit is all that most programs need. New reports all faults of a Config at once.
 func ExampleNew() {
-	s, err := scheduler.New(scheduler.Config{})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50)})
 	if err != nil {
 		panic(err)
 	}
@@ -62,7 +62,7 @@ func ExampleNew() {
 	_, err = scheduler.New(scheduler.Config{Limit: bucket.PerSecond(0), MaxInFlight: -1})
 	fmt.Println(err)
 	// Output:
-	// 100 per 1m0s, capacity 1000
+	// 50 per 1s, capacity 50
 	// scheduler: Config.Limit: bucket: limit's Capacity is 0: it must be at least 1
 	// bucket: limit's Refill is 0: it must be at least 1 token every Per (a Window needs a burst from 1 to n)
 	// scheduler: Config.MaxInFlight is -1: it must be positive, or 0 for no cap
@@ -85,7 +85,7 @@ func ExampleConfig() {
 
 // The same function runs at every attempt, so it can keep its progress.
 func ExampleScheduler() {
-	s := newExample(scheduler.Config{})
+	s := newExample(scheduler.Config{Limit: bucket.PerSecond(50)})
 	defer s.Close()
 	attempts := 0
 	err := s.Do(context.Background(), func(context.Context) error {
@@ -111,7 +111,7 @@ func ExampleScheduler_Do() {
 }
 
 func ExampleValue() {
-	s := newExample(scheduler.Config{})
+	s := newExample(scheduler.Config{Limit: bucket.PerSecond(50)})
 	defer s.Close()
 	answer, err := scheduler.Value(context.Background(), s, func(context.Context) (int, error) { return 42, nil })
 	fmt.Println(answer, err)
@@ -120,7 +120,7 @@ func ExampleValue() {
 
 // Submit queues calls without a goroutine for each. Their results are read later.
 func ExampleScheduler_Submit() {
-	s := newExample(scheduler.Config{})
+	s := newExample(scheduler.Config{Limit: bucket.PerSecond(50)})
 	defer s.Close()
 	pages := make([]string, 3)
 	var handles []*scheduler.Handle
@@ -145,7 +145,7 @@ func ExampleScheduler_Submit() {
 }
 
 func ExampleScheduler_Subscribe() {
-	s := newExample(scheduler.Config{})
+	s := newExample(scheduler.Config{Limit: bucket.PerSecond(50)})
 	sub := s.Subscribe(events.Granted, events.Succeeded, events.ShutDown)
 	_ = s.Do(context.Background(), func(context.Context) error { return nil }, scheduler.Name("ping"), scheduler.Cost(10))
 	s.Close()
@@ -156,7 +156,7 @@ func ExampleScheduler_Subscribe() {
 		fmt.Println(ev)
 	}
 	// Output:
-	// call 1 "ping" granted: attempt 1 of 6 for 10 tokens, 990 tokens left
+	// call 1 "ping" granted: attempt 1 of 6 for 10 tokens, 40 tokens left
 	// call 1 "ping" succeeded: attempt 1 of 6
 	// shut down
 }
@@ -174,7 +174,7 @@ func ExampleDeadlineError() {
 }
 
 func ExamplePanicError() {
-	s := newExample(scheduler.Config{})
+	s := newExample(scheduler.Config{Limit: bucket.PerSecond(50)})
 	defer s.Close()
 	h, err := s.Submit(context.Background(), func(context.Context) error { panic("boom") })
 	if err != nil {
@@ -213,7 +213,7 @@ func ExampleUnfinished() {
 }
 
 func ExampleScheduler_Close() {
-	s := newExample(scheduler.Config{})
+	s := newExample(scheduler.Config{Limit: bucket.PerSecond(50)})
 	s.Close()
 	fmt.Println(s.Do(context.Background(), func(context.Context) error { return nil }))
 	// Output: scheduler is closed
@@ -242,7 +242,7 @@ func ExampleSnapshot_String() {
 }
 
 func ExampleTotals() {
-	s := newExample(scheduler.Config{})
+	s := newExample(scheduler.Config{Limit: bucket.PerSecond(50)})
 	defer s.Close()
 	ctx, failures := context.Background(), 2
 	_ = s.Do(ctx, func(context.Context) error {

@@ -51,7 +51,8 @@ func (s stopped) err() error {
 
 // Submit queues a call and returns at once. While the call waits it costs no goroutine and no
 // timer. fn runs on a goroutine of the scheduler. Its context is derived from ctx, and is
-// canceled by [Handle.Cancel] and [Scheduler.Close].
+// canceled by [Handle.Cancel] and [Scheduler.Close]. As with [Scheduler.Do], an error that is not
+// marked is not retried.
 //
 // Submit returns an error if the call is invalid or the scheduler is closed. All later errors are
 // in the handle. With [Config.MaxQueued] or [NoWait], Submit waits until the call is admitted,

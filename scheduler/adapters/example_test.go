@@ -177,7 +177,7 @@ func ExampleWorkqueue_Forget() {
 //
 //	resty.New().SetRateLimiter(adapters.Resty{Scheduler: s})
 func ExampleResty() {
-	s, err := scheduler.New(scheduler.Config{})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50)})
 	if err != nil {
 		panic(err)
 	}

@@ -130,7 +130,7 @@ func ExampleName() {
 // Any provider of the SDK works, here one that is read by hand.
 func ExampleMeterProvider() {
 	reader := sdkmetric.NewManualReader()
-	s, err := scheduler.New(scheduler.Config{})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50)})
 	if err != nil {
 		panic(err)
 	}
@@ -159,7 +159,7 @@ func ExampleMeterProvider() {
 // Histograms need the end of every call and close the fast path, so they are an option.
 func ExampleDurations() {
 	page := newPage()
-	s, err := scheduler.New(scheduler.Config{})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50)})
 	if err != nil {
 		panic(err)
 	}
@@ -185,7 +185,7 @@ func ExampleOption() {
 		options = append(options, otelevents.Durations(), otelevents.Spans(nil))
 	}
 
-	s, err := scheduler.New(scheduler.Config{})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50)})
 	if err != nil {
 		panic(err)
 	}

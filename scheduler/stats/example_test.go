@@ -8,13 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/scheduler"
 	"example.com/fairlead/scheduler/stats"
 )
 
 // A monitor reads the JSON from time to time. It needs no Go type to see whether calls are queued.
 func Example() {
-	s, err := scheduler.New(scheduler.Config{})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50)})
 	if err != nil {
 		panic(err)
 	}
@@ -66,7 +67,7 @@ func ExampleHandler() {
 
 // A scheduler is one of the process's variables at /debug/vars.
 func ExampleVar() {
-	s, err := scheduler.New(scheduler.Config{})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50)})
 	if err != nil {
 		panic(err)
 	}
@@ -78,5 +79,5 @@ func ExampleVar() {
 		panic(err)
 	}
 	fmt.Println(state.Available, "tokens left")
-	// Output: 1000 tokens left
+	// Output: 50 tokens left
 }
