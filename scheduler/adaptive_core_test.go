@@ -32,8 +32,9 @@ func TestShared(t *testing.T) {
 // TestBudgetsLeast checks that a lease has tokens in every budget, and that it is renewed before
 // the first budget is full.
 func TestBudgetsLeast(t *testing.T) {
-	b, err := newBudgets(Config{Limits: bucket.Limits{"a": bucket.PerSecond(50), "b": bucket.PerSecond(10), "c": bucket.PerSecond(20)}}, time.Time{})
+	k, err := newCore(coreConfig{Limits: bucket.Limits{"a": bucket.PerSecond(50), "b": bucket.PerSecond(10), "c": bucket.PerSecond(20)}})
 	require.NoError(t, err)
+	b := k.budgets
 	require.EqualValues(t, 10, b.least())
 	for i := range b {
 		require.True(t, b[i].Take(0, 10))

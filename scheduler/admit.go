@@ -21,7 +21,7 @@ func (k *core) submit(now time.Duration, c *call) {
 	k.totals.Accepted++
 	if k.queueFull() && !k.startsAtOnce(c) {
 		switch {
-		case k.overflow == DropLowest:
+		case k.overflow == dropLowest:
 			k.drop(k.queue.lastNeverGranted())
 		case c.wantsAdmission:
 			c.ensureDetail()
@@ -64,22 +64,22 @@ func (k *core) rankAt(c *call, at time.Duration) time.Duration {
 // refusal returns why a call can't be accepted, or nil.
 func (k *core) refusal(c *call) error {
 	if k.draining || k.closed {
-		return ErrClosed
+		return &early{reason: closed}
 	}
 	if err := k.budgets.check(c); err != nil {
 		return err
 	}
 	if c.noWait && !k.startsAtOnce(c) {
 		_, wait := k.estimate(c)
-		return &WouldWaitError{For: k.obstacle(c), Wait: wait}
+		return &early{reason: wouldWait, first: k.obstacle(c), wait: wait}
 	}
-	if late := k.late(c); late != nil {
-		return late
+	if wait, late := k.late(c); late {
+		return k.tooLate(c, wait)
 	}
-	if k.queueFull() && !k.startsAtOnce(c) && k.overflow != WaitForRoom {
+	if k.queueFull() && !k.startsAtOnce(c) && k.overflow != waitForRoom {
 		last := k.queue.lastNeverGranted()
-		if k.overflow == RefuseNew || last.before(c) {
-			return k.queueFullError(c)
+		if k.overflow == refuseNew || last.before(c) {
+			return k.noRoom(c)
 		}
 	}
 	return nil
@@ -127,16 +127,19 @@ func (k *core) ready(cost *costs) time.Duration {
 	return k.budgets.skipped(k.pausedUntil).ready(cost)
 }
 
-// late returns an error if a call's turn will come after its deadline.
-func (k *core) late(c *call) *DeadlineError {
+// late reports whether a call's turn will come after its deadline, and how long it would have to
+// wait.
+func (k *core) late(c *call) (wait time.Duration, late bool) {
 	if c.deadline == bucket.Forever {
-		return nil
+		return 0, false
 	}
-	_, wait := k.estimate(c)
-	if c.deadline >= after(k.now, wait) {
-		return nil
-	}
-	return &DeadlineError{Wait: wait, Left: max(0, c.deadline-k.now), Err: c.lastErr()}
+	_, wait = k.estimate(c)
+	return wait, c.deadline < after(k.now, wait)
+}
+
+// tooLate returns why a call ends that would have to wait for so long.
+func (k *core) tooLate(c *call, wait time.Duration) error {
+	return endEarly(early{reason: tooLate, wait: wait, left: max(0, c.deadline-k.now)}, c)
 }
 
 // queueFull reports whether maxQueued calls wait for their first attempt. Calls that wait for
@@ -145,14 +148,15 @@ func (k *core) queueFull() bool {
 	return k.maxQueued > 0 && k.queue.neverGranted()-k.waitingForRoom.count >= k.maxQueued
 }
 
-func (k *core) queueFullError(c *call) error {
+// noRoom returns why a call ends for which the queue has no room.
+func (k *core) noRoom(c *call) error {
 	_, wait := k.estimate(c)
-	return &QueueFullError{Queued: k.queue.len(), Max: k.maxQueued, Wait: wait}
+	return &early{reason: queueFull, queued: k.queue.len(), most: k.maxQueued, wait: wait}
 }
 
 // drop ends the call that ranks last, to make room for another.
 func (k *core) drop(c *call) {
-	err := k.queueFullError(c)
+	err := k.noRoom(c)
 	k.leave(c)
 	k.totals.Dropped++
 	k.end(c, events.Dropped, err)
@@ -182,23 +186,23 @@ func (k *core) stopWaitingForRoom(c *call) {
 	}
 }
 
-// estimateOf returns when an accepted call is expected to start.
-func (k *core) estimateOf(now time.Duration, c *call) Estimate {
+// estimateOf returns the place of an accepted call and how long it is expected to wait for its next
+// attempt. The place is 0 if it does not wait.
+func (k *core) estimateOf(now time.Duration, c *call) (position int, wait time.Duration) {
 	k.advance(now)
 	if c.state != queued && c.state != backingOff {
-		return Estimate{}
+		return 0, 0
 	}
-	position, wait := k.estimate(c)
+	position, wait = k.estimate(c)
 	if c.state == backingOff {
 		wait = max(wait, c.due-k.now)
 	}
-	return Estimate{Position: position, Wait: wait, At: k.time(after(k.now, wait))}
+	return position, wait
 }
 
-// dryRun returns when a call that is not submitted would start.
-func (k *core) dryRun(now time.Duration, c *call) Estimate {
+// dryRun returns the place and the wait of a call that is not submitted.
+func (k *core) dryRun(now time.Duration, c *call) (position int, wait time.Duration) {
 	k.advance(now)
 	c.id, c.rank = k.lastID+1, k.rank(c)
-	position, wait := k.estimate(c)
-	return Estimate{Position: position, Wait: wait, At: k.time(after(k.now, wait))}
+	return k.estimate(c)
 }

@@ -109,9 +109,9 @@ func BenchmarkDoOptions(b *testing.B) {
 
 // BenchmarkCore measures a call in the core: submit, grant, finish.
 func BenchmarkCore(b *testing.B) {
-	cfg, _ := Config{Limit: plenty}.normal()
-	k, _ := newCore(cfg, time.Time{})
-	c := &call{cost: 1, policy: &cfg.Retry, deadline: bucket.Forever, callDetail: &callDetail{options: noOptions}}
+	k, _ := newCore(coreConfig{Limits: bucket.Limits{"": plenty}})
+	policy := retry.Policy{}.WithDefaults()
+	c := &call{cost: 1, policy: &policy, deadline: bucket.Forever, callDetail: &callDetail{options: noOptions}}
 	now := time.Duration(0)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -105,8 +104,6 @@ type Config struct {
 	EventBuffer int
 }
 
-const defaultPriorityStep = time.Minute
-
 // Overflow decides what happens when [Config.MaxQueued] calls wait and one more comes that would
 // have to wait.
 type Overflow uint8
@@ -204,35 +201,17 @@ func (cfg Config) checkLimits() error {
 	return errors.Join(faults...)
 }
 
-// newCore returns the core of a scheduler with a normal configuration.
-func newCore(cfg Config, origin time.Time) (*core, error) {
-	b, err := newBudgets(cfg, origin)
-	return &core{
-		origin: origin, step: cmp.Or(cfg.PriorityStep, defaultPriorityStep), budgets: b, queue: queue{more: len(b) - 1},
-		adaptive:    adaptiveRate{enabled: cfg.Adaptive, share: fullShare, decreasedAt: -1, increaseAt: bucket.Forever},
-		maxInFlight: cfg.MaxInFlight, maxQueued: cfg.MaxQueued, overflow: cfg.Overflow,
-	}, err
-}
-
-// newBudgets returns the budgets of a normal configuration.
-func newBudgets(cfg Config, origin time.Time) (budgets, error) {
-	limits, levels := cfg.Limits, cfg.Levels
-	if len(limits) == 0 {
-		limits = bucket.Limits{"": cfg.Limit}
+// core returns the configuration of the core, from a normal configuration.
+func (cfg Config) core(origin time.Time) coreConfig {
+	c := coreConfig{
+		Origin: origin, Limits: cfg.Limits, Levels: cfg.Levels, PriorityStep: cfg.PriorityStep,
+		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, Overflow: overflow(cfg.Overflow), Adaptive: cfg.Adaptive,
+	}
+	if len(c.Limits) == 0 {
+		c.Limits = bucket.Limits{"": cfg.Limit}
 		if cfg.Level != nil {
-			levels = map[string]bucket.State{"": *cfg.Level}
+			c.Levels = map[string]bucket.State{"": *cfg.Level}
 		}
 	}
-	var all budgets
-	for _, name := range slices.Sorted(maps.Keys(limits)) {
-		b, err := bucket.New(limits[name], 0)
-		if level, ok := levels[name]; ok {
-			b, err = bucket.Restore(limits[name], level, 0, origin)
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, budget{name, b.Limit(), b})
-	}
-	return all, nil
+	return c
 }

@@ -21,7 +21,7 @@ type core struct {
 	step        time.Duration // how much earlier a call counts as having arrived for each point of priority
 	maxInFlight int           // 0: no cap
 	maxQueued   int           // 0: no bound
-	overflow    Overflow
+	overflow    overflow
 
 	now            time.Duration
 	budgets        budgets
@@ -54,10 +54,10 @@ type effects struct {
 	events   []events.Event // to be published
 }
 
-// update is news for a call that has OnProgress.
+// update is an event of a call that has OnProgress.
 type update struct {
-	call     *call
-	progress Progress
+	call  *call
+	event events.Event
 }
 
 func (e *effects) clear() {
@@ -180,15 +180,10 @@ func (k *core) enqueue(c *call) {
 
 // reportPlace tells subscribers and the call's own caller how long it will have to wait.
 func (k *core) reportPlace(c *call) {
-	position, wait := k.estimate(c)
-	if k.wanted.Has(events.Queued) {
-		ev := k.event(events.Queued, c)
-		ev.Attempt, ev.Position, ev.Wait = c.attempts+1, position, wait
-		k.effects.events = append(k.effects.events, ev)
-	}
-	if c.watched && wait > 0 {
-		k.update(c, Progress{State: Waiting, Attempt: c.attempts + 1, Position: position, Wait: wait, Err: c.lastErr()})
-	}
+	ev := k.event(events.Queued, c)
+	ev.Attempt = c.attempts + 1
+	ev.Position, ev.Wait = k.estimate(c)
+	k.report(c, ev, ev.Wait > 0)
 }
 
 // requeue puts a call back into the queue when its backoff delay has passed. It ends the call if
@@ -196,11 +191,11 @@ func (k *core) reportPlace(c *call) {
 func (k *core) requeue(c *call) {
 	k.leave(c)
 	if err := k.budgets.check(c); err != nil { // the capacity was lowered meanwhile
-		k.endFailed(c, endedBy(err, c))
+		k.endFailed(c, endEarly(early{cause: err}, c))
 		return
 	}
-	if late := k.late(c); late != nil {
-		k.endTooLate(c, late)
+	if wait, late := k.late(c); late {
+		k.endTooLate(c, wait)
 		return
 	}
 	k.enqueue(c)
@@ -297,13 +292,27 @@ func (k *core) emitEvent(ev events.Event) {
 	}
 }
 
-func (k *core) update(c *call, p Progress) {
-	p.Call, p.Name, p.MaxAttempts = c.id, c.name, c.policy.Attempts()
-	p.Budget, p.Available = k.budgets[0].name, k.budgets[0].Available()
-	k.effects.updates = append(k.effects.updates, update{c, p})
+// report adds an event about a call that waits, for subscribers and, as progress, for the call's own
+// caller.
+func (k *core) report(c *call, ev events.Event, progress bool) {
+	if k.wanted.Has(ev.Kind) {
+		k.effects.events = append(k.effects.events, ev)
+	}
+	if c.watched && progress {
+		ev.Err = c.lastErr()
+		k.effects.updates = append(k.effects.updates, update{c, ev})
+	}
 }
 
 func (k *core) time(at time.Duration) time.Time { return k.origin.Add(at) }
+
+// timeOrZero returns the zero time for [bucket.Forever].
+func (k *core) timeOrZero(at time.Duration) time.Time {
+	if at == bucket.Forever {
+		return time.Time{}
+	}
+	return k.time(at)
+}
 
 // after returns at + d without overflow. d must not be negative.
 func after(at, d time.Duration) time.Duration {

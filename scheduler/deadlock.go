@@ -1,7 +1,5 @@
 package scheduler
 
-import "example.com/fairlead/retry"
-
 // nesting links a call to the call inside which it was made, and to the calls made inside it.
 type nesting struct {
 	outer        *call // the call inside which this one was made; nil if there is none or it is not known
@@ -67,9 +65,9 @@ func (k *core) breakDeadlock() {
 		if newest == nil {
 			return
 		}
-		err := retry.Permanent(&DeadlockError{Outer: newest.extra.outer.id, MaxInFlight: k.maxInFlight})
+		outer := newest.extra.outer.id
 		k.leave(newest)
-		k.endFailed(newest, endedBy(err, newest))
+		k.endFailed(newest, endEarly(early{reason: deadlock, outer: outer, most: k.maxInFlight}, newest))
 	}
 }
 

@@ -218,7 +218,7 @@ func (s *Scheduler) await(c *call) (err error, ended bool) {
 			s.recycle(c)
 			return err, true
 		case replyUpdate:
-			c.callProgress(r.progress)
+			c.callProgress(r.event)
 		case replyGranted:
 			return nil, false
 		}
@@ -241,7 +241,7 @@ func (s *Scheduler) cancelWaiting(c *call, cause error) error {
 
 // abandon ends a call that was granted without starting it. The owner refunds its tokens.
 func (s *Scheduler) abandon(c *call, cause error) error {
-	err := endedBy(cause, c)
+	err := publicError(endEarly(early{cause: cause}, c))
 	if !s.post(message{op: opAbandon, call: c, err: cause}) {
 		c.completeWithoutOwner(err)
 	}
@@ -332,9 +332,9 @@ func (c *call) unwanted() error {
 }
 
 // callProgress calls the user's progress function.
-func (c *call) callProgress(p *Progress) {
+func (c *call) callProgress(ev *events.Event) {
 	defer func() { _ = recover() }() // a panic of it is no reason to fail
-	c.progress(*p)
+	c.progress(progressOf(ev))
 }
 
 // recycle makes a call of Do ready for the next Do.

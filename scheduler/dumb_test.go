@@ -16,7 +16,7 @@ type dumb struct {
 	step     time.Duration
 	slots    int
 	room     int
-	overflow Overflow
+	overflow overflow
 
 	now         time.Duration
 	pausedUntil time.Duration // 0: not paused
@@ -61,9 +61,15 @@ type dumbCall struct {
 	paid         int64 // from the first budget
 	actual       costs // of the attempt so far
 	end          events.Kind
-	refusal      any // the type of its error
+	refusal      refusal
 	wait         time.Duration
 	times        events.Times
+}
+
+// refusal says why a call was refused. The zero refusal is none.
+type refusal struct {
+	reason reason
+	cost   bool // because of its cost
 }
 
 // grant is one grant of the model.
@@ -73,7 +79,7 @@ type grant struct {
 	costs costs
 }
 
-func newDumb(cfg Config, limits []bucket.Limit) *dumb {
+func newDumb(cfg coreConfig, limits []bucket.Limit) *dumb {
 	d := &dumb{
 		step: cfg.PriorityStep, slots: cfg.MaxInFlight, room: cfg.MaxQueued, overflow: cfg.Overflow,
 		adapts: cfg.Adaptive, share: 64, loweredAt: -1, raiseAt: bucket.Forever,
@@ -325,21 +331,21 @@ func (d *dumb) submit(c *dumbCall) {
 	_, last := d.neverGranted()
 	switch {
 	case d.draining:
-		c.refusal = ErrClosed
+		c.refusal = refusal{reason: closed}
 	case !d.possible(c):
-		c.refusal = &bucket.CostError{}
+		c.refusal = refusal{cost: true}
 	case c.noWait && !d.startsAtOnce(c):
-		c.refusal = &WouldWaitError{}
+		c.refusal = refusal{reason: wouldWait}
 	case d.late(c):
-		c.refusal = &DeadlineError{}
-	case full && d.overflow == RefuseNew, full && d.overflow == DropLowest && last.goesFirst(c):
-		c.refusal = &QueueFullError{}
-	case full && d.overflow == DropLowest:
+		c.refusal = refusal{reason: tooLate}
+	case full && d.overflow == refuseNew, full && d.overflow == dropLowest && last.goesFirst(c):
+		c.refusal = refusal{reason: queueFull}
+	case full && d.overflow == dropLowest:
 		d.endCall(last, events.Dropped)
 	case full:
 		c.waitsForRoom = c.wantsAdmission
 	}
-	if c.refusal != nil {
+	if c.refusal != (refusal{}) {
 		d.endCall(c, events.Refused)
 		return
 	}

@@ -50,11 +50,7 @@ type DeadlineError struct {
 }
 
 func (e *DeadlineError) Error() string {
-	s := fmt.Sprintf("would have to wait %v, but the context's deadline is in %v: allow more time or call later", e.Wait, e.Left)
-	if e.Err != nil {
-		s += fmt.Sprintf(" (last attempt: %v)", e.Err)
-	}
-	return s
+	return (&early{reason: tooLate, wait: e.Wait, left: e.Left, last: e.Err}).Error()
 }
 
 // Is reports whether target is [context.DeadlineExceeded].
@@ -71,7 +67,7 @@ type QueueFullError struct {
 }
 
 func (e *QueueFullError) Error() string {
-	return fmt.Sprintf("queue is full: %d calls wait, MaxQueued is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, e.Max, readable(e.Wait))
+	return (&early{reason: queueFull, queued: e.Queued, most: e.Max, wait: e.Wait}).Error()
 }
 
 // Is reports whether target is [ErrQueueFull].
@@ -84,16 +80,7 @@ type WouldWaitError struct {
 }
 
 func (e *WouldWaitError) Error() string {
-	what := e.For
-	switch e.For {
-	case "hold":
-		what = "the end of a hold or pause"
-	case "queue":
-		what = "the calls ahead of it"
-	case "slot":
-		what = "a slot: MaxInFlight calls run"
-	}
-	return fmt.Sprintf("call would have to wait for %s; its tokens will be there in about %v", what, readable(e.Wait))
+	return (&early{reason: wouldWait, first: e.For, wait: e.Wait}).Error()
 }
 
 // Is reports whether target is [ErrWouldWait].
@@ -128,14 +115,37 @@ type endedError struct {
 	last     error
 }
 
-// endedBy returns the error of a call that ended early, or the reason itself if no attempt
-// failed.
-func endedBy(reason error, c *call) error {
-	last := c.lastErr()
-	if last == nil {
-		return reason
+// publicError returns the error that callers are given for one of the core. It is always the same for
+// the same call.
+func publicError(err error) error {
+	e, ok := err.(*early)
+	if !ok {
+		return err
 	}
-	return &endedError{reason: reason, attempts: len(c.earlier) + 1, last: last}
+	if e.public == nil {
+		e.public = e.reasonError()
+		if e.last != nil && e.reason != tooLate {
+			e.public = &endedError{reason: e.public, attempts: e.attempts, last: e.last}
+		}
+	}
+	return e.public
+}
+
+// reasonError returns the error for the reason alone.
+func (e *early) reasonError() error {
+	switch e.reason {
+	case closed:
+		return ErrClosed
+	case tooLate:
+		return &DeadlineError{Wait: e.wait, Left: e.left, Err: e.last}
+	case queueFull:
+		return &QueueFullError{Queued: e.queued, Max: e.most, Wait: e.wait}
+	case wouldWait:
+		return &WouldWaitError{For: e.first, Wait: e.wait}
+	case deadlock:
+		return retry.Permanent(&DeadlockError{Outer: e.outer, MaxInFlight: e.most})
+	}
+	return e.cause
 }
 
 func (e *endedError) Error() string {

@@ -26,6 +26,14 @@ func (e Estimate) String() string {
 	return fmt.Sprintf("number %d in the queue, about %v to wait", e.Position, readable(e.Wait))
 }
 
+// estimate returns the Estimate for a place and a wait.
+func (o *owner) estimate(position int, wait time.Duration) Estimate {
+	if position == 0 {
+		return Estimate{}
+	}
+	return Estimate{Position: position, Wait: wait, At: o.core.time(after(o.core.now, wait))}
+}
+
 // Estimate returns when a call with these options would start if it came now. Only [Cost],
 // [CostOf] and [Priority] make a difference. Nothing is taken or changed. Estimate fails for a
 // cost that can never be granted, and with [ErrClosed].
@@ -34,7 +42,7 @@ func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
 	if err := s.apply(&c, opts); err != nil {
 		return Estimate{}, err
 	}
-	est, ok := ask(s, func(o *owner, now time.Duration) Estimate { return o.core.dryRun(now, &c) })
+	est, ok := ask(s, func(o *owner, now time.Duration) Estimate { return o.estimate(o.core.dryRun(now, &c)) })
 	if !ok {
 		return Estimate{}, ErrClosed
 	}

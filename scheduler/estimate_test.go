@@ -19,7 +19,7 @@ func TestEstimatesAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := drawLimit(t)
 		limit.Refill = min(limit.Refill, int64(limit.Per))
-		k, err := newCore(Config{Limit: limit}, time.Time{})
+		k, err := newCore(coreConfig{Limits: bucket.Limits{"": limit}})
 		require.NoError(t, err)
 		k.wanted = events.All
 		policy := retry.Policy{}.WithDefaults()

@@ -83,7 +83,7 @@ func newFastMatch(t *rapid.T) *fastMatch {
 		Refill:   rapid.Int64Range(1, 10_000).Draw(t, "refill"),
 		Per:      time.Second,
 	}
-	k, err := newCore(Config{Limit: limit, MaxInFlight: rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "slots")}, time.Time{})
+	k, err := newCore(coreConfig{Limits: bucket.Limits{"": limit}, MaxInFlight: rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "slots")})
 	require.NoError(t, err)
 	c := &handClock{due: bucket.Forever}
 	m := &fastMatch{ids: map[uint64]bool{}, clock: c, o: &owner{s: &Scheduler{clock: c, retry: retry.Policy{}.WithDefaults(), inbox: make(chan message, 1)}, core: k, read: reader(c, time.Time{}), timer: c, armed: bucket.Forever}}
@@ -298,7 +298,7 @@ func (m *fastMatch) longTime(t *rapid.T) {
 func (m *fastMatch) snapshot(t *rapid.T) {
 	m.turn(t, message{op: opFastDone, call: m.newCall(1)}) // so that retries with a free slot run
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) {
-		s := o.core.snapshot(now)
+		s := o.snapshot(now)
 		require.Equal(t, m.inFast+len(m.named)+len(m.running), s.Running)
 		require.Equal(t, m.calls, s.Totals.Accepted)
 		require.Equal(t, m.grants, s.Totals.Attempts)

@@ -132,7 +132,7 @@ func Predict(cfg Config, work ...Workload) (Forecast, error) {
 	if cfg.Level != nil {
 		origin = cfg.Level.At
 	}
-	k, err := newCore(cfg, origin)
+	k, err := newCore(cfg.core(origin))
 	if err != nil {
 		return Forecast{}, err
 	}

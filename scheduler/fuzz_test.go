@@ -94,19 +94,22 @@ type play struct {
 
 func newPlay(t *testing.T, program []byte) *play {
 	p := &play{T: t, program: bytes.NewReader(program), entered: map[*call]bool{}, done: map[*call]bool{}}
-	cfg, err := Config{
-		Limit:        p.limit(),
+	cfg := coreConfig{
+		Origin:       simOrigin,
+		Limits:       bucket.Limits{"": p.limit()},
 		MaxInFlight:  p.upTo(4),
 		MaxQueued:    p.upTo(4),
-		Overflow:     Overflow(p.upTo(3)),
+		Overflow:     overflow(p.upTo(3)),
 		PriorityStep: p.size(),
-		Level:        p.level(),
-	}.normal()
-	require.NoError(t, err)
-	p.k, err = newCore(cfg, time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC))
+	}
+	if level := p.level(); level != nil {
+		cfg.Levels = map[string]bucket.State{"": *level}
+	}
+	var err error
+	p.k, err = newCore(cfg)
 	require.NoError(t, err)
 	p.k.wanted = events.All
-	p.spendsUp = cfg.Level == nil
+	p.spendsUp = cfg.Levels == nil
 	p.observer.rank = func(ev events.Event) time.Duration {
 		return p.calls[slices.IndexFunc(p.calls, func(c *call) bool { return c.id == ev.Call })].rank
 	}
@@ -325,7 +328,7 @@ func (p *play) checkEffects() {
 	}
 	for _, u := range fx.updates {
 		require.True(p, u.call.watched)
-		require.NotZero(p, u.progress.Call)
+		require.NotZero(p, u.event.Call)
 	}
 	for _, c := range fx.ended {
 		require.Equal(p, ended, c.state)
@@ -369,12 +372,12 @@ func (p *play) checkQueue() {
 			p.Fatalf("call %d is out of place in the queue", c.id)
 		}
 		position++
-		est := p.k.estimateOf(p.now, c)
-		if est.Position != position || est.Wait < wait {
-			p.Fatalf("call %d is number %d in the queue, after one that waits %v, and its estimate is %+v", c.id, position, wait, est)
+		place, its := p.k.estimateOf(p.now, c)
+		if place != position || its < wait {
+			p.Fatalf("call %d is number %d in the queue, after one that waits %v, and its estimate is number %d and %v", c.id, position, wait, place, its)
 		}
 		all.addCall(c, 1)
-		last, wait = c, est.Wait
+		last, wait = c, its
 	})
 	require.Equal(p, all, p.k.queue.all())
 }
@@ -394,15 +397,14 @@ func (p *play) checkClosed() {
 	k := p.k
 	require.Zero(p, k.queue.len()+len(k.backoff))
 	require.Equal(p, k.running.count, p.observer.unfinished())
-	require.Equal(p, ErrClosed, k.refusal(&call{policy: &retry.Policy{}}))
-	snap := k.snapshot(p.now)
-	text, err := json.Marshal(snap)
+	require.EqualError(p, k.refusal(&call{policy: &retry.Policy{}}), "scheduler is closed")
+	text, err := json.Marshal(levelsOf(k))
 	require.NoError(p, err)
-	var read Snapshot
+	var read map[string]bucket.State
 	require.NoError(p, json.Unmarshal(text, &read))
-	next, err := newCore(Config{Limit: read.Limit, Level: &read.Level}, snap.At)
+	next, err := newCore(coreConfig{Origin: k.time(k.now), Limits: limitsOf(k), Levels: read})
 	require.NoError(p, err)
-	require.Equal(p, snap.Available, next.budgets[0].Available(), "%s", text)
+	require.Equal(p, k.budgets[0].Available(), next.budgets[0].Available(), "%s", text)
 	if held := k.budgets[0].HeldUntil() - k.now; next.budgets[0].HeldUntil() != held {
 		p.Fatalf("held for %v, and after a restart for %v", held, next.budgets[0].HeldUntil())
 	}

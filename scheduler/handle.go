@@ -212,7 +212,7 @@ func (h *Handle) Times() events.Times {
 // Estimate returns the call's place in the queue and when it is expected to start. It is zero for
 // a call that runs or has ended.
 func (h *Handle) Estimate() Estimate {
-	est, _ := ask(h.s, func(o *owner, now time.Duration) Estimate { return o.core.estimateOf(now, &h.call) })
+	est, _ := ask(h.s, func(o *owner, now time.Duration) Estimate { return o.estimate(o.core.estimateOf(now, &h.call)) })
 	return est
 }
 

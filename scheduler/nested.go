@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // With MaxInFlight, calls made inside others can deadlock: the outer call keeps its slot and
@@ -24,7 +23,7 @@ type DeadlockError struct {
 }
 
 func (e *DeadlockError) Error() string {
-	return fmt.Sprintf("scheduler: deadlock: the call was made inside call %d and needs a slot of its own, but all slots (MaxInFlight is %d) are held by calls that wait for calls made inside them: give the inner calls a scheduler of their own", e.Outer, e.MaxInFlight)
+	return (&early{reason: deadlock, outer: e.Outer, most: e.MaxInFlight}).Error()
 }
 
 // Is reports whether target is [ErrDeadlock].

@@ -139,7 +139,7 @@ func (k *core) retry(c *call, v retry.Verdict) {
 	case c.err != nil:
 		k.endCanceled(c, c.err)
 	case due > c.deadline:
-		k.endTooLate(c, &DeadlineError{Wait: d.Delay, Left: max(0, c.deadline-k.now), Err: c.lastErr()})
+		k.endTooLate(c, d.Delay)
 	default:
 		k.backOff(c, due)
 	}
@@ -149,13 +149,10 @@ func (k *core) backOff(c *call, due time.Duration) {
 	delay := due - k.now
 	c.state, c.due = backingOff, due
 	k.backoff.push(c)
-	if k.wanted.Has(events.Retrying) {
+	if c.watched || k.wanted.Has(events.Retrying) {
 		ev := k.event(events.Retrying, c)
 		ev.Delay, ev.Until, ev.Err = delay, k.time(due), c.lastErr()
-		k.effects.events = append(k.effects.events, ev)
-	}
-	if c.watched {
-		k.update(c, Progress{State: Retrying, Attempt: c.attempts, Delay: delay, Err: c.lastErr()})
+		k.report(c, ev, true)
 	}
 }
 
@@ -218,12 +215,10 @@ func (k *core) functions() int {
 	return n - len(waiting)
 }
 
-// close ends every waiting call. It returns descriptions of all calls that had not ended, in
-// order of rank.
-func (k *core) close(now time.Duration) []Unfinished {
+// unfinished returns all calls that have not ended, in order of rank, without those that run by the
+// fast path.
+func (k *core) unfinished(now time.Duration) (open []*call) {
 	k.advance(now)
-	k.draining, k.closed = true, true
-	var open []*call
 	for c := k.running.first; c != nil; c = c.next {
 		open = append(open, c)
 	}
@@ -232,21 +227,21 @@ func (k *core) close(now time.Duration) []Unfinished {
 		open = append(open, p.call)
 	}
 	slices.SortFunc(open, byRank)
-	var left []Unfinished
-	for range k.inFast {
-		plain := call{cost: 1}
-		left = append(left, Unfinished{State: "running", Cost: 1, Attempts: 1, Paid: 1, costs: plain.allCosts()})
-	}
+	return open
+}
+
+// close ends every waiting call.
+func (k *core) close(now time.Duration) {
+	open := k.unfinished(now)
+	k.draining, k.closed = true, true
 	for _, c := range open {
-		left = append(left, k.unfinished(c))
 		if c.state != running {
 			k.leave(c)
 			k.totals.Closed++
-			k.end(c, events.Closed, endedBy(ErrClosed, c))
+			k.end(c, events.Closed, endEarly(early{reason: closed}, c))
 		}
 	}
 	k.emitEvent(events.Event{Kind: events.ShutDown})
-	return left
 }
 
 func (k *core) endFailed(c *call, err error) {
@@ -256,12 +251,12 @@ func (k *core) endFailed(c *call, err error) {
 
 func (k *core) endCanceled(c *call, cause error) {
 	k.totals.Canceled++
-	k.end(c, events.Canceled, endedBy(cause, c))
+	k.end(c, events.Canceled, endEarly(early{cause: cause}, c))
 }
 
-func (k *core) endTooLate(c *call, late *DeadlineError) {
+func (k *core) endTooLate(c *call, wait time.Duration) {
 	k.totals.Canceled++
-	k.end(c, events.Canceled, late)
+	k.end(c, events.Canceled, k.tooLate(c, wait))
 }
 
 func (k *core) endExhausted(c *call, err error) {

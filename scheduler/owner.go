@@ -6,6 +6,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/clock"
+	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 )
 
@@ -56,8 +57,8 @@ func (op op) keepsLease() bool {
 
 // reply is sent to the runner of a call.
 type reply struct {
-	kind     replyKind
-	progress *Progress // replyUpdate
+	kind  replyKind
+	event *events.Event // replyUpdate
 }
 
 type replyKind uint8
@@ -198,13 +199,14 @@ func (o *owner) handle(now time.Duration, m message) {
 func (o *owner) deliver() {
 	fx := &o.core.effects
 	for _, ev := range fx.events {
+		ev.Err = publicError(ev.Err)
 		o.s.hub.Publish(ev)
 	}
 	for _, c := range fx.admitted {
 		c.handle.admit <- nil
 	}
 	for _, u := range fx.updates {
-		u.call.reply <- reply{kind: replyUpdate, progress: &u.progress}
+		u.call.reply <- reply{kind: replyUpdate, event: &u.event}
 	}
 	for _, c := range fx.ended {
 		o.deliverEnd(c)
@@ -230,6 +232,7 @@ func (o *owner) deliver() {
 
 // deliverEnd delivers the end of a call to its runner and its handle.
 func (o *owner) deliverEnd(c *call) {
+	c.err = publicError(c.err)
 	if h := c.handle; h != nil {
 		if h.handleExtras != nil && h.stopWatch != nil {
 			go h.stopWatch() // runs code of the context, which may be a user's
@@ -287,8 +290,9 @@ func (o *owner) arm() {
 // before.
 func (o *owner) close(now time.Duration) {
 	o.knowAll(now)
-	o.s.unfinished = o.core.close(now)
-	o.s.final = o.core.snapshot(now)
+	o.s.unfinished = o.unfinishedCalls(now)
+	o.core.close(now)
+	o.s.final = o.snapshot(now)
 	for c := o.core.running.first; c != nil; c = c.next {
 		if c.handle != nil {
 			o.s.toInterrupt = append(o.s.toInterrupt, c.handle)

@@ -66,7 +66,7 @@ func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {
 	})
 	for _, c := range tooBig {
 		k.leave(c)
-		k.endFailed(c, endedBy(k.budgets.check(c), c))
+		k.endFailed(c, endEarly(early{cause: k.budgets.check(c)}, c))
 	}
 	k.replan()
 	k.advanceNow()
@@ -134,9 +134,9 @@ func (k *core) nextPlanned() time.Duration {
 // replan ends the queued calls whose turn will now come after their deadlines.
 func (k *core) replan() {
 	for _, c := range k.queue.late(k.ready) {
-		if late := k.late(c); late != nil {
+		if wait, late := k.late(c); late {
 			k.leave(c)
-			k.endTooLate(c, late)
+			k.endTooLate(c, wait)
 		}
 	}
 }

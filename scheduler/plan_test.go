@@ -15,7 +15,7 @@ import (
 // TestRankSaturates checks that extreme priorities rank first or last and overflow nothing.
 func TestRankSaturates(t *testing.T) {
 	for _, step := range []time.Duration{1, time.Minute, bucket.Forever} {
-		k, err := newCore(Config{PriorityStep: step}, time.Time{})
+		k, err := newCore(coreConfig{Limits: bucket.Limits{"": {}}, PriorityStep: step})
 		require.NoError(t, err)
 		for _, now := range []time.Duration{0, time.Hour, bucket.Forever - 1} {
 			k.now = now
@@ -29,7 +29,7 @@ func TestRankSaturates(t *testing.T) {
 			require.Equal(t, now, k.rank(&call{}))
 		}
 	}
-	k, err := newCore(Config{}, time.Time{})
+	k, err := newCore(coreConfig{Limits: bucket.Limits{"": {}}})
 	require.NoError(t, err)
 	k.now = time.Hour
 	require.Equal(t, time.Hour-3*time.Minute, k.rank(prior(3)))
@@ -37,7 +37,7 @@ func TestRankSaturates(t *testing.T) {
 	require.Equal(t, time.Hour-bucket.Forever, k.rank(prior(math.MaxInt)))
 	require.Equal(t, bucket.Forever, k.rank(prior(math.MinInt)))
 
-	k, err = newCore(Config{PriorityStep: bucket.Forever / 1000}, time.Time{})
+	k, err = newCore(coreConfig{Limits: bucket.Limits{"": {}}, PriorityStep: bucket.Forever / 1000})
 	require.NoError(t, err)
 	require.Equal(t, -1000*(bucket.Forever/1000), k.rank(prior(1000)), "the largest without saturation")
 	require.Equal(t, 1000*(bucket.Forever/1000), k.rank(prior(-1000)))
@@ -51,7 +51,7 @@ func prior(priority int) *call {
 // the core's memory for them is free at once.
 func TestH37_CanceledGiveTheirMemoryBack(t *testing.T) {
 	const n = 1_000_000
-	k, err := newCore(Config{Limit: bucket.PerSecond(1), Level: &bucket.State{}}, time.Time{})
+	k, err := newCore(coreConfig{Limits: bucket.Limits{"": bucket.PerSecond(1)}, Levels: map[string]bucket.State{"": {}}})
 	require.NoError(t, err)
 	policy := retry.Policy{}.WithDefaults()
 	before := heapInUse()
@@ -63,7 +63,7 @@ func TestH37_CanceledGiveTheirMemoryBack(t *testing.T) {
 	full := heapInUse() - before
 	for i := range calls {
 		if i%10 != 0 {
-			k.cancel(0, calls[i], ErrCanceled)
+			k.cancel(0, calls[i], errGaveUp)
 			k.effects.clear()
 			calls[i] = nil
 		}
@@ -85,7 +85,7 @@ func heapInUse() int64 {
 
 // At the largest instant, where times saturate, a token that never comes is not granted.
 func TestEndOfTime(t *testing.T) {
-	k, err := newCore(Config{Limit: bucket.PerSecond(1)}, time.Time{})
+	k, err := newCore(coreConfig{Limits: bucket.Limits{"": bucket.PerSecond(1)}})
 	require.NoError(t, err)
 	policy := retry.Policy{}.WithDefaults()
 	submit := func(now time.Duration) *call {
@@ -100,7 +100,7 @@ func TestEndOfTime(t *testing.T) {
 // Learn subtracts what calls of the fast path have paid, since the server may not know of them
 // (B11, Observe and Learn).
 func TestLearnSubtractsFastCalls(t *testing.T) {
-	k, err := newCore(Config{Limit: bucket.PerSecond(10)}, time.Time{})
+	k, err := newCore(coreConfig{Limits: bucket.Limits{"": bucket.PerSecond(10)}})
 	require.NoError(t, err)
 	k.inFast = 2
 	require.NoError(t, k.learn(0, 0, bucket.PerSecond(10), 10))
@@ -109,7 +109,7 @@ func TestLearnSubtractsFastCalls(t *testing.T) {
 
 // An attempt's actual cost is charged with the largest capacity, too (B10, Settle).
 func TestSettleAtTheLargestCapacity(t *testing.T) {
-	k, err := newCore(Config{Limit: bucket.PerSecond(1).Burst(math.MaxInt64)}, time.Time{})
+	k, err := newCore(coreConfig{Limits: bucket.Limits{"": bucket.PerSecond(1).Burst(math.MaxInt64)}})
 	require.NoError(t, err)
 	policy := retry.Policy{}.WithDefaults()
 	c := &call{cost: 1, policy: &policy, deadline: bucket.Forever}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"example.com/fairlead/events"
 )
 
 // ProgressState says what a call that does not run waits for.
@@ -39,6 +41,18 @@ type Progress struct {
 	Budget      string        // the name of the budget that Available is of: of several, the first by name; "" if there is only one
 	Available   int64         // tokens in it; negative in debt
 	Err         error         // the latest attempt's error; nil before the first
+}
+
+// progressOf returns the progress that an event of a waiting call reports.
+func progressOf(ev *events.Event) Progress {
+	p := Progress{
+		State: Waiting, Call: ev.Call, Name: ev.Name, Attempt: ev.Attempt, MaxAttempts: ev.MaxAttempts,
+		Position: ev.Position, Wait: ev.Wait, Delay: ev.Delay, Budget: ev.Budget, Available: ev.Available, Err: ev.Err,
+	}
+	if ev.Kind == events.Retrying {
+		p.State = Retrying
+	}
+	return p
 }
 
 // String returns one line without control characters, such as

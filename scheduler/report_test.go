@@ -12,7 +12,7 @@ import (
 
 // grantedCall returns a core, and a call that was granted.
 func grantedCall(t *testing.T, cost int64) (*core, *call) {
-	k, err := newCore(Config{Limit: bucket.PerSecond(10)}, time.Time{})
+	k, err := newCore(coreConfig{Limits: bucket.Limits{"": bucket.PerSecond(10)}})
 	require.NoError(t, err)
 	policy := retry.Policy{Jitter: retry.None}.WithDefaults()
 	c := &call{cost: cost, policy: &policy, deadline: bucket.Forever}
@@ -31,16 +31,16 @@ func TestH05_LateReportIsIgnored(t *testing.T) {
 		"failure":       func(k *core, c *call) { k.finish(0, c, errFinal, retry.Verdict{}) },
 		"server's wait": func(k *core, c *call) { k.finish(0, c, errFlaky, limited) },
 		"started":       func(k *core, c *call) { k.started(0, c) },
-		"never started": func(k *core, c *call) { k.abandon(0, c, ErrCanceled) },
+		"never started": func(k *core, c *call) { k.abandon(0, c, errGaveUp) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for first, v := range map[string]retry.Verdict{"backs off": {Kind: retry.KindTransient}, "over": {}} {
 				k, c := grantedCall(t, 3)
 				k.finish(0, c, errFlaky, v)
 				k.effects.clear()
-				before, state := k.snapshot(0), c.state
+				before, state := stateOf(k), c.state
 				report(k, c)
-				require.Equal(t, before, k.snapshot(0), first)
+				require.Equal(t, before, stateOf(k), first)
 				require.Equal(t, state, c.state, first)
 				require.Empty(t, k.effects.ended, "no call ends twice")
 				require.Empty(t, k.effects.granted)
@@ -56,7 +56,7 @@ func TestH12_RefundIsWhatWasPaid(t *testing.T) {
 		k, c := grantedCall(t, cost)
 		next := &call{cost: 10, policy: c.policy, deadline: bucket.Forever}
 		k.submit(0, next)
-		k.abandon(0, c, ErrCanceled)
+		k.abandon(0, c, errGaveUp)
 		require.Equal(t, cost, k.budgets[0].Ledger().Refunded)
 		require.Equal(t, running, next.state)
 		require.Zero(t, k.budgets[0].Available())

@@ -139,7 +139,7 @@ func (r *Reservation) Retry(err error) (*Reservation, error) {
 		next = r.h.reservation(r.number + 1)
 		o.core.finish(now, c, err, v)
 		if c.state == ended {
-			return c.err
+			return publicError(c.err)
 		}
 		return nil
 	})

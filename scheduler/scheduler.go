@@ -74,7 +74,7 @@ func New(cfg Config) (*Scheduler, error) {
 	s.calls.New = func() any {
 		return &call{deadline: bucket.Forever, callDetail: &callDetail{reply: make(chan reply, maxReplies), options: noOptions}}
 	}
-	core, err := newCore(cfg, s.origin)
+	core, err := newCore(cfg.core(s.origin))
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (s *Scheduler) Now() time.Time { return s.clock.Now() }
 // Snapshot returns the state at this instant, after everything that this goroutine has done so
 // far. After Close it returns the final state.
 func (s *Scheduler) Snapshot() Snapshot {
-	snap, ok := ask(s, func(o *owner, now time.Duration) Snapshot { return o.core.snapshot(now) })
+	snap, ok := ask(s, func(o *owner, now time.Duration) Snapshot { return o.snapshot(now) })
 	if !ok {
 		snap = s.final
 	}

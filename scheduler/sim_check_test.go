@@ -130,7 +130,7 @@ func (s *sim) checkCounts(m move, was before) {
 	}
 	waiting := s.queued()
 	if k.maxQueued > 0 && waiting > k.maxQueued && waiting > was.waiting {
-		forgiven := m.verb == moveSetRoom || m.verb == moveSubmit && k.overflow == WaitForRoom && !m.wantsAdmission
+		forgiven := m.verb == moveSetRoom || m.verb == moveSubmit && k.overflow == waitForRoom && !m.wantsAdmission
 		s.must(forgiven, "no more calls wait than MaxQueued")
 	}
 	if k.waitingForRoom.count > 0 && !k.closed {
@@ -172,22 +172,21 @@ func (s *sim) checkEvents(since time.Duration) {
 
 // checkUpdates checks that the progress of a watched call agrees with its events.
 func (s *sim) checkUpdates() {
-	var want []Progress
+	var want []events.Event
 	for i := range s.k.effects.events {
 		ev := &s.k.effects.events[i]
 		switch c := s.byID[ev.Call]; {
 		case ev.Call == 0 || !c.watched:
 		case ev.Kind == events.Queued && ev.Wait > 0:
-			want = append(want, Progress{State: Waiting, Call: ev.Call, Budget: ev.Budget, Attempt: ev.Attempt, Position: ev.Position, Wait: ev.Wait})
+			want = append(want, *ev)
 		case ev.Kind == events.Retrying:
-			want = append(want, Progress{State: Retrying, Call: ev.Call, Budget: ev.Budget, Attempt: ev.Attempt, Delay: ev.Delay})
+			want = append(want, *ev)
 		}
 	}
 	s.must(len(want) == len(s.k.effects.updates), "a watched call has one update for each wait and each retry")
-	for i, p := range want {
-		got := s.k.effects.updates[i].progress
-		got.Name, got.MaxAttempts, got.Available, got.Err = "", 0, 0, nil
-		s.must(got == p, "an update agrees with its event")
+	for i, ev := range want {
+		ev.Err = s.byID[ev.Call].lastErr()
+		s.must(s.k.effects.updates[i].event == ev, "an update is the event, with the latest error")
 	}
 }
 

@@ -1,9 +1,8 @@
 package scheduler
 
 import (
-	"errors"
+	"cmp"
 	"math"
-	"reflect"
 	"slices"
 	"time"
 
@@ -126,37 +125,31 @@ func (s *sim) countEvents(kind events.Kind) (n int) {
 func (s *sim) compareDryRun(m move) {
 	c := &dumbCall{id: math.MaxUint64, costs: m.costs, rank: s.d.now - time.Duration(m.priority)*s.d.step}
 	position, at := s.d.estimate(c)
-	s.must(s.asked == Estimate{Position: position, Wait: at - s.d.now, At: s.k.time(at)}, "a dry run is estimated as in the model")
+	s.must(s.asked == estimated{position, at - s.d.now}, "a dry run is estimated as in the model")
 }
 
 func (s *sim) compareSnapshot() {
 	d, got := s.d, s.snap
-	s.must(got.Queued == len(d.queue) && got.Running == len(d.running) && got.BackingOff == len(d.backingOff) && got.Rate == float64(d.share)/64 && got.Available == d.budgets[0].tokens(),
+	s.must(got.queued == len(d.queue) && got.running == len(d.running) && got.backingOff == len(d.backingOff) && got.rate == float64(d.share)/64 && got.available == d.budgets[0].tokens(),
 		"a snapshot is as the model")
-	known := func(at time.Duration, is bool) time.Time {
-		if !is || at == bucket.Forever {
-			return time.Time{}
-		}
-		return s.k.time(at)
-	}
-	s.must(got.HeldUntil.Equal(known(d.heldUntil(), d.heldUntil() > d.now)), "a snapshot has the end of the hold")
-	s.must(got.PausedUntil.Equal(known(d.pausedUntil, d.pausedUntil > 0)), "a snapshot has the end of the pause")
+	s.must(max(got.heldUntil, d.now) == max(d.heldUntil(), d.now), "a snapshot has the end of the hold")
+	s.must(got.pausedUntil == cmp.Or(d.pausedUntil, bucket.Forever), "a snapshot has the end of the pause")
 	next := bucket.Forever
 	if len(d.queue) > 0 && d.hasSlot() && d.pausedUntil != bucket.Forever {
 		next = d.ready(d.queue[0].costs)
 	}
-	s.must(got.NextGrant.Equal(known(next, true)), "a snapshot has the instant of the next grant")
+	s.must(got.nextPlanned == next, "a snapshot has the instant of the next grant")
 	next = bucket.Forever
 	for _, c := range d.backingOff {
 		next = min(next, c.due)
 	}
-	s.must(got.NextRetry.Equal(known(next, true)), "a snapshot has the end of the next backoff")
+	s.must(got.nextReturn == next, "a snapshot has the end of the next backoff")
 }
 
 func (s *sim) compareEstimate(c *dumbCall) {
 	position, at := s.d.estimate(c)
-	got := s.k.estimateOf(s.k.now, &s.byID[c.id].call)
-	s.must(got.Position == position && got.Wait == at-s.d.now, "a call is estimated as in the model")
+	place, wait := s.k.estimateOf(s.k.now, &s.byID[c.id].call)
+	s.must(place == position && wait == at-s.d.now, "a call is estimated as in the model")
 }
 
 // compareEnd checks that a call ended in the same way and for the same reason as in the model, with
@@ -174,19 +167,12 @@ func (s *sim) compareEnd(c *dumbCall) {
 
 func (s *sim) compareRefusal(c *dumbCall) {
 	err := s.calls[s.current.call].err
-	if c.refusal == ErrClosed {
-		s.must(errors.Is(err, ErrClosed), "C6: a closed core refuses with ErrClosed")
+	if cost, ok := err.(*bucket.CostError); ok {
+		s.must(c.refusal.cost && slices.Contains(c.costs[:len(s.d.budgets)], cost.Cost), "B3, costs: the error has the cost")
 		return
 	}
-	s.must(reflect.TypeOf(err) == reflect.TypeOf(c.refusal), "a call is refused for the same reason as in the model")
-	switch err := err.(type) {
-	case *DeadlineError:
-		s.must(err.Wait == c.wait, "C4, deadlines: the error has the wait")
-	case *WouldWaitError:
-		s.must(err.Wait == c.wait, "the error has the wait")
-	case *QueueFullError:
-		s.must(err.Wait == c.wait && err.Queued == len(s.d.queue), "the error has the wait and the length of the queue")
-	case *bucket.CostError:
-		s.must(slices.Contains(c.costs[:len(s.d.budgets)], err.Cost), "B3, costs: the error has the cost")
-	}
+	e := err.(*early)
+	s.must(!c.refusal.cost && e.reason == c.refusal.reason, "a call is refused for the same reason as in the model")
+	s.must(e.reason == closed || e.wait == c.wait, "C4, deadlines: the error has the wait")
+	s.must(e.reason != queueFull || e.queued == len(s.d.queue), "the error has the length of the queue")
 }

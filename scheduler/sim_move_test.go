@@ -221,28 +221,29 @@ func drawLimits(rnd *rand.Rand) bucket.Limit {
 	}
 }
 
-func drawConfig(rnd *rand.Rand) (Config, []bucket.Limit) {
+func drawConfig(rnd *rand.Rand) (coreConfig, retry.Policy, []bucket.Limit) {
 	limits := []bucket.Limit{drawLimits(rnd)}
 	per := min(limits[0].Per, time.Hour)
-	cfg := Config{
+	cfg := coreConfig{
+		Origin:       simOrigin,
 		MaxInFlight:  []int{0, 0, 1, 3}[rnd.IntN(4)],
 		MaxQueued:    []int{0, 0, 1, 3}[rnd.IntN(4)],
-		Overflow:     Overflow(rnd.IntN(3)),
+		Overflow:     overflow(rnd.IntN(3)),
 		Adaptive:     rnd.IntN(3) == 0,
 		PriorityStep: []time.Duration{1, per, 10 * per}[rnd.IntN(3)],
-		Retry: retry.Policy{
-			MaxRetries:    1 + rnd.IntN(5),
-			Initial:       []time.Duration{1, per, time.Minute}[rnd.IntN(3)],
-			Max:           []time.Duration{time.Hour, bucket.Forever}[rnd.IntN(2)],
-			Jitter:        []float64{retry.None, 0.1, 1}[rnd.IntN(3)],
-			Seed:          rnd.Uint64N(100),
-			MaxServerWait: []time.Duration{time.Minute, 3 * per}[rnd.IntN(2)],
-		}.WithDefaults(),
 	}
+	policy := retry.Policy{
+		MaxRetries:    1 + rnd.IntN(5),
+		Initial:       []time.Duration{1, per, time.Minute}[rnd.IntN(3)],
+		Max:           []time.Duration{time.Hour, bucket.Forever}[rnd.IntN(2)],
+		Jitter:        []float64{retry.None, 0.1, 1}[rnd.IntN(3)],
+		Seed:          rnd.Uint64N(100),
+		MaxServerWait: []time.Duration{time.Minute, 3 * per}[rnd.IntN(2)],
+	}.WithDefaults()
 	more := []int{0, 0, 1, 2}[rnd.IntN(4)]
 	if more == 0 {
-		cfg.Limit = limits[0]
-		return cfg, limits
+		cfg.Limits = bucket.Limits{"": limits[0]}
+		return cfg, policy, limits
 	}
 	for range more {
 		limits = append(limits, drawLimits(rnd))
@@ -251,7 +252,7 @@ func drawConfig(rnd *rand.Rand) (Config, []bucket.Limit) {
 	for i, l := range limits {
 		cfg.Limits[simBudgets[i]] = l
 	}
-	return cfg, limits
+	return cfg, policy, limits
 }
 
 // simBudgets are the names of the budgets if there are several.
@@ -403,7 +404,7 @@ func (s *sim) drawKind() retry.Verdict {
 	case r < 14:
 		return retry.Verdict{Kind: retry.KindRateLimited}
 	case r < 15: // the longest accepted wait, so that two holds may end together
-		return retry.Verdict{Kind: retry.KindRateLimited, Wait: s.cfg.Retry.MaxServerWait}
+		return retry.Verdict{Kind: retry.KindRateLimited, Wait: s.policy.MaxServerWait}
 	}
 	return retry.Verdict{Kind: retry.KindRateLimited, Wait: 1 + s.drawTime()}
 }

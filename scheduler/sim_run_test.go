@@ -17,7 +17,8 @@ import (
 type sim struct {
 	seed    uint64
 	rnd     *rand.Rand
-	cfg     Config
+	cfg     coreConfig
+	policy  retry.Policy
 	limits  []bucket.Limit
 	profile profile
 	length  int // in moves
@@ -38,13 +39,19 @@ type sim struct {
 	bounds    [maxBudgets]bound
 	delivered [maxBudgets]delivered
 	settled   bool     // some cost was corrected
-	asked     Estimate // the result of the last dry run
-	snap      Snapshot
+	asked     estimated // the result of the last dry run
+	snap      coreState
 	current   move
 	ran       bool   // whether the call ran before the move
 	trace     []move // if recording
 	recording bool
 	failure   *failure
+}
+
+// estimated is the core's answer to an estimate.
+type estimated struct {
+	position int
+	wait     time.Duration
 }
 
 // simCall is a call and what the simulator knows of it.
@@ -70,7 +77,7 @@ func newSim(seed uint64, model bool) *sim { return newSimFrom(seed, rand.NewPCG(
 
 func newSimFrom(seed uint64, chance rand.Source, model bool) *sim {
 	s := &sim{seed: seed, rnd: rand.New(chance)}
-	s.cfg, s.limits = drawConfig(s.rnd)
+	s.cfg, s.policy, s.limits = drawConfig(s.rnd)
 	s.profile = drawProfile(s.rnd, s.limits)
 	s.length = []int{100, 1000, 3000}[s.rnd.IntN(3)]
 	wanted := []events.Kinds{events.All, events.All, 0}[s.rnd.IntN(3)]
@@ -82,13 +89,9 @@ func newSimFrom(seed uint64, chance rand.Source, model bool) *sim {
 var simOrigin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (s *sim) begin(model bool, wanted events.Kinds) {
-	cfg, err := s.cfg.normal()
+	k, err := newCore(s.cfg)
 	if err != nil {
 		panic(err) // the simulator made an invalid configuration
-	}
-	k, err := newCore(cfg, simOrigin)
-	if err != nil {
-		panic(err)
 	}
 	k.wanted = wanted
 	s.k, s.byID = k, append(s.byID[:0], nil)
@@ -200,9 +203,10 @@ func (s *sim) apply(m move) {
 			s.applyToCall(m, s.calls[m.call])
 		}
 	case moveDryRun:
-		s.asked = s.k.dryRun(s.now, &call{cost: m.costs[0], callDetail: &callDetail{options: &options{priority: m.priority, costs: m.costs, several: true}}})
+		s.asked.position, s.asked.wait = s.k.dryRun(s.now, &call{cost: m.costs[0], callDetail: &callDetail{options: &options{priority: m.priority, costs: m.costs, several: true}}})
 	case moveSnapshot:
-		s.snap = s.k.snapshot(s.now)
+		s.k.advance(s.now)
+		s.snap = stateOf(s.k)
 	case moveAdvance, moveSleep:
 		s.k.advance(s.now)
 	case movePause:
@@ -246,7 +250,7 @@ func b2i(b bool) int {
 
 func (s *sim) submit(m move) {
 	c := &simCall{serial: m.call, arrived: max(s.now, s.k.now)}
-	c.call = call{cost: m.costs[0], policy: &s.cfg.Retry, deadline: bucket.Forever, noWait: m.noWait, wantsAdmission: m.wantsAdmission, watched: m.watched}
+	c.call = call{cost: m.costs[0], policy: &s.policy, deadline: bucket.Forever, noWait: m.noWait, wantsAdmission: m.wantsAdmission, watched: m.watched}
 	if !m.bare {
 		c.opts = options{priority: m.priority, costs: m.costs, several: true}
 		c.room.options = &c.opts
@@ -398,12 +402,13 @@ func (s *sim) leave(c *simCall) {
 // level of the first one.
 func (s *sim) restart(m move) {
 	was := before{s.k.now, s.queued()}
-	left := s.k.close(s.now)
-	s.take()
-	s.must(len(left) == len(s.running)+s.endedBy(ErrClosed), "C6, close: every unfinished call is reported")
+	left := s.k.unfinished(s.now)
 	for i := 1; i < len(left); i++ {
-		s.must(!left[i].Rank.Before(left[i-1].Rank), "unfinished calls are in queue order")
+		s.must(left[i].rank >= left[i-1].rank, "unfinished calls are in queue order")
 	}
+	s.k.close(s.now)
+	s.take()
+	s.must(len(left) == len(s.running)+s.closedCalls(), "C6, close: every unfinished call is reported")
 	if s.d != nil {
 		if s.profile.owner {
 			s.d.wakeUp(s.now)
@@ -411,14 +416,14 @@ func (s *sim) restart(m move) {
 		s.d.advance(max(s.now, s.d.now))
 	}
 	for _, u := range left {
-		s.must(s.d == nil || u.Paid == s.byID[u.Call].model.paid, "an unfinished call has paid as in the model")
+		s.must(s.d == nil || u.paid == s.byID[u.id].model.paid, "an unfinished call has paid as in the model")
 	}
 	s.check(m, was)
 	if s.d != nil {
 		s.d.close()
 		s.compare(m)
 	}
-	k, err := newCore(restartConfig(s.cfg, s.k.snapshot(s.now)), s.k.time(s.k.now).Add(m.d))
+	k, err := newCore(restartConfig(s.cfg, s.k, m.d))
 	s.must(err == nil, "the core can be restarted")
 	if s.d != nil {
 		s.d.restart(m.d)
@@ -428,22 +433,16 @@ func (s *sim) restart(m move) {
 	}
 }
 
-// restartConfig returns the configuration of a scheduler that continues where another one ended.
-func restartConfig(cfg Config, snap Snapshot) Config {
-	if cfg.Limits == nil {
-		cfg.Limit, cfg.Level = snap.Limit, &snap.Level
-		return cfg
-	}
-	cfg.Limits, cfg.Levels = bucket.Limits{}, snap.Levels()
-	for _, b := range snap.Budgets {
-		cfg.Limits[b.Name] = b.Limit
-	}
+// restartConfig returns the configuration of a core that continues after a gap where k ended.
+func restartConfig(cfg coreConfig, k *core, gap time.Duration) coreConfig {
+	cfg.Origin, cfg.Limits, cfg.Levels = k.time(k.now).Add(gap), limitsOf(k), levelsOf(k)
 	return cfg
 }
 
-func (s *sim) endedBy(err error) (n int) {
+// closedCalls returns how many calls the close has just ended.
+func (s *sim) closedCalls() (n int) {
 	for _, c := range s.k.effects.ended {
-		if errors.Is(c.err, err) {
+		if e, ok := c.err.(*early); ok && e.reason == closed {
 			n++
 		}
 	}

@@ -71,7 +71,9 @@ func TestSimulationWritesTranscripts(t *testing.T) {
 		again.replay(s.trace[:len(s.trace)-1]) // all but the restart
 		st := newStepper(t)
 		st.transcribe(s.transcript(s.trace[:len(s.trace)-1]))
-		require.Equal(t, again.k.snapshot(again.now), st.k.snapshot(st.now), "seed %d", seed)
+		again.k.advance(again.now)
+		st.k.advance(st.now)
+		require.Equal(t, stateOf(again.k), stateOf(st.k), "seed %d", seed)
 	}
 }
 
@@ -142,9 +144,9 @@ func shorten(trace []move, fails func([]move) bool) []move {
 }
 
 // limitsText returns the budgets as a transcript writes them.
-func limitsText(cfg Config) string {
-	if cfg.Limits == nil {
-		return limitText(cfg.Limit)
+func limitsText(cfg coreConfig) string {
+	if l, ok := cfg.Limits[""]; ok {
+		return limitText(l)
 	}
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
@@ -163,7 +165,7 @@ func (s *sim) transcript(trace []move) string {
 	if cfg.Adaptive {
 		b.WriteString("adaptive yes\n\n")
 	}
-	p := cfg.Retry
+	p := s.policy
 	fmt.Fprintf(&b, "retry max=%d initial=%v longest=%v jitter=%v seed=%d maxserverwait=%v\n", p.MaxRetries, p.Initial, p.Max, p.Jitter, p.Seed, p.MaxServerWait)
 	for _, m := range trace {
 		fmt.Fprintf(&b, "\n%s\n", m.text())

@@ -74,25 +74,9 @@ func (t Totals) Ended() uint64 {
 	return t.Succeeded + t.Failed + t.Exhausted + t.Canceled + t.Dropped + t.Closed
 }
 
-func (k *core) unfinished(c *call) Unfinished {
-	c.ensureDetail()
-	u := Unfinished{
-		Call: c.id, Name: c.name, Rank: k.time(c.rank), Priority: c.priority, Cost: c.cost,
-		Attempts: c.attempts, Paid: c.paid, last: c.lastErr(), costs: c.allCosts(),
-	}
-	switch c.state {
-	case running:
-		u.State = "running"
-	case queued:
-		u.State = "queued"
-	case backingOff:
-		u.State = "backing off"
-		u.Due = k.time(c.due)
-	}
-	return u
-}
-
-func (k *core) snapshot(now time.Duration) Snapshot {
+// snapshot returns the state at this instant.
+func (o *owner) snapshot(now time.Duration) Snapshot {
+	k := o.core
 	k.advance(now)
 	at := k.time(k.now)
 	s := Snapshot{
@@ -117,14 +101,8 @@ func (k *core) snapshot(now time.Duration) Snapshot {
 	if held := k.budgets.heldUntil(); held > k.now {
 		s.HeldUntil = k.time(held)
 	}
-	if end := k.pauseEnds(); end != bucket.Forever {
-		s.PausedUntil = k.time(end)
-	}
-	if next := k.nextPlanned(); next != bucket.Forever {
-		s.NextGrant = k.time(next)
-	}
-	if next := k.backoff.next(); next != bucket.Forever {
-		s.NextRetry = k.time(next)
-	}
+	s.PausedUntil = k.timeOrZero(k.pauseEnds())
+	s.NextGrant = k.timeOrZero(k.nextPlanned())
+	s.NextRetry = k.timeOrZero(k.backoff.next())
 	return s
 }

@@ -196,7 +196,7 @@ func (w *workload) runByHand(t *testing.T) string {
 	cfg, err := w.cfg.normal()
 	require.NoError(t, err)
 	cfg.Retry.Seed = w.cfg.Retry.Seed
-	k, err := newCore(cfg, time.Time{})
+	k, err := newCore(cfg.core(time.Time{}))
 	require.NoError(t, err)
 	k.wanted = events.All
 	type input struct {

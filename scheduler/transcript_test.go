@@ -175,17 +175,17 @@ func (st *stepper) run(line string) string {
 			st.k.cancel(st.now, st.calls[name], errors.New("context canceled"))
 		}
 	case "withdraw":
-		st.k.cancelReservation(st.now, st.calls[names[0]], ErrCanceled)
+		st.k.cancelReservation(st.now, st.calls[names[0]], errors.New("canceled through its handle: context canceled"))
 	case "estimate":
 		var b strings.Builder
 		for _, name := range names {
-			fmt.Fprintf(&b, "%s: %v\n", name, st.k.estimateOf(st.now, st.calls[name]))
+			fmt.Fprintf(&b, "%s: %v\n", name, inWords(st.k.estimateOf(st.now, st.calls[name])))
 		}
 		return b.String() + st.report()
 	case "dryrun":
 		c := &call{callDetail: &callDetail{options: &options{priority: st.int(set["priority"])}}}
 		st.price(c, set["cost"])
-		return st.k.dryRun(st.now, c).String() + "\n" + st.report()
+		return inWords(st.k.dryRun(st.now, c)) + "\n" + st.report()
 	case "pause":
 		until := time.Duration(bucket.Forever)
 		if len(names) > 0 {
@@ -203,7 +203,8 @@ func (st *stepper) run(line string) string {
 	case "advance", "sleep":
 		st.k.advance(st.now)
 	case "snapshot":
-		st.k.snapshot(st.now)
+		st.k.advance(st.now)
+		stateOf(st.k)
 	case "drain":
 		st.k.drain(st.now)
 	case "close":
@@ -217,11 +218,11 @@ func (st *stepper) run(line string) string {
 }
 
 func (st *stepper) begin(names []string, set map[string]string) {
-	overflow := map[string]Overflow{"refuse": RefuseNew, "drop": DropLowest}
-	k, err := newCore(Config{
-		Limit: st.oneLimit(names, set), Limits: st.limits(set), MaxInFlight: st.int(set["slots"]),
-		MaxQueued: st.int(set["room"]), Overflow: overflow[set["overflow"]], PriorityStep: st.duration(set["step"]),
-	}, simOrigin)
+	full := map[string]overflow{"refuse": refuseNew, "drop": dropLowest}
+	k, err := newCore(coreConfig{
+		Origin: simOrigin, Limits: st.limits(names, set), MaxInFlight: st.int(set["slots"]),
+		MaxQueued: st.int(set["room"]), Overflow: full[set["overflow"]], PriorityStep: st.duration(set["step"]),
+	})
 	require.NoError(st.t, err)
 	k.wanted = events.All
 	st.k, st.owner = k, set["owner"] != ""
@@ -229,19 +230,20 @@ func (st *stepper) begin(names []string, set map[string]string) {
 
 func (st *stepper) close() string {
 	var b strings.Builder
-	for _, u := range st.k.close(st.now) {
-		fmt.Fprintf(&b, "unfinished: %s, %s, rank %v, attempts %d, paid %d\n", u.Name, u.State, u.Rank.Sub(st.k.origin), u.Attempts, u.Paid)
+	for _, c := range st.k.unfinished(st.now) {
+		state := map[state]string{running: "running", queued: "queued", backingOff: "backing off"}[c.state]
+		c.ensureDetail()
+		fmt.Fprintf(&b, "unfinished: %s, %s, rank %v, attempts %d, paid %d\n", c.name, state, c.rank, c.attempts, c.paid)
 	}
+	st.k.close(st.now)
 	return b.String() + st.report()
 }
 
 func (st *stepper) restart(gap time.Duration) string {
-	old, at := st.k, st.k.time(st.k.now)
-	cfg := Config{Adaptive: old.adaptive.enabled, MaxInFlight: old.maxInFlight, MaxQueued: old.maxQueued, Overflow: old.overflow, PriorityStep: old.step}
-	if len(old.budgets) > 1 {
-		cfg.Limits = bucket.Limits{}
-	}
-	k, err := newCore(restartConfig(cfg, old.snapshot(st.now)), at.Add(gap))
+	old := st.k
+	old.advance(st.now)
+	cfg := coreConfig{Adaptive: old.adaptive.enabled, MaxInFlight: old.maxInFlight, MaxQueued: old.maxQueued, Overflow: old.overflow, PriorityStep: old.step}
+	k, err := newCore(restartConfig(cfg, old, gap))
 	require.NoError(st.t, err)
 	k.wanted = events.All
 	st.k, st.now = k, 0
@@ -256,16 +258,19 @@ func (st *stepper) limit(rate string, set map[string]string) bucket.Limit {
 	return l
 }
 
-// oneLimit returns the limit of a transcript with one budget.
-func (st *stepper) oneLimit(names []string, set map[string]string) (l bucket.Limit) {
-	if len(names) > 0 {
-		l = st.limit(names[0], set)
+// inWords returns an estimate in words.
+func inWords(position int, wait time.Duration) string {
+	if position == 0 {
+		return "not waiting"
 	}
-	return l
+	return fmt.Sprintf("number %d in the queue, about %v to wait", position, readable(wait))
 }
 
-// limits returns the limits of a transcript with several budgets.
-func (st *stepper) limits(set map[string]string) (all bucket.Limits) {
+// limits returns the limits of a transcript, of one budget or of several.
+func (st *stepper) limits(names []string, set map[string]string) (all bucket.Limits) {
+	if len(names) > 0 {
+		return bucket.Limits{"": st.limit(names[0], set)}
+	}
 	for name, text := range set {
 		if part := strings.Split(text, "/"); len(part) >= 3 {
 			if all == nil {

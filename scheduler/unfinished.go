@@ -25,6 +25,40 @@ type Unfinished struct {
 	costs costs // becomes Costs
 }
 
+// unfinishedCalls describes all calls that have not ended, in order of rank. Those without options
+// that run by the fast path come first.
+func (o *owner) unfinishedCalls(now time.Duration) []Unfinished {
+	open := o.core.unfinished(now)
+	all := make([]Unfinished, 0, o.core.inFast+len(open))
+	for range o.core.inFast {
+		plain := call{cost: 1}
+		all = append(all, Unfinished{State: "running", Cost: 1, Attempts: 1, Paid: 1, costs: plain.allCosts()})
+	}
+	for _, c := range open {
+		all = append(all, o.describe(c))
+	}
+	return all
+}
+
+// describe describes a call that has not ended.
+func (o *owner) describe(c *call) Unfinished {
+	c.ensureDetail()
+	u := Unfinished{
+		Call: c.id, Name: c.name, Rank: o.core.time(c.rank), Priority: c.priority, Cost: c.cost,
+		Attempts: c.attempts, Paid: c.paid, last: c.lastErr(), costs: c.allCosts(),
+	}
+	switch c.state {
+	case running:
+		u.State = "running"
+	case queued:
+		u.State = "queued"
+	case backingOff:
+		u.State = "backing off"
+		u.Due = o.core.time(c.due)
+	}
+	return u
+}
+
 // fillIn sets Err and Costs. The owner does not, since Error methods are user code.
 func (u *Unfinished) fillIn(budgets []Budget) {
 	u.Err = errText(u.last)
