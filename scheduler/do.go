@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
 )
 
 // Do waits for its turn, pays the call's cost, runs fn on the calling goroutine and returns fn's
