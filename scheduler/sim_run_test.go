@@ -38,7 +38,7 @@ type sim struct {
 	limited   uint64 // attempts that were rate limited
 	bounds    [maxBudgets]bound
 	delivered [maxBudgets]delivered
-	settled   bool     // some cost was corrected
+	settled   bool      // some cost was corrected
 	asked     estimated // the result of the last dry run
 	snap      coreState
 	current   move
