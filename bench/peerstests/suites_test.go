@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,18 +19,5 @@ func TestTablesNeedAPlace(t *testing.T) {
 	for _, text := range []string{"", tableBegins, tableEnds, tableEnds + tableBegins} {
 		_, err := withTables(text)
 		require.ErrorContains(t, err, "must be in it")
-	}
-}
-
-// TestPeersAreThoseOfTheBench checks that the benchmarks and the tests use the same versions of the peers.
-func TestPeersAreThoseOfTheBench(t *testing.T) {
-	ours, err := os.ReadFile("go.mod")
-	require.NoError(t, err)
-	benchs, err := os.ReadFile("../go.mod")
-	require.NoError(t, err)
-	for _, s := range suites {
-		version := regexp.MustCompile(`(?m)^\t` + regexp.QuoteMeta(s.module) + ` v.*$`)
-		require.NotEmpty(t, version.FindString(string(ours)))
-		require.Equal(t, version.FindString(string(benchs)), version.FindString(string(ours)))
 	}
 }

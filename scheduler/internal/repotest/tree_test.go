@@ -6,9 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -34,19 +32,6 @@ func files(t *testing.T, suffix string) (paths []string) {
 	}))
 	require.NotEmpty(t, paths)
 	return paths
-}
-
-// modules returns the paths of all modules of the repository, by their folders.
-func modules(t *testing.T) map[string]string {
-	all := map[string]string{}
-	for _, file := range files(t, "go.mod") {
-		name := regexp.MustCompile(`(?m)^module (\S+)$`).FindStringSubmatch(read(t, file))
-		require.NotNil(t, name, file)
-		all[path.Dir(file)] = name[1]
-	}
-	require.Equal(t, module, all["."])
-	require.Greater(t, len(all), 5)
-	return all
 }
 
 // isLibrary reports whether a file or folder belongs to what users import, which examples and benchmarks do not.
