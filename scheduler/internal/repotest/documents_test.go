@@ -2,6 +2,7 @@ package repotest
 
 import (
 	"go/ast"
+	"go/doc"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,6 +34,81 @@ func TestDocumentsNameRealTests(t *testing.T) {
 		}
 	}
 	require.Greater(t, named, 50)
+}
+
+// TestDocumentsNameRealFiles checks that the Go files exist that documents name.
+func TestDocumentsNameRealFiles(t *testing.T) {
+	code := files(t, ".go")
+	goFile := regexp.MustCompile("`(?:\\.\\./)*([\\w./-]+\\.go)`")
+	named := 0
+	for _, document := range files(t, ".md") {
+		for _, m := range goFile.FindAllStringSubmatch(read(t, document), -1) {
+			named++
+			if !slices.ContainsFunc(code, func(path string) bool { return strings.HasSuffix("/"+path, "/"+m[1]) }) {
+				t.Errorf("%s: there is no %s", document, m[1])
+			}
+		}
+	}
+	require.Greater(t, named, 50)
+}
+
+// TestDocumentsNameRealExports checks that the functions, types, methods and fields exist that documents name with
+// their package, as in `retry.Policy.Max`. CHANGELOG.md may name what is gone.
+func TestDocumentsNameRealExports(t *testing.T) {
+	exports := map[string]map[string]bool{} // by package
+	manual(t, func(pkg *doc.Package) { exports[pkg.Name] = exportsOf(pkg) })
+	export := regexp.MustCompile("`([a-z]+)\\.([A-Z]\\w*(?:\\.[A-Z]\\w*)?)\\b")
+	named := 0
+	for _, document := range files(t, ".md") {
+		for _, m := range export.FindAllStringSubmatch(prose(t, document), -1) {
+			names := exports[m[1]]
+			if names == nil || document == "CHANGELOG.md" || strings.HasPrefix(m[2], "Test") || strings.HasPrefix(m[2], "Example") {
+				continue
+			}
+			if named++; !names[m[2]] {
+				t.Errorf("%s: there is no %s.%s", document, m[1], m[2])
+			}
+		}
+	}
+	require.Greater(t, named, 50)
+}
+
+// exportsOf returns the names that a package exports, such as Policy, Policy.String and Policy.Max.
+func exportsOf(pkg *doc.Package) map[string]bool {
+	names := map[string]bool{}
+	values := func(all []*doc.Value) {
+		for _, v := range all {
+			add(names, "", v.Names...)
+		}
+	}
+	functions := func(prefix string, all []*doc.Func) {
+		for _, f := range all {
+			add(names, prefix, f.Name)
+		}
+	}
+	values(slices.Concat(pkg.Consts, pkg.Vars))
+	functions("", pkg.Funcs)
+	for _, typ := range pkg.Types {
+		add(names, "", typ.Name)
+		values(slices.Concat(typ.Consts, typ.Vars))
+		functions("", typ.Funcs)
+		functions(typ.Name+".", typ.Methods)
+		ast.Inspect(typ.Decl, func(n ast.Node) bool {
+			if field, ok := n.(*ast.Field); ok {
+				for _, name := range field.Names {
+					add(names, typ.Name+".", name.Name)
+				}
+			}
+			return true
+		})
+	}
+	return names
+}
+
+func add(set map[string]bool, prefix string, names ...string) {
+	for _, name := range names {
+		set[prefix+name] = true
+	}
 }
 
 // TestLinksLead checks that the files and headings that documents link to exist.
