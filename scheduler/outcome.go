@@ -55,6 +55,27 @@ func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
 	k.advanceNow()
 }
 
+// finishLast records the outcome of an attempt as finish does, but the call is not retried.
+func (k *core) finishLast(now time.Duration, c *call, err error, v retry.Verdict) {
+	if v.Retryable() {
+		once := *c.policy
+		once.MaxRetries = retry.None
+		c.policy = &once
+	}
+	k.finish(now, c, err, v)
+}
+
+// isRunning reports whether a call was granted and its attempt is not over.
+func (k *core) isRunning(c *call) bool { return c.state == running }
+
+// endOf returns the error of a call that has ended, or nil.
+func (k *core) endOf(c *call) error {
+	if c.state != ended {
+		return nil
+	}
+	return c.err
+}
+
 // settleCost sets what a running attempt has cost of the i-th budget. It refunds an overpayment
 // and charges an underpayment.
 func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int64) {

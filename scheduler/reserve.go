@@ -103,13 +103,7 @@ func (r *Reservation) Done(err error) {
 	}
 	v, err := r.judge(err)
 	r.runOnOwner(func(o *owner, now time.Duration) {
-		c := &r.h.call
-		if v.Retryable() {
-			once := *c.policy
-			once.MaxRetries = retry.None
-			c.policy = &once
-		}
-		o.core.finish(now, c, err, v)
+		o.core.finishLast(now, &r.h.call, err, v)
 	})
 }
 
@@ -133,15 +127,12 @@ func (r *Reservation) Retry(err error) (*Reservation, error) {
 	var next *Reservation
 	over, ok := ask(r.h.s, func(o *owner, now time.Duration) error {
 		c := &r.h.call
-		if r.h.reserved != r || c.state != running {
+		if r.h.reserved != r || !o.core.isRunning(c) {
 			return errNoRetry
 		}
 		next = r.h.reservation(r.number + 1)
 		o.core.finish(now, c, err, v)
-		if c.state == ended {
-			return publicError(c.err)
-		}
-		return nil
+		return publicError(o.core.endOf(c))
 	})
 	switch {
 	case !ok:

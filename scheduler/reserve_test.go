@@ -186,6 +186,8 @@ func TestReservationRetry(t *testing.T) {
 		require.ErrorContains(t, err, "nil")
 		require.NoError(t, second.Settle("", 1))
 		second.Done(nil)
+		_, err = second.Retry(retry.Transient(errBroken))
+		require.ErrorContains(t, err, "nothing to retry", "it is done")
 		<-last.Ready()
 		last.Done(nil)
 		require.EqualValues(t, 3, s.Snapshot().Ledger.Refunded)
