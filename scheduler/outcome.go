@@ -49,8 +49,9 @@ func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
 		k.endFailed(c, err)
 	default:
 		c.addError(err)
-		k.applyVerdict(c, v)
-		k.retry(c, v)
+		d := c.policy.Decide(c.id, c.attempts, v)
+		k.applyVerdict(c, v, d)
+		k.retry(c, v, d)
 	}
 	k.advanceNow()
 }
@@ -119,7 +120,7 @@ func (k *core) resent(now time.Duration, c *call, attempt int) {
 // If the wait is above the MaxServerWait of the call's policy, the hold lasts MaxServerWait, and
 // then the next call finds out whether the server takes calls again. A wait for this call alone
 // holds no others.
-func (k *core) applyVerdict(c *call, v retry.Verdict) {
+func (k *core) applyVerdict(c *call, v retry.Verdict, d retry.Decision) {
 	if v.Kind == retry.KindRateLimited {
 		k.totals.RateLimited++
 	}
@@ -132,7 +133,10 @@ func (k *core) applyVerdict(c *call, v retry.Verdict) {
 	if v.Wait <= 0 {
 		return
 	}
-	wait := c.policy.ServerWait(c.id, c.attempts, v.Wait)
+	wait := d.Delay
+	if d.Action != retry.Again { // the call ends, but others wait
+		wait = c.policy.ServerWait(c.id, c.attempts, v.Wait)
+	}
 	until := after(k.now, min(wait, c.policy.MaxServerWait))
 	before := k.budgets.heldUntil()
 	if until <= k.now || !k.budgets.hold(k.now, until, v.Budget) {
@@ -146,9 +150,8 @@ func (k *core) applyVerdict(c *call, v retry.Verdict) {
 	k.replan()
 }
 
-// retry makes a failed call back off, or ends it. The policy decides which, and the delay.
-func (k *core) retry(c *call, v retry.Verdict) {
-	d := c.policy.Decide(c.id, c.attempts, v)
+// retry makes a failed call back off, or ends it, as its policy has decided.
+func (k *core) retry(c *call, v retry.Verdict, d retry.Decision) {
 	due := after(k.now, d.Delay)
 	switch {
 	case d.Action == retry.Exhausted:
