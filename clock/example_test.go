@@ -44,6 +44,14 @@ func ExampleSystem() {
 	// Output: tick
 }
 
+func ExamplePlain() {
+	timer := clock.Plain().NewTimer(time.Millisecond) // opens no file descriptor, and may be a millisecond late
+	defer timer.Stop()
+	<-timer.C()
+	fmt.Println("tick")
+	// Output: tick
+}
+
 // Code that takes a Clock works with real time and with a test's time.
 func ExampleClock() {
 	uptime := func(c clock.Clock, since time.Time) time.Duration { return c.Now().Sub(since) }

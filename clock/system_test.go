@@ -72,6 +72,8 @@ func TestSystemTimerAtTheEdges(t *testing.T) {
 func TestSystemIsAValue(t *testing.T) {
 	require.Equal(t, clock.System(), clock.System())
 	require.Equal(t, "system clock", fmt.Sprint(clock.System()))
+	require.Equal(t, clock.Plain(), clock.Plain())
+	require.Equal(t, "plain system clock", fmt.Sprint(clock.Plain()))
 }
 
 // The tests below run in real time, because a bubble's timers are not those of a program.

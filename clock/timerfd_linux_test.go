@@ -186,3 +186,14 @@ func TestOnlyShortWaitsInRealTimeTakeAnAlarm(t *testing.T) {
 	require.NotEqual(t, free, takenUntil())
 	outside.Stop()
 }
+
+func TestPlainTimersTakeNoAlarm(t *testing.T) {
+	leaveAlarms(t, maxAlarms)
+	free := takenUntil()
+	start := time.Now()
+	timer := Plain().NewTimer(time.Millisecond)
+	require.GreaterOrEqual(t, (<-timer.C()).Sub(start), time.Millisecond)
+	timer.Reset(time.Millisecond)
+	<-timer.C()
+	require.Equal(t, free, takenUntil())
+}

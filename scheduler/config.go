@@ -39,8 +39,8 @@ type Config struct {
 	Levels map[string]bucket.State
 
 	// Retry is the policy of calls without one of their own. Zero means [retry.Policy]'s default.
-	// If its Seed is zero and Clock is nil, New draws a random seed, so that processes don't
-	// retry in step. It is in the Snapshot.
+	// If its Seed is zero and Clock is nil or [clock.Plain], New draws a random seed, so that
+	// processes don't retry in step. It is in the Snapshot.
 	Retry retry.Policy
 
 	// Classify judges the errors of calls without a classifier of their own. Nil means
@@ -138,11 +138,13 @@ func (o Overflow) String() string {
 // normal returns the configuration with its defaults, or all faults in it.
 func (cfg Config) normal() (Config, error) {
 	var faults []error
-	if cfg.Clock == nil {
-		cfg.Clock = clock.System()
+	if cfg.Clock == nil || cfg.Clock == clock.Plain() {
 		for cfg.Retry.Seed == 0 {
 			cfg.Retry.Seed = rand.Uint64()
 		}
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System()
 	} else if v := reflect.ValueOf(cfg.Clock); v.Kind() == reflect.Pointer && v.IsNil() {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Clock is a nil %T: leave Clock out for the system clock", cfg.Clock))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
@@ -82,9 +83,11 @@ func TestLevelSurvivesARestart(t *testing.T) {
 
 // Processes differ in their jitter unless they set a seed.
 func TestSeed(t *testing.T) {
-	a, b := open(t, scheduler.Config{}), open(t, scheduler.Config{})
-	require.NotZero(t, a.Snapshot().Seed)
-	require.NotEqual(t, a.Snapshot().Seed, b.Snapshot().Seed)
+	for _, cfg := range []scheduler.Config{{}, {Clock: clock.Plain()}} {
+		a, b := open(t, cfg), open(t, cfg)
+		require.NotZero(t, a.Snapshot().Seed)
+		require.NotEqual(t, a.Snapshot().Seed, b.Snapshot().Seed)
+	}
 	fixed := open(t, scheduler.Config{Retry: retry.Policy{Seed: 7}})
 	require.EqualValues(t, 7, fixed.Snapshot().Seed)
 }

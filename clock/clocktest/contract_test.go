@@ -26,6 +26,9 @@ func everyClock(t *testing.T, f func(t *testing.T, c testClock)) {
 	t.Run("system", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { f(t, testClock{clock.System(), bubbleTime}) })
 	})
+	t.Run("plain", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { f(t, testClock{clock.Plain(), bubbleTime}) })
+	})
 	t.Run("mock", func(t *testing.T) {
 		clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) { f(t, testClock{mock, mock.Add}) })
 	})
