@@ -1,6 +1,6 @@
 # The modules of this repository. The root module has no dependencies except for its tests, and LIGHT modules have few.
 # Those of go.work are WORKSPACE. The others have large dependencies, and find the root by a replace directive.
-LIGHT := . scheduler/terminal examples
+LIGHT := . scheduler/terminal examples examples/batch
 WORKSPACE := $(LIGHT) scheduler/otelevents events/timeline/browser
 MODULES := $(WORKSPACE) examples/cookbook bench bench/peerstests scheduler/adapters/compat
 

@@ -77,5 +77,3 @@ replace (
 	example.com/fairlead => ../..
 	example.com/fairlead/examples => ..
 )
-
-replace example.com/fairlead/scheduler/terminal => ../../scheduler/terminal
