@@ -6,6 +6,8 @@ import (
 	"unicode"
 )
 
+// These functions are those of events/internal/safetext, which only packages below events may import.
+
 // errText returns the text of an error; "" for nil. It also handles errors whose methods panic.
 func errText(err error) (text string) {
 	if err == nil {
