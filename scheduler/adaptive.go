@@ -22,8 +22,8 @@ type adaptiveRate struct {
 
 // onRateLimited halves the rate when a server answers 429 or the like. It does not if the attempt
 // was granted before the last decrease, since its refusal says nothing about the rate since.
-func (k *core) onRateLimited(c *call) {
-	if !k.adaptive.enabled || c.granted <= k.adaptive.decreasedAt {
+func (k *core) onRateLimited(c *coreCall) {
+	if !k.adaptive.enabled || c.detail.granted <= k.adaptive.decreasedAt {
 		return
 	}
 	k.adaptive.decreasedAt = k.now

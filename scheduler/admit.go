@@ -8,7 +8,7 @@ import (
 )
 
 // submit accepts a call or refuses it. The err of a refused call says why.
-func (k *core) submit(now time.Duration, c *call) {
+func (k *core) submit(now time.Duration, c *coreCall) {
 	k.advance(now)
 	c.id, c.rank, c.since = k.lastID+1, k.rank(c), k.now
 	if err := k.refusal(c); err != nil {
@@ -24,15 +24,14 @@ func (k *core) submit(now time.Duration, c *call) {
 		case k.overflow == dropLowest:
 			k.drop(k.queue.lastNeverGranted())
 		case c.wantsAdmission:
-			c.ensureDetail()
-			c.waitsForRoom = true
+			c.ensureDetail().waitsForRoom = true
 			k.waitingForRoom.add(c)
 		}
 	}
-	if !c.waitsForRoom {
+	if c.detail == nil || !c.detail.waitsForRoom {
 		k.admit(c)
 	}
-	if c.callDetail != nil {
+	if c.detail != nil {
 		k.link(c)
 	}
 	k.enqueue(c)
@@ -42,13 +41,13 @@ func (k *core) submit(now time.Duration, c *call) {
 // rank returns the instant at which a call that arrives now counts as having arrived. Each point
 // of priority makes that a step earlier. The queue is FIFO by rank, so calls of one priority are
 // served first come, first served.
-func (k *core) rank(c *call) time.Duration { return k.rankAt(c, k.now) }
+func (k *core) rank(c *coreCall) time.Duration { return k.rankAt(c, k.now) }
 
-func (k *core) rankAt(c *call, at time.Duration) time.Duration {
-	if c.callDetail == nil {
+func (k *core) rankAt(c *coreCall, at time.Duration) time.Duration {
+	if c.detail == nil {
 		return at
 	}
-	p := time.Duration(c.priority)
+	p := time.Duration(c.options().priority)
 	if most := bucket.Forever / k.step; p > most || p < -most {
 		if p > 0 {
 			return at - bucket.Forever
@@ -62,14 +61,14 @@ func (k *core) rankAt(c *call, at time.Duration) time.Duration {
 }
 
 // refusal returns why a call can't be accepted, or nil.
-func (k *core) refusal(c *call) error {
+func (k *core) refusal(c *coreCall) error {
 	if k.draining || k.closed {
 		return &early{reason: closed}
 	}
 	if err := k.budgets.check(c); err != nil {
 		return err
 	}
-	if c.noWait && !k.startsAtOnce(c) {
+	if c.options().noWait && !k.startsAtOnce(c) {
 		_, wait := k.estimate(c)
 		return &early{reason: wouldWait, first: k.obstacle(c), wait: wait}
 	}
@@ -86,7 +85,7 @@ func (k *core) refusal(c *call) error {
 }
 
 // startsAtOnce reports whether a call that arrives now need not wait.
-func (k *core) startsAtOnce(c *call) bool {
+func (k *core) startsAtOnce(c *coreCall) bool {
 	head := k.queue.head()
 	if head != nil && !c.before(head) || k.paused() || !k.hasSlot() || k.now < k.handover.earliest || k.backoff.precedes(k.now, c) {
 		return false
@@ -96,7 +95,7 @@ func (k *core) startsAtOnce(c *call) bool {
 }
 
 // obstacle names the first thing that a call would have to wait for.
-func (k *core) obstacle(c *call) string {
+func (k *core) obstacle(c *coreCall) string {
 	head := k.queue.head()
 	switch {
 	case k.paused() || k.budgets.heldUntil() > k.now:
@@ -113,7 +112,7 @@ func (k *core) obstacle(c *call) string {
 // there. The call may be queued or not. The time is exact if no other call goes ahead of it,
 // fails or leaves. With several budgets it is a lower bound. A pause without a known end counts
 // as if it ended now.
-func (k *core) estimate(c *call) (position int, wait time.Duration) {
+func (k *core) estimate(c *coreCall) (position int, wait time.Duration) {
 	ahead := k.queue.ahead(c)
 	ahead.cost.addCall(c, len(k.budgets))
 	return ahead.count + 1, k.ready(&ahead.cost) - k.now
@@ -129,7 +128,7 @@ func (k *core) ready(cost *costs) time.Duration {
 
 // late reports whether a call's turn will come after its deadline, and how long it would have to
 // wait.
-func (k *core) late(c *call) (wait time.Duration, late bool) {
+func (k *core) late(c *coreCall) (wait time.Duration, late bool) {
 	if c.deadline == bucket.Forever {
 		return 0, false
 	}
@@ -138,7 +137,7 @@ func (k *core) late(c *call) (wait time.Duration, late bool) {
 }
 
 // tooLate returns why a call ends that would have to wait for so long.
-func (k *core) tooLate(c *call, wait time.Duration) error {
+func (k *core) tooLate(c *coreCall, wait time.Duration) error {
 	return endEarly(early{reason: tooLate, wait: wait, left: max(0, c.deadline-k.now)}, c)
 }
 
@@ -149,13 +148,13 @@ func (k *core) queueFull() bool {
 }
 
 // noRoom returns why a call ends for which the queue has no room.
-func (k *core) noRoom(c *call) error {
+func (k *core) noRoom(c *coreCall) error {
 	_, wait := k.estimate(c)
 	return &early{reason: queueFull, queued: k.queue.len(), most: k.maxQueued, wait: wait}
 }
 
 // drop ends the call that ranks last, to make room for another.
-func (k *core) drop(c *call) {
+func (k *core) drop(c *coreCall) {
 	err := k.noRoom(c)
 	k.leave(c)
 	k.totals.Dropped++
@@ -163,7 +162,7 @@ func (k *core) drop(c *call) {
 }
 
 // admit lets the Submit of a call return.
-func (k *core) admit(c *call) {
+func (k *core) admit(c *coreCall) {
 	if c.wantsAdmission {
 		c.wantsAdmission = false
 		k.effects.admitted = append(k.effects.admitted, c)
@@ -179,29 +178,29 @@ func (k *core) admitWaiting() {
 	}
 }
 
-func (k *core) stopWaitingForRoom(c *call) {
-	if c.waitsForRoom {
-		c.waitsForRoom = false
+func (k *core) stopWaitingForRoom(c *coreCall) {
+	if c.detail != nil && c.detail.waitsForRoom {
+		c.detail.waitsForRoom = false
 		k.waitingForRoom.remove(c)
 	}
 }
 
 // estimateOf returns the place of an accepted call and how long it is expected to wait for its next
 // attempt. The place is 0 if it does not wait.
-func (k *core) estimateOf(now time.Duration, c *call) (position int, wait time.Duration) {
+func (k *core) estimateOf(now time.Duration, c *coreCall) (position int, wait time.Duration) {
 	k.advance(now)
 	if c.state != queued && c.state != backingOff {
 		return 0, 0
 	}
 	position, wait = k.estimate(c)
 	if c.state == backingOff {
-		wait = max(wait, c.due-k.now)
+		wait = max(wait, c.detail.due-k.now)
 	}
 	return position, wait
 }
 
 // dryRun returns the place and the wait of a call that is not submitted.
-func (k *core) dryRun(now time.Duration, c *call) (position int, wait time.Duration) {
+func (k *core) dryRun(now time.Duration, c *coreCall) (position int, wait time.Duration) {
 	k.advance(now)
 	c.id, c.rank = k.lastID+1, k.rank(c)
 	return k.estimate(c)

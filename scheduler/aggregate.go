@@ -24,7 +24,7 @@ func (a *aggregate) add(m *aggregate, n int) {
 	a.deadline = min(a.deadline, m.deadline)
 }
 
-func (a *aggregate) addCall(c *call, n int) {
+func (a *aggregate) addCall(c *coreCall, n int) {
 	a.count++
 	if c.attempts == 0 {
 		a.neverGranted++
@@ -94,7 +94,7 @@ func (q *queue) neverGranted() int {
 }
 
 // lastNeverGranted returns the call that ranks last of those that were never granted, or nil.
-func (q *queue) lastNeverGranted() *call {
+func (q *queue) lastNeverGranted() *coreCall {
 	if q.neverGranted() == 0 {
 		return nil
 	}
@@ -117,7 +117,7 @@ func (q *queue) lastNeverGranted() *call {
 
 // ahead returns the aggregate of the calls that go before c. The call itself may be queued or
 // not.
-func (q *queue) ahead(c *call) aggregate {
+func (q *queue) ahead(c *coreCall) aggregate {
 	if q.root == nil {
 		return noCalls
 	}
@@ -144,7 +144,7 @@ func (q *queue) ahead(c *call) aggregate {
 // late returns, in order, the calls that would be granted after their deadlines. ready returns
 // when the tokens for a cost will be there. A late call does not delay those behind it. Nodes
 // without late calls are skipped.
-func (q *queue) late(ready func(*costs) time.Duration) (found []*call) {
+func (q *queue) late(ready func(*costs) time.Duration) (found []*coreCall) {
 	if q.root != nil {
 		q.lateIn(q.root, costs{}, ready, &found)
 	}
@@ -153,7 +153,7 @@ func (q *queue) late(ready func(*costs) time.Duration) (found []*call) {
 
 // lateIn adds the late calls of a node to found, and returns the cost of all calls so far that
 // are not late.
-func (q *queue) lateIn(n *node, cost costs, ready func(*costs) time.Duration, found *[]*call) costs {
+func (q *queue) lateIn(n *node, cost costs, ready func(*costs) time.Duration, found *[]*coreCall) costs {
 	all := cost
 	if all.add(&n.cost, q.budgets()); n.deadline == bucket.Forever || ready(&all) <= n.deadline {
 		return all
@@ -173,13 +173,13 @@ func (q *queue) lateIn(n *node, cost costs, ready func(*costs) time.Duration, fo
 }
 
 // each calls f for every call, in order. f must not change the queue.
-func (q *queue) each(f func(*call)) {
+func (q *queue) each(f func(*coreCall)) {
 	if q.root != nil {
 		q.root.each(f)
 	}
 }
 
-func (n *node) each(f func(*call)) {
+func (n *node) each(f func(*coreCall)) {
 	for _, kid := range n.kids.get() {
 		kid.each(f)
 	}

@@ -21,9 +21,9 @@ func (s *Scheduler) started(c *call) {
 // runAttempt runs the function once and judges its outcome. It reports whether the call is to be
 // retried.
 func (s *Scheduler) runAttempt(c *call) (again bool, err error) {
-	if c.handle != nil {
-		err = c.handle.invoke()
-	} else if c.hasOwnCost() {
+	if h := c.handle(); h != nil {
+		err = h.invoke()
+	} else if c.runner.options.hasOwnCost() {
 		err = s.runSettled(c)
 	} else {
 		err = c.fn(c.ctx)
@@ -32,7 +32,7 @@ func (s *Scheduler) runAttempt(c *call) (again bool, err error) {
 		return false, nil
 	}
 	v, err := s.judge(c, err)
-	c.verdict = s.verdict(v)
+	s.setVerdict(c, v)
 	return v.Retryable(), err
 }
 
@@ -60,6 +60,17 @@ func (h *Handle) invoke() (err error) {
 	return h.call.fn(ctx)
 }
 
+// setVerdict notes the verdict on the attempt that c is about to report.
+func (s *Scheduler) setVerdict(c *call, v retry.Verdict) {
+	budget := -1
+	if v.Budget != "" {
+		if i, err := s.budget(v.Budget); err == nil {
+			budget = i
+		}
+	}
+	c.coreCall.setVerdict(v, budget)
+}
+
 // judge classifies an error. If the classifier panics, the error is final and is returned
 // together with the panic.
 func (s *Scheduler) judge(c *call, err error) (v retry.Verdict, outcome error) {
@@ -75,8 +86,8 @@ func (s *Scheduler) judge(c *call, err error) (v retry.Verdict, outcome error) {
 			v = retry.Verdict{}
 		}
 	}()
-	if c.classify != nil {
-		return c.classify(err), err
+	if r := c.runner; r != nil && r.options != nil && r.options.classify != nil {
+		return r.options.classify(err), err
 	}
 	return s.classify(err), err
 }

@@ -16,7 +16,7 @@ type backoff []pending
 type pending struct {
 	due, rank time.Duration
 	id        uint64
-	call      *call
+	call      *coreCall
 }
 
 // before reports whether p is due before q. Of calls that are due together the senior one comes
@@ -38,23 +38,23 @@ func (h backoff) next() time.Duration {
 
 // precedes reports whether a call is due that goes before c: one that was due before now, or a
 // senior one that is due now. After a stall, several may be due at once.
-func (h backoff) precedes(now time.Duration, c *call) bool {
+func (h backoff) precedes(now time.Duration, c *coreCall) bool {
 	return len(h) > 0 && (h[0].due < now || h[0].due == now && h[0].call.before(c))
 }
 
-func (h *backoff) push(c *call) {
+func (h *backoff) push(c *coreCall) {
 	*h = append(*h, pending{})
-	h.up(len(*h)-1, pending{c.due, c.rank, c.id, c})
+	h.up(len(*h)-1, pending{c.detail.due, c.rank, c.id, c})
 }
 
-func (h *backoff) pop() *call {
+func (h *backoff) pop() *coreCall {
 	c := (*h)[0].call
 	h.remove(c)
 	return c
 }
 
-func (h *backoff) remove(c *call) {
-	i, last := int(c.index), len(*h)-1
+func (h *backoff) remove(c *coreCall) {
+	i, last := int(c.detail.index), len(*h)-1
 	p := (*h)[last]
 	(*h)[last] = pending{}
 	*h = (*h)[:last]
@@ -105,5 +105,5 @@ func (h backoff) down(i int, p pending) {
 
 func (h backoff) set(i int, p pending) {
 	h[i] = p
-	p.call.index = int32(i)
+	p.call.detail.index = int32(i)
 }

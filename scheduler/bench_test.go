@@ -110,8 +110,7 @@ func BenchmarkDoOptions(b *testing.B) {
 // BenchmarkCore measures a call in the core: submit, grant, finish.
 func BenchmarkCore(b *testing.B) {
 	k, _ := newCore(coreConfig{Limits: bucket.Limits{"": plenty}})
-	policy := retry.Policy{}.WithDefaults()
-	c := &call{cost: 1, policy: &policy, deadline: bucket.Forever, callDetail: &callDetail{options: noOptions}}
+	c := &coreCall{cost: 1, deadline: bucket.Forever, detail: &callDetail{options: noOptions}}
 	now := time.Duration(0)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -22,7 +22,7 @@ type budget struct {
 }
 
 // check returns an error if a call's cost can never be granted.
-func (b budgets) check(c *call) error {
+func (b budgets) check(c *coreCall) error {
 	for i := range b {
 		if err := checkCost(b[i].name, b[i].limit, c.costOf(i)); err != nil {
 			return err
@@ -50,7 +50,7 @@ func (b budgets) heldUntil() time.Duration {
 }
 
 // readyFor returns the first instant at which the tokens for a call will be there.
-func (b budgets) readyFor(c *call) time.Duration {
+func (b budgets) readyFor(c *coreCall) time.Duration {
 	at := b[0].Ready(c.cost)
 	for i := 1; i < len(b); i++ {
 		at = max(at, b[i].Ready(c.costOf(i)))
@@ -89,7 +89,7 @@ func (b budgets) skipped(until time.Duration) budgets {
 }
 
 // take pays for a call. It reports false if a budget does not have the tokens.
-func (b budgets) take(at time.Duration, c *call) bool {
+func (b budgets) take(at time.Duration, c *coreCall) bool {
 	for i := range b {
 		if !b[i].Take(at, c.costOf(i)) {
 			return false
@@ -98,7 +98,7 @@ func (b budgets) take(at time.Duration, c *call) bool {
 	return true
 }
 
-func (b budgets) refund(at time.Duration, c *call) {
+func (b budgets) refund(at time.Duration, c *coreCall) {
 	for i := range b {
 		b[i].Refund(at, c.costOf(i))
 	}
@@ -139,7 +139,7 @@ func (s *costs) add(more *costs, n int) {
 	}
 }
 
-func (s *costs) addCall(c *call, n int) {
+func (s *costs) addCall(c *coreCall, n int) {
 	s[0] = addCosts(s[0], c.cost)
 	for i := 1; i < n; i++ {
 		s[i] = addCosts(s[i], c.costOf(i))
@@ -148,7 +148,7 @@ func (s *costs) addCall(c *call, n int) {
 
 // subtractCall undoes addCall. It reports false if it can't, since a sum of math.MaxInt64 may
 // stand for more.
-func (s *costs) subtractCall(c *call, n int) bool {
+func (s *costs) subtractCall(c *coreCall, n int) bool {
 	for i := range n {
 		if s[i] == math.MaxInt64 {
 			return false
@@ -159,17 +159,17 @@ func (s *costs) subtractCall(c *call, n int) bool {
 }
 
 // costOf returns what an attempt of the call pays from the i-th budget.
-func (c *call) costOf(i int) int64 {
-	if i == 0 || c.callDetail == nil || !c.several {
+func (c *coreCall) costOf(i int) int64 {
+	if i == 0 || c.detail == nil || !c.detail.options.several {
 		return c.cost
 	}
-	return c.costs[i]
+	return c.detail.options.costs[i]
 }
 
 // allCosts returns what an attempt of the call pays from each budget.
-func (c *call) allCosts() (all costs) {
-	if c.callDetail != nil && c.several {
-		return c.costs
+func (c *coreCall) allCosts() (all costs) {
+	if o := c.options(); o.several {
+		return o.costs
 	}
 	for i := range all {
 		all[i] = c.cost

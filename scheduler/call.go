@@ -2,8 +2,6 @@ package scheduler
 
 import (
 	"cmp"
-	"context"
-	"sync/atomic"
 	"time"
 
 	"example.com/fairlead/events"
@@ -22,69 +20,63 @@ const (
 	leaving // has left one state, and has not entered the next
 )
 
-// call is one piece of work. It belongs to one goroutine at a time. The runner hands it to the
-// owner with the message that submits it or that reports an attempt. The owner hands it back with
-// the grant. Both use channels, which order all access. The core's fields always belong to the
-// owner, but a runner that has the call may read some.
+// coreCall is what the core knows of a call. The owner makes it the core's by submitting it. Fields
+// that are set before that are not changed after.
 //
 // A million calls may wait, so the fields that a waiting call does not need are in callDetail.
-type call struct {
-	// Set before the call is sent to the owner, and not changed after.
-	ctx      context.Context
-	fn       func(context.Context) error
-	cost     int64 // from the first budget
-	policy   *retry.Policy
+type coreCall struct {
+	// Set before the call is submitted.
+	work     any           // what the call is for; the core only keeps it
+	cost     int64         // from the first budget
 	deadline time.Duration // bucket.Forever if there is none
-	handle   *Handle       // of Submit; nil for a call of Do, which may be used again when it has ended
 
-	// The core's.
 	id             uint64 // in order of arrival, from 1
 	rank           time.Duration
 	leaf           *node         // in core.queue
 	since          time.Duration // when its state began
 	holdTimeBefore time.Duration // core.holdTime then
-	attempts       int           // attempts granted
-	index          int32         // in core.backoff
+	detail         *callDetail   // nil while the call does not need one: see coreCall.ensureDetail
+	attempts       int32         // attempts granted
 	state          state
-	wantsAdmission bool // Submit waits until the call is admitted: see effects.admitted
-	waitsForRoom   bool // in core.waitingForRoom
-	runnerDone     bool // its runner knows the outcome and does not wait for it
 
-	watched        bool          // has OnProgress
-	noWait         bool          // is refused if it can't start at once
-	fast           bool          // of Do, and the fast path could have served it
-	ignoreDeadline bool          // has WaitUntilDeadline
-	stopped        atomic.Uint32 // a stopped, of the handle, for which there is room here
-
-	*callDetail // nil for submitted work while it waits, unless it needs the detail
+	// Set before the call is submitted.
+	watched        bool // its caller wants to know of its progress
+	wantsAdmission bool // its caller waits until the call is admitted: see effects.admitted
+	reservation    bool // its holder works, and not a function
 }
 
-// callDetail has the fields of a call that it does not need while it waits.
+// callDetail has the fields of a call that it does not need while it waits for the first time.
 type callDetail struct {
-	*options // set before the call is sent to the owner, and not changed after; never nil
+	options *callOptions  // never nil
+	policy  *retry.Policy // nil: the core's
 
-	// The core's.
-	last    error         // the latest attempt's error
-	earlier []error       // the errors of the attempts before
-	err     error         // the call's error; while running, the reason not to retry it
-	verdict verdict       // on the attempt that was just reported
-	paid    int64         // from the first budget, for all attempts
-	extra   *extra        // nil for most calls
-	granted time.Duration // when the running attempt was granted
-	due     time.Duration // when its backoff ends or ended
-	next    *call         // neighbors in a callList
-	prev    *call
-	spent   events.Times // until its state began; Queue still includes Tokens and Slot
-
-	// The runner's.
-	reply  chan reply      // of Do; nil if no caller waits
-	done   <-chan struct{} // closed when the caller's context is done; nil if it never is
-	after  *call           // its neighbor in successes
-	made   int32           // attempts started
-	pinned bool            // the core may look at it after its end, so it is not used again
-	permit permit          // from the fast path; the zero permit if the owner knows the call
-	slot   *fastSlot       // where the owner finds the call before it knows it; nil if the fast path has never served it
+	last         error         // the latest attempt's error
+	earlier      []error       // the errors of the attempts before
+	err          error         // the call's error; while running, the reason not to retry it
+	verdict      verdict       // on the attempt that was just reported
+	paid         int64         // from the first budget, for all attempts
+	extra        *extra        // nil for most calls
+	granted      time.Duration // when the running attempt was granted
+	due          time.Duration // when its backoff ends or ended
+	next         *coreCall     // neighbors in a callList
+	prev         *coreCall
+	spent        events.Times // until its state began; Queue still includes Tokens and Slot
+	index        int32        // in core.backoff
+	waitsForRoom bool         // in core.waitingForRoom
 }
+
+// callOptions are the options of a call that the core heeds. They are set before the call is
+// submitted, and not changed after.
+type callOptions struct {
+	name     string
+	priority int
+	several  bool  // costs are set
+	costs    costs // for each budget; without them, one cost is for all
+	noWait   bool  // the call is refused if it can't start at once
+}
+
+// noOptions are the options of calls without any.
+var noOptions = new(callOptions)
 
 // extra has the fields that few calls need.
 type extra struct {
@@ -94,12 +86,46 @@ type extra struct {
 }
 
 // extras returns the extra of a call, and makes it if there is none.
-func (c *call) extras() *extra {
-	c.ensureDetail()
-	if c.extra == nil {
-		c.extra = new(extra)
+func (c *coreCall) extras() *extra {
+	d := c.ensureDetail()
+	if d.extra == nil {
+		d.extra = new(extra)
 	}
-	return c.extra
+	return d.extra
+}
+
+// nested reports whether the call is made inside another, or others inside it.
+func (c *coreCall) nested() bool { return c.detail != nil && c.detail.extra != nil }
+
+// ensureDetail returns the detail of a call, and makes it if there is none.
+func (c *coreCall) ensureDetail() *callDetail {
+	if c.detail == nil {
+		c.detail = &callDetail{options: noOptions}
+	}
+	return c.detail
+}
+
+// reset makes the call new, and keeps the memory of its detail.
+func (c *coreCall) reset() {
+	d := c.ensureDetail()
+	*d = callDetail{options: noOptions}
+	*c = coreCall{work: c.work, detail: d}
+}
+
+// options returns the options of a call, which must not be changed.
+func (c *coreCall) options() *callOptions {
+	if c.detail == nil {
+		return noOptions
+	}
+	return c.detail.options
+}
+
+// policyOf returns the retry policy of a call.
+func (k *core) policyOf(c *coreCall) *retry.Policy {
+	if c.detail == nil || c.detail.policy == nil {
+		return &k.policy
+	}
+	return c.detail.policy
 }
 
 // verdict is a [retry.Verdict] without the name of a budget, since a million calls may have one.
@@ -110,66 +136,69 @@ type verdict struct {
 	wait   time.Duration
 }
 
-// verdict returns v in the form in which calls keep it.
-func (s *Scheduler) verdict(v retry.Verdict) verdict {
-	short := verdict{kind: v.Kind, alone: v.Alone, wait: v.Wait}
-	if v.Budget != "" {
-		if i, err := s.budget(v.Budget); err == nil {
-			short.budget = int8(i + 1)
-		}
-	}
-	return short
+// setVerdict notes the verdict on an attempt that is about to be reported. budget is the index of
+// the budget that the verdict names, or -1.
+func (c *coreCall) setVerdict(v retry.Verdict, budget int) {
+	c.ensureDetail().verdict = verdict{kind: v.Kind, alone: v.Alone, budget: int8(budget + 1), wait: v.Wait}
 }
 
 // verdict returns the verdict on the attempt that a call has reported.
-func (k *core) verdict(c *call) retry.Verdict {
-	v := retry.Verdict{Kind: c.verdict.kind, Alone: c.verdict.alone, Wait: c.verdict.wait}
-	if i := c.verdict.budget; i > 0 {
+func (k *core) verdict(c *coreCall) retry.Verdict {
+	short := c.ensureDetail().verdict
+	v := retry.Verdict{Kind: short.kind, Alone: short.alone, Wait: short.wait}
+	if i := short.budget; i > 0 {
 		v.Budget = k.budgets[i-1].name
 	}
 	return v
 }
 
-// noOptions are the options of submitted work without any.
-var noOptions = new(options)
-
-// ensureDetail gives a call its detail if it has none.
-func (c *call) ensureDetail() {
-	if c.callDetail == nil {
-		c.callDetail = &callDetail{options: noOptions}
-	}
-}
-
 // before reports whether c goes ahead of d: its rank is lower or, at the same rank, it arrived
 // earlier (FIFO). A retry keeps its rank and number.
-func (c *call) before(d *call) bool {
+func (c *coreCall) before(d *coreCall) bool {
 	return c.rank < d.rank || c.rank == d.rank && c.id < d.id
 }
 
 // byRank compares calls in the order of before.
-func byRank(c, d *call) int {
+func byRank(c, d *coreCall) int {
 	return cmp.Or(cmp.Compare(c.rank, d.rank), cmp.Compare(c.id, d.id))
 }
 
 // addError records the error of an attempt.
-func (c *call) addError(err error) {
-	if c.last != nil {
-		c.earlier = append(c.earlier, c.last)
+func (c *coreCall) addError(err error) {
+	if c.detail.last != nil {
+		c.detail.earlier = append(c.detail.earlier, c.detail.last)
 	}
-	c.last = err
+	c.detail.last = err
+}
+
+// endAlone ends a running call at an instant after the core has been closed.
+func (c *coreCall) endAlone(now time.Duration, attempts int, err error) {
+	c.detail.spent.Run += max(0, now-c.since)
+	c.detail.err, c.attempts = err, int32(attempts)
+}
+
+// paid returns what the call has paid from the first budget, for all attempts.
+func (c *coreCall) paid() int64 {
+	if c.detail == nil {
+		return 0
+	}
+	return c.detail.paid
 }
 
 // lastErr returns the latest attempt's error, or nil.
-func (c *call) lastErr() error {
-	if c.callDetail == nil {
+func (c *coreCall) lastErr() error {
+	if c.detail == nil {
 		return nil
 	}
-	return c.last
+	return c.detail.last
 }
 
 // times returns how a call spent its time until its state began.
-func (c *call) times() events.Times {
-	t := c.spent
+func (c *coreCall) times() events.Times {
+	if c.detail == nil {
+		return events.Times{}
+	}
+	t := c.detail.spent
 	t.Queue -= t.Tokens + t.Slot
 	return t
 }

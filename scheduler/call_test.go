@@ -12,17 +12,21 @@ func TestOptionsThatLast(t *testing.T) {
 	s, err := New(Config{})
 	require.NoError(t, err)
 	defer s.Close()
-	trailOf := func(opt Option) *callDetail {
+	with := func(opt Option) *call {
 		c := new(Handle).init()
 		require.NoError(t, s.prepare(c, context.Background(), succeed, []Option{opt}))
-		return c.callDetail
+		return c
 	}
-	for _, opt := range []Option{Cost(2), NoWait(), WaitUntilDeadline(), Retry(s.retry)} {
-		require.Nil(t, trailOf(opt))
+	for _, opt := range []Option{Cost(2), WaitUntilDeadline()} {
+		require.Nil(t, with(opt).detail)
+		require.Nil(t, with(opt).runner)
 	}
-	require.Equal(t, "name", trailOf(Name("name")).name)
-	require.Equal(t, 3, trailOf(Priority(3)).priority)
-	require.NotNil(t, trailOf(Classify(s.classify)).classify)
-	require.NotNil(t, trailOf(OnProgress(func(Progress) {})).progress)
+	require.Equal(t, &s.retry, with(Retry(s.retry)).detail.policy)
+	require.Same(t, noOptions, with(Retry(s.retry)).detail.options)
+	require.True(t, with(NoWait()).options().noWait)
+	require.Equal(t, "name", with(Name("name")).options().name)
+	require.Equal(t, 3, with(Priority(3)).options().priority)
+	require.NotNil(t, with(Classify(s.classify)).runner.options.classify)
+	require.NotNil(t, with(OnProgress(func(Progress) {})).runner.options.progress)
 	require.Zero(t, *noOptions, "noOptions is shared by all calls")
 }

@@ -2,33 +2,33 @@ package scheduler
 
 // callList is a linked list of calls. A call can be in one chain at a time.
 type callList struct {
-	first, last *call
+	first, last *coreCall
 	count       int
 }
 
 // add appends a call.
-func (l *callList) add(c *call) {
-	c.prev, c.next = l.last, nil
+func (l *callList) add(c *coreCall) {
+	c.detail.prev, c.detail.next = l.last, nil
 	if l.last == nil {
 		l.first = c
 	} else {
-		l.last.next = c
+		l.last.detail.next = c
 	}
 	l.last = c
 	l.count++
 }
 
-func (l *callList) remove(c *call) {
-	if c.prev == nil {
-		l.first = c.next
+func (l *callList) remove(c *coreCall) {
+	if c.detail.prev == nil {
+		l.first = c.detail.next
 	} else {
-		c.prev.next = c.next
+		c.detail.prev.detail.next = c.detail.next
 	}
-	if c.next == nil {
-		l.last = c.prev
+	if c.detail.next == nil {
+		l.last = c.detail.prev
 	} else {
-		c.next.prev = c.prev
+		c.detail.next.detail.prev = c.detail.prev
 	}
-	c.prev, c.next = nil, nil
+	c.detail.prev, c.detail.next = nil, nil
 	l.count--
 }

@@ -207,7 +207,7 @@ func (cfg Config) checkLimits() error {
 func (cfg Config) core(origin time.Time) coreConfig {
 	c := coreConfig{
 		Origin: origin, Limits: cfg.Limits, Levels: cfg.Levels, PriorityStep: cfg.PriorityStep,
-		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, Overflow: overflow(cfg.Overflow), Adaptive: cfg.Adaptive,
+		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, Overflow: overflow(cfg.Overflow), Retry: cfg.Retry, Adaptive: cfg.Adaptive,
 	}
 	if len(c.Limits) == 0 {
 		c.Limits = bucket.Limits{"": cfg.Limit}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
 )
 
 // coreConfig configures a core.
@@ -18,6 +19,7 @@ type coreConfig struct {
 	MaxInFlight  int                     // 0: no cap
 	MaxQueued    int                     // 0: no bound
 	Overflow     overflow                // what happens to calls beyond MaxQueued
+	Retry        retry.Policy            // of calls without their own
 	Adaptive     bool                    // the rate adapts to what the server takes
 }
 
@@ -37,7 +39,7 @@ func newCore(cfg coreConfig) (*core, error) {
 	k := &core{
 		origin: cfg.Origin, step: cmp.Or(cfg.PriorityStep, defaultPriorityStep), queue: queue{more: len(cfg.Limits) - 1},
 		adaptive:    adaptiveRate{enabled: cfg.Adaptive, share: fullShare, decreasedAt: -1, increaseAt: bucket.Forever},
-		maxInFlight: cfg.MaxInFlight, maxQueued: cfg.MaxQueued, overflow: cfg.Overflow,
+		maxInFlight: cfg.MaxInFlight, maxQueued: cfg.MaxQueued, overflow: cfg.Overflow, policy: cfg.Retry.WithDefaults(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
 		b, err := bucket.New(cfg.Limits[name], 0)

@@ -6,6 +6,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
 )
 
 // core decides which call is granted tokens and when, which is retried and when, and how each
@@ -22,6 +23,7 @@ type core struct {
 	maxInFlight int           // 0: no cap
 	maxQueued   int           // 0: no bound
 	overflow    overflow
+	policy      retry.Policy // of calls without their own
 
 	now            time.Duration
 	budgets        budgets
@@ -47,16 +49,16 @@ type core struct {
 // effects collects what the owner has to do after calling the core: start calls, wake callers,
 // publish events.
 type effects struct {
-	admitted []*call        // their Submit can return
-	granted  []*call        // to be started
-	ended    []*call        // have ended with their err
+	admitted []*coreCall    // their Submit can return
+	granted  []*coreCall    // to be started
+	ended    []*coreCall    // have ended with their err
 	updates  []update       // progress of calls
 	events   []events.Event // to be published
 }
 
 // update is an event of a call that has OnProgress.
 type update struct {
-	call  *call
+	call  *coreCall
 	event events.Event
 }
 
@@ -152,20 +154,20 @@ func (k *core) spend(to time.Duration) {
 	}
 	k.holdTime += free - k.now
 	if head := k.queue.head(); head != nil && free < to {
-		head.ensureDetail()
+		spent := &head.ensureDetail().spent
 		ready := to
 		if !k.hasSlot() {
 			ready = min(max(free, k.budgets.readyFor(head)), to)
 		}
-		head.spent.Tokens += ready - free
-		head.spent.Slot += to - ready
+		spent.Tokens += ready - free
+		spent.Slot += to - ready
 	}
 	k.now = to
 }
 
 // enqueue puts a call that has arrived, or whose backoff has ended, into its place in the queue.
 // A call that need not wait is granted at once.
-func (k *core) enqueue(c *call) {
+func (k *core) enqueue(c *coreCall) {
 	c.state, c.since, c.holdTimeBefore = queued, k.now, k.holdTime
 	if c.watched || k.wanted.Has(events.Queued) {
 		k.reportPlace(c)
@@ -179,16 +181,16 @@ func (k *core) enqueue(c *call) {
 }
 
 // reportPlace tells subscribers and the call's own caller how long it will have to wait.
-func (k *core) reportPlace(c *call) {
+func (k *core) reportPlace(c *coreCall) {
 	ev := k.event(events.Queued, c)
-	ev.Attempt = c.attempts + 1
+	ev.Attempt = int(c.attempts) + 1
 	ev.Position, ev.Wait = k.estimate(c)
 	k.report(c, ev, ev.Wait > 0)
 }
 
 // requeue puts a call back into the queue when its backoff delay has passed. It ends the call if
 // it could not be granted, or not before its deadline.
-func (k *core) requeue(c *call) {
+func (k *core) requeue(c *coreCall) {
 	k.leave(c)
 	if err := k.budgets.check(c); err != nil { // the capacity was lowered meanwhile
 		k.endFailed(c, endEarly(early{cause: err}, c))
@@ -203,23 +205,23 @@ func (k *core) requeue(c *call) {
 
 // leave takes a call out of the place where its state has it, and accounts for the time spent
 // there. The caller of leave sets the next state.
-func (k *core) leave(c *call) {
+func (k *core) leave(c *coreCall) {
 	c.ensureDetail()
 	d := k.now - c.since
 	switch c.state {
 	case queued:
 		held := k.holdTime - c.holdTimeBefore
-		c.spent.Hold += held
-		c.spent.Queue += d - held
+		c.detail.spent.Hold += held
+		c.detail.spent.Queue += d - held
 		k.queue.remove(c)
 		k.stopWaitingForRoom(c)
 		k.admitWaiting()
 	case running:
-		c.spent.Run += d
+		c.detail.spent.Run += d
 		k.running.remove(c)
 		k.unlinkInner(c)
 	case backingOff:
-		c.spent.Backoff += d
+		c.detail.spent.Backoff += d
 		k.backoff.remove(c)
 	}
 	c.since = k.now
@@ -234,19 +236,19 @@ func (k *core) grantHead() {
 }
 
 // grant takes a call's tokens from the budgets and starts the call.
-func (k *core) grant(c *call) {
+func (k *core) grant(c *coreCall) {
 	if !k.budgets.take(k.now, c) {
 		panic("scheduler: a call was granted before its tokens were there")
 	}
 	k.handover.add(k.now, c, len(k.budgets))
 	k.admit(c)
-	c.paid += c.cost
-	if c.extra != nil {
-		c.extra.settled = false
+	c.detail.paid += c.cost
+	if c.detail.extra != nil {
+		c.detail.extra.settled = false
 	}
 	c.state = running
 	c.attempts++
-	c.granted = k.now
+	c.detail.granted = k.now
 	k.running.add(c)
 	k.totals.Attempts++
 	if c.attempts > 1 {
@@ -257,10 +259,10 @@ func (k *core) grant(c *call) {
 }
 
 // end ends a call that has left its place. Every call ends here.
-func (k *core) end(c *call, kind events.Kind, err error) {
+func (k *core) end(c *coreCall, kind events.Kind, err error) {
 	c.ensureDetail()
 	k.unlink(c)
-	c.state, c.err = ended, err
+	c.state, c.detail.err = ended, err
 	k.effects.ended = append(k.effects.ended, c)
 	if k.wanted.Has(kind) {
 		ev := k.event(kind, c)
@@ -270,17 +272,16 @@ func (k *core) end(c *call, kind events.Kind, err error) {
 }
 
 // emit adds an event about a call, with the fields that every call has.
-func (k *core) emit(kind events.Kind, c *call) {
+func (k *core) emit(kind events.Kind, c *coreCall) {
 	if k.wanted.Has(kind) {
 		k.effects.events = append(k.effects.events, k.event(kind, c))
 	}
 }
 
-func (k *core) event(kind events.Kind, c *call) events.Event {
-	c.ensureDetail()
+func (k *core) event(kind events.Kind, c *coreCall) events.Event {
 	return events.Event{
-		Kind: kind, At: k.time(k.now), Call: c.id, Name: c.name, Cost: c.cost,
-		Attempt: c.attempts, MaxAttempts: c.policy.Attempts(), Budget: k.budgets[0].name, Available: k.budgets[0].Available(),
+		Kind: kind, At: k.time(k.now), Call: c.id, Name: c.options().name, Cost: c.cost,
+		Attempt: int(c.attempts), MaxAttempts: k.policyOf(c).Attempts(), Budget: k.budgets[0].name, Available: k.budgets[0].Available(),
 	}
 }
 
@@ -294,7 +295,7 @@ func (k *core) emitEvent(ev events.Event) {
 
 // report adds an event about a call that waits, for subscribers and, as progress, for the call's own
 // caller.
-func (k *core) report(c *call, ev events.Event, progress bool) {
+func (k *core) report(c *coreCall, ev events.Event, progress bool) {
 	if k.wanted.Has(ev.Kind) {
 		k.effects.events = append(k.effects.events, ev)
 	}

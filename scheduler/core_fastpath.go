@@ -44,25 +44,27 @@ func (k *core) tookFast(now time.Duration, tokens int64, calls uint64) {
 }
 
 // doneFast notes that a call has succeeded that was granted by the fast path.
-func (k *core) doneFast(now time.Duration, c *call) {
+func (k *core) doneFast(now time.Duration, c *coreCall, number uint64) {
 	k.advance(now)
-	c.attempts = 1
+	c.id, c.attempts = number, 1
 	k.emit(events.Succeeded, c)
 	k.advanceNow()
 }
 
-// addFast adds a call that was granted by the fast path to those that run, with its slot. The call
-// has its number and rank from there.
-func (k *core) addFast(c *call, granted time.Duration) {
+// addFast adds a call that was granted by the fast path to those that run, with its slot and the
+// number that it has from there.
+func (k *core) addFast(c *coreCall, number uint64, granted time.Duration) {
+	c.id, c.rank = number, k.rankAt(c, granted)
 	k.totals.Succeeded--
 	k.inFast--
-	c.state, c.attempts, c.since, c.paid, c.granted = running, 1, k.now, c.cost, granted
+	c.ensureDetail()
+	c.state, c.attempts, c.since, c.detail.paid, c.detail.granted = running, 1, k.now, c.cost, granted
 	k.running.add(c)
 	k.link(c)
 }
 
 // grantedFast wakes the runner of a call that was granted by the fast path.
-func (k *core) grantedFast(c *call) {
+func (k *core) grantedFast(c *coreCall) {
 	k.handover.add(k.now, c, len(k.budgets))
 	k.effects.granted = append(k.effects.granted, c)
 }

@@ -71,8 +71,8 @@ func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, o
 		s.recycle(c)
 		return nil, over, err
 	}
-	c.fast = c.cost > 0 && !c.several
-	if c.fast && len(opts) > 0 && s.startFast(c) {
+	c.runner.fast = c.cost > 0 && !c.options().several
+	if c.runner.fast && len(opts) > 0 && s.startFast(c) {
 		c.made = 1
 		return c, attempting, nil
 	}
@@ -88,16 +88,16 @@ func (s *Scheduler) startFast(c *call) bool {
 	if s.fast.capped() {
 		s.nest(c, c.ctx)
 	}
-	if c.slot == nil {
-		c.slot = s.fastSlots.add()
+	if c.runner.slot == nil {
+		c.runner.slot = s.fastSlots.add()
 	}
-	c.slot.mu.Lock() // the owner sees both the payment and the call, or neither
-	defer c.slot.mu.Unlock()
+	c.runner.slot.mu.Lock() // the owner sees both the payment and the call, or neither
+	defer c.runner.slot.mu.Unlock()
 	w, l := s.fast.take(uint64(c.cost))
 	if l == nil {
 		return false
 	}
-	c.permit, c.slot.call = l.permit(w), c
+	c.runner.permit, c.runner.slot.call = l.permit(w), c
 	return true
 }
 
@@ -110,7 +110,7 @@ func (s *Scheduler) failedFast(ctx context.Context, fn func(context.Context) err
 		s.finished(c, err)
 		return err
 	}
-	c.verdict = s.verdict(v)
+	s.setVerdict(c, v)
 	if failed := s.handBack(c, err); failed != nil {
 		return failed
 	}
@@ -129,8 +129,8 @@ func (s *Scheduler) newFast(ctx context.Context, fn func(context.Context) error,
 // bareFast returns that call without its context and function.
 func (s *Scheduler) bareFast(got permit) *call {
 	c := s.calls.Get().(*call)
-	c.cost, c.policy = 1, &s.retry
-	c.permit, c.made = got, 1
+	c.cost = 1
+	c.runner.permit, c.made = got, 1
 	return c
 }
 
@@ -204,18 +204,18 @@ func (s *Scheduler) run(c *call, at stage) error {
 func (s *Scheduler) await(c *call) (err error, ended bool) {
 	for {
 		var r reply
-		if c.done == nil {
-			r = <-c.reply
+		if c.runner.done == nil {
+			r = <-c.runner.reply
 		} else {
 			select {
-			case r = <-c.reply:
-			case <-c.done:
+			case r = <-c.runner.reply:
+			case <-c.runner.done:
 				return s.cancelWaiting(c, causeOf(c.ctx)), true
 			}
 		}
 		switch r.kind {
 		case replyEnded:
-			err := c.err
+			err := c.detail.err
 			s.recycle(c)
 			return err, true
 		case replyUpdate:
@@ -231,9 +231,9 @@ func (s *Scheduler) await(c *call) (err error, ended bool) {
 func (s *Scheduler) cancelWaiting(c *call, cause error) error {
 	s.post(message{op: opCancel, call: c, err: cause})
 	for {
-		switch r := <-c.reply; r.kind {
+		switch r := <-c.runner.reply; r.kind {
 		case replyEnded:
-			return c.err
+			return c.detail.err
 		case replyGranted:
 			return s.abandon(c, cause)
 		}
@@ -242,7 +242,7 @@ func (s *Scheduler) cancelWaiting(c *call, cause error) error {
 
 // abandon ends a call that was granted without starting it. The owner refunds its tokens.
 func (s *Scheduler) abandon(c *call, cause error) error {
-	err := publicError(endEarly(early{cause: cause}, c))
+	err := publicError(endEarly(early{cause: cause}, &c.coreCall))
 	if !s.post(message{op: opAbandon, call: c, err: cause}) {
 		c.completeWithoutOwner(err)
 	}
@@ -251,7 +251,7 @@ func (s *Scheduler) abandon(c *call, cause error) error {
 
 // finished reports the outcome of a call's last attempt.
 func (s *Scheduler) finished(c *call, err error) {
-	if err == nil && c.slot != nil && s.succeededFast(c) {
+	if err == nil && c.slot() != nil && s.succeededFast(c) {
 		return
 	}
 	if err == nil && s.collectable(c) {
@@ -266,13 +266,13 @@ func (s *Scheduler) finished(c *call, err error) {
 
 // succeededFast ends a call with options that has succeeded, unless the owner knows it.
 func (s *Scheduler) succeededFast(c *call) bool {
-	c.slot.mu.Lock()
-	unknown, notify := c.slot.call == c && !c.slot.claimed, false
+	c.runner.slot.mu.Lock()
+	unknown, notify := c.runner.slot.call == c && !c.runner.slot.claimed, false
 	if unknown {
-		c.slot.call = nil
-		notify = c.permit.lease.release()
+		c.runner.slot.call = nil
+		notify = c.runner.permit.lease.release()
 	}
-	c.slot.mu.Unlock()
+	c.runner.slot.mu.Unlock()
 	switch {
 	case !unknown:
 		return false
@@ -286,7 +286,7 @@ func (s *Scheduler) succeededFast(c *call) bool {
 
 // noReturn returns the error of a call whose function panicked or called Goexit.
 func noReturn(c *call) error {
-	if c.handle != nil {
+	if c.handle() != nil {
 		return ErrGoexit
 	}
 	return errNoReturn
@@ -308,19 +308,19 @@ func (s *Scheduler) handBack(c *call, err error) error {
 
 // completeWithoutOwner completes the handle of a call, if it has one, after the owner has ended.
 func (c *call) completeWithoutOwner(err error) {
-	if h := c.handle; h != nil {
+	if h := c.handle(); h != nil {
 		<-h.s.done // the runner now has what belonged to the owner
-		c.spent.Run += max(0, h.s.clock.Now().Sub(h.s.origin)-c.since)
-		c.err, c.attempts = err, int(c.made)
+		c.endAlone(h.s.clock.Now().Sub(h.s.origin), int(c.made), err)
 		h.complete()
 	}
 }
 
 // unwanted returns why a granted call should not be started, or nil.
 func (c *call) unwanted() error {
-	if c.handle == nil {
+	h := c.handle()
+	if h == nil {
 		select {
-		case <-c.done:
+		case <-c.runner.done:
 			return causeOf(c.ctx)
 		default:
 			return nil
@@ -329,25 +329,31 @@ func (c *call) unwanted() error {
 	if err := errOf(c.ctx); err != nil {
 		return causeOf(c.ctx)
 	}
-	return c.handle.interrupted()
+	return h.interrupted()
 }
 
 // callProgress calls the user's progress function.
 func (c *call) callProgress(ev *events.Event) {
 	defer func() { _ = recover() }() // a panic of it is no reason to fail
-	c.progress(progressOf(ev))
+	c.runner.options.progress(progressOf(ev))
 }
 
 // recycle makes a call of Do ready for the next Do.
 func (s *Scheduler) recycle(c *call) {
-	if c.handle == nil && !c.pinned {
-		t := c.callDetail
-		if t.options != noOptions {
-			clear(t.costsOf)
-			*t.options = options{costsOf: t.costsOf[:0]}
-		}
-		*t = callDetail{reply: t.reply, options: t.options, slot: t.slot}
-		*c = call{callDetail: t, deadline: bucket.Forever}
+	if c.handle() == nil && !c.runner.pinned {
+		c.recycled()
 		s.calls.Put(c)
 	}
+}
+
+// recycled makes the call new, and keeps its memory.
+func (c *call) recycled() {
+	r := c.runner
+	if o := r.options; o != nil {
+		clear(o.costsOf)
+		*o = options{costsOf: o.costsOf[:0]}
+	}
+	*r = runner{reply: r.reply, options: r.options, slot: r.slot}
+	c.reset()
+	c.deadline, c.ctx, c.fn, c.made = bucket.Forever, nil, nil, 0
 }

@@ -38,9 +38,9 @@ const (
 )
 
 // endEarly returns e with the attempts that c has made so far.
-func endEarly(e early, c *call) error {
+func endEarly(e early, c *coreCall) error {
 	if e.last = c.lastErr(); e.last != nil {
-		e.attempts = len(c.earlier) + 1
+		e.attempts = len(c.detail.earlier) + 1
 	} else if e.reason == caused {
 		return e.cause
 	}

@@ -38,11 +38,11 @@ func (o *owner) estimate(position int, wait time.Duration) Estimate {
 // [CostOf] and [Priority] make a difference. Nothing is taken or changed. Estimate fails for a
 // cost that can never be granted, and with [ErrClosed].
 func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
-	c := call{cost: 1, callDetail: &callDetail{options: new(options)}}
+	c := call{coreCall: coreCall{cost: 1}}
 	if err := s.apply(&c, opts); err != nil {
 		return Estimate{}, err
 	}
-	est, ok := ask(s, func(o *owner, now time.Duration) Estimate { return o.estimate(o.core.dryRun(now, &c)) })
+	est, ok := ask(s, func(o *owner, now time.Duration) Estimate { return o.estimate(o.core.dryRun(now, &c.coreCall)) })
 	if !ok {
 		return Estimate{}, ErrClosed
 	}

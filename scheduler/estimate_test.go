@@ -9,7 +9,6 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
-	"example.com/fairlead/retry"
 )
 
 // TestEstimatesAreExact checks that a call is granted at the estimated nanosecond if no call
@@ -22,10 +21,9 @@ func TestEstimatesAreExact(t *testing.T) {
 		k, err := newCore(coreConfig{Limits: bucket.Limits{"": limit}})
 		require.NoError(t, err)
 		k.wanted = events.All
-		policy := retry.Policy{}.WithDefaults()
 		now, predicted := time.Duration(0), map[uint64]time.Time{}
 		for range rapid.IntRange(1, 100).Draw(t, "calls") {
-			k.submit(now, &call{cost: rapid.Int64Range(0, limit.Capacity).Draw(t, "cost"), policy: &policy, deadline: bucket.Forever})
+			k.submit(now, &coreCall{cost: rapid.Int64Range(0, limit.Capacity).Draw(t, "cost"), deadline: bucket.Forever})
 			now += time.Duration(rapid.Int64Range(0, 3*int64(limit.Per)).Draw(t, "time"))
 		}
 		k.advance(bucket.Forever - 1)

@@ -62,16 +62,25 @@ func (f *fastSlots) calls() (calls []*call) {
 	return calls
 }
 
+// slot returns the slot of a call, or nil if it has never had one.
+func (c *call) slot() *fastSlot {
+	if c.runner == nil {
+		return nil
+	}
+	return c.runner.slot
+}
+
 // claim reports whether the owner does not know the call. The call's runner calls it before it
 // tells the owner of the call.
 func (c *call) claim() bool {
-	if c.slot == nil {
+	slot := c.slot()
+	if slot == nil {
 		return false
 	}
-	c.slot.mu.Lock()
-	defer c.slot.mu.Unlock()
-	unknown := c.slot.call == c && !c.slot.claimed
-	c.slot.claimed = c.slot.call == c
+	slot.mu.Lock()
+	defer slot.mu.Unlock()
+	unknown := slot.call == c && !slot.claimed
+	slot.claimed = slot.call == c
 	return unknown
 }
 
@@ -84,19 +93,20 @@ func (s *Scheduler) makeKnown(c *call) {
 
 // leaveSlot empties the slot of a call that the owner knows.
 func (c *call) leaveSlot() {
-	if c.slot != nil {
-		c.slot.mu.Lock()
-		c.slot.call, c.slot.claimed = nil, false
-		c.slot.mu.Unlock()
+	if slot := c.slot(); slot != nil {
+		slot.mu.Lock()
+		slot.call, slot.claimed = nil, false
+		slot.mu.Unlock()
 	}
 }
 
 // inSlot reports whether the call runs by the fast path and the owner does not know it yet.
 func (c *call) inSlot() bool {
-	if c.slot == nil {
+	slot := c.slot()
+	if slot == nil {
 		return false
 	}
-	c.slot.mu.Lock()
-	defer c.slot.mu.Unlock()
-	return c.slot.call == c
+	slot.mu.Lock()
+	defer slot.mu.Unlock()
+	return slot.call == c
 }

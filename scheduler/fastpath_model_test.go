@@ -123,7 +123,7 @@ func (m *fastMatch) plainCalls(t *rapid.T) {
 			continue
 		}
 		c := m.newCall(1)
-		c.fast = true
+		c.runner.fast = true
 		m.submit(t, c)
 	}
 }
@@ -152,10 +152,10 @@ func (m *fastMatch) tookTokens(t *rapid.T, got permit, cost int64) {
 func (m *fastMatch) withOptions(t *rapid.T) {
 	for range rapid.IntRange(1, 5).Draw(t, "n") {
 		c := m.newCall(rapid.Int64Range(1, 10).Draw(t, "cost"))
-		if c.fast = m.o.s.startFast(c); c.fast {
+		if c.runner.fast = m.o.s.startFast(c); c.runner.fast {
 			c.made = 1
 			m.named = append(m.named, c)
-			m.tookTokens(t, c.permit, c.cost)
+			m.tookTokens(t, c.runner.permit, c.cost)
 		}
 	}
 }
@@ -191,7 +191,7 @@ func (m *fastMatch) known(t *rapid.T) {
 		require.Equal(t, m.inFast, o.core.inFast, "only calls without options are unknown")
 		for _, c := range m.named {
 			require.Equal(t, running, c.state)
-			require.Equal(t, c.cost, c.paid)
+			require.Equal(t, c.cost, c.paid())
 		}
 	}})
 }
@@ -201,23 +201,26 @@ func (m *fastMatch) otherCall(t *rapid.T) {
 }
 
 func (m *fastMatch) newCall(cost int64) *call {
-	return &call{ctx: context.Background(), cost: cost, policy: &m.o.s.retry, deadline: bucket.Forever, noWait: true, callDetail: &callDetail{options: noOptions, reply: make(chan reply, maxReplies)}}
+	c := newCall()
+	c.ctx, c.cost = context.Background(), cost
+	c.detail.options = &callOptions{noWait: true}
+	return c
 }
 
 // submit submits a call that is refused unless it can start at once.
 func (m *fastMatch) submit(t *rapid.T, c *call) {
 	m.turn(t, message{op: opSubmit, call: c})
-	switch r := <-c.reply; r.kind {
+	switch r := <-c.runner.reply; r.kind {
 	case replyGranted:
 		require.True(t, m.exact.Take(m.clock.now, c.cost), "the owner granted tokens that did not exist")
 		m.calls++
 		m.grants++
 		m.checkSlots(t)
 		switch {
-		case m.o.core.verdict(c).Retryable():
+		case m.o.core.verdict(&c.coreCall).Retryable():
 			m.retries = append(m.retries, c)
 			m.turn(t, message{op: opFailed, call: c, err: errFlaky})
-		case c.name == "long":
+		case c.options().name == "long":
 			m.running = append(m.running, c)
 		default:
 			m.turn(t, message{op: opDone, call: c})
@@ -234,7 +237,7 @@ func (m *fastMatch) longCall(t *rapid.T) {
 		return
 	}
 	c := m.newCall(1)
-	c.options = &options{name: "long"}
+	c.detail.options = &callOptions{name: "long", noWait: true}
 	m.submit(t, c)
 }
 
@@ -243,7 +246,7 @@ func (m *fastMatch) fastFailure(t *rapid.T) {
 	if w, l := m.o.s.fast.take(1); l != nil {
 		m.tookFast(t, l.permit(w))
 		c := m.newCall(1)
-		c.made, c.permit = 1, l.permit(w)
+		c.made, c.runner.permit = 1, l.permit(w)
 		m.plain = m.plain[:len(m.plain)-1]
 		m.inFast--
 		m.failed++
@@ -255,8 +258,8 @@ func (m *fastMatch) fastFailure(t *rapid.T) {
 // which the owner first has to account for what the fast path took.
 func (m *fastMatch) failure(t *rapid.T) {
 	c := m.newCall(rapid.Int64Range(1, m.exact.Limit().Capacity).Draw(t, "cost"))
-	c.verdict = verdict{kind: retry.KindTransient}
-	c.policy = &retry.Policy{Initial: time.Millisecond, Max: 3 * time.Millisecond}
+	c.setVerdict(retry.Verdict{Kind: retry.KindTransient}, -1)
+	c.detail.policy = &retry.Policy{Initial: time.Millisecond, Max: 3 * time.Millisecond}
 	m.submit(t, c)
 }
 
@@ -265,7 +268,7 @@ func (m *fastMatch) retried(t *rapid.T) {
 	for i := 0; i < len(m.retries); i++ {
 		c := m.retries[i]
 		select {
-		case <-c.reply:
+		case <-c.runner.reply:
 			require.True(t, m.exact.Take(m.clock.now, c.cost), "a retry was granted tokens that did not exist")
 			m.grants++
 			m.retries = slices.Delete(m.retries, i, i+1)

@@ -204,23 +204,23 @@ func (o *owner) tryFast(now time.Duration, c *call) bool {
 	if l == nil {
 		return false
 	}
-	c.permit = l.permit(w)
+	c.runner.permit = l.permit(w)
 	o.know(now, c)
-	o.core.grantedFast(c)
+	o.core.grantedFast(&c.coreCall)
 	return true
 }
 
 // know makes a call known to the core if it has started by the fast path.
 func (o *owner) know(now time.Duration, c *call) {
-	if c.permit.lease == nil {
+	if c.runner == nil || c.runner.permit.lease == nil {
 		return
 	}
+	p := c.runner.permit
 	o.look(now)
 	o.core.advance(now)
-	c.permit.lease.release()
-	c.id, c.rank = c.permit.number, o.core.rankAt(c, c.permit.lease.since)
-	o.core.addFast(c, c.permit.lease.since)
-	c.permit = permit{}
+	p.lease.release()
+	o.core.addFast(&c.coreCall, p.number, p.lease.since)
+	c.runner.permit = permit{}
 	c.leaveSlot()
 }
 

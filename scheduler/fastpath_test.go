@@ -387,7 +387,7 @@ func TestH10_PermitAndDone(t *testing.T) {
 		for range 20 { // a select may take either first
 			warm(t, s)
 			c := s.newFast(context.Background(), func(context.Context) error { panic("the function ran") }, permit{})
-			c.fast, c.made = true, 0
+			c.runner.fast, c.made = true, 0
 			available := s.Snapshot().Available
 			warm(t, s)
 			require.True(t, s.post(message{op: opSubmit, call: c}))

@@ -186,7 +186,7 @@ type simulator struct {
 // arrivals is a workload of which some calls have arrived.
 type arrivals struct {
 	Workload
-	options options
+	options callOptions
 	came    int
 	next    time.Duration // when the next arrives
 }
@@ -200,7 +200,7 @@ func newSimulator(k *core, policy *retry.Policy, work []Workload) *simulator {
 		if w.Cost == 0 && w.MaxCost == 0 {
 			w.Cost = 1
 		}
-		o.work = append(o.work, arrivals{Workload: w, options: options{priority: w.Priority}})
+		o.work = append(o.work, arrivals{Workload: w, options: callOptions{priority: w.Priority}})
 	}
 	o.forecast.Limits = bucket.Limits{}
 	for _, b := range k.budgets {
@@ -250,12 +250,12 @@ func (o *simulator) arrive(at time.Duration, who int) {
 	w := &o.work[who]
 	w.came++
 	w.next = after(w.next, w.Every)
-	c := &call{
-		cost: between(o.rnd, w.Cost, w.MaxCost), policy: o.policy, deadline: bucket.Forever, wantsAdmission: true,
-		callDetail: &callDetail{options: &w.options},
+	c := &coreCall{
+		cost: between(o.rnd, w.Cost, w.MaxCost), deadline: bucket.Forever, wantsAdmission: true,
+		detail: &callDetail{options: &w.options},
 	}
 	if w.Costs != nil {
-		c.callDetail.options = o.optionsOf(c, w)
+		c.detail.options = o.optionsOf(c, w)
 	}
 	if w.Timeout > 0 {
 		c.deadline = after(at, w.Timeout)
@@ -268,7 +268,7 @@ func (o *simulator) arrive(at time.Duration, who int) {
 }
 
 // optionsOf returns the options of a call of a workload that has Costs.
-func (o *simulator) optionsOf(c *call, w *arrivals) *options {
+func (o *simulator) optionsOf(c *coreCall, w *arrivals) *callOptions {
 	own := w.options
 	own.costs, own.several = c.allCosts(), true
 	for i, b := range o.k.budgets {
@@ -297,9 +297,9 @@ func (o *simulator) look() {
 	for _, c := range o.k.effects.granted {
 		w := &o.work[o.of[c.id]]
 		if c.attempts == 1 {
-			o.waits = append(o.waits, c.spent.Queue+c.spent.Hold)
+			o.waits = append(o.waits, c.detail.spent.Queue+c.detail.spent.Hold)
 		}
-		c.due = after(c.since, time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))
+		c.detail.due = after(c.since, time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))
 		o.runs.push(c)
 	}
 	o.k.effects.clear()

@@ -85,15 +85,15 @@ type play struct {
 	k        *core
 	now      time.Duration // passed to the core; may go back
 	latest   time.Duration // the highest so far
-	calls    []*call
-	entered  map[*call]bool // calls with room in the queue
-	done     map[*call]bool
+	calls    []*coreCall
+	entered  map[*coreCall]bool // calls with room in the queue
+	done     map[*coreCall]bool
 	observer observer
 	spendsUp bool // neither limit nor cost was ever changed
 }
 
 func newPlay(t *testing.T, program []byte) *play {
-	p := &play{T: t, program: bytes.NewReader(program), entered: map[*call]bool{}, done: map[*call]bool{}}
+	p := &play{T: t, program: bytes.NewReader(program), entered: map[*coreCall]bool{}, done: map[*coreCall]bool{}}
 	cfg := coreConfig{
 		Origin:       simOrigin,
 		Limits:       bucket.Limits{"": p.limit()},
@@ -111,7 +111,7 @@ func newPlay(t *testing.T, program []byte) *play {
 	p.k.wanted = events.All
 	p.spendsUp = cfg.Levels == nil
 	p.observer.rank = func(ev events.Event) time.Duration {
-		return p.calls[slices.IndexFunc(p.calls, func(c *call) bool { return c.id == ev.Call })].rank
+		return p.calls[slices.IndexFunc(p.calls, func(c *coreCall) bool { return c.id == ev.Call })].rank
 	}
 	return p
 }
@@ -186,7 +186,7 @@ func (p *play) step() {
 		}
 	case 16:
 		if c := p.pick(); c != nil {
-			k.settleCost(now, c, c.attempts, 0, int64(p.size()))
+			k.settleCost(now, c, int(c.attempts), 0, int64(p.size()))
 			p.spendsUp = false
 		}
 	case 17:
@@ -206,13 +206,13 @@ func (p *play) finish(err error, v retry.Verdict) {
 }
 
 // start starts a call's function, if it has not started.
-func (p *play) start(c *call) {
+func (p *play) start(c *coreCall) {
 	if !p.started(c) {
 		p.k.started(p.now, c)
 	}
 }
 
-func (p *play) started(c *call) bool {
+func (p *play) started(c *coreCall) bool {
 	return c.state == running && p.observer.calls[c.id].last == events.Started
 }
 
@@ -233,7 +233,7 @@ func (p *play) giveUp() {
 }
 
 // pick returns any accepted call. Many of its calls have ended, so that many moves come too late.
-func (p *play) pick() *call {
+func (p *play) pick() *coreCall {
 	if len(p.calls) == 0 {
 		return nil
 	}
@@ -263,9 +263,10 @@ func (p *play) submit() {
 	}
 	policy = policy.WithDefaults()
 	for range n {
-		c := &call{cost: cost, policy: &policy, deadline: deadline, noWait: what&16 != 0, wantsAdmission: what&32 != 0, watched: what&64 != 0}
-		if priority != 0 {
-			c.callDetail = &callDetail{options: &options{priority: priority}}
+		c := &coreCall{cost: cost, deadline: deadline, wantsAdmission: what&32 != 0, watched: what&64 != 0}
+		c.ensureDetail().policy = &policy
+		if o := (callOptions{priority: priority, noWait: what&16 != 0}); o != (callOptions{}) {
+			c.detail.options = &o
 		}
 		wanted, refused := c.wantsAdmission, p.k.totals.Refused
 		p.calls = append(p.calls, c)
@@ -273,7 +274,7 @@ func (p *play) submit() {
 		if p.k.totals.Refused > refused {
 			p.calls = p.calls[:len(p.calls)-1]
 			require.Equal(p, ended, c.state)
-			require.Error(p, c.err)
+			require.Error(p, c.detail.err)
 			require.Zero(p, c.id)
 		} else if !wanted {
 			p.entered[c] = true // it did not ask for room
@@ -297,7 +298,7 @@ func (p *play) check() {
 	p.checkCounts()
 	p.checkQueue()
 	for i, pending := range k.backoff {
-		if c := pending.call; c.state != backingOff || int(c.index) != i || c.due != pending.due || i > 0 && pending.before(&k.backoff[(i-1)/4]) {
+		if c := pending.call; c.state != backingOff || int(c.detail.index) != i || c.detail.due != pending.due || i > 0 && pending.before(&k.backoff[(i-1)/4]) {
 			p.Fatalf("call %d is in the wrong place in the backoff heap", c.id)
 		}
 	}
@@ -345,9 +346,9 @@ func (p *play) checkCounts() {
 	waiting, attempts, retries := 0, 0, 0
 	for _, c := range p.calls {
 		in[c.state]++
-		attempts += c.attempts
-		retries += max(0, c.attempts-1)
-		if c.waitsForRoom {
+		attempts += int(c.attempts)
+		retries += max(0, int(c.attempts)-1)
+		if c.detail.waitsForRoom {
 			waiting++
 		}
 		if (c.state == ended) != p.done[c] {
@@ -365,9 +366,9 @@ func (p *play) checkCounts() {
 
 // checkQueue walks the queue.
 func (p *play) checkQueue() {
-	var last *call
+	var last *coreCall
 	all, position, wait := noCalls, 0, time.Duration(0)
-	p.k.queue.each(func(c *call) {
+	p.k.queue.each(func(c *coreCall) {
 		if c.state != queued || last != nil && !last.before(c) {
 			p.Fatalf("call %d is out of place in the queue", c.id)
 		}
@@ -397,7 +398,7 @@ func (p *play) checkClosed() {
 	k := p.k
 	require.Zero(p, k.queue.len()+len(k.backoff))
 	require.Equal(p, k.running.count, p.observer.unfinished())
-	require.EqualError(p, k.refusal(&call{policy: &retry.Policy{}}), "scheduler is closed")
+	require.EqualError(p, k.refusal(new(coreCall)), "scheduler is closed")
 	text, err := json.Marshal(levelsOf(k))
 	require.NoError(p, err)
 	var read map[string]bucket.State

@@ -78,7 +78,7 @@ func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, 
 
 // init returns the handle's call, to be prepared.
 func (h *Handle) init() *call {
-	h.call.handle, h.call.deadline = h, bucket.Forever
+	h.call.work, h.call.deadline = h, bucket.Forever
 	return &h.call
 }
 
@@ -90,19 +90,16 @@ func (h *Handle) extras() *handleExtras {
 	return h.handleExtras
 }
 
-// isReserved reports whether the handle is that of a reservation.
-func (h *Handle) isReserved() bool { return h.handleExtras != nil && h.reserved != nil }
-
 // send sends the prepared call to the owner.
 func (h *Handle) send() (*Handle, error) {
 	s, c, ctx := h.s, &h.call, h.call.ctx
 	watched := c.watched
 	if watched {
-		c.reply, c.done = make(chan reply, maxReplies), guarded{ctx}.Done()
+		c.runner.reply, c.runner.done = make(chan reply, maxReplies), guarded{ctx}.Done()
 	} else if ctx.Done() != nil {
 		h.extras().stopWatch = context.AfterFunc(guardContext(ctx), func() { h.cancel(causeOf(ctx)) })
 	}
-	wantsAdmission := c.noWait || s.bounded.Load()
+	wantsAdmission := c.options().noWait || s.bounded.Load()
 	if wantsAdmission {
 		h.extras().admit, c.wantsAdmission = make(chan error, 1), true
 	}
@@ -190,7 +187,7 @@ func (h *Handle) Err() error {
 	if !h.ended() {
 		return ErrPending
 	}
-	return h.call.err
+	return h.call.detail.err
 }
 
 // Attempts returns how many attempts were made, or 0 while the call has not ended.
@@ -198,7 +195,7 @@ func (h *Handle) Attempts() int {
 	if !h.ended() {
 		return 0
 	}
-	return h.call.attempts
+	return int(h.call.attempts)
 }
 
 // Times returns how the call spent its time. They are zero while it has not ended.
@@ -212,7 +209,9 @@ func (h *Handle) Times() events.Times {
 // Estimate returns the call's place in the queue and when it is expected to start. It is zero for
 // a call that runs or has ended.
 func (h *Handle) Estimate() Estimate {
-	est, _ := ask(h.s, func(o *owner, now time.Duration) Estimate { return o.estimate(o.core.estimateOf(now, &h.call)) })
+	est, _ := ask(h.s, func(o *owner, now time.Duration) Estimate {
+		return o.estimate(o.core.estimateOf(now, &h.call.coreCall))
+	})
 	return est
 }
 

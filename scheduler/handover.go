@@ -25,7 +25,7 @@ type handover struct {
 }
 
 // add notes a grant dated at the instant at.
-func (h *handover) add(at time.Duration, c *call, budgets int) {
+func (h *handover) add(at time.Duration, c *coreCall, budgets int) {
 	if !h.pending {
 		h.pending, h.since, h.spent = true, at, costs{}
 	}

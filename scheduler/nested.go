@@ -43,10 +43,10 @@ func (s *Scheduler) nest(c *call, ctx context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.done {
-		a.call.ensureDetail()
 		s.makeKnown(a.call) // so that the owner sees a deadlock
-		a.call.pinned = true
-		x := c.extras()
-		x.outer, x.outerAttempt = a.call, a.number
+		if r := a.call.runner; r != nil {
+			r.pinned = true
+		}
+		c.makeInside(&a.call.coreCall, a.number)
 	}
 }

@@ -16,25 +16,24 @@ type Option func(*options)
 
 // options collects the options of a call. The zero value is a plain call.
 type options struct {
+	callOptions   // the core's
 	cost          int64
 	costSet       bool
 	costsOf       []costOf
-	several       bool  // costs are set
-	costs         costs // for each budget; without them, one cost is for all
-	priority      int
-	name          string
 	policy        retry.Policy // if policySet; with its defaults once the call is prepared
 	policySet     bool
 	classify      retry.Classifier
 	progress      func(Progress)
-	noWait        bool
 	untilDeadline bool
 }
 
-// needsDetail reports whether there are options that the call itself has no field for.
-func (o *options) needsDetail() bool {
-	return o.several || o.name != "" || o.priority != 0 || o.classify != nil || o.progress != nil
+// forCore reports whether there are options for which a submitted call needs a detail.
+func (o *options) forCore() bool {
+	return o.several || o.name != "" || o.priority != 0 || o.noWait
 }
+
+// forRunner reports whether there are options for which a submitted call needs a runner.
+func (o *options) forRunner() bool { return o.classify != nil || o.progress != nil }
 
 // Cost sets how many tokens each attempt of the call pays. The default is 1, and 0 is allowed. A
 // negative cost, or one above the limit's capacity, makes the call fail at once with a
@@ -44,7 +43,7 @@ func Cost(tokens int64) Option {
 }
 
 // hasOwnCost reports whether the call's cost was set, so that it may be settled.
-func (o *options) hasOwnCost() bool { return o.costSet || len(o.costsOf) > 0 }
+func (o *options) hasOwnCost() bool { return o != nil && (o.costSet || len(o.costsOf) > 0) }
 
 type costOf struct {
 	budget string
@@ -120,19 +119,9 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 	}
 	s.fill(c, ctx, fn)
 	if len(opts) > 0 {
-		c.ensureDetail()
-		if c.options == noOptions {
-			c.options = new(options)
-		}
 		if err := s.apply(c, opts); err != nil {
 			return err
 		}
-		if c.handle != nil && !c.options.needsDetail() {
-			c.callDetail = nil
-		}
-	}
-	if c.ignoreDeadline {
-		c.deadline = bucket.Forever
 	}
 	if ctx.Err() != nil {
 		return causeOf(ctx)
@@ -143,22 +132,29 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 // fill sets the context and the function of a call without options.
 func (s *Scheduler) fill(c *call, ctx context.Context, fn func(context.Context) error) {
 	c.ctx, c.fn = ctx, fn
-	c.cost, c.policy = 1, &s.retry
+	c.cost = 1
 	done := ctx.Done()
 	if done == nil {
 		return
 	}
-	if c.callDetail != nil {
-		c.done = done
+	if c.runner != nil {
+		c.runner.done = done
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		c.deadline = deadline.Sub(s.origin)
 	}
 }
 
-// apply collects the options of a call, and sets its fields from them.
+// apply collects the options of a call, and sets its fields from them. Submitted work keeps only
+// what is needed later, since a million calls may wait.
 func (s *Scheduler) apply(c *call, opts []Option) error {
-	o := c.options
+	var o *options
+	if c.runner != nil {
+		o = c.runner.options // of an earlier Do, and cleared
+	}
+	if o == nil {
+		o = new(options)
+	}
 	for i, opt := range opts {
 		if opt == nil {
 			return retry.Permanent(fmt.Errorf("scheduler: option %d is nil", i+1))
@@ -179,31 +175,49 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 		if o.policy.Seed == 0 {
 			o.policy.Seed = s.retry.Seed
 		}
-		c.policy = &o.policy
-		if c.handle != nil { // the handle may outlive its options
-			p := o.policy
-			c.policy = &p
-		}
 	}
-	c.watched, c.noWait, c.ignoreDeadline = o.progress != nil, o.noWait, o.untilDeadline
+	if o.untilDeadline {
+		c.deadline = bucket.Forever
+	}
+	if c.watched = o.progress != nil; c.handle() == nil || o.forRunner() {
+		c.ensureRunner().options = o
+	}
+	if c.handle() == nil || o.forCore() {
+		c.ensureDetail().options = &o.callOptions
+	}
+	if o.policySet {
+		policy := &o.policy
+		if c.handle() != nil { // it may outlive its options
+			policy = new(retry.Policy)
+			*policy = o.policy
+		}
+		c.ensureDetail().policy = policy
+	}
 	return nil
 }
 
 // setCosts sets what a call costs, and checks it.
 func (s *Scheduler) setCosts(c *call, o *options) error {
 	if len(o.costsOf) > 0 {
-		c.costs, c.several = c.allCosts(), true
+		for i := range o.costs {
+			o.costs[i] = c.cost
+		}
+		o.several = true
 		for _, of := range o.costsOf {
 			i, err := s.budget(of.budget)
 			if err != nil {
 				return err
 			}
-			c.costs[i] = of.tokens
+			o.costs[i] = of.tokens
 		}
-		c.cost = c.costs[0]
+		c.cost = o.costs[0]
 	}
 	for i, one := range *s.limits.Load() {
-		if err := checkCost(one.name, one.limit, c.costOf(i)); err != nil {
+		cost := c.cost
+		if o.several {
+			cost = o.costs[i]
+		}
+		if err := checkCost(one.name, one.limit, cost); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // started notes that a granted call's function is about to run.
-func (k *core) started(now time.Duration, c *call) {
+func (k *core) started(now time.Duration, c *coreCall) {
 	k.advance(now)
 	if c.state == running {
 		k.emit(events.Started, c)
@@ -17,7 +17,7 @@ func (k *core) started(now time.Duration, c *call) {
 }
 
 // abandon ends a call that was granted but whose function never ran, and refunds its tokens.
-func (k *core) abandon(now time.Duration, c *call, cause error) {
+func (k *core) abandon(now time.Duration, c *coreCall, cause error) {
 	k.advance(now)
 	if c.state != running {
 		return
@@ -35,7 +35,7 @@ func (k *core) abandon(now time.Duration, c *call, cause error) {
 
 // finish records the outcome of an attempt. The call then ends or backs off. v is the
 // classifier's verdict on err.
-func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
+func (k *core) finish(now time.Duration, c *coreCall, err error, v retry.Verdict) {
 	k.advance(now)
 	if c.state != running {
 		return // a second report of the same attempt (H05)
@@ -49,7 +49,7 @@ func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
 		k.endFailed(c, err)
 	default:
 		c.addError(err)
-		d := c.policy.Decide(c.id, c.attempts, v)
+		d := k.policyOf(c).Decide(c.id, int(c.attempts), v)
 		k.applyVerdict(c, v, d)
 		k.retry(c, v, d)
 	}
@@ -57,31 +57,31 @@ func (k *core) finish(now time.Duration, c *call, err error, v retry.Verdict) {
 }
 
 // finishLast records the outcome of an attempt as finish does, but the call is not retried.
-func (k *core) finishLast(now time.Duration, c *call, err error, v retry.Verdict) {
+func (k *core) finishLast(now time.Duration, c *coreCall, err error, v retry.Verdict) {
 	if v.Retryable() {
-		once := *c.policy
+		once := *k.policyOf(c)
 		once.MaxRetries = retry.None
-		c.policy = &once
+		c.ensureDetail().policy = &once
 	}
 	k.finish(now, c, err, v)
 }
 
 // isRunning reports whether a call was granted and its attempt is not over.
-func (k *core) isRunning(c *call) bool { return c.state == running }
+func (k *core) isRunning(c *coreCall) bool { return c.state == running }
 
 // endOf returns the error of a call that has ended, or nil.
-func (k *core) endOf(c *call) error {
+func (k *core) endOf(c *coreCall) error {
 	if c.state != ended {
 		return nil
 	}
-	return c.err
+	return c.detail.err
 }
 
 // settleCost sets what a running attempt has cost of the i-th budget. It refunds an overpayment
 // and charges an underpayment.
-func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int64) {
+func (k *core) settleCost(now time.Duration, c *coreCall, attempt, i int, tokens int64) {
 	k.advance(now)
-	if c.state != running || c.attempts != attempt {
+	if c.state != running || int(c.attempts) != attempt {
 		return
 	}
 	x := c.extras()
@@ -98,18 +98,18 @@ func (k *core) settleCost(now time.Duration, c *call, attempt, i int, tokens int
 	}
 	x.costs[i] += more
 	if i == 0 {
-		c.paid += more
+		c.detail.paid += more
 	}
 	k.advanceNow()
 }
 
 // resent charges a running attempt the cost of its grant once more.
-func (k *core) resent(now time.Duration, c *call, attempt int) {
+func (k *core) resent(now time.Duration, c *coreCall, attempt int) {
 	costs := c.allCosts()
 	for i := range k.budgets {
 		paid := costs[i]
-		if c.extra != nil && c.extra.settled {
-			paid = c.extra.costs[i]
+		if c.detail.extra != nil && c.detail.extra.settled {
+			paid = c.detail.extra.costs[i]
 		}
 		k.settleCost(now, c, attempt, i, addCosts(paid, costs[i]))
 	}
@@ -120,7 +120,7 @@ func (k *core) resent(now time.Duration, c *call, attempt int) {
 // If the wait is above the MaxServerWait of the call's policy, the hold lasts MaxServerWait, and
 // then the next call finds out whether the server takes calls again. A wait for this call alone
 // holds no others.
-func (k *core) applyVerdict(c *call, v retry.Verdict, d retry.Decision) {
+func (k *core) applyVerdict(c *coreCall, v retry.Verdict, d retry.Decision) {
 	if v.Kind == retry.KindRateLimited {
 		k.totals.RateLimited++
 	}
@@ -135,33 +135,33 @@ func (k *core) applyVerdict(c *call, v retry.Verdict, d retry.Decision) {
 	}
 	wait := d.Delay
 	if d.Action != retry.Again { // the call ends, but others wait
-		wait = c.policy.ServerWait(c.id, c.attempts, v.Wait)
+		wait = k.policyOf(c).ServerWait(c.id, int(c.attempts), v.Wait)
 	}
-	until := after(k.now, min(wait, c.policy.MaxServerWait))
+	until := after(k.now, min(wait, k.policyOf(c).MaxServerWait))
 	before := k.budgets.heldUntil()
 	if until <= k.now || !k.budgets.hold(k.now, until, v.Budget) {
 		return
 	}
 	if until > before {
 		k.emitEvent(events.Event{
-			Kind: events.Held, Call: c.id, Name: c.name, Err: c.lastErr(), Delay: until - k.now, Until: k.time(until),
+			Kind: events.Held, Call: c.id, Name: c.options().name, Err: c.lastErr(), Delay: until - k.now, Until: k.time(until),
 		})
 	}
 	k.replan()
 }
 
 // retry makes a failed call back off, or ends it, as its policy has decided.
-func (k *core) retry(c *call, v retry.Verdict, d retry.Decision) {
+func (k *core) retry(c *coreCall, v retry.Verdict, d retry.Decision) {
 	due := after(k.now, d.Delay)
 	switch {
 	case d.Action == retry.Exhausted:
-		k.endExhausted(c, &retry.ExhaustedError{Attempts: c.attempts, Waited: c.spent.Backoff, Errors: append(c.earlier, c.last)})
+		k.endExhausted(c, &retry.ExhaustedError{Attempts: int(c.attempts), Waited: c.detail.spent.Backoff, Errors: append(c.detail.earlier, c.detail.last)})
 	case d.Action == retry.TooLong:
 		k.endExhausted(c, &retry.WaitTooLongError{
-			Wait: v.Wait, Max: c.policy.MaxServerWait, RetryAt: k.time(after(k.now, v.Wait)), Err: c.lastErr(),
+			Wait: v.Wait, Max: k.policyOf(c).MaxServerWait, RetryAt: k.time(after(k.now, v.Wait)), Err: c.lastErr(),
 		})
-	case c.err != nil:
-		k.endCanceled(c, c.err)
+	case c.detail.err != nil:
+		k.endCanceled(c, c.detail.err)
 	case due > c.deadline:
 		k.endTooLate(c, d.Delay)
 	default:
@@ -169,9 +169,9 @@ func (k *core) retry(c *call, v retry.Verdict, d retry.Decision) {
 	}
 }
 
-func (k *core) backOff(c *call, due time.Duration) {
+func (k *core) backOff(c *coreCall, due time.Duration) {
 	delay := due - k.now
-	c.state, c.due = backingOff, due
+	c.state, c.detail.due = backingOff, due
 	k.backoff.push(c)
 	if c.watched || k.wanted.Has(events.Retrying) {
 		ev := k.event(events.Retrying, c)
@@ -182,20 +182,20 @@ func (k *core) backOff(c *call, due time.Duration) {
 
 // cancel ends a call that waits. A running call ends as its function does, but is not retried
 // (H09).
-func (k *core) cancel(now time.Duration, c *call, cause error) {
+func (k *core) cancel(now time.Duration, c *coreCall, cause error) {
 	k.advance(now)
 	switch c.state {
 	case queued, backingOff:
 		k.leave(c)
 		k.endCanceled(c, cause)
 	case running:
-		c.err = cause
+		c.detail.err = cause
 	}
 	k.advanceNow()
 }
 
 // cancelReservation ends a reservation. If it was granted, its tokens are refunded.
-func (k *core) cancelReservation(now time.Duration, c *call, cause error) {
+func (k *core) cancelReservation(now time.Duration, c *coreCall, cause error) {
 	k.advance(now)
 	if c.state == running {
 		k.abandon(now, c, cause)
@@ -219,8 +219,8 @@ func (k *core) drained() bool {
 // reservation has no function.
 func (k *core) functions() int {
 	n := k.running.count + k.inFast
-	var waiting []*call
-	note := func(inner *call) {
+	var waiting []*coreCall
+	note := func(inner *coreCall) {
 		if o := inner.outer(); o != nil && !slices.Contains(waiting, o) {
 			waiting = append(waiting, o)
 		}
@@ -229,8 +229,8 @@ func (k *core) functions() int {
 	for i := range k.backoff {
 		note(k.backoff[i].call)
 	}
-	for c := k.running.first; c != nil; c = c.next {
-		if c.handle != nil && c.handle.isReserved() {
+	for c := k.running.first; c != nil; c = c.detail.next {
+		if c.reservation {
 			n-- // its holder works, perhaps the function inside which it was made
 		} else {
 			note(c)
@@ -241,12 +241,12 @@ func (k *core) functions() int {
 
 // unfinished returns all calls that have not ended, in order of rank, without those that run by the
 // fast path.
-func (k *core) unfinished(now time.Duration) (open []*call) {
+func (k *core) unfinished(now time.Duration) (open []*coreCall) {
 	k.advance(now)
-	for c := k.running.first; c != nil; c = c.next {
+	for c := k.running.first; c != nil; c = c.detail.next {
 		open = append(open, c)
 	}
-	k.queue.each(func(c *call) { open = append(open, c) })
+	k.queue.each(func(c *coreCall) { open = append(open, c) })
 	for _, p := range k.backoff {
 		open = append(open, p.call)
 	}
@@ -268,22 +268,22 @@ func (k *core) close(now time.Duration) {
 	k.emitEvent(events.Event{Kind: events.ShutDown})
 }
 
-func (k *core) endFailed(c *call, err error) {
+func (k *core) endFailed(c *coreCall, err error) {
 	k.totals.Failed++
 	k.end(c, events.Failed, err)
 }
 
-func (k *core) endCanceled(c *call, cause error) {
+func (k *core) endCanceled(c *coreCall, cause error) {
 	k.totals.Canceled++
 	k.end(c, events.Canceled, endEarly(early{cause: cause}, c))
 }
 
-func (k *core) endTooLate(c *call, wait time.Duration) {
+func (k *core) endTooLate(c *coreCall, wait time.Duration) {
 	k.totals.Canceled++
 	k.end(c, events.Canceled, k.tooLate(c, wait))
 }
 
-func (k *core) endExhausted(c *call, err error) {
+func (k *core) endExhausted(c *coreCall, err error) {
 	k.totals.Exhausted++
 	k.end(c, events.Exhausted, err)
 }

@@ -23,6 +23,7 @@ type owner struct {
 	slack time.Duration // crowdSlack; 0 if the clock is a mock or a bubble's, which are never late
 	lease leaser
 
+	work   []*call         // empty between two turns
 	after  []func()        // called at the end of the turn, after the timer is set
 	drains []chan struct{} // closed when every call has ended
 }
@@ -156,7 +157,7 @@ func (o *owner) turn(m message) {
 }
 
 func (o *owner) handle(now time.Duration, m message) {
-	if m.op == opSubmit && m.call.fast && o.tryFast(now, m.call) {
+	if m.op == opSubmit && m.call.runner != nil && m.call.runner.fast && o.tryFast(now, m.call) {
 		return
 	}
 	if !m.op.keepsLease() {
@@ -164,25 +165,24 @@ func (o *owner) handle(now time.Duration, m message) {
 	}
 	switch m.op {
 	case opSubmit:
-		o.core.submit(now, m.call)
+		o.core.submit(now, &m.call.coreCall)
 	case opStarted:
-		o.core.started(now, m.call)
+		o.core.started(now, &m.call.coreCall)
 	case opDone:
 		o.know(now, m.call)
-		m.call.runnerDone = true
-		o.core.finish(now, m.call, m.err, retry.Verdict{})
+		m.call.doneWith()
+		o.core.finish(now, &m.call.coreCall, m.err, retry.Verdict{})
 	case opFailed:
 		o.know(now, m.call)
-		o.core.finish(now, m.call, m.err, o.core.verdict(m.call))
+		o.core.finish(now, &m.call.coreCall, m.err, o.core.verdict(&m.call.coreCall))
 	case opAbandon:
-		m.call.runnerDone = true
-		o.core.abandon(now, m.call, m.err)
+		m.call.doneWith()
+		o.core.abandon(now, &m.call.coreCall, m.err)
 	case opCancel:
-		o.core.cancel(now, m.call, m.err)
+		o.core.cancel(now, &m.call.coreCall, m.err)
 	case opFastDone:
 		o.look(now)
-		m.call.id = m.call.permit.number
-		o.core.doneFast(now, m.call)
+		o.core.doneFast(now, &m.call.coreCall, m.call.runner.permit.number)
 		o.s.recycle(m.call)
 	case opFastKnown:
 		o.know(now, m.call)
@@ -203,51 +203,51 @@ func (o *owner) deliver() {
 		o.s.hub.Publish(ev)
 	}
 	for _, c := range fx.admitted {
-		c.handle.admit <- nil
+		callOf(c).handle().admit <- nil
 	}
 	for _, u := range fx.updates {
-		u.call.reply <- reply{kind: replyUpdate, event: &u.event}
+		callOf(u.call).runner.reply <- reply{kind: replyUpdate, event: &u.event}
 	}
 	for _, c := range fx.ended {
-		o.deliverEnd(c)
+		o.deliverEnd(callOf(c))
 	}
-	work := fx.granted[:0]
+	work := o.work[:0]
 	for _, c := range fx.granted {
-		switch {
-		case c.reply != nil:
-			c.reply <- reply{kind: replyGranted}
-		case c.handle.isReserved():
-			if c.state != ended { // its holder may have canceled it in this same turn
-				c.handle.grant()
-			}
-		default:
-			work = append(work, c)
+		switch call := callOf(c); {
+		case call.runner != nil && call.runner.reply != nil:
+			call.runner.reply <- reply{kind: replyGranted}
+		case !c.reservation:
+			work = append(work, call)
+		case c.state != ended: // its holder may have canceled it in this same turn
+			call.handle().grant()
 		}
 	}
 	if len(work) > 0 {
 		o.s.workers.add(o.s, work)
 	}
+	o.work = emptied(work)
 	fx.clear()
 }
 
 // deliverEnd delivers the end of a call to its runner and its handle.
 func (o *owner) deliverEnd(c *call) {
-	c.err = publicError(c.err)
-	if h := c.handle; h != nil {
+	c.detail.err = publicError(c.detail.err)
+	if h := c.handle(); h != nil {
 		if h.handleExtras != nil && h.stopWatch != nil {
 			go h.stopWatch() // runs code of the context, which may be a user's
 		}
 		if c.wantsAdmission {
-			h.admit <- c.err // Submit returns the error, and no handle
+			h.admit <- c.detail.err // Submit returns the error, and no handle
 		} else {
 			h.complete()
 		}
 	}
-	switch {
-	case c.runnerDone:
+	switch r := c.runner; {
+	case r == nil:
+	case r.runnerDone:
 		o.s.recycle(c)
-	case c.reply != nil:
-		c.reply <- reply{kind: replyEnded}
+	case r.reply != nil:
+		r.reply <- reply{kind: replyEnded}
 	}
 }
 
@@ -293,9 +293,9 @@ func (o *owner) close(now time.Duration) {
 	o.s.unfinished = o.unfinishedCalls(now)
 	o.core.close(now)
 	o.s.final = o.snapshot(now)
-	for c := o.core.running.first; c != nil; c = c.next {
-		if c.handle != nil {
-			o.s.toInterrupt = append(o.s.toInterrupt, c.handle)
+	for c := o.core.running.first; c != nil; c = c.detail.next {
+		if h := callOf(c).handle(); h != nil {
+			o.s.toInterrupt = append(o.s.toInterrupt, h)
 		}
 	}
 }

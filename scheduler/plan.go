@@ -58,8 +58,8 @@ func (k *core) setLimit(now time.Duration, i int, l bucket.Limit) error {
 	}
 	k.budgets[i].limit = l.WithDefaults()
 	k.budgets[i].setShare(k.now, k.adaptive.share)
-	var tooBig []*call
-	k.queue.each(func(c *call) {
+	var tooBig []*coreCall
+	k.queue.each(func(c *coreCall) {
 		if c.costOf(i) > k.budgets[i].limit.Capacity {
 			tooBig = append(tooBig, c)
 		}
@@ -94,7 +94,7 @@ func (k *core) learn(now time.Duration, i int, l bucket.Limit, remaining int64) 
 		return nil
 	}
 	remaining -= int64(k.inFast)
-	for c := k.running.first; c != nil; c = c.next {
+	for c := k.running.first; c != nil; c = c.detail.next {
 		remaining = max(0, remaining-c.costOf(i))
 	}
 	if b := &k.budgets[i]; b.HeldUntil() <= k.now || remaining < b.Available() {

@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
-	"example.com/fairlead/retry"
 )
 
 // TestRankSaturates checks that extreme priorities rank first or last and overflow nothing.
@@ -26,7 +25,7 @@ func TestRankSaturates(t *testing.T) {
 				require.Equal(t, priority > 0, rank < now)
 				last = rank
 			}
-			require.Equal(t, now, k.rank(&call{}))
+			require.Equal(t, now, k.rank(&coreCall{}))
 		}
 	}
 	k, err := newCore(coreConfig{Limits: bucket.Limits{"": {}}})
@@ -43,8 +42,8 @@ func TestRankSaturates(t *testing.T) {
 	require.Equal(t, 1000*(bucket.Forever/1000), k.rank(prior(-1000)))
 }
 
-func prior(priority int) *call {
-	return &call{callDetail: &callDetail{options: &options{priority: priority}}}
+func prior(priority int) *coreCall {
+	return &coreCall{detail: &callDetail{options: &callOptions{priority: priority}}}
 }
 
 // TestH37_CanceledGiveTheirMemoryBack cancels 900,000 of a million waiting calls, and checks that
@@ -53,11 +52,10 @@ func TestH37_CanceledGiveTheirMemoryBack(t *testing.T) {
 	const n = 1_000_000
 	k, err := newCore(coreConfig{Limits: bucket.Limits{"": bucket.PerSecond(1)}, Levels: map[string]bucket.State{"": {}}})
 	require.NoError(t, err)
-	policy := retry.Policy{}.WithDefaults()
 	before := heapInUse()
-	calls := make([]*call, n)
+	calls := make([]*coreCall, n)
 	for i := range calls {
-		calls[i] = &call{cost: 1, policy: &policy, deadline: bucket.Forever}
+		calls[i] = &coreCall{cost: 1, deadline: bucket.Forever}
 		k.submit(0, calls[i])
 	}
 	full := heapInUse() - before
@@ -87,9 +85,8 @@ func heapInUse() int64 {
 func TestEndOfTime(t *testing.T) {
 	k, err := newCore(coreConfig{Limits: bucket.Limits{"": bucket.PerSecond(1)}})
 	require.NoError(t, err)
-	policy := retry.Policy{}.WithDefaults()
-	submit := func(now time.Duration) *call {
-		c := &call{cost: 1, policy: &policy, deadline: bucket.Forever}
+	submit := func(now time.Duration) *coreCall {
+		c := &coreCall{cost: 1, deadline: bucket.Forever}
 		k.submit(now, c)
 		return c
 	}
@@ -111,8 +108,7 @@ func TestLearnSubtractsFastCalls(t *testing.T) {
 func TestSettleAtTheLargestCapacity(t *testing.T) {
 	k, err := newCore(coreConfig{Limits: bucket.Limits{"": bucket.PerSecond(1).Burst(math.MaxInt64)}})
 	require.NoError(t, err)
-	policy := retry.Policy{}.WithDefaults()
-	c := &call{cost: 1, policy: &policy, deadline: bucket.Forever}
+	c := &coreCall{cost: 1, deadline: bucket.Forever}
 	k.submit(0, c)
 	k.settleCost(0, c, 1, 0, 100)
 	require.Equal(t, int64(math.MaxInt64-100), k.budgets[0].Available())

@@ -25,7 +25,7 @@ const fan = 64
 type node struct {
 	aggregate
 	parent *node
-	calls  list[*call]
+	calls  list[*coreCall]
 	kids   list[*node]
 }
 
@@ -94,7 +94,7 @@ func (l *list[T]) move(i int, to *list[T]) {
 }
 
 // head returns the call that is next, or nil.
-func (q *queue) head() *call {
+func (q *queue) head() *coreCall {
 	if q.root == nil {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (q *queue) head() *call {
 }
 
 // first returns the call below n that ranks first.
-func (n *node) first() *call {
+func (n *node) first() *coreCall {
 	for n.kids.len() > 0 {
 		n = n.kids.first()
 	}
@@ -110,7 +110,7 @@ func (n *node) first() *call {
 }
 
 // last returns the call below n that ranks last.
-func (n *node) last() *call {
+func (n *node) last() *coreCall {
 	for n.kids.len() > 0 {
 		n = n.kids.last()
 	}
@@ -118,7 +118,7 @@ func (n *node) last() *call {
 }
 
 // push adds a call at the place of its rank.
-func (q *queue) push(c *call) {
+func (q *queue) push(c *coreCall) {
 	if q.root == nil {
 		q.root = q.newLeaf()
 	}
@@ -134,7 +134,7 @@ func (q *queue) push(c *call) {
 }
 
 // place returns the leaf and the index for a call. Almost always that is the end.
-func (q *queue) place(c *call) (*node, int) {
+func (q *queue) place(c *coreCall) (*node, int) {
 	n := q.root
 	for n.kids.len() > 0 {
 		n = n.kids.get()[n.kidFor(c)]
@@ -147,7 +147,7 @@ func (q *queue) place(c *call) (*node, int) {
 }
 
 // kidFor returns the index of the last kid that begins before c, or else 0.
-func (n *node) kidFor(c *call) int {
+func (n *node) kidFor(c *coreCall) int {
 	kids := n.kids.get()
 	if last := len(kids) - 1; kids[last].first().before(c) {
 		return last
@@ -212,7 +212,7 @@ func (q *queue) splitInner(n *node, i int) (*node, int) {
 }
 
 // remove removes a call, and frees the nodes that become empty.
-func (q *queue) remove(c *call) {
+func (q *queue) remove(c *coreCall) {
 	leaf := c.leaf
 	c.leaf = nil
 	leaf.calls.remove(leaf.calls.index(c))
@@ -285,6 +285,6 @@ func (q *queue) newLeaf() *node {
 		return leaf
 	}
 	leaf := &node{aggregate: noCalls}
-	leaf.calls.at = make([]*call, fan)
+	leaf.calls.at = make([]*coreCall, fan)
 	return leaf
 }

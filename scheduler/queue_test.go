@@ -18,16 +18,16 @@ import (
 func TestQueueAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q queue
-		var model []*call
+		var model []*coreCall
 		var lastID uint64
-		push := func(c *call) {
+		push := func(c *coreCall) {
 			q.push(c)
 			at, _ := slices.BinarySearchFunc(model, c, byRank)
 			model = slices.Insert(model, at, c)
 		}
 		arrive := func() {
 			lastID++
-			c := &call{id: lastID, rank: time.Duration(lastID), cost: rapid.Int64Range(0, 9).Draw(t, "cost"), deadline: bucket.Forever}
+			c := &coreCall{id: lastID, rank: time.Duration(lastID), cost: rapid.Int64Range(0, 9).Draw(t, "cost"), deadline: bucket.Forever}
 			if rapid.IntRange(0, 3).Draw(t, "has a deadline") == 0 {
 				c.deadline = time.Duration(rapid.IntRange(0, 500).Draw(t, "deadline"))
 			}
@@ -45,14 +45,14 @@ func TestQueueAgainstModel(t *testing.T) {
 			"arrive in numbers": func(t *rapid.T) {
 				for range rapid.SampledFrom([]int{1, fan / 2, fan, 3 * fan, fan*fan + fan}).Draw(t, "n") {
 					lastID++
-					push(&call{id: lastID, rank: time.Duration(lastID), cost: int64(lastID % 7), deadline: bucket.Forever})
+					push(&coreCall{id: lastID, rank: time.Duration(lastID), cost: int64(lastID % 7), deadline: bucket.Forever})
 				}
 			},
 			"come back with seniority": func(t *rapid.T) {
 				rank := time.Duration(rapid.Uint64Range(0, lastID).Draw(t, "rank"))
 				for range rapid.SampledFrom([]int{1, 3, fan}).Draw(t, "n") {
 					lastID++
-					push(&call{id: lastID, rank: rank, cost: 3, attempts: 1, deadline: rank})
+					push(&coreCall{id: lastID, rank: rank, cost: 3, attempts: 1, deadline: rank})
 				}
 			},
 			"serve": func(t *rapid.T) {
@@ -87,7 +87,7 @@ func TestQueueAgainstModel(t *testing.T) {
 
 // requireQueue checks the tree's order, counts and prefix sums, and that no node is empty or
 // unlinked.
-func requireQueue(t *rapid.T, model []*call, q *queue) {
+func requireQueue(t *rapid.T, model []*coreCall, q *queue) {
 	require.Equal(t, len(model), q.len())
 	requireLate(t, model, q)
 	if len(model) == 0 {
@@ -97,7 +97,7 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 		return
 	}
 	require.Same(t, model[0], q.head())
-	var last *call
+	var last *coreCall
 	for _, c := range model {
 		if c.attempts == 0 {
 			last = c
@@ -113,13 +113,13 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 			ahead := q.ahead(c)
 			require.Equal(t, i, ahead.count)
 			require.Equal(t, cost, ahead.cost[0])
-			newcomer := q.ahead(&call{rank: c.rank, id: c.id + 1})
+			newcomer := q.ahead(&coreCall{rank: c.rank, id: c.id + 1})
 			require.Equal(t, i+1, newcomer.count, "for a call that is not in the queue")
 		}
 		cost += c.cost
 	}
 	require.Equal(t, cost, q.all().cost[0])
-	var order []*call
+	var order []*coreCall
 	var walk func(n *node)
 	walk = func(n *node) {
 		require.Positive(t, n.count)
@@ -143,13 +143,13 @@ func requireQueue(t *rapid.T, model []*call, q *queue) {
 // right again when the calls leave.
 func TestQueueOfHugeCosts(t *testing.T) {
 	var q queue
-	var calls []*call
+	var calls []*coreCall
 	for i := range uint64(3 * fan) {
-		c := &call{id: i + 1, cost: math.MaxInt64 / 2, deadline: bucket.Forever}
+		c := &coreCall{id: i + 1, cost: math.MaxInt64 / 2, deadline: bucket.Forever}
 		calls = append(calls, c)
 		q.push(c)
 	}
-	last := &call{id: 1000, cost: 7, deadline: bucket.Forever}
+	last := &coreCall{id: 1000, cost: 7, deadline: bucket.Forever}
 	q.push(last)
 	require.Equal(t, int64(math.MaxInt64/2), q.ahead(calls[1]).cost[0])
 	require.Equal(t, int64(math.MaxInt64), q.ahead(calls[5]).cost[0])
@@ -163,7 +163,7 @@ func TestQueueOfHugeCosts(t *testing.T) {
 }
 
 // requireLate checks which calls come too late if one token comes every nanosecond.
-func requireLate(t *rapid.T, model []*call, q *queue) {
+func requireLate(t *rapid.T, model []*coreCall, q *queue) {
 	var want []uint64
 	cost := int64(0)
 	for _, c := range model {
@@ -184,9 +184,9 @@ func requireLate(t *rapid.T, model []*call, q *queue) {
 func TestH37_CanceledLeaveTheQueue(t *testing.T) {
 	const n = 100_000
 	var q queue
-	calls := make([]*call, n)
+	calls := make([]*coreCall, n)
 	for i := range calls {
-		calls[i] = &call{id: uint64(i), cost: 1, deadline: bucket.Forever}
+		calls[i] = &coreCall{id: uint64(i), cost: 1, deadline: bucket.Forever}
 		q.push(calls[i])
 	}
 	for i, c := range calls {
@@ -212,9 +212,9 @@ func TestQueueMergesSparseLeaves(t *testing.T) {
 		{fan/2 - 1, 1, true}, {fan / 2, 1, false}, {fan / 4, fan / 4, true}, {fan / 8, fan/4 + 1, false}, {fan/2 + 1, fan / 4, false},
 	} {
 		var q queue
-		calls := make([]*call, 2*fan)
+		calls := make([]*coreCall, 2*fan)
 		for i := range calls {
-			calls[i] = &call{id: uint64(i), deadline: bucket.Forever}
+			calls[i] = &coreCall{id: uint64(i), deadline: bucket.Forever}
 			q.push(calls[i])
 		}
 		left, right := calls[:fan], calls[fan:]
@@ -230,9 +230,9 @@ func TestQueueMergesSparseLeaves(t *testing.T) {
 func TestQueueReusesItsMemory(t *testing.T) {
 	for _, length := range []int{0, 1, 10, 1000} {
 		var q queue
-		calls := make([]*call, length+1)
+		calls := make([]*coreCall, length+1)
 		for i := range calls {
-			calls[i] = &call{id: uint64(i), cost: 1, deadline: bucket.Forever}
+			calls[i] = &coreCall{id: uint64(i), cost: 1, deadline: bucket.Forever}
 			q.push(calls[i])
 		}
 		next := uint64(len(calls))
@@ -253,7 +253,7 @@ func BenchmarkQueue(b *testing.B) {
 			var q queue
 			next := uint64(0)
 			for range length {
-				q.push(&call{id: next, cost: 1, deadline: bucket.Forever})
+				q.push(&coreCall{id: next, cost: 1, deadline: bucket.Forever})
 				next++
 			}
 			b.ReportAllocs()
@@ -272,16 +272,16 @@ func BenchmarkQueue(b *testing.B) {
 func TestBackoffAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var h backoff
-		var model []*call
-		order := func(a, b *call) int {
-			return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.id, b.id))
+		var model []*coreCall
+		order := func(a, b *coreCall) int {
+			return cmp.Or(cmp.Compare(a.detail.due, b.detail.due), cmp.Compare(a.id, b.id))
 		}
 		id := uint64(0)
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
 				for range rapid.IntRange(1, 30).Draw(t, "n") {
 					id++
-					c := &call{id: id, callDetail: &callDetail{due: time.Duration(rapid.IntRange(0, 20).Draw(t, "due"))}}
+					c := &coreCall{id: id, detail: &callDetail{due: time.Duration(rapid.IntRange(0, 20).Draw(t, "due"))}}
 					h.push(c)
 					model = append(model, c)
 				}
@@ -303,11 +303,11 @@ func TestBackoffAgainstModel(t *testing.T) {
 			"": func(t *rapid.T) {
 				require.Len(t, h, len(model))
 				for i := range h {
-					require.EqualValues(t, i, h[i].call.index)
+					require.EqualValues(t, i, h[i].call.detail.index)
 					require.False(t, i > 0 && h[i].before(&h[(i-1)/4]), "no call is due before its parent")
 				}
 				if len(model) > 0 {
-					require.Equal(t, model[0].due, h.next())
+					require.Equal(t, model[0].detail.due, h.next())
 				}
 			},
 		})

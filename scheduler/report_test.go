@@ -11,11 +11,10 @@ import (
 )
 
 // grantedCall returns a core, and a call that was granted.
-func grantedCall(t *testing.T, cost int64) (*core, *call) {
+func grantedCall(t *testing.T, cost int64) (*core, *coreCall) {
 	k, err := newCore(coreConfig{Limits: bucket.Limits{"": bucket.PerSecond(10)}})
 	require.NoError(t, err)
-	policy := retry.Policy{Jitter: retry.None}.WithDefaults()
-	c := &call{cost: cost, policy: &policy, deadline: bucket.Forever}
+	c := &coreCall{cost: cost, deadline: bucket.Forever}
 	k.submit(0, c)
 	require.Equal(t, running, c.state)
 	k.effects.clear()
@@ -26,12 +25,12 @@ func grantedCall(t *testing.T, cost int64) (*core, *call) {
 // end).
 func TestH05_LateReportIsIgnored(t *testing.T) {
 	limited := retry.Verdict{Kind: retry.KindRateLimited, Wait: time.Minute}
-	for name, report := range map[string]func(k *core, c *call){
-		"success":       func(k *core, c *call) { k.finish(0, c, nil, retry.Verdict{}) },
-		"failure":       func(k *core, c *call) { k.finish(0, c, errFinal, retry.Verdict{}) },
-		"server's wait": func(k *core, c *call) { k.finish(0, c, errFlaky, limited) },
-		"started":       func(k *core, c *call) { k.started(0, c) },
-		"never started": func(k *core, c *call) { k.abandon(0, c, errGaveUp) },
+	for name, report := range map[string]func(k *core, c *coreCall){
+		"success":       func(k *core, c *coreCall) { k.finish(0, c, nil, retry.Verdict{}) },
+		"failure":       func(k *core, c *coreCall) { k.finish(0, c, errFinal, retry.Verdict{}) },
+		"server's wait": func(k *core, c *coreCall) { k.finish(0, c, errFlaky, limited) },
+		"started":       func(k *core, c *coreCall) { k.started(0, c) },
+		"never started": func(k *core, c *coreCall) { k.abandon(0, c, errGaveUp) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for first, v := range map[string]retry.Verdict{"backs off": {Kind: retry.KindTransient}, "over": {}} {
@@ -54,7 +53,7 @@ func TestH05_LateReportIsIgnored(t *testing.T) {
 func TestH12_RefundIsWhatWasPaid(t *testing.T) {
 	for _, cost := range []int64{0, 1, 5, 10} {
 		k, c := grantedCall(t, cost)
-		next := &call{cost: 10, policy: c.policy, deadline: bucket.Forever}
+		next := &coreCall{cost: 10, deadline: bucket.Forever}
 		k.submit(0, next)
 		k.abandon(0, c, errGaveUp)
 		require.Equal(t, cost, k.budgets[0].Ledger().Refunded)

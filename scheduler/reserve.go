@@ -55,6 +55,7 @@ var errWatchedReserve = retry.Permanent(errors.New("scheduler: OnProgress is not
 func (s *Scheduler) Reserve(ctx context.Context, opts ...Option) (*Reservation, error) {
 	h := &Handle{s: s}
 	r, c := h.reservation(1), h.init()
+	c.reservation = true
 	if err := s.prepare(c, ctx, notRun, opts); err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func (r *Reservation) Done(err error) {
 	}
 	v, err := r.judge(err)
 	r.runOnOwner(func(o *owner, now time.Duration) {
-		o.core.finishLast(now, &r.h.call, err, v)
+		o.core.finishLast(now, &r.h.call.coreCall, err, v)
 	})
 }
 
@@ -126,7 +127,7 @@ func (r *Reservation) Retry(err error) (*Reservation, error) {
 	v, err := r.judge(err)
 	var next *Reservation
 	over, ok := ask(r.h.s, func(o *owner, now time.Duration) error {
-		c := &r.h.call
+		c := &r.h.call.coreCall
 		if r.h.reserved != r || !o.core.isRunning(c) {
 			return errNoRetry
 		}
@@ -149,7 +150,7 @@ func (r *Reservation) Retry(err error) (*Reservation, error) {
 // after the end, Resent does nothing.
 func (r *Reservation) Resent() {
 	if r.Err() == nil {
-		r.runOnOwner(func(o *owner, now time.Duration) { o.core.resent(now, &r.h.call, r.number) })
+		r.runOnOwner(func(o *owner, now time.Duration) { o.core.resent(now, &r.h.call.coreCall, r.number) })
 	}
 }
 
@@ -164,7 +165,7 @@ func (r *Reservation) judge(err error) (retry.Verdict, error) {
 // Cancel ends the reservation, gives up its place or slot, and refunds its tokens as far as the
 // bucket has room. It does nothing to a reservation that has ended.
 func (r *Reservation) Cancel() {
-	r.runOnOwner(func(o *owner, now time.Duration) { o.core.cancelReservation(now, &r.h.call, ErrCanceled) })
+	r.runOnOwner(func(o *owner, now time.Duration) { o.core.cancelReservation(now, &r.h.call.coreCall, ErrCanceled) })
 }
 
 // runOnOwner runs do on the owner, unless another attempt has taken the place of r.

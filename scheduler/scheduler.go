@@ -71,9 +71,7 @@ func New(cfg Config) (*Scheduler, error) {
 	}
 	close(s.closedCh)
 	s.bounded.Store(cfg.MaxQueued > 0)
-	s.calls.New = func() any {
-		return &call{deadline: bucket.Forever, callDetail: &callDetail{reply: make(chan reply, maxReplies), options: noOptions}}
-	}
+	s.calls.New = func() any { return newCall() }
 	core, err := newCore(cfg.core(s.origin))
 	if err != nil {
 		return nil, err

@@ -68,7 +68,7 @@ func (s *Scheduler) checkSettle(budget string, tokens int64) (int, error) {
 
 // settle has the owner set what an attempt has cost of the i-th budget.
 func (s *Scheduler) settle(c *call, attempt, i int, tokens int64) error {
-	if !s.post(message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.settleCost(now, c, attempt, i, tokens) }}) {
+	if !s.post(message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.settleCost(now, &c.coreCall, attempt, i, tokens) }}) {
 		return ErrClosed
 	}
 	return nil

@@ -107,12 +107,12 @@ func (s *sim) checkOrder(m move) {
 	if head == nil {
 		return
 	}
-	subject := (m.verb == moveSubmit || m.verb == moveFail) && s.known(m.call) && head == &s.calls[m.call].call
+	subject := (m.verb == moveSubmit || m.verb == moveFail) && s.known(m.call) && head == &s.calls[m.call].coreCall
 	for i, c := range s.k.effects.granted {
 		if i > 0 {
-			s.must(s.k.effects.granted[i-1].granted <= c.granted, "D3, long steps: grants are in order of time")
+			s.must(s.k.effects.granted[i-1].detail.granted <= c.detail.granted, "D3, long steps: grants are in order of time")
 		}
-		s.must(c.before(head) || head.since > c.granted || subject, "O1: a granted call ranks before the head of the queue")
+		s.must(c.before(head) || head.since > c.detail.granted || subject, "O1: a granted call ranks before the head of the queue")
 	}
 }
 
@@ -196,24 +196,24 @@ func (s *sim) checkEnd(c *simCall) {
 	var exhausted *retry.ExhaustedError
 	var tooLong *retry.WaitTooLongError
 	switch {
-	case errors.As(c.err, &exhausted):
-		s.must(exhausted.Attempts == c.policy.MaxRetries+1 && len(exhausted.Errors) == exhausted.Attempts, "R6: a call is exhausted when all retries are used")
-	case errors.As(c.err, &tooLong):
-		s.must(tooLong.Wait > c.policy.MaxServerWait, "R5, server's wait: WaitTooLongError only above MaxServerWait")
+	case errors.As(c.detail.err, &exhausted):
+		s.must(exhausted.Attempts == s.policy.MaxRetries+1 && len(exhausted.Errors) == exhausted.Attempts, "R6: a call is exhausted when all retries are used")
+	case errors.As(c.detail.err, &tooLong):
+		s.must(tooLong.Wait > s.policy.MaxServerWait, "R5, server's wait: WaitTooLongError only above MaxServerWait")
 	}
-	s.must(c.call.attempts <= c.policy.MaxRetries+1, "R1: no more attempts than the policy allows")
+	s.must(int(c.attempts) <= s.policy.MaxRetries+1, "R1: no more attempts than the policy allows")
 }
 
 // checkDelay checks that a call backs off for as long as its policy says. It covers R2, backoff,
 // and R5, server's wait.
 func (s *sim) checkDelay(c *simCall, v retry.Verdict) {
-	p, wait := c.policy, c.due-s.k.now
+	p, wait := &s.policy, c.detail.due-s.k.now
 	if v.Wait > 0 {
 		s.must(wait >= v.Wait && wait <= after(v.Wait, min(v.Wait/10, 5*time.Second)), "R5: the delay is the server's wait and at most a tenth more")
 		return
 	}
 	want := float64(p.Initial)
-	for range c.call.attempts - 1 {
+	for range int(c.attempts) - 1 {
 		want = min(want*p.Multiplier, float64(p.Max))
 	}
 	spread := want * max(0, p.Jitter)

@@ -21,10 +21,10 @@ func (s *sim) applyToModel(m move) {
 	switch m.verb {
 	case moveSubmit:
 		c := s.calls[m.call]
-		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.deadline, noWait: m.noWait, wantsAdmission: m.wantsAdmission, policy: c.policy}
-		if c.callDetail != nil && c.extra != nil && c.extra.outer != nil {
+		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.deadline, noWait: m.noWait, wantsAdmission: m.wantsAdmission, policy: &s.policy}
+		if c.nested() && c.detail.extra.outer != nil {
 			c.model.outer = &s.calls[m.inside-1].model
-			c.model.outerAttempt = c.extra.outerAttempt
+			c.model.outerAttempt = int(c.detail.extra.outerAttempt)
 		}
 		d.submit(&c.model)
 		s.must((c.model.end == events.Refused) == (c.id == 0), "calls are refused as in the model")
@@ -81,7 +81,7 @@ func (s *sim) compare(m move) {
 	s.must(len(d.granted) == len(k.effects.granted), "as many are granted as in the model")
 	for i, g := range d.granted {
 		c := k.effects.granted[i]
-		s.must(c.id == g.id && c.granted == g.at, "B7, late owner: the same call is granted at the same instant as in the model")
+		s.must(c.id == g.id && c.detail.granted == g.at, "B7, late owner: the same call is granted at the same instant as in the model")
 	}
 	s.must(len(d.ended) == len(k.effects.ended), "as many end as in the model")
 	for _, c := range d.ended {
@@ -94,10 +94,10 @@ func (s *sim) compare(m move) {
 	}
 	for _, c := range d.queue {
 		mine := s.byID[c.id]
-		s.must(mine.state == queued && mine.waitsForRoom == c.waitsForRoom && (mine.wantsAdmission || !c.waitsForRoom), "a queued call is as in the model")
+		s.must(mine.state == queued && (mine.detail != nil && mine.detail.waitsForRoom) == c.waitsForRoom && (mine.wantsAdmission || !c.waitsForRoom), "a queued call is as in the model")
 	}
 	for _, c := range d.backingOff {
-		s.must(s.byID[c.id].state == backingOff && s.byID[c.id].due == c.due, "R3, jitter: a call backs off as in the model")
+		s.must(s.byID[c.id].state == backingOff && s.byID[c.id].detail.due == c.due, "R3, jitter: a call backs off as in the model")
 	}
 	if len(d.queue) > 0 {
 		s.compareEstimate(d.queue[s.drawn%len(d.queue)])
@@ -148,7 +148,7 @@ func (s *sim) compareSnapshot() {
 
 func (s *sim) compareEstimate(c *dumbCall) {
 	position, at := s.d.estimate(c)
-	place, wait := s.k.estimateOf(s.k.now, &s.byID[c.id].call)
+	place, wait := s.k.estimateOf(s.k.now, &s.byID[c.id].coreCall)
 	s.must(place == position && wait == at-s.d.now, "a call is estimated as in the model")
 }
 
@@ -166,7 +166,7 @@ func (s *sim) compareEnd(c *dumbCall) {
 }
 
 func (s *sim) compareRefusal(c *dumbCall) {
-	err := s.calls[s.current.call].err
+	err := s.calls[s.current.call].detail.err
 	if cost, ok := err.(*bucket.CostError); ok {
 		s.must(c.refusal.cost && slices.Contains(c.costs[:len(s.d.budgets)], cost.Cost), "B3, costs: the error has the cost")
 		return

@@ -240,6 +240,7 @@ func drawConfig(rnd *rand.Rand) (coreConfig, retry.Policy, []bucket.Limit) {
 		Seed:          rnd.Uint64N(100),
 		MaxServerWait: []time.Duration{time.Minute, 3 * per}[rnd.IntN(2)],
 	}.WithDefaults()
+	cfg.Retry = policy
 	more := []int{0, 0, 1, 2}[rnd.IntN(4)]
 	if more == 0 {
 		cfg.Limits = bucket.Limits{"": limits[0]}

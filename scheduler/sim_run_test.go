@@ -56,7 +56,7 @@ type estimated struct {
 
 // simCall is a call and what the simulator knows of it.
 type simCall struct {
-	call
+	coreCall
 	serial  int
 	index   int // in running or waiting
 	runs    bool
@@ -64,7 +64,7 @@ type simCall struct {
 	last    events.Kind
 	model   dumbCall
 	room    callDetail
-	opts    options
+	opts    callOptions
 }
 
 // failure is a broken rule.
@@ -203,7 +203,7 @@ func (s *sim) apply(m move) {
 			s.applyToCall(m, s.calls[m.call])
 		}
 	case moveDryRun:
-		s.asked.position, s.asked.wait = s.k.dryRun(s.now, &call{cost: m.costs[0], callDetail: &callDetail{options: &options{priority: m.priority, costs: m.costs, several: true}}})
+		s.asked.position, s.asked.wait = s.k.dryRun(s.now, &coreCall{cost: m.costs[0], detail: &callDetail{options: &callOptions{priority: m.priority, costs: m.costs, several: true}}})
 	case moveSnapshot:
 		s.k.advance(s.now)
 		s.snap = stateOf(s.k)
@@ -250,19 +250,18 @@ func b2i(b bool) int {
 
 func (s *sim) submit(m move) {
 	c := &simCall{serial: m.call, arrived: max(s.now, s.k.now)}
-	c.call = call{cost: m.costs[0], policy: &s.policy, deadline: bucket.Forever, noWait: m.noWait, wantsAdmission: m.wantsAdmission, watched: m.watched}
-	if !m.bare {
-		c.opts = options{priority: m.priority, costs: m.costs, several: true}
+	c.coreCall = coreCall{cost: m.costs[0], deadline: bucket.Forever, wantsAdmission: m.wantsAdmission, watched: m.watched}
+	if !m.bare || m.noWait {
+		c.opts = callOptions{priority: m.priority, costs: m.costs, several: true, noWait: m.noWait}
 		c.room.options = &c.opts
-		c.callDetail = &c.room
+		c.detail = &c.room
 	}
 	if m.deadline > 0 {
 		c.deadline = after(c.arrived, m.deadline)
 	}
 	if m.inside > 0 && s.known(m.inside-1) && s.calls[m.inside-1].runs {
-		outer := &s.calls[m.inside-1].call
-		x := c.extras()
-		x.outer, x.outerAttempt = outer, outer.attempts
+		outer := &s.calls[m.inside-1].coreCall
+		c.makeInside(outer, int(outer.attempts))
 	}
 	for len(s.calls) < m.call { // removed from the trace
 		s.calls = append(s.calls, nil)
@@ -274,7 +273,7 @@ func (s *sim) submit(m move) {
 	} else {
 		s.byID[id] = c // the previous call was refused
 	}
-	s.k.submit(s.now, &c.call)
+	s.k.submit(s.now, &c.coreCall)
 }
 
 // known reports whether a call was submitted, and not removed from the trace.
@@ -291,24 +290,24 @@ func (s *sim) applyToCall(m move, c *simCall) {
 	case moveFail:
 		s.finish(c, errFlaky, m.verdict)
 	case moveStart:
-		s.k.started(s.now, &c.call)
+		s.k.started(s.now, &c.coreCall)
 	case moveAbandon:
-		s.k.abandon(s.now, &c.call, errFlaky)
+		s.k.abandon(s.now, &c.coreCall, errFlaky)
 		s.uncount(c)
 	case moveWithdraw:
-		s.k.cancelReservation(s.now, &c.call, errFlaky)
+		s.k.cancelReservation(s.now, &c.coreCall, errFlaky)
 		s.uncount(c)
 	case moveCancel:
-		s.k.cancel(s.now, &c.call, errFlaky)
+		s.k.cancel(s.now, &c.coreCall, errFlaky)
 	case moveAsk:
-		s.k.estimateOf(s.now, &c.call)
+		s.k.estimateOf(s.now, &c.coreCall)
 	case moveSettle:
 		s.settled = true
 		if m.again {
-			s.k.resent(s.now, &c.call, c.attempts-b2i(m.late))
+			s.k.resent(s.now, &c.coreCall, int(c.attempts)-b2i(m.late))
 			break
 		}
-		s.k.settleCost(s.now, &c.call, c.attempts-b2i(m.late), m.n, m.costs[0])
+		s.k.settleCost(s.now, &c.coreCall, int(c.attempts)-b2i(m.late), m.n, m.costs[0])
 	}
 }
 
@@ -324,9 +323,9 @@ func (s *sim) uncount(c *simCall) {
 	counted := 0 // as take counts the attempt
 	switch {
 	case c.runs:
-		counted = c.attempts + 1
-	case slices.Contains(s.k.effects.granted, &c.call):
-		counted = c.attempts
+		counted = int(c.attempts) + 1
+	case slices.Contains(s.k.effects.granted, &c.coreCall):
+		counted = int(c.attempts)
 	default:
 		return
 	}
@@ -338,14 +337,14 @@ func (s *sim) uncount(c *simCall) {
 
 func (s *sim) finish(c *simCall, err error, v retry.Verdict) {
 	if !c.runs {
-		s.k.finish(s.now, &c.call, err, v) // a second outcome is ignored
+		s.k.finish(s.now, &c.coreCall, err, v) // a second outcome is ignored
 		return
 	}
 	if v.Kind == retry.KindRateLimited {
 		s.limited++
 	}
 	attempt := c.attempts
-	s.k.finish(s.now, &c.call, err, v)
+	s.k.finish(s.now, &c.coreCall, err, v)
 	s.leave(c)
 	s.wait(c)
 	if c.state == backingOff && c.attempts == attempt {
@@ -357,7 +356,7 @@ func (s *sim) finish(c *simCall, err error, v retry.Verdict) {
 func (s *sim) take() {
 	for _, c := range s.k.effects.granted {
 		mine := s.byID[c.id]
-		s.must(&mine.call == c && !mine.runs, "C1, one end: only a waiting call is granted")
+		s.must(&mine.coreCall == c && !mine.runs, "C1, one end: only a waiting call is granted")
 		s.leave(mine)
 		mine.runs = true
 		s.attempts++
@@ -371,7 +370,7 @@ func (s *sim) take() {
 		if c.id == 0 {
 			mine = s.calls[s.current.call]
 		}
-		s.must(&mine.call == c && mine.index >= 0, "C1: a call ends once")
+		s.must(&mine.coreCall == c && mine.index >= 0, "C1: a call ends once")
 		s.leave(mine)
 		mine.index = -1
 		s.checkEnd(mine)
@@ -416,7 +415,7 @@ func (s *sim) restart(m move) {
 		s.d.advance(max(s.now, s.d.now))
 	}
 	for _, u := range left {
-		s.must(s.d == nil || u.paid == s.byID[u.id].model.paid, "an unfinished call has paid as in the model")
+		s.must(s.d == nil || u.paid() == s.byID[u.id].model.paid, "an unfinished call has paid as in the model")
 	}
 	s.check(m, was)
 	if s.d != nil {
@@ -442,7 +441,7 @@ func restartConfig(cfg coreConfig, k *core, gap time.Duration) coreConfig {
 // closedCalls returns how many calls the close has just ended.
 func (s *sim) closedCalls() (n int) {
 	for _, c := range s.k.effects.ended {
-		if e, ok := c.err.(*early); ok && e.reason == closed {
+		if e, ok := c.detail.err.(*early); ok && e.reason == closed {
 			n++
 		}
 	}

@@ -29,8 +29,12 @@ const maxUncollected = 256
 // owner does not know it, could get its cost or its nesting wrong before it collects it, or if the list
 // would keep values of the user.
 func (s *Scheduler) collectable(c *call) bool {
-	return c.handle == nil && !c.hasOwnCost() && // then only the runner writes c.extra
-		c.extra == nil && c.made == 1 && c.progress == nil && c.classify == nil && !s.successUrgent() && !c.inSlot()
+	if c.handle() != nil {
+		return false
+	}
+	o := c.runner.options
+	return !o.hasOwnCost() && // then only the runner writes the detail's extra
+		!c.nested() && c.made == 1 && (o == nil || !o.forRunner()) && !s.successUrgent() && !c.inSlot()
 }
 
 // successUrgent reports whether the owner has to be told of each success.
@@ -40,11 +44,11 @@ func (s *Scheduler) successUrgent() bool {
 
 // putSuccess puts a call on the list. The call belongs to the owner from then on.
 func (s *Scheduler) putSuccess(c *call) {
-	c.ctx, c.fn, c.done = nil, nil, nil
+	c.ctx, c.fn, c.runner.done = nil, nil, nil
 	list := &s.successes
 	for {
 		latest := list.latest.Load()
-		c.after = latest
+		c.runner.after = latest
 		if list.latest.CompareAndSwap(latest, c) {
 			break
 		}
@@ -62,9 +66,9 @@ func (o *owner) collect(now time.Duration) {
 		return
 	}
 	for c := list.Swap(nil); c != nil; {
-		next := c.after
-		c.after, c.runnerDone = nil, true
-		o.core.finish(now, c, nil, retry.Verdict{})
+		next := c.runner.after
+		c.runner.after, c.runner.runnerDone = nil, true
+		o.core.finish(now, &c.coreCall, nil, retry.Verdict{})
 		c = next
 	}
 }

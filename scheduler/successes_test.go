@@ -21,7 +21,7 @@ var leaseless = bucket.Per(10, time.Millisecond).Burst(minLease - 1)
 // uncollected returns how many successful calls the owner has not collected.
 func uncollected(s *Scheduler) int {
 	n := 0
-	for c := s.successes.latest.Load(); c != nil; c = c.after {
+	for c := s.successes.latest.Load(); c != nil; c = c.runner.after {
 		n++
 	}
 	return n

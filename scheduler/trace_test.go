@@ -208,9 +208,9 @@ func (w *workload) runByHand(t *testing.T) string {
 		i, _ := slices.BinarySearchFunc(inputs, at, func(in input, at time.Duration) int { return cmp.Compare(in.at, at) })
 		inputs = slices.Insert(inputs, i, input{at, do})
 	}
-	work := map[*call]workCall{}
+	work := map[*coreCall]workCall{}
 	for i, wc := range w.calls {
-		c := &call{callDetail: &callDetail{options: &options{name: fmt.Sprint(i), priority: wc.priority}}, cost: wc.cost, policy: &cfg.Retry, deadline: bucket.Forever}
+		c := &coreCall{detail: &callDetail{options: &callOptions{name: fmt.Sprint(i), priority: wc.priority}}, cost: wc.cost, deadline: bucket.Forever}
 		work[c] = wc
 		add(wc.arrives, func(now time.Duration) { k.submit(now, c) })
 		if wc.cancels > 0 {
@@ -231,7 +231,7 @@ func (w *workload) runByHand(t *testing.T) string {
 			k.advance(now)
 		}
 		for _, c := range k.effects.granted {
-			a := work[c].attempt(c.attempts)
+			a := work[c].attempt(int(c.attempts))
 			add(k.now+a.takes, func(now time.Duration) { k.finish(now, c, a.fails, retry.Classify(a.fails)) })
 		}
 		all = append(all, k.effects.events...)

@@ -52,7 +52,7 @@ func TestTranscripts(t *testing.T) {
 func transcribe(t *testing.T, text string) string { return newStepper(t).transcribe(text) }
 
 func newStepper(t *testing.T) *stepper {
-	return &stepper{t: t, calls: map[string]*call{}, policy: retry.Policy{Jitter: retry.None}}
+	return &stepper{t: t, calls: map[string]*coreCall{}, policy: retry.Policy{Jitter: retry.None}}
 }
 
 func (st *stepper) transcribe(text string) string {
@@ -76,7 +76,7 @@ type stepper struct {
 	k      *core
 	now    time.Duration
 	policy retry.Policy
-	calls  map[string]*call
+	calls  map[string]*coreCall
 	owner  bool // grants are handed over after each command
 }
 
@@ -159,9 +159,9 @@ func (st *stepper) run(line string) string {
 	case "fail":
 		st.fail(names, set)
 	case "settle":
-		st.k.settleCost(st.now, st.calls[names[0]], st.calls[names[0]].attempts-b2i(set["late"] != ""), st.int(set["budget"]), st.int64(set["cost"]))
+		st.k.settleCost(st.now, st.calls[names[0]], int(st.calls[names[0]].attempts)-b2i(set["late"] != ""), st.int(set["budget"]), st.int64(set["cost"]))
 	case "resent":
-		st.k.resent(st.now, st.calls[names[0]], st.calls[names[0]].attempts-b2i(set["late"] != ""))
+		st.k.resent(st.now, st.calls[names[0]], int(st.calls[names[0]].attempts)-b2i(set["late"] != ""))
 	case "observe":
 		st.k.observe(st.now, st.int(set["budget"]), st.int64(names[0]))
 	case "learn":
@@ -183,7 +183,7 @@ func (st *stepper) run(line string) string {
 		}
 		return b.String() + st.report()
 	case "dryrun":
-		c := &call{callDetail: &callDetail{options: &options{priority: st.int(set["priority"])}}}
+		c := &coreCall{detail: &callDetail{options: &callOptions{priority: st.int(set["priority"])}}}
 		st.price(c, set["cost"])
 		return inWords(st.k.dryRun(st.now, c)) + "\n" + st.report()
 	case "pause":
@@ -232,8 +232,7 @@ func (st *stepper) close() string {
 	var b strings.Builder
 	for _, c := range st.k.unfinished(st.now) {
 		state := map[state]string{running: "running", queued: "queued", backingOff: "backing off"}[c.state]
-		c.ensureDetail()
-		fmt.Fprintf(&b, "unfinished: %s, %s, rank %v, attempts %d, paid %d\n", c.name, state, c.rank, c.attempts, c.paid)
+		fmt.Fprintf(&b, "unfinished: %s, %s, rank %v, attempts %d, paid %d\n", c.options().name, state, c.rank, c.attempts, c.paid())
 	}
 	st.k.close(st.now)
 	return b.String() + st.report()
@@ -285,18 +284,20 @@ func (st *stepper) limits(names []string, set map[string]string) (all bucket.Lim
 }
 
 // price sets a call's cost, or its costs.
-func (st *stepper) price(c *call, text string) {
+func (st *stepper) price(c *coreCall, text string) {
 	for i, cost := range strings.Split(text, ",") {
 		if cost != "" {
-			c.costs[i], c.several = st.int64(cost), true
-			c.cost = c.costs[0]
+			o := c.detail.options
+			o.costs[i], o.several = st.int64(cost), true
+			c.cost = o.costs[0]
 		}
 	}
 }
 
 func (st *stepper) submit(name string, set map[string]string) {
 	policy := st.policy.WithDefaults()
-	c := &call{callDetail: &callDetail{options: &options{name: name}}, cost: 1, policy: &policy, deadline: bucket.Forever}
+	o := &callOptions{name: name, priority: st.int(set["priority"]), noWait: set["nowait"] != ""}
+	c := &coreCall{detail: &callDetail{options: o, policy: &policy}, cost: 1, deadline: bucket.Forever}
 	st.price(c, set["cost"])
 	if deadline, ok := set["deadline"]; ok {
 		c.deadline = st.duration(deadline)
@@ -304,11 +305,9 @@ func (st *stepper) submit(name string, set map[string]string) {
 			c.deadline = after(max(st.now, st.k.now), c.deadline)
 		}
 	}
-	c.priority, c.noWait = st.int(set["priority"]), set["nowait"] != ""
 	c.wantsAdmission = st.k.maxQueued > 0 && set["asks"] != "no"
 	if outer := st.calls[set["inside"]]; outer != nil {
-		x := c.extras()
-		x.outer, x.outerAttempt = outer, outer.attempts
+		c.makeInside(outer, int(outer.attempts))
 	}
 	st.calls[name] = c
 	st.k.submit(st.now, c)
@@ -330,7 +329,7 @@ func (st *stepper) report() string {
 		fmt.Fprintf(&b, "%v %v\n", ev.At.Sub(st.k.origin), ev)
 	}
 	for _, c := range st.k.effects.admitted {
-		fmt.Fprintf(&b, "%q is let in\n", c.name)
+		fmt.Fprintf(&b, "%q is let in\n", c.options().name)
 	}
 	st.k.effects.clear()
 	var tokens []string

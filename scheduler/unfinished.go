@@ -31,7 +31,7 @@ func (o *owner) unfinishedCalls(now time.Duration) []Unfinished {
 	open := o.core.unfinished(now)
 	all := make([]Unfinished, 0, o.core.inFast+len(open))
 	for range o.core.inFast {
-		plain := call{cost: 1}
+		plain := coreCall{cost: 1}
 		all = append(all, Unfinished{State: "running", Cost: 1, Attempts: 1, Paid: 1, costs: plain.allCosts()})
 	}
 	for _, c := range open {
@@ -41,11 +41,10 @@ func (o *owner) unfinishedCalls(now time.Duration) []Unfinished {
 }
 
 // describe describes a call that has not ended.
-func (o *owner) describe(c *call) Unfinished {
-	c.ensureDetail()
+func (o *owner) describe(c *coreCall) Unfinished {
 	u := Unfinished{
-		Call: c.id, Name: c.name, Rank: o.core.time(c.rank), Priority: c.priority, Cost: c.cost,
-		Attempts: c.attempts, Paid: c.paid, last: c.lastErr(), costs: c.allCosts(),
+		Call: c.id, Name: c.options().name, Rank: o.core.time(c.rank), Priority: c.options().priority, Cost: c.cost,
+		Attempts: int(c.attempts), Paid: c.paid(), last: c.lastErr(), costs: c.allCosts(),
 	}
 	switch c.state {
 	case running:
@@ -54,7 +53,7 @@ func (o *owner) describe(c *call) Unfinished {
 		u.State = "queued"
 	case backingOff:
 		u.State = "backing off"
-		u.Due = o.core.time(c.due)
+		u.Due = o.core.time(c.detail.due)
 	}
 	return u
 }

@@ -98,7 +98,7 @@ func (s *Scheduler) work(c *call) {
 	if again {
 		_ = s.handBack(c, err) // the handle has the error
 	} else {
-		c.handle.stopWatching()
+		c.handle().stopWatching()
 		s.finished(c, err)
 	}
 }
