@@ -79,8 +79,9 @@ const maxReplies = 3
 // after the last one loses tokens. Asleep, it is woken by the next message, and runs at once.
 const crowd = 32
 
-// crowdSlack is how late the timer may be in a crowd, so that a wake-up grants several calls. The
-// core dates each grant at its own instant all the same.
+// crowdSlack is how late the timer may be in a crowd, so that a wake-up grants several calls, and so
+// that the timer is not set anew in each turn. The core dates each grant at its own instant all the
+// same.
 const crowdSlack = 500 * time.Microsecond
 
 // turnLength limits the messages that are handled on one reading of the clock.
@@ -265,25 +266,32 @@ func (o *owner) notify() {
 	}
 }
 
-// arm sets the timer to the instant at which the core has to be advanced next. That is later than
+// arm sets the timer for the instant at which the core has to be advanced next. That is later than
 // now, since all that is due has happened.
 func (o *owner) arm() {
 	wake := o.core.wake()
-	if o.core.queue.len() >= crowd {
-		wake = after(wake, min(o.slack, o.core.budgets.maxLate()))
-	}
 	if o.lease.active {
 		wake = min(wake, o.lease.renewAt)
 	}
-	if wake == o.armed {
+	latest := o.latest(wake)
+	if wake <= o.armed && o.armed <= latest {
 		return
 	}
-	o.armed = wake
-	if wake == bucket.Forever {
+	o.armed = latest
+	if latest == bucket.Forever {
 		o.timer.Stop()
 	} else {
-		o.timer.Reset(wake - o.core.now)
+		o.timer.Reset(latest - o.core.now)
 	}
+}
+
+// latest returns until when the timer may go off if the core has to be advanced at wake. That is
+// later than wake only in a crowd whose tokens come so often that the wake-up grants several calls.
+func (o *owner) latest(wake time.Duration) time.Duration {
+	if o.core.queue.len() < crowd || wake-o.core.now >= o.slack {
+		return wake
+	}
+	return after(wake, min(o.slack, o.core.budgets.maxLate()))
 }
 
 // close ends the owner after this turn. Its message is the last one, since the gate was closed
