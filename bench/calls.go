@@ -133,6 +133,8 @@ func opener(j job) func() func() bool {
 		return func() func() bool { return openFloor(16) }
 	case bare:
 		return openBare
+	case floorOwner:
+		return openFloorOwner
 	}
 	switch j.Variant {
 	case "try":

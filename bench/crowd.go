@@ -64,13 +64,12 @@ func (c *crowd) arrive(j job, ctx func(i int) context.Context) {
 			must(s.Submit(ctx(i), func(context.Context) error { c.grant(i); return nil }))
 		}
 		return
-	case floorQueue:
-		list := make([]func(), n)
+	case floorSubmit:
+		q := openFloorSubmit(j.limit())
 		for i := range n {
 			c.arrived[i] = time.Since(c.begin)
-			list[i] = func() { c.grant(i) }
+			q.submit(func() { c.grant(i) })
 		}
-		go runOnTime(j.limit(), list)
 		return
 	}
 	wait := limiterNamed(j.Who).open(j.limit()).wait

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
-	"time"
 	"unsafe"
 )
 
 // Floors are the least that any library could do for a call, with no feature at all. They run
-// beside the others, so that a target below the floor is seen to be one that can't be met.
+// beside the others, and show which targets can hardly be met.
 const (
 	// noLimiter is the call alone. So much of each number is the measuring.
 	noLimiter = "no limiter, the bare call"
@@ -19,17 +17,11 @@ const (
 
 	// floorCells spreads the same over 16 words, so that processors don't contend for one.
 	floorCells = "floor: the same with 16 words"
-
-	// bare is the least that a goroutine could do for another.
-	bare = "request and reply over channels"
-
-	// floorQueue is the least that could run functions at a rate.
-	floorQueue = "floor: functions in a slice, run on time"
 )
 
 func isFloor(name string) bool {
 	switch name {
-	case noLimiter, floorWord, floorCells, bare, floorQueue:
+	case noLimiter, floorWord, floorCells, bare, floorOwner, floorDo, floorSubmit, floorJob:
 		return true
 	}
 	return false
@@ -89,33 +81,4 @@ func protected(ctx context.Context, left *atomic.Int64, fn work) error {
 	unwinds = false
 	left.Add(1)
 	return err
-}
-
-func openBare() func() bool {
-	type request struct{ reply chan struct{} }
-	inbox := make(chan *request, 128)
-	go func() {
-		for r := range inbox {
-			r.reply <- struct{}{}
-		}
-	}()
-	pool := sync.Pool{New: func() any { return &request{make(chan struct{}, 1)} }}
-	return func() bool {
-		r := pool.Get().(*request)
-		inbox <- r
-		<-r.reply
-		pool.Put(r)
-		return true
-	}
-}
-
-// runOnTime runs the functions at a limit's rate, on a goroutine that looks once a millisecond.
-func runOnTime(l limit, list []func()) {
-	begin := time.Now()
-	for done := 0; done < len(list); time.Sleep(time.Millisecond) {
-		due := l.burst + int(l.perSecond()*time.Since(begin).Seconds())
-		for ; done < min(due, len(list)); done++ {
-			list[done]()
-		}
-	}
 }

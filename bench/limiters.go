@@ -81,6 +81,7 @@ var limiters = []limiter{
 	{throttledLimit, "RateLimitCtx with a memstore, and Sleep for RetryAfter", openThrottled},
 	{k8s, "flowcontrol: TryAccept, Wait", openK8s},
 	{awsSDK, "ratelimit: GetToken; it never refills with time", openAWS},
+	{floorDo, "", openFloorDo},
 }
 
 func limiterNamed(name string) limiter {

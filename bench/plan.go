@@ -128,13 +128,14 @@ var (
 	tryers    = []string{fairlead, xrate, jujuLimit, failsafe, goLimiter, throttledLimit, k8s, awsSDK}
 	waiters   = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit, k8s}
 	crowders  = append([]string{fairleadSubmit}, waiters...)
+	inCrowds  = append(slices.Clone(crowders), floorDo)
 	doers     = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe}
 	loopers   = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit}
 	cancelers = []string{fairleadSubmit, fairlead, xrate, failsafe, k8s}
 	flooders  = []string{fairlead, xrate, xratePolled, jujuLimit, failsafe, throttledLimit}
 	changers  = []string{fairlead, xrate, goLimiter}
 	stoppers  = []string{fairleadSubmit, fairlead, xrate, uberLimit, jujuLimit}
-	jobbers   = []string{fairlead, workqueueK8s, avastShared, avastPerCall, cenkalti, goRetry, failsafe, awsSDK}
+	jobbers   = []string{fairlead, workqueueK8s, avastShared, avastPerCall, cenkalti, goRetry, failsafe, awsSDK, floorJob}
 )
 
 // couples returns the floors, Fairlead and all pairs of a limiter and a retrier.
@@ -226,7 +227,7 @@ func (p plan) groups() []group {
 	list = append(list, p.contextGroups(1)...)
 	for _, n := range sizes {
 		var takePart []string
-		for _, who := range crowders {
+		for _, who := range inCrowds {
 			if n <= mostOf(who) {
 				takePart = append(takePart, who)
 			}
@@ -234,7 +235,7 @@ func (p plan) groups() []group {
 		rounds := 2
 		if n == 1_000_000 {
 			rounds = 1 // served is the same job then
-			list = append(list, group{"D: the floor", 1, []job{p.crowd(floorQueue, n)}})
+			list = append(list, group{"D: the floor", 1, []job{p.crowd(floorSubmit, n)}})
 		} else {
 			list = append(list, group{fmt.Sprintf("D: %d wait and are served at once", n), 5,
 				each(takePart, func(who string) job { return p.served(who, n) })})
@@ -256,7 +257,7 @@ func (p plan) coupleGroups() []group {
 			group{fmt.Sprintf("C: limit and retry, callers: %d", callers), p.rounds(),
 				each(p.couples(), func(who string) job { return p.calls(who, "both", callers) })},
 			group{fmt.Sprintf("the owner's path, callers: %d", callers), p.rounds(),
-				each([]string{fairlead, bare}, func(who string) job { return p.calls(who, "owner", callers) })})
+				each([]string{fairlead, bare, floorOwner}, func(who string) job { return p.calls(who, "owner", callers) })})
 	}
 	return list
 }
@@ -271,7 +272,7 @@ func (p plan) contextGroups(rounds int) []group {
 			group{fmt.Sprintf("D: %d wait with contexts", n), rounds,
 				each(cancelers, func(who string) job { return p.crowdWithContexts(who, n) })},
 			group{fmt.Sprintf("D: memory of %d with contexts", n), 1,
-				each(cancelers, func(who string) job { return p.bytesWithContexts(who, n) })})
+				each(append([]string{floorDo}, cancelers...), func(who string) job { return p.bytesWithContexts(who, n) })})
 	}
 	return list
 }
@@ -316,17 +317,19 @@ func (p plan) quickGroups() []group {
 			each(doers, func(who string) job { return p.calls(who, "wait", callers) })})
 	}
 	list = append(append(list, p.coupleGroups()...), options)
+	inDo := append([]string{floorDo}, doers...)
 	for _, n := range sizesInDo {
 		list = append(list,
-			group{fmt.Sprintf("D: %d wait and are served at once", n), rounds, each(doers, func(who string) job { return p.served(who, n) })},
-			group{fmt.Sprintf("D: %d wait", n), 1, each(doers, func(who string) job { return p.crowd(who, n) })})
+			group{fmt.Sprintf("D: %d wait and are served at once", n), rounds, each(inDo, func(who string) job { return p.served(who, n) })},
+			group{fmt.Sprintf("D: %d wait", n), 1, each(inDo, func(who string) job { return p.crowd(who, n) })})
 	}
 	const some = 100_000
 	return append(list,
 		p.unsubscribed(), group{"events", rounds, []job{p.events()}}, group{"the pure core", rounds, []job{p.core()}},
-		group{"D: 1000000 wait", 1, each([]string{fairleadSubmit, jujuLimit, floorQueue}, func(who string) job { return p.crowd(who, many) })},
-		group{"D: memory of 100000", 1, []job{p.bytes(fairlead, some), p.bytes(jujuLimit, some)}},
-		group{"D: memory of 100000 with contexts", 1, []job{p.bytesWithContexts(fairlead, some), p.bytesWithContexts(xrate, some)}},
+		group{"D: 1000000 wait", 1, each([]string{fairleadSubmit, jujuLimit, floorSubmit}, func(who string) job { return p.crowd(who, many) })},
+		group{"D: memory of 100000", 1, each([]string{fairlead, floorDo, jujuLimit}, func(who string) job { return p.bytes(who, some) })},
+		group{"D: memory of 100000 with contexts", 1,
+			each([]string{fairlead, floorDo, xrate}, func(who string) job { return p.bytesWithContexts(who, some) })},
 		group{"D: memory of 1000000", 1, []job{p.bytes(fairleadSubmit, many), p.bytes(jujuLimit, many)}},
 		group{"D: a queue goes at once", 1, []job{p.drain(1000), p.drain(p.long())}},
 		group{"D: order and exactness in the account", 1, []job{p.granted()}},
@@ -338,8 +341,8 @@ func (p plan) quickGroups() []group {
 		group{"H: limit × 100", 1, each([]string{fairlead, xrate}, func(who string) job { return p.change(who, "up") })},
 		group{"H: limit ÷ 100", 1, each([]string{fairlead, xrate}, func(who string) job { return p.change(who, "down") })},
 		group{"F: a big call in a flood", 2, each([]string{fairlead, jujuLimit}, p.flood)},
-		group{"E: retries", 1, each([]string{fairlead, workqueueK8s}, p.retries)},
-		group{"E: memory of retries", 1, each([]string{fairlead, workqueueK8s}, p.backing)},
+		group{"E: retries", 1, each([]string{fairlead, floorJob, workqueueK8s}, p.retries)},
+		group{"E: memory of retries", 1, each([]string{fairlead, floorJob, workqueueK8s}, p.backing)},
 		group{"lateness", 2, each([]string{fairlead, xrate, jujuLimit, uberLimit}, p.late)},
 		group{"an idle scheduler", 1, []job{p.idle(fairlead), p.idle("")}},
 	)

@@ -82,7 +82,8 @@ func (r *run) targetTable() string {
 		names = append(names, cells[0])
 		rows[cells[0]] = cells[1:]
 	}
-	b.WriteString("The floor is the time of the least code that could do the work, in the same run, divided by the best peer's (floors.go).\n\n")
+	fmt.Fprintf(&b, "The floor is what the least code takes that could do the work, in the same run, divided by the best peer's (floors.go, floors_wait.go). "+
+		"A number is near the floor if it is at most %s times as much.\n\n", number(nearFloor))
 	b.WriteString(table(targetColumns, names, func(name string) []string { return rows[name] }))
 	return b.String()
 }
@@ -112,7 +113,7 @@ func (r *run) callTables() string {
 		return []string{number(get(one, "ns")), number(get(many, "ns")), allocations(get(one, "allocs")), number(math.Round(get(one, "bytes")))}
 	}))
 	b.WriteString("### The owner's path\n\nA call goes to the owner and back while another is queued, since nothing is lent then.\n\n")
-	b.WriteString(table([]string{"", "ns, one goroutine", "ns, 128 a core", "allocations"}, []string{fairlead, bare}, func(who string) []string {
+	b.WriteString(table([]string{"", "ns, one goroutine", "ns, 128 a core", "allocations"}, []string{fairlead, bare, floorOwner}, func(who string) []string {
 		one, many := p.calls(who, "owner", 1), p.calls(who, "owner", crowded())
 		return []string{number(get(one, "ns")), number(get(many, "ns")), allocations(get(one, "allocs"))}
 	}))
@@ -182,21 +183,21 @@ func (r *run) crowdTables() string {
 	b.WriteString("### D: a crowd that waits\n\nSo many callers come at once, and have their tokens within 1.5 s (a million: 3 s). Each is a goroutine, but for `Submit`, which needs none. ")
 	fmt.Fprintf(&b, "Empty: left out, since it takes too long; –: did not finish in %s.\n\n", patience)
 	b.WriteString(chart("memory", "bytes per waiter") + chart("growth", "CPU per call as crowds grow") + chart("order", "inversions"))
-	b.WriteString(r.bySize("memory of each, bytes", crowders, func(who string, n int) string { return number(get(p.bytes(who, n), "bytes")) }))
-	b.WriteString(r.bySize("CPU of each, µs", crowders, crowd("cpu us per call")))
-	b.WriteString(r.bySize("the same if tokens come every 3 µs", crowders, func(who string, n int) string {
+	b.WriteString(r.bySize("memory of each, bytes", inCrowds, func(who string, n int) string { return number(get(p.bytes(who, n), "bytes")) }))
+	b.WriteString(r.bySize("CPU of each, µs", inCrowds, crowd("cpu us per call")))
+	b.WriteString(r.bySize("the same if tokens come every 3 µs", inCrowds, func(who string, n int) string {
 		return number(get(p.served(who, n), "cpu us per call"))
 	}))
-	b.WriteString(r.bySize("pairs out of order, of all", crowders, crowd("inverted")))
+	b.WriteString(r.bySize("pairs out of order, of all", inCrowds, crowd("inverted")))
 	late := func(job func(string, int) job) func(string, int) string {
 		return func(who string, n int) string {
 			j := job(who, n)
 			return number(get(j, "late p50 us")/1e3) + " / " + number(get(j, "late p99 us")/1e3)
 		}
 	}
-	b.WriteString(r.bySize("lateness: median / p99, ms", crowders, late(p.crowd)))
-	b.WriteString(r.bySize("the same if tokens come every 3 µs", crowders, late(p.served)))
-	b.WriteString(r.bySize("tokens over, since the start / in any window, as seen by callers", crowders, func(who string, n int) string {
+	b.WriteString(r.bySize("lateness: median / p99, ms", inCrowds, late(p.crowd)))
+	b.WriteString(r.bySize("the same if tokens come every 3 µs", inCrowds, late(p.served)))
+	b.WriteString(r.bySize("tokens over, since the start / in any window, as seen by callers", inCrowds, func(who string, n int) string {
 		j := p.crowd(who, n)
 		return number(get(j, "over since start")) + " / " + number(get(j, "over in any window"))
 	}))

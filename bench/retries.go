@@ -51,6 +51,8 @@ func (f *flaky) start(who string, initial time.Duration) {
 		f.startFairlead(initial)
 	case workqueueK8s:
 		f.startWorkqueue(initial)
+	case floorJob:
+		f.startFloor(initial)
 	default:
 		do := retrierNamed(who).open(initial, nil)
 		for i := range f.failed {
@@ -78,6 +80,19 @@ func (f *flaky) startFairlead(initial time.Duration) {
 			return errTransient
 		}))
 	}
+}
+
+func (f *flaky) startFloor(initial time.Duration) {
+	list := make([]*backingOff, len(f.failed))
+	for i := range list {
+		list[i] = &backingOff{ctx: context.Background(), fn: func(context.Context) error {
+			if f.attempt(i) {
+				return nil
+			}
+			return errTransient
+		}}
+	}
+	go runBackoffs(list, initial)
 }
 
 // startWorkqueue runs the loop of every Kubernetes controller, with a worker per processor.

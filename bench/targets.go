@@ -44,7 +44,7 @@ func (r *run) callTargets() []target {
 		add("P2 take a token", get(of("wait")(fairlead), "ns"), peer, theirs, wants[2], least)
 
 		owner := of("owner")(fairlead)
-		add("P3 the owner's path", get(owner, "ns"), bare, get(of("owner")(bare), "ns"), 2.3, 0)
+		add("P3 the owner's path", get(owner, "ns"), bare, get(of("owner")(bare), "ns"), 2.3, get(of("owner")(floorOwner), "ns"))
 		list = append(list, target{name: "P3 allocations, " + with, ours: math.Round(get(owner, "allocs")), unit: "a call", want: 0})
 	}
 	return list
@@ -80,7 +80,7 @@ func (r *run) doTargets() []target {
 			}
 			peer, theirs := r.results.best(names, jobs, of)
 			list = append(list, target{name: name, ours: get(jobs(fairlead), of) / scale, unit: unit,
-				peer: peer, theirs: theirs / scale, want: want, ratio: true})
+				peer: peer, theirs: theirs / scale, want: want, ratio: true, floor: get(jobs(floorDo), of) / scale})
 		}
 		if n == 100_000 {
 			add("bytes"+so, "B", "bytes", 1, 1.25, []string{jujuLimit}, p.bytes)
@@ -105,7 +105,7 @@ func (r *run) crowdTargets() []target {
 		{name: "P4 memory of 1,000,000 waiting, each", ours: ours, unit: "B", want: 200},
 		{name: "P4 the same against peers", ours: ours, unit: "B", peer: peer, theirs: theirs, want: 0.07, ratio: true},
 		{name: "P4 CPU of 1,000,000 waiting", ours: get(crowd(fairleadSubmit), "cpu s"), unit: "s",
-			peer: jujuLimit, theirs: get(crowd(jujuLimit), "cpu s"), want: 0.55, ratio: true, floor: get(crowd(floorQueue), "cpu s")},
+			peer: jujuLimit, theirs: get(crowd(jujuLimit), "cpu s"), want: 0.55, ratio: true, floor: get(crowd(floorSubmit), "cpu s")},
 		{name: fmt.Sprintf("P4 a grant from a queue of %s, beside 1000", number(float64(p.long()))), ours: long, unit: "ns",
 			peer: "the short queue", theirs: short, want: 2, ratio: true},
 	}
@@ -138,7 +138,7 @@ func (r *run) retryTargets() []target {
 	p, get := r.Plan, r.results.of
 	against := func(name, unit, number string, of func(string) job, want float64) target {
 		return target{name: name, ours: get(of(fairlead), number), unit: unit,
-			peer: workqueueK8s, theirs: get(of(workqueueK8s), number), want: want, ratio: true}
+			peer: workqueueK8s, theirs: get(of(workqueueK8s), number), want: want, ratio: true, floor: get(of(floorJob), number)}
 	}
 	return []target{
 		against("P6 100,000 jobs that fail thrice", "ms", "wall ms", p.retries, 0.75),
