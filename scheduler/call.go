@@ -185,6 +185,24 @@ func (c *coreCall) paid() int64 {
 	return c.detail.paid
 }
 
+// err returns the error of a call that has ended.
+func (c *coreCall) err() error { return c.detail.err }
+
+// setErr replaces the error of a call that has ended.
+func (c *coreCall) setErr(err error) { c.detail.err = err }
+
+// due returns when the backoff of a call ends or ended.
+func (c *coreCall) due() time.Duration { return c.detail.due }
+
+// attemptsMade returns how many attempts were granted.
+func (c *coreCall) attemptsMade() int { return int(c.attempts) }
+
+// setOptions sets the options of a call that is not submitted yet.
+func (c *coreCall) setOptions(o *callOptions) { c.ensureDetail().options = o }
+
+// setPolicy sets the retry policy of a call that is not submitted yet.
+func (c *coreCall) setPolicy(p *retry.Policy) { c.ensureDetail().policy = p }
+
 // lastErr returns the latest attempt's error, or nil.
 func (c *coreCall) lastErr() error {
 	if c.detail == nil {

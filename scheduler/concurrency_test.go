@@ -20,6 +20,7 @@ import (
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/observer"
 )
 
 var stormSeed = flag.Uint64("storm", 0, "the seed of TestStorm; 0 draws one")
@@ -318,16 +319,16 @@ func (st *stormRun) checkEvents(t *testing.T, all []events.Event, final Snapshot
 	if st.lease {
 		return
 	}
-	o := observer{slots: st.slots, purse: newPurse(st.tokens, st.every), rank: func(ev events.Event) time.Duration {
+	o := observer.Observer{Slots: st.slots, Purse: observer.NewPurse(st.tokens, st.every), Rank: func(ev events.Event) time.Duration {
 		priority, _ := strconv.Atoi(ev.Name) // none is 0
 		return ev.At.Sub(st.s.origin) - time.Duration(priority)*stormStep
 	}}
-	o.calls, o.queued, o.at = map[uint64]*seenCall{}, map[uint64]*seenCall{}, st.s.origin
+	o.Begin(st.s.origin)
 	for _, ev := range all {
-		o.see(ev)
+		o.See(ev)
 	}
-	require.Empty(t, o.faults)
-	require.True(t, o.over)
-	require.EqualValues(t, final.Totals.Accepted, len(o.calls))
-	require.Equal(t, final.Running, o.unfinished())
+	require.Empty(t, o.Faults)
+	require.True(t, o.Over)
+	require.EqualValues(t, final.Totals.Accepted, len(o.Calls))
+	require.Equal(t, final.Running, o.Unfinished())
 }

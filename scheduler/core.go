@@ -38,7 +38,7 @@ type core struct {
 	holdTime       time.Duration // for how long no call could be granted, up to now
 	handover       handover
 	lastID         uint64
-	totals         Totals
+	totals         totals
 	draining       bool // takes no new calls
 	closed         bool
 

@@ -7,6 +7,10 @@ import (
 	"example.com/fairlead/events"
 )
 
+// perCall has the kinds of events that each call has, even if it succeeds at once. While one of
+// them is subscribed to, the core has to know every call, and there is no lease.
+var perCall = events.Of(events.Queued, events.Granted, events.Started, events.Succeeded)
+
 // leasable reports whether calls may be granted without asking the core.
 func (k *core) leasable() bool {
 	return k.queue.len() == 0 && !k.paused() && !k.draining && k.budgets.heldUntil() <= k.now && k.wanted&perCall == 0
@@ -21,12 +25,12 @@ func (b budgets) fullAt() time.Duration {
 	return at
 }
 
-// leasableSlots returns how many calls may run by the fast path.
-func (k *core) leasableSlots() uint64 {
+// leasableSlots returns how many calls may run by the fast path, up to most.
+func (k *core) leasableSlots(most int) int {
 	if k.maxInFlight == 0 {
-		return maxFast
+		return most
 	}
-	return uint64(min(maxFast, max(0, k.maxInFlight-k.running.count)))
+	return min(most, max(0, k.maxInFlight-k.running.count))
 }
 
 // tookFast accounts for calls that were granted by the fast path up to now. They count as

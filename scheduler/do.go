@@ -215,7 +215,7 @@ func (s *Scheduler) await(c *call) (err error, ended bool) {
 		}
 		switch r.kind {
 		case replyEnded:
-			err := c.detail.err
+			err := c.err()
 			s.recycle(c)
 			return err, true
 		case replyUpdate:
@@ -233,7 +233,7 @@ func (s *Scheduler) cancelWaiting(c *call, cause error) error {
 	for {
 		switch r := <-c.runner.reply; r.kind {
 		case replyEnded:
-			return c.detail.err
+			return c.err()
 		case replyGranted:
 			return s.abandon(c, cause)
 		}

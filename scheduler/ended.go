@@ -82,3 +82,11 @@ func (e *early) text() string {
 	}
 	return e.cause.Error()
 }
+
+// readable rounds a duration for people.
+func readable(d time.Duration) time.Duration {
+	if d >= time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Microsecond)
+}

@@ -141,7 +141,7 @@ func (m *fastMatch) tookTokens(t *rapid.T, got permit, cost int64) {
 	require.False(t, m.ids[got.number], "R3: no two calls have the same number")
 	m.ids[got.number] = true
 	require.True(t, m.exact.Take(m.clock.now, cost), "the fast path granted tokens that did not exist")
-	require.Zero(t, m.o.core.queue.len(), "O3, fast path: no call is overtaken")
+	require.Zero(t, m.o.core.queued(), "O3, fast path: no call is overtaken")
 	m.calls++
 	m.grants++
 	m.leased++
@@ -203,7 +203,7 @@ func (m *fastMatch) otherCall(t *rapid.T) {
 func (m *fastMatch) newCall(cost int64) *call {
 	c := newCall()
 	c.ctx, c.cost = context.Background(), cost
-	c.detail.options = &callOptions{noWait: true}
+	c.setOptions(&callOptions{noWait: true})
 	return c
 }
 
@@ -237,7 +237,7 @@ func (m *fastMatch) longCall(t *rapid.T) {
 		return
 	}
 	c := m.newCall(1)
-	c.detail.options = &callOptions{name: "long", noWait: true}
+	c.setOptions(&callOptions{name: "long", noWait: true})
 	m.submit(t, c)
 }
 
@@ -259,7 +259,7 @@ func (m *fastMatch) fastFailure(t *rapid.T) {
 func (m *fastMatch) failure(t *rapid.T) {
 	c := m.newCall(rapid.Int64Range(1, m.exact.Limit().Capacity).Draw(t, "cost"))
 	c.setVerdict(retry.Verdict{Kind: retry.KindTransient}, -1)
-	c.detail.policy = &retry.Policy{Initial: time.Millisecond, Max: 3 * time.Millisecond}
+	c.setPolicy(&retry.Policy{Initial: time.Millisecond, Max: 3 * time.Millisecond})
 	m.submit(t, c)
 }
 
@@ -338,11 +338,11 @@ func (m *fastMatch) check(t *rapid.T) {
 	require.LessOrEqual(t, short, int64(float64(10_000)*gap.Seconds())+1, "the owner's level is low by at most one refill")
 	requireBalanced(t, &m.o.core.budgets[0].Bucket)
 	k := m.o.core
-	require.Equal(t, k.queue.len()+len(k.backoff)+k.running.count+k.inFast == 0, k.drained())
+	require.Equal(t, k.queued()+k.backingOff()+k.inFlight() == 0, k.drained())
 }
 
 func (m *fastMatch) checkSlots(t *rapid.T) {
 	if k := m.o.core; k.maxInFlight > 0 {
-		require.LessOrEqual(t, int(inCells(m.o.s, inFlight))+k.running.count, k.maxInFlight, "at most MaxInFlight calls run")
+		require.LessOrEqual(t, int(inCells(m.o.s, inFlight))+len(k.runningCalls()), k.maxInFlight, "at most MaxInFlight calls run")
 	}
 }

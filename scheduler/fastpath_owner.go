@@ -2,8 +2,6 @@ package scheduler
 
 import (
 	"time"
-
-	"example.com/fairlead/events"
 )
 
 // leaser is the owner's side of the fast path. While calls of Do come often and none is queued, the
@@ -43,10 +41,6 @@ const (
 	// manyClashes between two renewals make the owner spread the lease.
 	manyClashes = 16
 )
-
-// perCall has the kinds of events that each call has, even if it succeeds at once. While one of
-// them is subscribed to, the owner has to know every call, and there is no lease.
-var perCall = events.Of(events.Queued, events.Granted, events.Started, events.Succeeded)
 
 // noteArrival counts a call that the fast path could have served.
 func (l *leaser) noteArrival(now time.Duration) {
@@ -92,7 +86,7 @@ func (o *owner) account(now time.Duration, read func(*fastCell) uint64) {
 // grantLease grants a lease if one is worth it, and tops up the one that there is.
 func (o *owner) grantLease() {
 	l, k := &o.lease, o.core
-	slots := k.leasableSlots()
+	slots := uint64(k.leasableSlots(maxFast))
 	if l.active && k.now < l.renewAt && slots == l.slots {
 		return
 	}

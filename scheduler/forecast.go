@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"container/heap"
 	"errors"
 	"fmt"
 	"maps"
@@ -175,12 +176,45 @@ type simulator struct {
 	policy *retry.Policy
 	rnd    *rand.Rand
 	work   []arrivals
-	of     []int   // the workload of each call, by the call's number, from 1
-	runs   backoff // the running attempts, by when they end
+	of     []int           // the workload of each call, by the call's number, from 1
+	runs   runningAttempts // those that run
 	waits  []time.Duration
 
 	forecast Forecast
 	interval time.Duration // the least time between samples
+}
+
+// runningAttempts is a heap of attempts, by when they end. Of those that end together the one whose
+// call is senior comes first.
+type runningAttempts []runningAttempt
+
+type runningAttempt struct {
+	ends time.Duration
+	call *coreCall
+}
+
+// nextEnd returns when the first attempt ends, or [bucket.Forever].
+func (a runningAttempts) nextEnd() time.Duration {
+	if len(a) == 0 {
+		return bucket.Forever
+	}
+	return a[0].ends
+}
+
+func (a runningAttempts) Len() int { return len(a) }
+
+func (a runningAttempts) Less(i, j int) bool {
+	return a[i].ends < a[j].ends || a[i].ends == a[j].ends && a[i].call.before(a[j].call)
+}
+
+func (a runningAttempts) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+
+func (a *runningAttempts) Push(x any) { *a = append(*a, x.(runningAttempt)) }
+
+func (a *runningAttempts) Pop() any {
+	last := (*a)[len(*a)-1]
+	*a = (*a)[:len(*a)-1]
+	return last
 }
 
 // arrivals is a workload of which some calls have arrived.
@@ -214,11 +248,11 @@ func newSimulator(k *core, policy *retry.Policy, work []Workload) *simulator {
 func (o *simulator) predict() (Forecast, error) {
 	for !o.done() {
 		who, came := o.nextArrival()
-		at := min(came, o.runs.next(), o.k.wake())
+		at := min(came, o.runs.nextEnd(), o.k.wake())
 		switch at {
 		case bucket.Forever:
 			return Forecast{}, fmt.Errorf("scheduler: the workload takes more than %v: it is too much for %v", bucket.Forever, o.forecast.limits())
-		case o.runs.next():
+		case o.runs.nextEnd():
 			o.finish(at)
 		case came:
 			o.arrive(at, who)
@@ -252,10 +286,10 @@ func (o *simulator) arrive(at time.Duration, who int) {
 	w.next = after(w.next, w.Every)
 	c := &coreCall{
 		cost: between(o.rnd, w.Cost, w.MaxCost), deadline: bucket.Forever, wantsAdmission: true,
-		detail: &callDetail{options: &w.options},
 	}
+	c.setOptions(&w.options)
 	if w.Costs != nil {
-		c.detail.options = o.optionsOf(c, w)
+		c.setOptions(o.optionsOf(c, w))
 	}
 	if w.Timeout > 0 {
 		c.deadline = after(at, w.Timeout)
@@ -284,7 +318,7 @@ var errPredicted = errors.New("predicted to fail")
 
 // finish ends the attempt that is due to end.
 func (o *simulator) finish(at time.Duration) {
-	c := o.runs.pop()
+	c := heap.Pop(&o.runs).(runningAttempt).call
 	if o.rnd.Float64() < o.work[o.of[c.id]].Failures {
 		o.k.finish(at, c, errPredicted, retry.Verdict{Kind: retry.KindTransient})
 	} else {
@@ -297,14 +331,14 @@ func (o *simulator) look() {
 	for _, c := range o.k.effects.granted {
 		w := &o.work[o.of[c.id]]
 		if c.attempts == 1 {
-			o.waits = append(o.waits, c.detail.spent.Queue+c.detail.spent.Hold)
+			o.waits = append(o.waits, c.times().Total())
 		}
-		c.detail.due = after(c.since, time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))
-		o.runs.push(c)
+		ends := after(c.since, time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))
+		heap.Push(&o.runs, runningAttempt{ends, c})
 	}
 	o.k.effects.clear()
-	o.forecast.MostQueued = max(o.forecast.MostQueued, o.k.queue.len())
-	o.forecast.MostRunning = max(o.forecast.MostRunning, o.k.running.count)
+	o.forecast.MostQueued = max(o.forecast.MostQueued, o.k.queued())
+	o.forecast.MostRunning = max(o.forecast.MostRunning, o.k.inFlight())
 	o.sample()
 }
 
@@ -336,14 +370,14 @@ func (o *simulator) now() Sample {
 		available[i] = k.budgets[i].Available()
 	}
 	return Sample{
-		At: k.now, Available: available, Queued: k.queue.len(), Running: k.running.count, BackingOff: len(k.backoff),
-		Attempts: t.Attempts, Ended: t.Ended() + t.Refused,
+		At: k.now, Available: available, Queued: k.queued(), Running: k.inFlight(), BackingOff: k.backingOff(),
+		Attempts: t.Attempts, Ended: t.ended() + t.Refused,
 	}
 }
 
 func (o *simulator) result() Forecast {
 	f := &o.forecast
-	f.Took, f.Totals, f.Spent = o.k.now, o.k.totals, map[string]int64{}
+	f.Took, f.Totals, f.Spent = o.k.now, Totals(o.k.totals), map[string]int64{}
 	for i := range o.k.budgets {
 		f.Spent[o.k.budgets[i].name] = o.k.budgets[i].Ledger().Spent
 	}

@@ -14,6 +14,7 @@ import (
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/observer"
 )
 
 // FuzzCoreModel makes a run of the simulator in which the input decides everything.
@@ -88,7 +89,7 @@ type play struct {
 	calls    []*coreCall
 	entered  map[*coreCall]bool // calls with room in the queue
 	done     map[*coreCall]bool
-	observer observer
+	observer observer.Observer
 	spendsUp bool // neither limit nor cost was ever changed
 }
 
@@ -110,7 +111,7 @@ func newPlay(t *testing.T, program []byte) *play {
 	require.NoError(t, err)
 	p.k.wanted = events.All
 	p.spendsUp = cfg.Levels == nil
-	p.observer.rank = func(ev events.Event) time.Duration {
+	p.observer.Rank = func(ev events.Event) time.Duration {
 		return p.calls[slices.IndexFunc(p.calls, func(c *coreCall) bool { return c.id == ev.Call })].rank
 	}
 	return p
@@ -213,7 +214,7 @@ func (p *play) start(c *coreCall) {
 }
 
 func (p *play) started(c *coreCall) bool {
-	return c.state == running && p.observer.calls[c.id].last == events.Started
+	return c.state == running && p.observer.Calls[c.id].Last == events.Started
 }
 
 // giveUp gives up a call in one of several ways.
@@ -311,13 +312,13 @@ func (p *play) check() {
 func (p *play) checkEffects() {
 	fx := &p.k.effects
 	for i, ev := range fx.events {
-		ev.Seq = p.observer.seq + 1
-		if p.observer.see(ev); ev.Kind == events.Granted && p.k.maxInFlight > 0 && p.k.running.count > p.k.maxInFlight {
+		ev.Seq = p.observer.Seq + 1
+		if p.observer.See(ev); ev.Kind == events.Granted && p.k.maxInFlight > 0 && p.k.running.count > p.k.maxInFlight {
 			p.Fatalf("event %d: %d calls run", i, p.k.running.count)
 		}
 	}
-	if len(p.observer.faults) > 0 {
-		p.Fatal(strings.Join(p.observer.faults, "\n"))
+	if len(p.observer.Faults) > 0 {
+		p.Fatal(strings.Join(p.observer.Faults, "\n"))
 	}
 	for _, c := range fx.admitted {
 		require.False(p, p.entered[c], "call %d gets room twice", c.id)
@@ -356,7 +357,7 @@ func (p *play) checkCounts() {
 		}
 	}
 	n := k.totals
-	over := n.Ended()
+	over := n.ended()
 	got := []int{int(n.Accepted), int(over), k.queue.len(), k.waitingForRoom.count, k.running.count, len(k.backoff), int(n.Attempts), int(n.Retries)}
 	want := []int{len(p.calls), in[ended], in[queued], waiting, in[running], in[backingOff], attempts, retries}
 	if !slices.Equal(want, got) {
@@ -397,7 +398,7 @@ func (p *play) checkSpent() {
 func (p *play) checkClosed() {
 	k := p.k
 	require.Zero(p, k.queue.len()+len(k.backoff))
-	require.Equal(p, k.running.count, p.observer.unfinished())
+	require.Equal(p, k.running.count, p.observer.Unfinished())
 	require.EqualError(p, k.refusal(new(coreCall)), "scheduler is closed")
 	text, err := json.Marshal(levelsOf(k))
 	require.NoError(p, err)

@@ -187,7 +187,7 @@ func (h *Handle) Err() error {
 	if !h.ended() {
 		return ErrPending
 	}
-	return h.call.detail.err
+	return h.call.err()
 }
 
 // Attempts returns how many attempts were made, or 0 while the call has not ended.
@@ -195,7 +195,7 @@ func (h *Handle) Attempts() int {
 	if !h.ended() {
 		return 0
 	}
-	return int(h.call.attempts)
+	return h.call.attemptsMade()
 }
 
 // Times returns how the call spent its time. They are zero while it has not ended.

@@ -183,7 +183,7 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 		c.ensureRunner().options = o
 	}
 	if c.handle() == nil || o.forCore() {
-		c.ensureDetail().options = &o.callOptions
+		c.setOptions(&o.callOptions)
 	}
 	if o.policySet {
 		policy := &o.policy
@@ -191,7 +191,7 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 			policy = new(retry.Policy)
 			*policy = o.policy
 		}
-		c.ensureDetail().policy = policy
+		c.setPolicy(policy)
 	}
 	return nil
 }

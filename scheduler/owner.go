@@ -147,12 +147,12 @@ func (o *owner) turn(m message) {
 	o.collectUrgent(now)
 	o.grantLease()
 	o.deliver()
-	if o.core.handover.pending {
+	if o.core.handoverPending() {
 		o.core.handedOver(o.read())
 	}
 	o.arm()
 	o.notify()
-	if len(o.s.inbox) == 0 && o.core.queue.len() < crowd {
+	if len(o.s.inbox) == 0 && o.core.queued() < crowd {
 		runtime.Gosched() // callers that were just answered often send more: cheaper than to fall asleep first
 	}
 }
@@ -232,13 +232,13 @@ func (o *owner) deliver() {
 
 // deliverEnd delivers the end of a call to its runner and its handle.
 func (o *owner) deliverEnd(c *call) {
-	c.detail.err = publicError(c.detail.err)
+	c.setErr(publicError(c.err()))
 	if h := c.handle(); h != nil {
 		if h.handleExtras != nil && h.stopWatch != nil {
 			go h.stopWatch() // runs code of the context, which may be a user's
 		}
 		if c.wantsAdmission {
-			h.admit <- c.detail.err // Submit returns the error, and no handle
+			h.admit <- c.err() // Submit returns the error, and no handle
 		} else {
 			h.complete()
 		}
@@ -288,7 +288,7 @@ func (o *owner) arm() {
 // latest returns until when the timer may go off if the core has to be advanced at wake. That is
 // later than wake only in a crowd whose tokens come so often that the wake-up grants several calls.
 func (o *owner) latest(wake time.Duration) time.Duration {
-	if o.core.queue.len() < crowd || wake-o.core.now >= o.slack {
+	if o.core.queued() < crowd || wake-o.core.now >= o.slack {
 		return wake
 	}
 	return after(wake, min(o.slack, o.core.budgets.maxLate()))
@@ -301,7 +301,7 @@ func (o *owner) close(now time.Duration) {
 	o.s.unfinished = o.unfinishedCalls(now)
 	o.core.close(now)
 	o.s.final = o.snapshot(now)
-	for c := o.core.running.first; c != nil; c = c.detail.next {
+	for _, c := range o.core.runningCalls() {
 		if h := callOf(c).handle(); h != nil {
 			o.s.toInterrupt = append(o.s.toInterrupt, h)
 		}

@@ -85,11 +85,3 @@ func tokens(n int64, budget string) string {
 	}
 	return fmt.Sprintf("%d tokens", n)
 }
-
-// readable rounds a duration for people.
-func readable(d time.Duration) time.Duration {
-	if d >= time.Second {
-		return d.Round(time.Millisecond)
-	}
-	return d.Round(time.Microsecond)
-}

@@ -27,7 +27,7 @@ func TestH05_LateReportIsIgnored(t *testing.T) {
 	limited := retry.Verdict{Kind: retry.KindRateLimited, Wait: time.Minute}
 	for name, report := range map[string]func(k *core, c *coreCall){
 		"success":       func(k *core, c *coreCall) { k.finish(0, c, nil, retry.Verdict{}) },
-		"failure":       func(k *core, c *coreCall) { k.finish(0, c, errFinal, retry.Verdict{}) },
+		"failure":       func(k *core, c *coreCall) { k.finish(0, c, errGaveUp, retry.Verdict{}) },
 		"server's wait": func(k *core, c *coreCall) { k.finish(0, c, errFlaky, limited) },
 		"started":       func(k *core, c *coreCall) { k.started(0, c) },
 		"never started": func(k *core, c *coreCall) { k.abandon(0, c, errGaveUp) },
@@ -59,6 +59,6 @@ func TestH12_RefundIsWhatWasPaid(t *testing.T) {
 		require.Equal(t, cost, k.budgets[0].Ledger().Refunded)
 		require.Equal(t, running, next.state)
 		require.Zero(t, k.budgets[0].Available())
-		require.Equal(t, Totals{Accepted: 2, Canceled: 1, Attempts: 1}, k.totals)
+		require.Equal(t, totals{Accepted: 2, Canceled: 1, Attempts: 1}, k.totals)
 	}
 }

@@ -72,17 +72,17 @@ func New(cfg Config) (*Scheduler, error) {
 	close(s.closedCh)
 	s.bounded.Store(cfg.MaxQueued > 0)
 	s.calls.New = func() any { return newCall() }
-	core, err := newCore(cfg.core(s.origin))
+	k, err := newCore(cfg.core(s.origin))
 	if err != nil {
 		return nil, err
 	}
-	s.limits.Store(core.budgets.limits())
+	s.limits.Store(k.budgets.limits())
 	if cfg.Logger != nil {
 		go logEvents(cfg.Logger, s.hub.Subscribe(kindsFor(cfg.Logger), cfg.EventBuffer))
 	}
 	timer := s.clock.NewTimer(time.Hour)
 	timer.Stop()
-	o := &owner{s: s, core: core, read: reader(s.clock, s.origin), timer: timer, armed: bucket.Forever}
+	o := &owner{s: s, core: k, read: reader(s.clock, s.origin), timer: timer, armed: bucket.Forever}
 	if s.origin != s.origin.Round(0) { // it has a monotonic reading: this is a real clock
 		o.slack = crowdSlack
 	}

@@ -10,6 +10,7 @@ import (
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/observer"
 )
 
 // before is the state before a move, as far as the checks need it.
@@ -122,7 +123,7 @@ func (s *sim) checkCounts(m move, was before) {
 	k, t := s.k, &s.k.totals
 	s.must(k.running.count == len(s.running), "C1: every granted call runs")
 	s.must(k.queue.len()+len(k.backoff) == len(s.waiting), "C1: every other unfinished call waits")
-	s.must(t.Accepted == t.Ended()+uint64(len(s.running)+len(s.waiting)), "C1: every accepted call is here or has ended")
+	s.must(t.Accepted == t.ended()+uint64(len(s.running)+len(s.waiting)), "C1: every accepted call is here or has ended")
 	s.must(t.Attempts == s.attempts && t.Retries == s.retries, "B4, paid attempts: every used grant is one attempt")
 	s.must(t.RateLimited == s.limited, "rate-limited attempts are counted")
 	if k.maxInFlight > 0 && k.running.count > k.maxInFlight && m.verb != moveSetSlots {
@@ -163,7 +164,7 @@ func (s *sim) checkEvents(since time.Duration) {
 			s.must(ev.Times.Total() == at-s.byID[ev.Call].arrived, "the times of a call add up")
 		}
 		c := s.byID[ev.Call]
-		s.must(follows[c.last].Has(ev.Kind), "E1: the events of a call are in a possible order")
+		s.must(observer.Follows[c.last].Has(ev.Kind), "E1: the events of a call are in a possible order")
 		c.last = ev.Kind
 	}
 	s.must(granted == len(s.k.effects.granted), "E3, completeness: every grant has an event")

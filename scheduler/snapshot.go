@@ -85,24 +85,24 @@ func (o *owner) snapshot(now time.Duration) Snapshot {
 		MaxInFlight:    k.maxInFlight,
 		MaxQueued:      k.maxQueued,
 		Paused:         k.paused(),
-		Rate:           k.adaptive.rate(),
-		Queued:         k.queue.len(),
-		WaitingForRoom: k.waitingForRoom.count,
-		Running:        k.running.count + k.inFast,
-		BackingOff:     len(k.backoff),
-		Totals:         k.totals,
+		Rate:           k.rate(),
+		Queued:         k.queued(),
+		WaitingForRoom: k.callsWaitingForRoom(),
+		Running:        k.inFlight(),
+		BackingOff:     k.backingOff(),
+		Totals:         Totals(k.totals),
 	}
 	s.Totals.Succeeded -= uint64(k.inFast) // they are not over
 	for i := range k.budgets {
 		b := &k.budgets[i]
-		s.Budgets = append(s.Budgets, Budget{b.name, b.Available(), b.Ledger(), b.limit, b.level(k.now, at)})
+		s.Budgets = append(s.Budgets, Budget{b.name, b.Available(), b.Ledger(), b.limit, k.levelOf(i)})
 	}
 	s.Budget = s.Budgets[0]
-	if held := k.budgets.heldUntil(); held > k.now {
+	if held := k.heldUntil(); held > k.now {
 		s.HeldUntil = k.time(held)
 	}
 	s.PausedUntil = k.timeOrZero(k.pauseEnds())
 	s.NextGrant = k.timeOrZero(k.nextPlanned())
-	s.NextRetry = k.timeOrZero(k.backoff.next())
+	s.NextRetry = k.timeOrZero(k.nextRetry())
 	return s
 }

@@ -18,8 +18,7 @@ import (
 
 var soakFor = flag.Duration("soak.for", time.Second, "how long the soak test lasts; 0 runs it until stopped")
 
-// TestSoak runs one scheduler at full speed, with cancellations, failures and reconfigurations,
-// beside runs of the simulator. From time to time all work ends. Then the ledger is exact (B5,
+// TestSoak runs one scheduler at full speed, with cancellations, failures and reconfigurations. From time to time all work ends. Then the ledger is exact (B5,
 // ledger), every call has ended (C1, one end), and neither goroutines nor memory have grown since
 // the first time (H20 and H37, leaks).
 func TestSoak(t *testing.T) {
@@ -36,8 +35,8 @@ func TestSoak(t *testing.T) {
 	for n := 1; *soakFor == 0 || time.Since(start) < *soakFor; n++ {
 		so.play(t, period)
 		now := so.rest(t)
-		t.Logf("%8s: %d calls in %d attempts, %d simulated moves; %d kB in use, %d goroutines; the ledger is exact",
-			time.Since(start).Round(time.Second), now.calls, now.attempts, so.moves.Load(), now.heap>>10, now.goroutines)
+		t.Logf("%8s: %d calls in %d attempts; %d kB in use, %d goroutines; the ledger is exact",
+			time.Since(start).Round(time.Second), now.calls, now.attempts, now.heap>>10, now.goroutines)
 		require.LessOrEqual(t, now.goroutines, first.goroutines)
 		require.Less(t, now.heap, first.heap+1<<20, "after %d rounds", n)
 	}
@@ -46,10 +45,9 @@ func TestSoak(t *testing.T) {
 var soakLimit = bucket.Per(1_000_000, time.Second).Burst(1000)
 
 type soak struct {
-	s     *Scheduler
-	ran   atomic.Int64 // functions
-	paid  atomic.Int64 // by them
-	moves atomic.Int64
+	s    *Scheduler
+	ran  atomic.Int64 // functions
+	paid atomic.Int64 // by them
 }
 
 // atRest has the totals and the memory when no call runs.
@@ -80,13 +78,6 @@ func (so *soak) play(t *testing.T, d time.Duration) {
 		busy(so.call)
 	}
 	busy(so.reconfigure)
-	busy(func(rnd *rand.Rand) {
-		run := newSim(rnd.Uint64()>>32, true)
-		so.moves.Add(int64(run.run()))
-		if run.failure != nil {
-			t.Error(explain(t, run, func() *sim { return newSim(run.seed, true) }))
-		}
-	})
 	time.Sleep(d)
 	close(over)
 	wg.Wait()

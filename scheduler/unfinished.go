@@ -44,7 +44,7 @@ func (o *owner) unfinishedCalls(now time.Duration) []Unfinished {
 func (o *owner) describe(c *coreCall) Unfinished {
 	u := Unfinished{
 		Call: c.id, Name: c.options().name, Rank: o.core.time(c.rank), Priority: c.options().priority, Cost: c.cost,
-		Attempts: int(c.attempts), Paid: c.paid(), last: c.lastErr(), costs: c.allCosts(),
+		Attempts: c.attemptsMade(), Paid: c.paid(), last: c.lastErr(), costs: c.allCosts(),
 	}
 	switch c.state {
 	case running:
@@ -53,7 +53,7 @@ func (o *owner) describe(c *coreCall) Unfinished {
 		u.State = "queued"
 	case backingOff:
 		u.State = "backing off"
-		u.Due = o.core.time(c.detail.due)
+		u.Due = o.core.time(c.due())
 	}
 	return u
 }

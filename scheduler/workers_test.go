@@ -136,13 +136,3 @@ func TestWorkersTakeInOrder(t *testing.T) {
 		}
 	})
 }
-
-// emptied gives back an unusually large list and keeps a usual one.
-func TestEmptied(t *testing.T) {
-	few, many := make([]*call, maxKept/2), make([]*call, maxKept+1)
-	few[0], few[1] = new(call), new(call)
-	require.Empty(t, emptied(few))
-	require.Equal(t, cap(few), cap(emptied(few)))
-	require.Nil(t, few[1], "the calls are not kept alive")
-	require.Nil(t, emptied(many))
-}

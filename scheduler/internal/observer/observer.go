@@ -1,4 +1,5 @@
-package scheduler
+// Package observer checks the events of a scheduler or of its core, for tests.
+package observer
 
 import (
 	"fmt"
@@ -7,47 +8,48 @@ import (
 	"example.com/fairlead/events"
 )
 
-// observer checks the events of a scheduler, all of them from the first on. It reports what no
+// Observer checks the events of a scheduler, all of them from the first on. It reports what no
 // scheduler may do: events that are lost or out of order, impossible sequences of a call's events,
 // and grants out of turn, without a slot, during a hold or a pause, or before their tokens existed.
-type observer struct {
-	rank  func(events.Event) time.Duration // of a call, at its first Queued event
-	slots int                              // the cap on running calls; 0: none
-	purse *purse                           // nil: tokens are not counted
+type Observer struct {
+	Rank  func(events.Event) time.Duration // of a call, at its first Queued event
+	Slots int                              // the cap on running calls; 0: none
+	Purse *Purse                           // nil: tokens are not counted
 
-	calls   map[uint64]*seenCall
-	queued  map[uint64]*seenCall
+	Calls   map[uint64]*Call
+	queued  map[uint64]*Call
 	running int
-	seq     uint64
+	Seq     uint64
 	at      time.Time // of the latest event
 	held    time.Time // the end of the hold
 	paused  bool
-	over    bool
-	faults  []string
+	Over    bool
+	Faults  []string
 }
 
-// seenCall is a call as its events tell.
-type seenCall struct {
+// Call is a call as its events tell.
+type Call struct {
 	id      uint64
 	rank    time.Duration
 	arrived time.Time
 	attempt int
-	last    events.Kind
+	Last    events.Kind
 }
 
-// purse is a budget that gets one token every so often. It counts in units of time, without
+// Purse is a budget that gets one token every so often. It counts in units of time, without
 // rounding.
-type purse struct{ capacity, every, level time.Duration }
+type Purse struct{ capacity, every, level time.Duration }
 
-func newPurse(tokens int64, every time.Duration) *purse {
+// NewPurse returns a full purse.
+func NewPurse(tokens int64, every time.Duration) *Purse {
 	full := time.Duration(tokens) * every
-	return &purse{capacity: full, every: every, level: full}
+	return &Purse{capacity: full, every: every, level: full}
 }
 
-func (p *purse) put(d time.Duration) { p.level = min(p.level+d, p.capacity) }
+func (p *Purse) put(d time.Duration) { p.level = min(p.level+d, p.capacity) }
 
-// follows has the kinds of events that may follow each kind in a call. Kinds that end it have none.
-var follows = [...]events.Kinds{
+// Follows has the kinds of events that may follow each kind in a call. Kinds that end it have none.
+var Follows = [...]events.Kinds{
 	0:               events.Of(events.Queued),
 	events.Queued:   events.Of(events.Granted, events.Canceled, events.Closed, events.Dropped, events.Failed),
 	events.Granted:  events.Of(events.Started, events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Canceled),
@@ -56,24 +58,29 @@ var follows = [...]events.Kinds{
 	events.ShutDown: 0,
 }
 
-func (o *observer) fault(ev events.Event, format string, args ...any) {
-	if len(o.faults) < 10 {
-		o.faults = append(o.faults, fmt.Sprintf("%v: ", ev)+fmt.Sprintf(format, args...))
+func (o *Observer) fault(ev events.Event, format string, args ...any) {
+	if len(o.Faults) < 10 {
+		o.Faults = append(o.Faults, fmt.Sprintf("%v: ", ev)+fmt.Sprintf(format, args...))
 	}
 }
 
-// see checks the next event.
-func (o *observer) see(ev events.Event) {
-	if o.calls == nil {
-		o.calls, o.queued, o.at = map[uint64]*seenCall{}, map[uint64]*seenCall{}, ev.At
+// Begin sets the time at which the observation begins. Without it that is the time of the first event.
+func (o *Observer) Begin(at time.Time) {
+	o.Calls, o.queued, o.at = map[uint64]*Call{}, map[uint64]*Call{}, at
+}
+
+// See checks the next event.
+func (o *Observer) See(ev events.Event) {
+	if o.Calls == nil {
+		o.Begin(ev.At)
 	}
-	o.seq++
+	o.Seq++
 	switch {
-	case ev.Seq != o.seq || ev.Missed != 0:
-		o.fault(ev, "its number is %d with %d missed, after number %d", ev.Seq, ev.Missed, o.seq-1)
+	case ev.Seq != o.Seq || ev.Missed != 0:
+		o.fault(ev, "its number is %d with %d missed, after number %d", ev.Seq, ev.Missed, o.Seq-1)
 	case ev.At.Before(o.at):
 		o.fault(ev, "%v older than the event before", o.at.Sub(ev.At))
-	case o.over:
+	case o.Over:
 		o.fault(ev, "after the end")
 	}
 	o.passTime(ev)
@@ -87,8 +94,8 @@ func (o *observer) see(ev events.Event) {
 			o.fault(ev, "it shortens a hold")
 		}
 		o.held = ev.Until
-		if o.purse != nil {
-			o.purse.level = min(o.purse.level, 0)
+		if o.Purse != nil {
+			o.Purse.level = min(o.Purse.level, 0)
 		}
 	case events.Paused:
 		o.paused = true
@@ -98,11 +105,11 @@ func (o *observer) see(ev events.Event) {
 		}
 		o.paused = false
 	case events.ShutDown:
-		o.over = true
+		o.Over = true
 	default:
 		o.callEvent(ev)
 	}
-	switch p, left := o.purse, time.Duration(ev.Available); {
+	switch p, left := o.Purse, time.Duration(ev.Available); {
 	case p == nil || left == p.level/p.every:
 	case left > p.level/p.every:
 		o.fault(ev, "%d tokens left, counted %d", ev.Available, p.level/p.every)
@@ -113,32 +120,32 @@ func (o *observer) see(ev events.Event) {
 }
 
 // passTime adds the refill up to an event.
-func (o *observer) passTime(ev events.Event) {
+func (o *Observer) passTime(ev events.Event) {
 	from := o.at
 	if o.held.After(from) {
 		from = o.held
 	}
-	if o.purse != nil && !o.paused && ev.At.After(from) {
-		o.purse.put(ev.At.Sub(from))
+	if o.Purse != nil && !o.paused && ev.At.After(from) {
+		o.Purse.put(ev.At.Sub(from))
 	}
 	o.at = ev.At
 }
 
 // callEvent checks an event of a call.
-func (o *observer) callEvent(ev events.Event) {
-	c := o.calls[ev.Call]
+func (o *Observer) callEvent(ev events.Event) {
+	c := o.Calls[ev.Call]
 	if c == nil {
-		c = &seenCall{id: ev.Call, arrived: ev.At, rank: o.rank(ev)}
-		if n := uint64(len(o.calls)) + 1; c.id != n {
+		c = &Call{id: ev.Call, arrived: ev.At, rank: o.Rank(ev)}
+		if n := uint64(len(o.Calls)) + 1; c.id != n {
 			o.fault(ev, "the number of this call should be %d", n)
 		}
-		o.calls[c.id] = c
+		o.Calls[c.id] = c
 	}
-	if !follows[c.last].Has(ev.Kind) {
-		o.fault(ev, "it follows %v", c.last)
+	if !Follows[c.Last].Has(ev.Kind) {
+		o.fault(ev, "it follows %v", c.Last)
 	}
-	last := c.last
-	c.last = ev.Kind
+	last := c.Last
+	c.Last = ev.Kind
 	delete(o.queued, c.id)
 	if last == events.Granted && ev.Kind != events.Started || last == events.Started {
 		o.running--
@@ -154,8 +161,8 @@ func (o *observer) callEvent(ev events.Event) {
 		o.granted(ev, c)
 	case ev.Kind == events.Canceled && last == events.Granted: // the grant was given back
 		c.attempt--
-		if o.purse != nil {
-			o.purse.put(time.Duration(ev.Cost) * o.purse.every)
+		if o.Purse != nil {
+			o.Purse.put(time.Duration(ev.Cost) * o.Purse.every)
 		}
 	case ev.Kind == events.Dropped && c.attempt > 0:
 		o.fault(ev, "it was granted before")
@@ -168,11 +175,11 @@ func (o *observer) callEvent(ev events.Event) {
 	}
 }
 
-func (o *observer) granted(ev events.Event, c *seenCall) {
+func (o *Observer) granted(ev events.Event, c *Call) {
 	o.running++
 	switch {
-	case o.slots > 0 && o.running > o.slots:
-		o.fault(ev, "%d calls run, with %d slots", o.running, o.slots)
+	case o.Slots > 0 && o.running > o.Slots:
+		o.fault(ev, "%d calls run, with %d slots", o.running, o.Slots)
 	case o.paused || ev.At.Before(o.held):
 		o.fault(ev, "a grant during a hold or a pause")
 	}
@@ -181,14 +188,14 @@ func (o *observer) granted(ev events.Event, c *seenCall) {
 			o.fault(ev, "call %d ranks before it", other.id)
 		}
 	}
-	if p := o.purse; p != nil {
+	if p := o.Purse; p != nil {
 		if p.level -= time.Duration(ev.Cost) * p.every; p.level < 0 {
 			o.fault(ev, "%v before its tokens existed", -p.level)
 		}
 	}
 }
 
-func (o *observer) ended(ev events.Event, c *seenCall) {
+func (o *Observer) ended(ev events.Event, c *Call) {
 	if (ev.Err == nil) != (ev.Kind == events.Succeeded) {
 		o.fault(ev, "it ended with %v", ev.Err)
 	}
@@ -197,10 +204,10 @@ func (o *observer) ended(ev events.Event, c *seenCall) {
 	}
 }
 
-// unfinished returns the number of calls without an end.
-func (o *observer) unfinished() (n int) {
-	for _, c := range o.calls {
-		if !c.last.Ends() {
+// Unfinished returns the number of calls without an end.
+func (o *Observer) Unfinished() (n int) {
+	for _, c := range o.Calls {
+		if !c.Last.Ends() {
 			n++
 		}
 	}
