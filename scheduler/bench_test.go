@@ -106,18 +106,3 @@ func BenchmarkDoOptions(b *testing.B) {
 		b.Run(with.name, func(b *testing.B) { benchmarkDo(b, plenty, with.opts...) })
 	}
 }
-
-// BenchmarkCore measures a call in the core: submit, grant, finish.
-func BenchmarkCore(b *testing.B) {
-	k, _ := newCore(coreConfig{Limits: bucket.Limits{"": plenty}})
-	c := &coreCall{cost: 1, deadline: bucket.Forever, detail: &callDetail{options: noOptions}}
-	now := time.Duration(0)
-	b.ReportAllocs()
-	for b.Loop() {
-		now++
-		c.state, c.attempts = arriving, 0
-		k.submit(now, c)
-		k.finish(now, c, nil, k.verdict(c))
-		k.effects.clear()
-	}
-}

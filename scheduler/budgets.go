@@ -31,6 +31,7 @@ func (b budgets) check(c *coreCall) error {
 	return nil
 }
 
+// checkCost returns an error if a cost can never be granted by the budget of this name.
 func checkCost(name string, l bucket.Limit, cost int64) error {
 	err := l.CheckCost(cost)
 	if e, ok := err.(*bucket.CostError); ok {

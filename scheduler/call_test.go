@@ -18,15 +18,14 @@ func TestOptionsThatLast(t *testing.T) {
 		return c
 	}
 	for _, opt := range []Option{Cost(2), WaitUntilDeadline()} {
-		require.Nil(t, with(opt).detail)
-		require.Nil(t, with(opt).runner)
+		c := with(opt)
+		require.Equal(t, coreCall{work: c.work, cost: c.cost, deadline: c.deadline}, c.coreCall, "nothing else")
+		require.Nil(t, c.runner)
 	}
-	require.Equal(t, &s.retry, with(Retry(s.retry)).detail.policy)
-	require.Same(t, noOptions, with(Retry(s.retry)).detail.options)
+	require.Zero(t, *with(Retry(s.retry)).options(), "but the policy")
 	require.True(t, with(NoWait()).options().noWait)
 	require.Equal(t, "name", with(Name("name")).options().name)
 	require.Equal(t, 3, with(Priority(3)).options().priority)
 	require.NotNil(t, with(Classify(s.classify)).runner.options.classify)
 	require.NotNil(t, with(OnProgress(func(Progress) {})).runner.options.progress)
-	require.Zero(t, *noOptions, "noOptions is shared by all calls")
 }

@@ -62,6 +62,7 @@ type update struct {
 	event events.Event
 }
 
+// clear makes the effects empty, for the next call of the core.
 func (e *effects) clear() {
 	e.admitted, e.granted, e.ended = emptied(e.admitted), emptied(e.granted), emptied(e.ended)
 	e.updates, e.events = emptied(e.updates), emptied(e.events)
@@ -305,6 +306,7 @@ func (k *core) report(c *coreCall, ev events.Event, progress bool) {
 	}
 }
 
+// time returns the time of an instant.
 func (k *core) time(at time.Duration) time.Time { return k.origin.Add(at) }
 
 // timeOrZero returns the zero time for [bucket.Forever].

@@ -336,7 +336,8 @@ func (m *fastMatch) check(t *rapid.T) {
 	require.GreaterOrEqual(t, short, int64(0), "the owner's level is never above the exact one")
 	gap := max(m.longest, m.clock.now-m.looked)
 	require.LessOrEqual(t, short, int64(float64(10_000)*gap.Seconds())+1, "the owner's level is low by at most one refill")
-	requireBalanced(t, &m.o.core.budgets[0].Bucket)
+	l := b.Ledger()
+	require.Equal(t, l.Initial+l.Refilled+l.Refunded+l.Adjusted, l.Spent+b.Available(), "ledger %+v", l)
 	k := m.o.core
 	require.Equal(t, k.queued()+k.backingOff()+k.inFlight() == 0, k.drained())
 }

@@ -154,7 +154,7 @@ func (p *play) step() {
 	case 0, 1, 2:
 		p.submit()
 	case 3, 4:
-		p.finish(errFlaky, retry.Verdict{Kind: retry.Kind(p.upTo(4)), Wait: p.size()})
+		p.finish(errFailed, retry.Verdict{Kind: retry.Kind(p.upTo(4)), Wait: p.size()})
 	case 5:
 		p.finish(nil, retry.Verdict{})
 	case 6:
@@ -225,11 +225,11 @@ func (p *play) giveUp() {
 	case way == 0:
 		p.start(c)
 	case way == 1 || p.started(c): // a started attempt can't be given back
-		p.k.cancel(p.now, c, errFlaky)
+		p.k.cancel(p.now, c, errFailed)
 	case way == 2:
-		p.k.abandon(p.now, c, errFlaky)
+		p.k.abandon(p.now, c, errFailed)
 	case way == 3:
-		p.k.cancelReservation(p.now, c, errFlaky)
+		p.k.cancelReservation(p.now, c, errFailed)
 	}
 }
 

@@ -68,7 +68,10 @@ type outcomes struct {
 	paid                                        atomic.Int64
 }
 
-var errFinal = errors.New("final")
+var (
+	errFinal = errors.New("final")
+	errFlaky = errors.New("flaky")
+)
 
 func (o *outcomes) count(t *testing.T, err error) {
 	switch {

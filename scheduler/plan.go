@@ -7,6 +7,7 @@ import (
 	"example.com/fairlead/events"
 )
 
+// paused reports whether no call is granted until it is resumed.
 func (k *core) paused() bool { return k.pausedUntil != 0 }
 
 // pauseEnds returns when a pause will end by itself, or [bucket.Forever].

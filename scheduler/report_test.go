@@ -28,14 +28,14 @@ func TestH05_LateReportIsIgnored(t *testing.T) {
 	for name, report := range map[string]func(k *core, c *coreCall){
 		"success":       func(k *core, c *coreCall) { k.finish(0, c, nil, retry.Verdict{}) },
 		"failure":       func(k *core, c *coreCall) { k.finish(0, c, errGaveUp, retry.Verdict{}) },
-		"server's wait": func(k *core, c *coreCall) { k.finish(0, c, errFlaky, limited) },
+		"server's wait": func(k *core, c *coreCall) { k.finish(0, c, errFailed, limited) },
 		"started":       func(k *core, c *coreCall) { k.started(0, c) },
 		"never started": func(k *core, c *coreCall) { k.abandon(0, c, errGaveUp) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for first, v := range map[string]retry.Verdict{"backs off": {Kind: retry.KindTransient}, "over": {}} {
 				k, c := grantedCall(t, 3)
-				k.finish(0, c, errFlaky, v)
+				k.finish(0, c, errFailed, v)
 				k.effects.clear()
 				before, state := stateOf(k), c.state
 				report(k, c)

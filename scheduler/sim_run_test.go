@@ -239,7 +239,7 @@ func (s *sim) apply(m move) {
 	s.take()
 }
 
-var errFlaky = errors.New("flaky")
+var errFailed = errors.New("flaky")
 
 func b2i(b bool) int {
 	if b {
@@ -288,17 +288,17 @@ func (s *sim) applyToCall(m move, c *simCall) {
 	case moveSucceed:
 		s.finish(c, nil, retry.Verdict{})
 	case moveFail:
-		s.finish(c, errFlaky, m.verdict)
+		s.finish(c, errFailed, m.verdict)
 	case moveStart:
 		s.k.started(s.now, &c.coreCall)
 	case moveAbandon:
-		s.k.abandon(s.now, &c.coreCall, errFlaky)
+		s.k.abandon(s.now, &c.coreCall, errFailed)
 		s.uncount(c)
 	case moveWithdraw:
-		s.k.cancelReservation(s.now, &c.coreCall, errFlaky)
+		s.k.cancelReservation(s.now, &c.coreCall, errFailed)
 		s.uncount(c)
 	case moveCancel:
-		s.k.cancel(s.now, &c.coreCall, errFlaky)
+		s.k.cancel(s.now, &c.coreCall, errFailed)
 	case moveAsk:
 		s.k.estimateOf(s.now, &c.coreCall)
 	case moveSettle:

@@ -210,7 +210,8 @@ func (w *workload) runByHand(t *testing.T) string {
 	}
 	work := map[*coreCall]workCall{}
 	for i, wc := range w.calls {
-		c := &coreCall{detail: &callDetail{options: &callOptions{name: fmt.Sprint(i), priority: wc.priority}}, cost: wc.cost, deadline: bucket.Forever}
+		c := &coreCall{cost: wc.cost, deadline: bucket.Forever}
+		c.setOptions(&callOptions{name: fmt.Sprint(i), priority: wc.priority})
 		work[c] = wc
 		add(wc.arrives, func(now time.Duration) { k.submit(now, c) })
 		if wc.cancels > 0 {
@@ -239,7 +240,7 @@ func (w *workload) runByHand(t *testing.T) string {
 	}
 	k.close(w.end)
 	all = append(all, k.effects.events...)
-	return format(all, k.origin)
+	return format(all, time.Time{})
 }
 
 // format writes events call by call.
