@@ -33,7 +33,7 @@ SEED ?= 0
 STEPS ?= 20000000
 MODEL ?= true
 sim: ## simulate STEPS moves of the core from SEED (0 draws one) against a model; MODEL=false checks the rules alone, faster
-	@go test ./scheduler -run '^TestSimulation$$' -count=1 -v -timeout 0 -sim.seed $(SEED) -sim.steps $(STEPS) -sim.model=$(MODEL) -sim.save '$(SAVE)'
+	@go test ./scheduler/internal/core -run '^TestSimulation$$' -count=1 -v -timeout 0 -sim.seed $(SEED) -sim.steps $(STEPS) -sim.model=$(MODEL) -sim.save '$(SAVE)'
 
 test-386: ## run the root module's tests on 32 bits, if the machine can
 	@if GOARCH=386 CGO_ENABLED=0 go test -run '^$$' ./retry >/dev/null 2>&1; then \
@@ -46,7 +46,7 @@ cpus: ## run the root module's tests on 1, 2 and 4 processors, in any order, COU
 
 FOR ?= 0
 soak: ## run a scheduler and simulations at full speed for FOR (0 until stopped), and see that memory and goroutines do not grow
-	@go test ./scheduler -run '^TestSoak$$' -count=1 -v -timeout 0 -soak.for $(FOR)
+	@go test ./scheduler ./scheduler/internal/core -run '^TestSoak$$' -count=1 -v -timeout 0 -soak.for $(FOR)
 
 mutate: ## run mutation tests of the core and the bucket, in a quarter of an hour
 	@.ci/mutate
@@ -91,7 +91,7 @@ proof: ## test the HTTP transport with nginx, express-rate-limit, aimock and thr
 	@cd bench/proof && go vet ./... && go test -count=1 -timeout 300s ./...
 
 transcripts: ## rewrite the transcripts of the core, and show what has changed
-	@go test ./scheduler -run TestTranscripts -rewrite && git diff --stat -- scheduler/testdata
+	@go test ./scheduler/internal/core -run TestTranscripts -rewrite && git diff --stat -- scheduler/internal/core/testdata
 
 path = $(patsubst %/.,%,example.com/fairlead/$(1))
 tidy: ## go mod tidy of the modules in go.work, which require each other in a version that is not released yet

@@ -68,7 +68,7 @@ func (s *Scheduler) setVerdict(c *call, v retry.Verdict) {
 			budget = i
 		}
 	}
-	c.coreCall.setVerdict(v, budget)
+	c.Call.SetVerdict(v, budget)
 }
 
 // judge classifies an error. If the classifier panics, the error is final and is returned

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // A million calls may wait, so a submitted call keeps its options only if they are needed later.
@@ -19,13 +21,13 @@ func TestOptionsThatLast(t *testing.T) {
 	}
 	for _, opt := range []Option{Cost(2), WaitUntilDeadline()} {
 		c := with(opt)
-		require.Equal(t, coreCall{work: c.work, cost: c.cost, deadline: c.deadline}, c.coreCall, "nothing else")
+		require.Equal(t, core.Call{Work: c.Work, Cost: c.Cost, Deadline: c.Deadline}, c.Call, "nothing else")
 		require.Nil(t, c.runner)
 	}
-	require.Zero(t, *with(Retry(s.retry)).options(), "but the policy")
-	require.True(t, with(NoWait()).options().noWait)
-	require.Equal(t, "name", with(Name("name")).options().name)
-	require.Equal(t, 3, with(Priority(3)).options().priority)
+	require.Zero(t, *with(Retry(s.retry)).Options(), "but the policy")
+	require.True(t, with(NoWait()).Options().NoWait)
+	require.Equal(t, "name", with(Name("name")).Options().Name)
+	require.Equal(t, 3, with(Priority(3)).Options().Priority)
 	require.NotNil(t, with(Classify(s.classify)).runner.options.classify)
 	require.NotNil(t, with(OnProgress(func(Progress) {})).runner.options.progress)
 }

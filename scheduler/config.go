@@ -14,6 +14,7 @@ import (
 	"example.com/fairlead/clock"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // Config configures a scheduler. Set Limit or Limits to the API's quota. All other fields have
@@ -162,7 +163,7 @@ func (cfg Config) normal() (Config, error) {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Overflow is %d: it must be WaitForRoom, RefuseNew or DropLowest", uint8(cfg.Overflow)))
 	}
 	if cfg.PriorityStep < 0 {
-		faults = append(faults, fmt.Errorf("scheduler: Config.PriorityStep is %v: it must be positive, or 0 for %v", cfg.PriorityStep, defaultPriorityStep))
+		faults = append(faults, fmt.Errorf("scheduler: Config.PriorityStep is %v: it must be positive, or 0 for %v", cfg.PriorityStep, core.DefaultPriorityStep))
 	}
 	if cfg.EventBuffer < 0 || cfg.EventBuffer > events.MaxBuffer {
 		faults = append(faults, fmt.Errorf("scheduler: Config.EventBuffer is %d: it must be from 1 to %d, or 0 for %d", cfg.EventBuffer, events.MaxBuffer, events.DefaultBuffer))
@@ -184,8 +185,8 @@ func (cfg Config) checkLimits() error {
 	if len(cfg.Limits) > 0 && (cfg.Limit != bucket.Limit{} || cfg.Level != nil) {
 		faults = append(faults, errors.New("scheduler: Config.Limit and Level are for one budget, Limits and Levels for several: set only one of the pairs"))
 	}
-	if len(cfg.Limits) > maxBudgets {
-		faults = append(faults, fmt.Errorf("scheduler: Config.Limits has %d budgets: there may be at most %d", len(cfg.Limits), maxBudgets))
+	if len(cfg.Limits) > core.MaxBudgets {
+		faults = append(faults, fmt.Errorf("scheduler: Config.Limits has %d budgets: there may be at most %d", len(cfg.Limits), core.MaxBudgets))
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
 		if name == "" {
@@ -204,10 +205,10 @@ func (cfg Config) checkLimits() error {
 }
 
 // core returns the configuration of the core, from a normal configuration.
-func (cfg Config) core(origin time.Time) coreConfig {
-	c := coreConfig{
+func (cfg Config) core(origin time.Time) core.Config {
+	c := core.Config{
 		Origin: origin, Limits: cfg.Limits, Levels: cfg.Levels, PriorityStep: cfg.PriorityStep,
-		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, Overflow: overflow(cfg.Overflow), Retry: cfg.Retry, Adaptive: cfg.Adaptive,
+		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, Overflow: core.Overflow(cfg.Overflow), Retry: cfg.Retry, Adaptive: cfg.Adaptive,
 	}
 	if len(c.Limits) == 0 {
 		c.Limits = bucket.Limits{"": cfg.Limit}

@@ -12,7 +12,7 @@ import (
 // the refill, not as a thundering herd. Pause fails only with [ErrClosed].
 func (s *Scheduler) Pause() error {
 	return s.control(func(o *owner, now time.Duration) error {
-		o.core.pause(now, bucket.Forever)
+		o.core.Pause(now, bucket.Forever)
 		return nil
 	})
 }
@@ -22,7 +22,7 @@ func (s *Scheduler) Pause() error {
 // not in the future, it ends that pause.
 func (s *Scheduler) PauseUntil(t time.Time) error {
 	return s.control(func(o *owner, now time.Duration) error {
-		o.core.pause(now, t.Sub(s.origin))
+		o.core.Pause(now, t.Sub(s.origin))
 		return nil
 	})
 }
@@ -31,7 +31,7 @@ func (s *Scheduler) PauseUntil(t time.Time) error {
 // whose deadlines come before their turn end at once.
 func (s *Scheduler) Resume() error {
 	return s.control(func(o *owner, now time.Duration) error {
-		o.core.resume(now)
+		o.core.Resume(now)
 		return nil
 	})
 }
@@ -50,9 +50,9 @@ func (s *Scheduler) SetLimitOf(budget string, l bucket.Limit) error {
 		return err
 	}
 	return s.control(func(o *owner, now time.Duration) error {
-		err := o.core.setLimit(now, i, l)
+		err := o.core.SetLimit(now, i, l)
 		if err == nil {
-			s.limits.Store(o.core.budgets.limits())
+			s.limits.Store(limitsOf(o.core))
 		}
 		return err
 	})
@@ -71,9 +71,9 @@ func (s *Scheduler) Learn(budget string, l bucket.Limit, remaining int64) error 
 	}
 	return s.control(func(o *owner, now time.Duration) error {
 		o.knowAll(now) // since Learn subtracts what they have paid
-		err := o.core.learn(now, i, l, remaining)
+		err := o.core.Learn(now, i, l, remaining)
 		if err == nil {
-			s.limits.Store(o.core.budgets.limits())
+			s.limits.Store(limitsOf(o.core))
 		}
 		return err
 	})
@@ -88,7 +88,7 @@ func (s *Scheduler) Observe(budget string, remaining int64) error {
 		return err
 	}
 	return s.control(func(o *owner, now time.Duration) error {
-		o.core.observe(now, i, remaining)
+		o.core.Observe(now, i, remaining)
 		return nil
 	})
 }
@@ -101,7 +101,7 @@ func (s *Scheduler) SetMaxInFlight(n int) error {
 		return fmt.Errorf("scheduler: SetMaxInFlight(%d): it must be positive, or 0 for no cap", n)
 	}
 	return s.control(func(o *owner, now time.Duration) error {
-		o.core.setMaxInFlight(now, n)
+		o.core.SetMaxInFlight(now, n)
 		return nil
 	})
 }
@@ -114,7 +114,7 @@ func (s *Scheduler) SetMaxQueued(n int) error {
 		return fmt.Errorf("scheduler: SetMaxQueued(%d): it must be positive, or 0 for no bound", n)
 	}
 	return s.control(func(o *owner, now time.Duration) error {
-		o.core.setMaxQueued(now, n)
+		o.core.SetMaxQueued(now, n)
 		s.bounded.Store(n > 0)
 		return nil
 	})

@@ -31,7 +31,7 @@ func withCrowd[T any](t *testing.T, l bucket.Limit, n int, question func(*owner)
 // lateBy returns how much later than the core wants it the owner's timer may go off, while n calls
 // are queued.
 func lateBy(t *testing.T, l bucket.Limit, n int) time.Duration {
-	return withCrowd(t, l, n, func(o *owner) time.Duration { return o.latest(o.core.wake()) - o.core.wake() })
+	return withCrowd(t, l, n, func(o *owner) time.Duration { return o.latest(o.core.Wake()) - o.core.Wake() })
 }
 
 // The timer is exact while few calls are queued, if one token at most falls due within the slack, in
@@ -53,7 +53,7 @@ func TestCrowdTimerIsKept(t *testing.T) {
 		-1: crowdSlack, 0: 0, crowdSlack / 2: crowdSlack / 2, crowdSlack: crowdSlack, far: crowdSlack,
 	} {
 		got := withCrowd(t, quick, 2500, func(o *owner) time.Duration {
-			wake := o.core.wake()
+			wake := o.core.Wake()
 			o.armed = wake + armed
 			o.arm()
 			return o.armed - wake

@@ -5,6 +5,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // Do waits for its turn, pays the call's cost, runs fn on the calling goroutine and returns fn's
@@ -71,7 +72,7 @@ func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, o
 		s.recycle(c)
 		return nil, over, err
 	}
-	c.runner.fast = c.cost > 0 && !c.options().several
+	c.runner.fast = c.Cost > 0 && !c.Options().Several
 	if c.runner.fast && len(opts) > 0 && s.startFast(c) {
 		c.made = 1
 		return c, attempting, nil
@@ -93,7 +94,7 @@ func (s *Scheduler) startFast(c *call) bool {
 	}
 	c.runner.slot.mu.Lock() // the owner sees both the payment and the call, or neither
 	defer c.runner.slot.mu.Unlock()
-	w, l := s.fast.take(uint64(c.cost))
+	w, l := s.fast.take(uint64(c.Cost))
 	if l == nil {
 		return false
 	}
@@ -129,7 +130,7 @@ func (s *Scheduler) newFast(ctx context.Context, fn func(context.Context) error,
 // bareFast returns that call without its context and function.
 func (s *Scheduler) bareFast(got permit) *call {
 	c := s.calls.Get().(*call)
-	c.cost = 1
+	c.Cost = 1
 	c.runner.permit, c.made = got, 1
 	return c
 }
@@ -215,7 +216,7 @@ func (s *Scheduler) await(c *call) (err error, ended bool) {
 		}
 		switch r.kind {
 		case replyEnded:
-			err := c.err()
+			err := c.Err()
 			s.recycle(c)
 			return err, true
 		case replyUpdate:
@@ -233,7 +234,7 @@ func (s *Scheduler) cancelWaiting(c *call, cause error) error {
 	for {
 		switch r := <-c.runner.reply; r.kind {
 		case replyEnded:
-			return c.err()
+			return c.Err()
 		case replyGranted:
 			return s.abandon(c, cause)
 		}
@@ -242,7 +243,7 @@ func (s *Scheduler) cancelWaiting(c *call, cause error) error {
 
 // abandon ends a call that was granted without starting it. The owner refunds its tokens.
 func (s *Scheduler) abandon(c *call, cause error) error {
-	err := publicError(endEarly(early{cause: cause}, &c.coreCall))
+	err := publicError(core.EndEarly(core.Early{Cause: cause}, &c.Call))
 	if !s.post(message{op: opAbandon, call: c, err: cause}) {
 		c.completeWithoutOwner(err)
 	}
@@ -310,7 +311,7 @@ func (s *Scheduler) handBack(c *call, err error) error {
 func (c *call) completeWithoutOwner(err error) {
 	if h := c.handle(); h != nil {
 		<-h.s.done // the runner now has what belonged to the owner
-		c.endAlone(h.s.clock.Now().Sub(h.s.origin), int(c.made), err)
+		c.EndAlone(h.s.clock.Now().Sub(h.s.origin), int(c.made), err)
 		h.complete()
 	}
 }
@@ -354,6 +355,6 @@ func (c *call) recycled() {
 		*o = options{costsOf: o.costsOf[:0]}
 	}
 	*r = runner{reply: r.reply, options: r.options, slot: r.slot}
-	c.reset()
-	c.deadline, c.ctx, c.fn, c.made = bucket.Forever, nil, nil, 0
+	c.Reset()
+	c.Deadline, c.ctx, c.fn, c.made = bucket.Forever, nil, nil, 0
 }

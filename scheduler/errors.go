@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // Errors that a retry can't help say so, for [retry.Any] in a call around this one: they are marked,
@@ -50,7 +51,7 @@ type DeadlineError struct {
 }
 
 func (e *DeadlineError) Error() string {
-	return (&early{reason: tooLate, wait: e.Wait, left: e.Left, last: e.Err}).Error()
+	return (&core.Early{Reason: core.TooLate, Wait: e.Wait, Left: e.Left, Last: e.Err}).Error()
 }
 
 // Is reports whether target is [context.DeadlineExceeded].
@@ -67,7 +68,7 @@ type QueueFullError struct {
 }
 
 func (e *QueueFullError) Error() string {
-	return (&early{reason: queueFull, queued: e.Queued, most: e.Max, wait: e.Wait}).Error()
+	return (&core.Early{Reason: core.QueueFull, Queued: e.Queued, Most: e.Max, Wait: e.Wait}).Error()
 }
 
 // Is reports whether target is [ErrQueueFull].
@@ -80,7 +81,7 @@ type WouldWaitError struct {
 }
 
 func (e *WouldWaitError) Error() string {
-	return (&early{reason: wouldWait, first: e.For, wait: e.Wait}).Error()
+	return (&core.Early{Reason: core.WouldWait, First: e.For, Wait: e.Wait}).Error()
 }
 
 // Is reports whether target is [ErrWouldWait].
@@ -118,34 +119,34 @@ type endedError struct {
 // publicError returns the error that callers are given for one of the core. It is always the same for
 // the same call.
 func publicError(err error) error {
-	e, ok := err.(*early)
+	e, ok := err.(*core.Early)
 	if !ok {
 		return err
 	}
-	if e.public == nil {
-		e.public = e.reasonError()
-		if e.last != nil && e.reason != tooLate {
-			e.public = &endedError{reason: e.public, attempts: e.attempts, last: e.last}
+	if e.Public == nil {
+		e.Public = reasonError(e)
+		if e.Last != nil && e.Reason != core.TooLate {
+			e.Public = &endedError{reason: e.Public, attempts: e.Attempts, last: e.Last}
 		}
 	}
-	return e.public
+	return e.Public
 }
 
 // reasonError returns the error for the reason alone.
-func (e *early) reasonError() error {
-	switch e.reason {
-	case closed:
+func reasonError(e *core.Early) error {
+	switch e.Reason {
+	case core.Closed:
 		return ErrClosed
-	case tooLate:
-		return &DeadlineError{Wait: e.wait, Left: e.left, Err: e.last}
-	case queueFull:
-		return &QueueFullError{Queued: e.queued, Max: e.most, Wait: e.wait}
-	case wouldWait:
-		return &WouldWaitError{For: e.first, Wait: e.wait}
-	case deadlock:
-		return retry.Permanent(&DeadlockError{Outer: e.outer, MaxInFlight: e.most})
+	case core.TooLate:
+		return &DeadlineError{Wait: e.Wait, Left: e.Left, Err: e.Last}
+	case core.QueueFull:
+		return &QueueFullError{Queued: e.Queued, Max: e.Most, Wait: e.Wait}
+	case core.WouldWait:
+		return &WouldWaitError{For: e.First, Wait: e.Wait}
+	case core.Deadlock:
+		return retry.Permanent(&DeadlockError{Outer: e.Outer, MaxInFlight: e.Most})
 	}
-	return e.cause
+	return e.Cause
 }
 
 func (e *endedError) Error() string {

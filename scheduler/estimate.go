@@ -3,6 +3,8 @@ package scheduler
 import (
 	"fmt"
 	"time"
+
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // Estimate says when a call is expected to start.
@@ -23,7 +25,7 @@ func (e Estimate) String() string {
 	if e.Position == 0 {
 		return "not waiting"
 	}
-	return fmt.Sprintf("number %d in the queue, about %v to wait", e.Position, readable(e.Wait))
+	return fmt.Sprintf("number %d in the queue, about %v to wait", e.Position, core.Readable(e.Wait))
 }
 
 // estimate returns the Estimate for a place and a wait.
@@ -31,18 +33,18 @@ func (o *owner) estimate(position int, wait time.Duration) Estimate {
 	if position == 0 {
 		return Estimate{}
 	}
-	return Estimate{Position: position, Wait: wait, At: o.core.time(after(o.core.now, wait))}
+	return Estimate{Position: position, Wait: wait, At: o.core.Time(core.After(o.core.Now, wait))}
 }
 
 // Estimate returns when a call with these options would start if it came now. Only [Cost],
 // [CostOf] and [Priority] make a difference. Nothing is taken or changed. Estimate fails for a
 // cost that can never be granted, and with [ErrClosed].
 func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
-	c := call{coreCall: coreCall{cost: 1}}
+	c := call{Call: core.Call{Cost: 1}}
 	if err := s.apply(&c, opts); err != nil {
 		return Estimate{}, err
 	}
-	est, ok := ask(s, func(o *owner, now time.Duration) Estimate { return o.estimate(o.core.dryRun(now, &c.coreCall)) })
+	est, ok := ask(s, func(o *owner, now time.Duration) Estimate { return o.estimate(o.core.DryRun(now, &c.Call)) })
 	if !ok {
 		return Estimate{}, ErrClosed
 	}

@@ -146,7 +146,7 @@ func TestO5_FastCallKeepsItsPriority(t *testing.T) {
 		go func() { _ = release() }()
 		synctest.Wait()
 		var rank time.Duration
-		_, _ = ask(s, func(o *owner, _ time.Duration) bool { rank = o.core.unfinished(o.core.now)[0].rank; return true })
+		_, _ = ask(s, func(o *owner, _ time.Duration) bool { rank = o.core.Unfinished(o.core.Now)[0].Rank; return true })
 		require.Equal(t, -5*time.Second, rank)
 		time.Sleep(time.Minute)
 	})

@@ -12,6 +12,7 @@ import (
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/clock"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // TestFastPathAgainstTheExactBucket compares the owner's bucket with an exact one that pays at the
@@ -83,7 +84,7 @@ func newFastMatch(t *rapid.T) *fastMatch {
 		Refill:   rapid.Int64Range(1, 10_000).Draw(t, "refill"),
 		Per:      time.Second,
 	}
-	k, err := newCore(coreConfig{Limits: bucket.Limits{"": limit}, MaxInFlight: rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "slots")})
+	k, err := core.New(core.Config{Limits: bucket.Limits{"": limit}, MaxInFlight: rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "slots")})
 	require.NoError(t, err)
 	c := &handClock{due: bucket.Forever}
 	m := &fastMatch{ids: map[uint64]bool{}, clock: c, o: &owner{s: &Scheduler{clock: c, retry: retry.Policy{}.WithDefaults(), inbox: make(chan message, 1)}, core: k, read: reader(c, time.Time{}), timer: c, armed: bucket.Forever}}
@@ -141,7 +142,7 @@ func (m *fastMatch) tookTokens(t *rapid.T, got permit, cost int64) {
 	require.False(t, m.ids[got.number], "R3: no two calls have the same number")
 	m.ids[got.number] = true
 	require.True(t, m.exact.Take(m.clock.now, cost), "the fast path granted tokens that did not exist")
-	require.Zero(t, m.o.core.queued(), "O3, fast path: no call is overtaken")
+	require.Zero(t, m.o.core.Queued(), "O3, fast path: no call is overtaken")
 	m.calls++
 	m.grants++
 	m.leased++
@@ -155,7 +156,7 @@ func (m *fastMatch) withOptions(t *rapid.T) {
 		if c.runner.fast = m.o.s.startFast(c); c.runner.fast {
 			c.made = 1
 			m.named = append(m.named, c)
-			m.tookTokens(t, c.runner.permit, c.cost)
+			m.tookTokens(t, c.runner.permit, c.Cost)
 		}
 	}
 }
@@ -188,10 +189,10 @@ func (m *fastMatch) clashes(*rapid.T) {
 func (m *fastMatch) known(t *rapid.T) {
 	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) {
 		o.knowAll(now)
-		require.Equal(t, m.inFast, o.core.inFast, "only calls without options are unknown")
+		require.Equal(t, m.inFast, o.core.InFast, "only calls without options are unknown")
 		for _, c := range m.named {
-			require.Equal(t, running, c.state)
-			require.Equal(t, c.cost, c.paid())
+			require.Equal(t, core.Running, c.State)
+			require.Equal(t, c.Cost, c.Paid())
 		}
 	}})
 }
@@ -202,8 +203,8 @@ func (m *fastMatch) otherCall(t *rapid.T) {
 
 func (m *fastMatch) newCall(cost int64) *call {
 	c := newCall()
-	c.ctx, c.cost = context.Background(), cost
-	c.setOptions(&callOptions{noWait: true})
+	c.ctx, c.Cost = context.Background(), cost
+	c.SetOptions(&core.Options{NoWait: true})
 	return c
 }
 
@@ -212,15 +213,15 @@ func (m *fastMatch) submit(t *rapid.T, c *call) {
 	m.turn(t, message{op: opSubmit, call: c})
 	switch r := <-c.runner.reply; r.kind {
 	case replyGranted:
-		require.True(t, m.exact.Take(m.clock.now, c.cost), "the owner granted tokens that did not exist")
+		require.True(t, m.exact.Take(m.clock.now, c.Cost), "the owner granted tokens that did not exist")
 		m.calls++
 		m.grants++
 		m.checkSlots(t)
 		switch {
-		case m.o.core.verdict(&c.coreCall).Retryable():
+		case m.o.core.Verdict(&c.Call).Retryable():
 			m.retries = append(m.retries, c)
 			m.turn(t, message{op: opFailed, call: c, err: errFlaky})
-		case c.options().name == "long":
+		case c.Options().Name == "long":
 			m.running = append(m.running, c)
 		default:
 			m.turn(t, message{op: opDone, call: c})
@@ -237,7 +238,7 @@ func (m *fastMatch) longCall(t *rapid.T) {
 		return
 	}
 	c := m.newCall(1)
-	c.setOptions(&callOptions{name: "long", noWait: true})
+	c.SetOptions(&core.Options{Name: "long", NoWait: true})
 	m.submit(t, c)
 }
 
@@ -258,8 +259,8 @@ func (m *fastMatch) fastFailure(t *rapid.T) {
 // which the owner first has to account for what the fast path took.
 func (m *fastMatch) failure(t *rapid.T) {
 	c := m.newCall(rapid.Int64Range(1, m.exact.Limit().Capacity).Draw(t, "cost"))
-	c.setVerdict(retry.Verdict{Kind: retry.KindTransient}, -1)
-	c.setPolicy(&retry.Policy{Initial: time.Millisecond, Max: 3 * time.Millisecond})
+	c.SetVerdict(retry.Verdict{Kind: retry.KindTransient}, -1)
+	c.SetPolicy(&retry.Policy{Initial: time.Millisecond, Max: 3 * time.Millisecond})
 	m.submit(t, c)
 }
 
@@ -269,7 +270,7 @@ func (m *fastMatch) retried(t *rapid.T) {
 		c := m.retries[i]
 		select {
 		case <-c.runner.reply:
-			require.True(t, m.exact.Take(m.clock.now, c.cost), "a retry was granted tokens that did not exist")
+			require.True(t, m.exact.Take(m.clock.now, c.Cost), "a retry was granted tokens that did not exist")
 			m.grants++
 			m.retries = slices.Delete(m.retries, i, i+1)
 			m.turn(t, message{op: opDone, call: c})
@@ -308,28 +309,28 @@ func (m *fastMatch) snapshot(t *rapid.T) {
 		require.Equal(t, m.failed, s.Totals.Failed)
 		require.Equal(t, m.calls-m.failed-uint64(m.inFast+len(m.named)+len(m.running)+len(m.retries)), s.Totals.Succeeded)
 		if !m.spread {
-			require.Equal(t, m.calls, o.core.lastID)
+			require.Equal(t, m.calls, o.core.LastID)
 		}
 	}})
 }
 
 func (m *fastMatch) pause(t *rapid.T) {
-	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.pause(now, bucket.Forever) }})
+	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.Pause(now, bucket.Forever) }})
 	_, l := m.o.s.fast.take(1)
 	require.Nil(t, l, "the fast path is closed in a pause")
-	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.resume(now) }})
+	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.Resume(now) }})
 }
 
 func (m *fastMatch) newLimit(t *rapid.T) {
 	limit := m.exact.Limit()
 	limit.Refill = rapid.Int64Range(1, 10_000).Draw(t, "refill")
 	require.NoError(t, m.exact.SetLimit(m.clock.now, limit))
-	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { require.NoError(t, o.core.setLimit(now, 0, limit)) }})
+	m.turn(t, message{op: opAsk, do: func(o *owner, now time.Duration) { require.NoError(t, o.core.SetLimit(now, 0, limit)) }})
 }
 
 func (m *fastMatch) check(t *rapid.T) {
 	m.exact.Advance(m.clock.now)
-	b := m.o.core.budgets[0] // with what was taken since the owner's last turn
+	b := m.o.core.Budgets[0] // with what was taken since the owner's last turn
 	b.Advance(m.clock.now)
 	require.True(t, b.Take(m.clock.now, m.o.lease.left()-inCells(m.o.s, func(w uint64) uint64 { return w & fastTokens })))
 	short := m.exact.Available() - b.Available()
@@ -339,11 +340,11 @@ func (m *fastMatch) check(t *rapid.T) {
 	l := b.Ledger()
 	require.Equal(t, l.Initial+l.Refilled+l.Refunded+l.Adjusted, l.Spent+b.Available(), "ledger %+v", l)
 	k := m.o.core
-	require.Equal(t, k.queued()+k.backingOff()+k.inFlight() == 0, k.drained())
+	require.Equal(t, k.Queued()+k.BackingOff()+k.InFlight() == 0, k.Drained())
 }
 
 func (m *fastMatch) checkSlots(t *rapid.T) {
-	if k := m.o.core; k.maxInFlight > 0 {
-		require.LessOrEqual(t, int(inCells(m.o.s, inFlight))+len(k.runningCalls()), k.maxInFlight, "at most MaxInFlight calls run")
+	if k := m.o.core; k.MaxInFlight > 0 {
+		require.LessOrEqual(t, int(inCells(m.o.s, inFlight))+len(k.RunningCalls()), k.MaxInFlight, "at most MaxInFlight calls run")
 	}
 }

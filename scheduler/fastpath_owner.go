@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"time"
+
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // leaser is the owner's side of the fast path. While calls of Do come often and none is queued, the
@@ -53,7 +55,7 @@ func (l *leaser) noteArrival(now time.Duration) {
 
 // look accounts for the tokens that were taken since the last look.
 func (o *owner) look(now time.Duration) {
-	if o.lease.active || o.core.inFast > 0 {
+	if o.lease.active || o.core.InFast > 0 {
 		o.account(now, func(c *fastCell) uint64 { return c.word.Load() })
 	}
 }
@@ -62,7 +64,7 @@ func (o *owner) look(now time.Duration) {
 func (o *owner) account(now time.Duration, read func(*fastCell) uint64) {
 	l, k := &o.lease, o.core
 	if !l.active {
-		k.advance(now) // a slot that is free now was taken until now
+		k.Advance(now) // a slot that is free now was taken until now
 	}
 	running := 0
 	for i := range l.inUse {
@@ -71,33 +73,33 @@ func (o *owner) account(now time.Duration, read func(*fastCell) uint64) {
 		running += int(inFlight(w))
 		if tokens := c.left - w&fastTokens; tokens > 0 {
 			calls := (taken(w) - c.taken) % (1 << 20)
-			k.tookFast(now, int64(tokens), calls)
+			k.TookFast(now, int64(tokens), calls)
 			if !l.spread {
-				k.lastID += calls
+				k.LastID += calls
 			}
 			c.left -= tokens
 			l.used = true
 		}
 		c.taken = taken(w)
 	}
-	k.inFast = running
+	k.InFast = running
 }
 
 // grantLease grants a lease if one is worth it, and tops up the one that there is.
 func (o *owner) grantLease() {
 	l, k := &o.lease, o.core
-	slots := uint64(k.leasableSlots(maxFast))
-	if l.active && k.now < l.renewAt && slots == l.slots {
+	slots := uint64(k.LeasableSlots(maxFast))
+	if l.active && k.Now < l.renewAt && slots == l.slots {
 		return
 	}
 	spread := o.wantsSpread(slots)
 	if l.active && spread != l.spread {
 		arrivals := l.arrivals
-		o.revokeLease(k.now)
+		o.revokeLease(k.Now)
 		l.arrivals = arrivals
 	}
-	more := k.budgets.least() - l.left()
-	if !l.active && (l.arrivals < leaseArrivals || more < minLease || slots == 0 || !k.leasable()) {
+	more := k.Budgets.Least() - l.left()
+	if !l.active && (l.arrivals < leaseArrivals || more < minLease || slots == 0 || !k.Leasable()) {
 		return
 	}
 	n := 1
@@ -113,7 +115,7 @@ func (o *owner) grantLease() {
 		o.fill(i, add, slots)
 	}
 	l.active, l.slots = true, slots
-	l.renewAt = max(k.budgets.fullAt(), after(k.now, leaseInterval))
+	l.renewAt = max(k.Budgets.FullAt(), core.After(k.Now, leaseInterval))
 }
 
 // wantsSpread reports whether the next lease should have several cells: if callers clash, all cells
@@ -125,7 +127,7 @@ func (o *owner) wantsSpread(slots uint64) bool {
 			l.crowded = true
 		}
 	}
-	return l.crowded && slots == maxFast && o.core.budgets.least() >= maxCells*minLease
+	return l.crowded && slots == maxFast && o.core.Budgets.Least() >= maxCells*minLease
 }
 
 // fill adds tokens to a cell, with a new lease.
@@ -137,9 +139,9 @@ func (o *owner) fill(i int, add, slots uint64) {
 		cell.taken = (cell.taken + 1) % (1 << 20)
 		add += fastTaken
 	}
-	c.lease.Store(&lease{cell: c, taken: cell.taken, lastID: k.lastID, since: k.now, slots: slots})
+	c.lease.Store(&lease{cell: c, taken: cell.taken, lastID: k.LastID, since: k.Now, slots: slots})
 	if l.spread {
-		k.lastID += cell.left // numbers for all calls that this cell can grant before it is filled again
+		k.LastID += cell.left // numbers for all calls that this cell can grant before it is filled again
 	}
 	c.word.And(^uint64(fastNotify))
 	c.word.Add(add)
@@ -194,13 +196,13 @@ func (o *owner) tryFast(now time.Duration, c *call) bool {
 	if !o.lease.active || o.s.fast.capped() {
 		return false
 	}
-	w, l := o.s.fast.take(uint64(c.cost))
+	w, l := o.s.fast.take(uint64(c.Cost))
 	if l == nil {
 		return false
 	}
 	c.runner.permit = l.permit(w)
 	o.know(now, c)
-	o.core.grantedFast(&c.coreCall)
+	o.core.GrantedFast(&c.Call)
 	return true
 }
 
@@ -211,9 +213,9 @@ func (o *owner) know(now time.Duration, c *call) {
 	}
 	p := c.runner.permit
 	o.look(now)
-	o.core.advance(now)
+	o.core.Advance(now)
 	p.lease.release()
-	o.core.addFast(&c.coreCall, p.number, p.lease.since)
+	o.core.AddFast(&c.Call, p.number, p.lease.since)
 	c.runner.permit = permit{}
 	c.leaveSlot()
 }
@@ -221,7 +223,7 @@ func (o *owner) know(now time.Duration, c *call) {
 // knowAll makes all calls with options known that run by the fast path.
 func (o *owner) knowAll(now time.Duration) {
 	o.revokeLease(now)
-	if o.core.inFast > 0 {
+	if o.core.InFast > 0 {
 		for _, c := range o.s.fastSlots.calls() {
 			o.know(now, c)
 		}

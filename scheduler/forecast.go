@@ -13,6 +13,7 @@ import (
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/clock"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // Workload describes a number of similar calls for [Predict].
@@ -85,7 +86,7 @@ type Sample struct {
 func (f Forecast) String() string {
 	t := f.Totals
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d calls take %v: %d succeed", t.Accepted+t.Refused, readable(f.Took), t.Succeeded)
+	fmt.Fprintf(&b, "%d calls take %v: %d succeed", t.Accepted+t.Refused, core.Readable(f.Took), t.Succeeded)
 	for _, end := range []struct {
 		n    uint64
 		what string
@@ -94,7 +95,7 @@ func (f Forecast) String() string {
 			fmt.Fprintf(&b, ", %d %s", end.n, end.what)
 		}
 	}
-	fmt.Fprintf(&b, " in %d attempts; half of them wait up to %v, the last %v; up to %d wait at once", t.Attempts, readable(f.MedianWait), readable(f.WorstWait), f.MostQueued)
+	fmt.Fprintf(&b, " in %d attempts; half of them wait up to %v, the last %v; up to %d wait at once", t.Attempts, core.Readable(f.MedianWait), core.Readable(f.WorstWait), f.MostQueued)
 	return b.String()
 }
 
@@ -133,7 +134,7 @@ func Predict(cfg Config, work ...Workload) (Forecast, error) {
 	if cfg.Level != nil {
 		origin = cfg.Level.At
 	}
-	k, err := newCore(cfg.core(origin))
+	k, err := core.New(cfg.core(origin))
 	if err != nil {
 		return Forecast{}, err
 	}
@@ -172,7 +173,7 @@ func (w Workload) validate(cfg Config) error {
 
 // simulator stands in for callers, functions and time around a core.
 type simulator struct {
-	k      *core
+	k      *core.Core
 	policy *retry.Policy
 	rnd    *rand.Rand
 	work   []arrivals
@@ -190,7 +191,7 @@ type runningAttempts []runningAttempt
 
 type runningAttempt struct {
 	ends time.Duration
-	call *coreCall
+	call *core.Call
 }
 
 // nextEnd returns when the first attempt ends, or [bucket.Forever].
@@ -204,7 +205,7 @@ func (a runningAttempts) nextEnd() time.Duration {
 func (a runningAttempts) Len() int { return len(a) }
 
 func (a runningAttempts) Less(i, j int) bool {
-	return a[i].ends < a[j].ends || a[i].ends == a[j].ends && a[i].call.before(a[j].call)
+	return a[i].ends < a[j].ends || a[i].ends == a[j].ends && a[i].call.Before(a[j].call)
 }
 
 func (a runningAttempts) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
@@ -220,7 +221,7 @@ func (a *runningAttempts) Pop() any {
 // arrivals is a workload of which some calls have arrived.
 type arrivals struct {
 	Workload
-	options callOptions
+	options core.Options
 	came    int
 	next    time.Duration // when the next arrives
 }
@@ -228,17 +229,17 @@ type arrivals struct {
 // maxSamples limits the samples. When they are so many, every other one is dropped.
 const maxSamples = 512
 
-func newSimulator(k *core, policy *retry.Policy, work []Workload) *simulator {
+func newSimulator(k *core.Core, policy *retry.Policy, work []Workload) *simulator {
 	o := &simulator{k: k, policy: policy, rnd: rand.New(rand.NewPCG(policy.Seed, 0)), of: []int{0}}
 	for _, w := range work {
 		if w.Cost == 0 && w.MaxCost == 0 {
 			w.Cost = 1
 		}
-		o.work = append(o.work, arrivals{Workload: w, options: callOptions{priority: w.Priority}})
+		o.work = append(o.work, arrivals{Workload: w, options: core.Options{Priority: w.Priority}})
 	}
 	o.forecast.Limits = bucket.Limits{}
-	for _, b := range k.budgets {
-		o.forecast.Limits[b.name] = b.limit
+	for _, b := range k.Budgets {
+		o.forecast.Limits[b.Name] = b.Configured
 	}
 	o.sample()
 	return o
@@ -248,7 +249,7 @@ func newSimulator(k *core, policy *retry.Policy, work []Workload) *simulator {
 func (o *simulator) predict() (Forecast, error) {
 	for !o.done() {
 		who, came := o.nextArrival()
-		at := min(came, o.runs.nextEnd(), o.k.wake())
+		at := min(came, o.runs.nextEnd(), o.k.Wake())
 		switch at {
 		case bucket.Forever:
 			return Forecast{}, fmt.Errorf("scheduler: the workload takes more than %v: it is too much for %v", bucket.Forever, o.forecast.limits())
@@ -257,7 +258,7 @@ func (o *simulator) predict() (Forecast, error) {
 		case came:
 			o.arrive(at, who)
 		default:
-			o.k.advance(at)
+			o.k.Advance(at)
 		}
 		o.look()
 	}
@@ -266,7 +267,7 @@ func (o *simulator) predict() (Forecast, error) {
 
 func (o *simulator) done() bool {
 	_, next := o.nextArrival()
-	return next == bucket.Forever && o.k.drained()
+	return next == bucket.Forever && o.k.Drained()
 }
 
 // nextArrival returns the workload of the next call to arrive, and when that is.
@@ -283,34 +284,34 @@ func (o *simulator) nextArrival() (who int, at time.Duration) {
 func (o *simulator) arrive(at time.Duration, who int) {
 	w := &o.work[who]
 	w.came++
-	w.next = after(w.next, w.Every)
-	c := &coreCall{
-		cost: between(o.rnd, w.Cost, w.MaxCost), deadline: bucket.Forever, wantsAdmission: true,
+	w.next = core.After(w.next, w.Every)
+	c := &core.Call{
+		Cost: between(o.rnd, w.Cost, w.MaxCost), Deadline: bucket.Forever, WantsAdmission: true,
 	}
-	c.setOptions(&w.options)
+	c.SetOptions(&w.options)
 	if w.Costs != nil {
-		c.setOptions(o.optionsOf(c, w))
+		c.SetOptions(o.optionsOf(c, w))
 	}
 	if w.Timeout > 0 {
-		c.deadline = after(at, w.Timeout)
+		c.Deadline = core.After(at, w.Timeout)
 	}
 	o.of = append(o.of, who)
-	o.k.submit(at, c)
-	if c.id == 0 { // refused: the next call gets its number
+	o.k.Submit(at, c)
+	if c.ID == 0 { // refused: the next call gets its number
 		o.of = o.of[:len(o.of)-1]
 	}
 }
 
 // optionsOf returns the options of a call of a workload that has Costs.
-func (o *simulator) optionsOf(c *coreCall, w *arrivals) *callOptions {
+func (o *simulator) optionsOf(c *core.Call, w *arrivals) *core.Options {
 	own := w.options
-	own.costs, own.several = c.allCosts(), true
-	for i, b := range o.k.budgets {
-		if cost, ok := w.Costs[b.name]; ok {
-			own.costs[i] = cost
+	own.Costs, own.Several = c.AllCosts(), true
+	for i, b := range o.k.Budgets {
+		if cost, ok := w.Costs[b.Name]; ok {
+			own.Costs[i] = cost
 		}
 	}
-	c.cost = own.costs[0]
+	c.Cost = own.Costs[0]
 	return &own
 }
 
@@ -319,26 +320,26 @@ var errPredicted = errors.New("predicted to fail")
 // finish ends the attempt that is due to end.
 func (o *simulator) finish(at time.Duration) {
 	c := heap.Pop(&o.runs).(runningAttempt).call
-	if o.rnd.Float64() < o.work[o.of[c.id]].Failures {
-		o.k.finish(at, c, errPredicted, retry.Verdict{Kind: retry.KindTransient})
+	if o.rnd.Float64() < o.work[o.of[c.ID]].Failures {
+		o.k.Finish(at, c, errPredicted, retry.Verdict{Kind: retry.KindTransient})
 	} else {
-		o.k.finish(at, c, nil, retry.Verdict{})
+		o.k.Finish(at, c, nil, retry.Verdict{})
 	}
 }
 
 // look takes over the core's effects.
 func (o *simulator) look() {
-	for _, c := range o.k.effects.granted {
-		w := &o.work[o.of[c.id]]
-		if c.attempts == 1 {
-			o.waits = append(o.waits, c.times().Total())
+	for _, c := range o.k.Effects.Granted {
+		w := &o.work[o.of[c.ID]]
+		if c.Attempts == 1 {
+			o.waits = append(o.waits, c.Times().Total())
 		}
-		ends := after(c.since, time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))
+		ends := core.After(c.Since, time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))
 		heap.Push(&o.runs, runningAttempt{ends, c})
 	}
-	o.k.effects.clear()
-	o.forecast.MostQueued = max(o.forecast.MostQueued, o.k.queued())
-	o.forecast.MostRunning = max(o.forecast.MostRunning, o.k.inFlight())
+	o.k.Effects.Clear()
+	o.forecast.MostQueued = max(o.forecast.MostQueued, o.k.Queued())
+	o.forecast.MostRunning = max(o.forecast.MostRunning, o.k.InFlight())
 	o.sample()
 }
 
@@ -348,40 +349,40 @@ func (o *simulator) sample() {
 	f := &o.forecast
 	n := len(f.Samples)
 	switch {
-	case n > 1 && f.Samples[n-1].At == o.k.now:
+	case n > 1 && f.Samples[n-1].At == o.k.Now:
 		f.Samples[n-1] = o.now()
 		return
-	case n > 1 && o.k.now-f.Samples[n-1].At < o.interval:
+	case n > 1 && o.k.Now-f.Samples[n-1].At < o.interval:
 		return
 	case n == maxSamples:
 		for i := range maxSamples / 2 {
 			f.Samples[i] = f.Samples[2*i]
 		}
 		f.Samples = f.Samples[:maxSamples/2]
-		o.interval = max(2*o.interval, o.k.now/maxSamples)
+		o.interval = max(2*o.interval, o.k.Now/maxSamples)
 	}
 	f.Samples = append(f.Samples, o.now())
 }
 
 func (o *simulator) now() Sample {
-	k, t := o.k, &o.k.totals
-	available := make([]int64, len(k.budgets))
-	for i := range k.budgets {
-		available[i] = k.budgets[i].Available()
+	k, t := o.k, &o.k.Totals
+	available := make([]int64, len(k.Budgets))
+	for i := range k.Budgets {
+		available[i] = k.Budgets[i].Available()
 	}
 	return Sample{
-		At: k.now, Available: available, Queued: k.queued(), Running: k.inFlight(), BackingOff: k.backingOff(),
-		Attempts: t.Attempts, Ended: t.ended() + t.Refused,
+		At: k.Now, Available: available, Queued: k.Queued(), Running: k.InFlight(), BackingOff: k.BackingOff(),
+		Attempts: t.Attempts, Ended: t.Ended() + t.Refused,
 	}
 }
 
 func (o *simulator) result() Forecast {
 	f := &o.forecast
-	f.Took, f.Totals, f.Spent = o.k.now, Totals(o.k.totals), map[string]int64{}
-	for i := range o.k.budgets {
-		f.Spent[o.k.budgets[i].name] = o.k.budgets[i].Ledger().Spent
+	f.Took, f.Totals, f.Spent = o.k.Now, Totals(o.k.Totals), map[string]int64{}
+	for i := range o.k.Budgets {
+		f.Spent[o.k.Budgets[i].Name] = o.k.Budgets[i].Ledger().Spent
 	}
-	if f.Samples[len(f.Samples)-1].At < o.k.now {
+	if f.Samples[len(f.Samples)-1].At < o.k.Now {
 		f.Samples = append(f.Samples, o.now())
 	}
 	if n := len(o.waits); n > 0 {

@@ -78,7 +78,7 @@ func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, 
 
 // init returns the handle's call, to be prepared.
 func (h *Handle) init() *call {
-	h.call.work, h.call.deadline = h, bucket.Forever
+	h.call.Work, h.call.Deadline = h, bucket.Forever
 	return &h.call
 }
 
@@ -93,15 +93,15 @@ func (h *Handle) extras() *handleExtras {
 // send sends the prepared call to the owner.
 func (h *Handle) send() (*Handle, error) {
 	s, c, ctx := h.s, &h.call, h.call.ctx
-	watched := c.watched
+	watched := c.Watched
 	if watched {
 		c.runner.reply, c.runner.done = make(chan reply, maxReplies), guarded{ctx}.Done()
 	} else if ctx.Done() != nil {
 		h.extras().stopWatch = context.AfterFunc(guardContext(ctx), func() { h.cancel(causeOf(ctx)) })
 	}
-	wantsAdmission := c.options().noWait || s.bounded.Load()
+	wantsAdmission := c.Options().NoWait || s.bounded.Load()
 	if wantsAdmission {
-		h.extras().admit, c.wantsAdmission = make(chan error, 1), true
+		h.extras().admit, c.WantsAdmission = make(chan error, 1), true
 	}
 	if !s.post(message{op: opSubmit, call: c}) {
 		h.stopWatching()
@@ -187,7 +187,7 @@ func (h *Handle) Err() error {
 	if !h.ended() {
 		return ErrPending
 	}
-	return h.call.err()
+	return h.call.Err()
 }
 
 // Attempts returns how many attempts were made, or 0 while the call has not ended.
@@ -195,7 +195,7 @@ func (h *Handle) Attempts() int {
 	if !h.ended() {
 		return 0
 	}
-	return h.call.attemptsMade()
+	return h.call.AttemptsMade()
 }
 
 // Times returns how the call spent its time. They are zero while it has not ended.
@@ -203,14 +203,14 @@ func (h *Handle) Times() events.Times {
 	if !h.ended() {
 		return events.Times{}
 	}
-	return h.call.times()
+	return h.call.Times()
 }
 
 // Estimate returns the call's place in the queue and when it is expected to start. It is zero for
 // a call that runs or has ended.
 func (h *Handle) Estimate() Estimate {
 	est, _ := ask(h.s, func(o *owner, now time.Duration) Estimate {
-		return o.estimate(o.core.estimateOf(now, &h.call.coreCall))
+		return o.estimate(o.core.EstimateOf(now, &h.call.Call))
 	})
 	return est
 }

@@ -41,7 +41,7 @@ func TestH59_NoBurstWhileTheFastPathRuns(t *testing.T) {
 			require.NoError(t, err)
 		}
 		synctest.Wait()
-		fast, ok := ask(s, func(o *owner, _ time.Duration) int { return o.core.inFast })
+		fast, ok := ask(s, func(o *owner, _ time.Duration) int { return o.core.InFast })
 		require.True(t, ok)
 		require.Equal(t, 1, fast)
 		before := ran.Load()

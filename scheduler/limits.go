@@ -4,13 +4,15 @@ import (
 	"fmt"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
-// limits returns the limits in force, for goroutines other than the owner.
-func (b budgets) limits() *[]namedLimit {
+// limitsOf returns the limits in force, for goroutines other than the owner.
+func limitsOf(k *core.Core) *[]namedLimit {
+	b := k.Budgets
 	all := make([]namedLimit, len(b))
 	for i := range b {
-		all[i] = namedLimit{b[i].name, b[i].limit}
+		all[i] = namedLimit{b[i].Name, b[i].Configured}
 	}
 	return &all
 }

@@ -3,6 +3,8 @@ package scheduler
 import (
 	"context"
 	"errors"
+
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // With MaxInFlight, calls made inside others can deadlock: the outer call keeps its slot and
@@ -23,7 +25,7 @@ type DeadlockError struct {
 }
 
 func (e *DeadlockError) Error() string {
-	return (&early{reason: deadlock, outer: e.Outer, most: e.MaxInFlight}).Error()
+	return (&core.Early{Reason: core.Deadlock, Outer: e.Outer, Most: e.MaxInFlight}).Error()
 }
 
 // Is reports whether target is [ErrDeadlock].
@@ -47,6 +49,6 @@ func (s *Scheduler) nest(c *call, ctx context.Context) {
 		if r := a.call.runner; r != nil {
 			r.pinned = true
 		}
-		c.makeInside(&a.call.coreCall, a.number)
+		c.MakeInside(&a.call.Call, a.number)
 	}
 }

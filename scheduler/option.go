@@ -7,6 +7,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // Option is an option of one call: [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
@@ -16,7 +17,7 @@ type Option func(*options)
 
 // options collects the options of a call. The zero value is a plain call.
 type options struct {
-	callOptions   // the core's
+	core.Options  // the core's
 	cost          int64
 	costSet       bool
 	costsOf       []costOf
@@ -29,7 +30,7 @@ type options struct {
 
 // forCore reports whether there are options for which a submitted call needs a detail.
 func (o *options) forCore() bool {
-	return o.several || o.name != "" || o.priority != 0 || o.noWait
+	return o.Several || o.Name != "" || o.Priority != 0 || o.NoWait
 }
 
 // forRunner reports whether there are options for which a submitted call needs a runner.
@@ -62,13 +63,13 @@ func CostOf(budget string, tokens int64) Option {
 // steps before it, so it can't starve them. Calls of the same priority stay FIFO, and a retry
 // keeps its priority.
 func Priority(p int) Option {
-	return func(o *options) { o.priority = p }
+	return func(o *options) { o.Priority = p }
 }
 
 // NoWait refuses the call with a [WouldWaitError] unless its first attempt can start at once,
 // with no call ahead, its tokens there and a free slot. Its retries wait as others do.
 func NoWait() Option {
-	return func(o *options) { o.noWait = true }
+	return func(o *options) { o.NoWait = true }
 }
 
 // WaitUntilDeadline makes the call wait until its context is done, even if its turn is expected
@@ -80,7 +81,7 @@ func WaitUntilDeadline() Option {
 
 // Name names the call in events, progress, logs and reports.
 func Name(name string) Option {
-	return func(o *options) { o.name = name }
+	return func(o *options) { o.Name = name }
 }
 
 // Retry sets the call's retry policy. A zero Seed stands for the scheduler's.
@@ -132,7 +133,7 @@ func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Contex
 // fill sets the context and the function of a call without options.
 func (s *Scheduler) fill(c *call, ctx context.Context, fn func(context.Context) error) {
 	c.ctx, c.fn = ctx, fn
-	c.cost = 1
+	c.Cost = 1
 	done := ctx.Done()
 	if done == nil {
 		return
@@ -141,7 +142,7 @@ func (s *Scheduler) fill(c *call, ctx context.Context, fn func(context.Context) 
 		c.runner.done = done
 	}
 	if deadline, ok := ctx.Deadline(); ok {
-		c.deadline = deadline.Sub(s.origin)
+		c.Deadline = deadline.Sub(s.origin)
 	}
 }
 
@@ -162,7 +163,7 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 		opt(o)
 	}
 	if o.costSet {
-		c.cost = o.cost
+		c.Cost = o.cost
 	}
 	if err := s.setCosts(c, o); err != nil {
 		return err
@@ -177,13 +178,13 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 		}
 	}
 	if o.untilDeadline {
-		c.deadline = bucket.Forever
+		c.Deadline = bucket.Forever
 	}
-	if c.watched = o.progress != nil; c.handle() == nil || o.forRunner() {
+	if c.Watched = o.progress != nil; c.handle() == nil || o.forRunner() {
 		c.ensureRunner().options = o
 	}
 	if c.handle() == nil || o.forCore() {
-		c.setOptions(&o.callOptions)
+		c.SetOptions(&o.Options)
 	}
 	if o.policySet {
 		policy := &o.policy
@@ -191,7 +192,7 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 			policy = new(retry.Policy)
 			*policy = o.policy
 		}
-		c.setPolicy(policy)
+		c.SetPolicy(policy)
 	}
 	return nil
 }
@@ -199,25 +200,25 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 // setCosts sets what a call costs, and checks it.
 func (s *Scheduler) setCosts(c *call, o *options) error {
 	if len(o.costsOf) > 0 {
-		for i := range o.costs {
-			o.costs[i] = c.cost
+		for i := range o.Costs {
+			o.Costs[i] = c.Cost
 		}
-		o.several = true
+		o.Several = true
 		for _, of := range o.costsOf {
 			i, err := s.budget(of.budget)
 			if err != nil {
 				return err
 			}
-			o.costs[i] = of.tokens
+			o.Costs[i] = of.tokens
 		}
-		c.cost = o.costs[0]
+		c.Cost = o.Costs[0]
 	}
 	for i, one := range *s.limits.Load() {
-		cost := c.cost
-		if o.several {
-			cost = o.costs[i]
+		cost := c.Cost
+		if o.Several {
+			cost = o.Costs[i]
 		}
-		if err := checkCost(one.name, one.limit, cost); err != nil {
+		if err := core.CheckCost(one.name, one.limit, cost); err != nil {
 			return err
 		}
 	}

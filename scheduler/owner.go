@@ -8,6 +8,7 @@ import (
 	"example.com/fairlead/clock"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // owner is the goroutine that owns the core. It takes messages from one inbox, which puts them in
@@ -16,7 +17,7 @@ import (
 // must have read.
 type owner struct {
 	s     *Scheduler
-	core  *core
+	core  *core.Core
 	read  func() time.Duration // returns the time since origin
 	timer clock.Timer
 	armed time.Duration // when the timer goes off; bucket.Forever if it does not
@@ -109,7 +110,7 @@ func (s *Scheduler) post(m message) bool {
 }
 
 func (o *owner) run() {
-	for !o.core.closed {
+	for !o.core.Closed {
 		select { // most often there is a message: cheaper than a select with the timer
 		case m := <-o.s.inbox:
 			o.turn(m)
@@ -132,9 +133,9 @@ func (o *owner) run() {
 // turn handles a message and those that came meanwhile, all at one instant.
 func (o *owner) turn(m message) {
 	now := o.read()
-	if o.core.wake() <= now {
+	if o.core.Wake() <= now {
 		o.revokeLease(now)
-		o.core.wakeUp(now)
+		o.core.WakeUp(now)
 	}
 	o.want(now)
 	o.look(now)
@@ -143,16 +144,16 @@ func (o *owner) turn(m message) {
 	for range min(len(o.s.inbox), turnLength) {
 		o.handle(now, <-o.s.inbox)
 	}
-	o.core.advance(now)
+	o.core.Advance(now)
 	o.collectUrgent(now)
 	o.grantLease()
 	o.deliver()
-	if o.core.handoverPending() {
-		o.core.handedOver(o.read())
+	if o.core.HandoverPending() {
+		o.core.HandedOver(o.read())
 	}
 	o.arm()
 	o.notify()
-	if len(o.s.inbox) == 0 && o.core.queued() < crowd {
+	if len(o.s.inbox) == 0 && o.core.Queued() < crowd {
 		runtime.Gosched() // callers that were just answered often send more: cheaper than to fall asleep first
 	}
 }
@@ -166,24 +167,24 @@ func (o *owner) handle(now time.Duration, m message) {
 	}
 	switch m.op {
 	case opSubmit:
-		o.core.submit(now, &m.call.coreCall)
+		o.core.Submit(now, &m.call.Call)
 	case opStarted:
-		o.core.started(now, &m.call.coreCall)
+		o.core.Started(now, &m.call.Call)
 	case opDone:
 		o.know(now, m.call)
 		m.call.doneWith()
-		o.core.finish(now, &m.call.coreCall, m.err, retry.Verdict{})
+		o.core.Finish(now, &m.call.Call, m.err, retry.Verdict{})
 	case opFailed:
 		o.know(now, m.call)
-		o.core.finish(now, &m.call.coreCall, m.err, o.core.verdict(&m.call.coreCall))
+		o.core.Finish(now, &m.call.Call, m.err, o.core.Verdict(&m.call.Call))
 	case opAbandon:
 		m.call.doneWith()
-		o.core.abandon(now, &m.call.coreCall, m.err)
+		o.core.Abandon(now, &m.call.Call, m.err)
 	case opCancel:
-		o.core.cancel(now, &m.call.coreCall, m.err)
+		o.core.Cancel(now, &m.call.Call, m.err)
 	case opFastDone:
 		o.look(now)
-		o.core.doneFast(now, &m.call.coreCall, m.call.runner.permit.number)
+		o.core.DoneFast(now, &m.call.Call, m.call.runner.permit.number)
 		o.s.recycle(m.call)
 	case opFastKnown:
 		o.know(now, m.call)
@@ -198,47 +199,47 @@ func (o *owner) handle(now time.Duration, m message) {
 // deliver carries out the core's effects. Events come first, so that an event is published before
 // its consequence can be seen.
 func (o *owner) deliver() {
-	fx := &o.core.effects
-	for _, ev := range fx.events {
+	fx := &o.core.Effects
+	for _, ev := range fx.Events {
 		ev.Err = publicError(ev.Err)
 		o.s.hub.Publish(ev)
 	}
-	for _, c := range fx.admitted {
+	for _, c := range fx.Admitted {
 		callOf(c).handle().admit <- nil
 	}
-	for _, u := range fx.updates {
-		callOf(u.call).runner.reply <- reply{kind: replyUpdate, event: &u.event}
+	for _, u := range fx.Updates {
+		callOf(u.Call).runner.reply <- reply{kind: replyUpdate, event: &u.Event}
 	}
-	for _, c := range fx.ended {
+	for _, c := range fx.Ended {
 		o.deliverEnd(callOf(c))
 	}
 	work := o.work[:0]
-	for _, c := range fx.granted {
+	for _, c := range fx.Granted {
 		switch call := callOf(c); {
 		case call.runner != nil && call.runner.reply != nil:
 			call.runner.reply <- reply{kind: replyGranted}
-		case !c.reservation:
+		case !c.Reservation:
 			work = append(work, call)
-		case c.state != ended: // its holder may have canceled it in this same turn
+		case c.State != core.Ended: // its holder may have canceled it in this same turn
 			call.handle().grant()
 		}
 	}
 	if len(work) > 0 {
 		o.s.workers.add(o.s, work)
 	}
-	o.work = emptied(work)
-	fx.clear()
+	o.work = core.Emptied(work)
+	fx.Clear()
 }
 
 // deliverEnd delivers the end of a call to its runner and its handle.
 func (o *owner) deliverEnd(c *call) {
-	c.setErr(publicError(c.err()))
+	c.SetErr(publicError(c.Err()))
 	if h := c.handle(); h != nil {
 		if h.handleExtras != nil && h.stopWatch != nil {
 			go h.stopWatch() // runs code of the context, which may be a user's
 		}
-		if c.wantsAdmission {
-			h.admit <- c.err() // Submit returns the error, and no handle
+		if c.WantsAdmission {
+			h.admit <- c.Err() // Submit returns the error, and no handle
 		} else {
 			h.complete()
 		}
@@ -258,7 +259,7 @@ func (o *owner) notify() {
 		do()
 	}
 	o.after = nil
-	if o.drains != nil && o.core.drained() {
+	if o.drains != nil && o.core.Drained() {
 		for _, drained := range o.drains {
 			close(drained)
 		}
@@ -269,7 +270,7 @@ func (o *owner) notify() {
 // arm sets the timer for the instant at which the core has to be advanced next. That is later than
 // now, since all that is due has happened.
 func (o *owner) arm() {
-	wake := o.core.wake()
+	wake := o.core.Wake()
 	if o.lease.active {
 		wake = min(wake, o.lease.renewAt)
 	}
@@ -281,17 +282,17 @@ func (o *owner) arm() {
 	if latest == bucket.Forever {
 		o.timer.Stop()
 	} else {
-		o.timer.Reset(latest - o.core.now)
+		o.timer.Reset(latest - o.core.Now)
 	}
 }
 
 // latest returns until when the timer may go off if the core has to be advanced at wake. That is
 // later than wake only in a crowd whose tokens come so often that the wake-up grants several calls.
 func (o *owner) latest(wake time.Duration) time.Duration {
-	if o.core.queued() < crowd || wake-o.core.now >= o.slack {
+	if o.core.Queued() < crowd || wake-o.core.Now >= o.slack {
 		return wake
 	}
-	return after(wake, min(o.slack, o.core.budgets.maxLate()))
+	return core.After(wake, min(o.slack, o.core.Budgets.MaxLate()))
 }
 
 // close ends the owner after this turn. Its message is the last one, since the gate was closed
@@ -299,9 +300,9 @@ func (o *owner) latest(wake time.Duration) time.Duration {
 func (o *owner) close(now time.Duration) {
 	o.knowAll(now)
 	o.s.unfinished = o.unfinishedCalls(now)
-	o.core.close(now)
+	o.core.Close(now)
 	o.s.final = o.snapshot(now)
-	for _, c := range o.core.runningCalls() {
+	for _, c := range o.core.RunningCalls() {
 		if h := callOf(c).handle(); h != nil {
 			o.s.toInterrupt = append(o.s.toInterrupt, h)
 		}

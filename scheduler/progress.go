@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // ProgressState says what a call that does not run waits for.
@@ -65,9 +66,9 @@ func (p Progress) String() string {
 	}
 	switch p.State {
 	case Waiting:
-		fmt.Fprintf(&b, "attempt %d of %d waits for tokens: number %d in the queue, about %v to go", p.Attempt, p.MaxAttempts, p.Position, readable(p.Wait))
+		fmt.Fprintf(&b, "attempt %d of %d waits for tokens: number %d in the queue, about %v to go", p.Attempt, p.MaxAttempts, p.Position, core.Readable(p.Wait))
 	case Retrying:
-		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, line(errText(p.Err)), readable(p.Delay))
+		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, line(errText(p.Err)), core.Readable(p.Delay))
 	default:
 		b.WriteString(p.State.String())
 	}

@@ -55,11 +55,11 @@ var errWatchedReserve = retry.Permanent(errors.New("scheduler: OnProgress is not
 func (s *Scheduler) Reserve(ctx context.Context, opts ...Option) (*Reservation, error) {
 	h := &Handle{s: s}
 	r, c := h.reservation(1), h.init()
-	c.reservation = true
+	c.Reservation = true
 	if err := s.prepare(c, ctx, notRun, opts); err != nil {
 		return nil, err
 	}
-	if c.watched {
+	if c.Watched {
 		return nil, errWatchedReserve
 	}
 	s.nest(c, ctx)
@@ -104,7 +104,7 @@ func (r *Reservation) Done(err error) {
 	}
 	v, err := r.judge(err)
 	r.runOnOwner(func(o *owner, now time.Duration) {
-		o.core.finishLast(now, &r.h.call.coreCall, err, v)
+		o.core.FinishLast(now, &r.h.call.Call, err, v)
 	})
 }
 
@@ -127,13 +127,13 @@ func (r *Reservation) Retry(err error) (*Reservation, error) {
 	v, err := r.judge(err)
 	var next *Reservation
 	over, ok := ask(r.h.s, func(o *owner, now time.Duration) error {
-		c := &r.h.call.coreCall
-		if r.h.reserved != r || !o.core.isRunning(c) {
+		c := &r.h.call.Call
+		if r.h.reserved != r || !o.core.IsRunning(c) {
 			return errNoRetry
 		}
 		next = r.h.reservation(r.number + 1)
-		o.core.finish(now, c, err, v)
-		return publicError(o.core.endOf(c))
+		o.core.Finish(now, c, err, v)
+		return publicError(o.core.EndOf(c))
 	})
 	switch {
 	case !ok:
@@ -150,7 +150,7 @@ func (r *Reservation) Retry(err error) (*Reservation, error) {
 // after the end, Resent does nothing.
 func (r *Reservation) Resent() {
 	if r.Err() == nil {
-		r.runOnOwner(func(o *owner, now time.Duration) { o.core.resent(now, &r.h.call.coreCall, r.number) })
+		r.runOnOwner(func(o *owner, now time.Duration) { o.core.Resent(now, &r.h.call.Call, r.number) })
 	}
 }
 
@@ -165,7 +165,7 @@ func (r *Reservation) judge(err error) (retry.Verdict, error) {
 // Cancel ends the reservation, gives up its place or slot, and refunds its tokens as far as the
 // bucket has room. It does nothing to a reservation that has ended.
 func (r *Reservation) Cancel() {
-	r.runOnOwner(func(o *owner, now time.Duration) { o.core.cancelReservation(now, &r.h.call.coreCall, ErrCanceled) })
+	r.runOnOwner(func(o *owner, now time.Duration) { o.core.CancelReservation(now, &r.h.call.Call, ErrCanceled) })
 }
 
 // runOnOwner runs do on the owner, unless another attempt has taken the place of r.

@@ -3,6 +3,8 @@ package scheduler
 import (
 	"context"
 	"sync/atomic"
+
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // call is one piece of work. It belongs to one goroutine at a time. The runner hands it to the
@@ -10,7 +12,7 @@ import (
 // the grant. Both use channels, which order all access. The core's part always belongs to the
 // owner, but a runner that has the call may read some of it.
 type call struct {
-	coreCall // its work is the Handle of submitted work, and else the call itself
+	core.Call // its work is the Handle of submitted work, and else the call itself
 
 	// Set before the call is sent to the owner, and not changed after.
 	ctx context.Context
@@ -38,8 +40,8 @@ type runner struct {
 }
 
 // callOf returns the call of which c is the core's part.
-func callOf(c *coreCall) *call {
-	switch work := c.work.(type) {
+func callOf(c *core.Call) *call {
+	switch work := c.Work.(type) {
 	case *Handle:
 		return &work.call
 	case *call:
@@ -51,7 +53,7 @@ func callOf(c *coreCall) *call {
 // newCall returns a call of Do.
 func newCall() *call {
 	c := &call{runner: &runner{reply: make(chan reply, maxReplies)}}
-	c.work = c
+	c.Work = c
 	c.recycled()
 	return c
 }
@@ -59,7 +61,7 @@ func newCall() *call {
 // handle returns the handle of submitted work, or nil for a call of Do, which may be used again when
 // it has ended.
 func (c *call) handle() *Handle {
-	h, _ := c.work.(*Handle)
+	h, _ := c.Work.(*Handle)
 	return h
 }
 

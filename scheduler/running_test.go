@@ -71,7 +71,7 @@ func TestSyncFindsTheTimerSet(t *testing.T) {
 		defer s.Close()
 		set := make(chan bool, 1)
 		s.post(message{op: opAsk, do: func(o *owner, now time.Duration) {
-			o.core.pause(now, now+time.Minute)
+			o.core.Pause(now, now+time.Minute)
 			o.after = append(o.after, func() { set <- o.armed == now+time.Minute })
 		}})
 		require.True(t, <-set)

@@ -12,6 +12,7 @@ import (
 	"example.com/fairlead/clock"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // Scheduler runs calls as early as a token bucket allows, FIFO, and retries those that fail. Make
@@ -72,11 +73,11 @@ func New(cfg Config) (*Scheduler, error) {
 	close(s.closedCh)
 	s.bounded.Store(cfg.MaxQueued > 0)
 	s.calls.New = func() any { return newCall() }
-	k, err := newCore(cfg.core(s.origin))
+	k, err := core.New(cfg.core(s.origin))
 	if err != nil {
 		return nil, err
 	}
-	s.limits.Store(k.budgets.limits())
+	s.limits.Store(limitsOf(k))
 	if cfg.Logger != nil {
 		go logEvents(cfg.Logger, s.hub.Subscribe(kindsFor(cfg.Logger), cfg.EventBuffer))
 	}
@@ -139,7 +140,7 @@ func (s *Scheduler) Snapshot() Snapshot {
 // owner will wake next. ok is false if the owner waits only for new calls and outcomes, or is
 // closed. Sync is for tests on a mock clock: see clocktest.Advance.
 func (s *Scheduler) Sync() (next time.Time, ok bool) {
-	wake, ok := askAfter(s, func(o *owner) time.Duration { return o.core.wake() })
+	wake, ok := askAfter(s, func(o *owner) time.Duration { return o.core.Wake() })
 	if !ok || wake == bucket.Forever {
 		return time.Time{}, false
 	}
@@ -153,9 +154,9 @@ func (s *Scheduler) Sync() (next time.Time, ok bool) {
 func (s *Scheduler) Running() (functions, timers int) {
 	n, _ := askAfter(s, func(o *owner) [2]int {
 		if o.armed != bucket.Forever {
-			return [2]int{o.core.functions(), 1}
+			return [2]int{o.core.Functions(), 1}
 		}
-		return [2]int{o.core.functions(), 0}
+		return [2]int{o.core.Functions(), 0}
 	})
 	return n[0], n[1]
 }
@@ -207,7 +208,7 @@ func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 	}
 	drained := make(chan struct{})
 	if s.post(message{op: opAsk, do: func(o *owner, now time.Duration) {
-		o.core.drain(now)
+		o.core.Drain(now)
 		o.drains = append(o.drains, drained)
 	}}) {
 		select {

@@ -8,6 +8,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // ErrNotSettled is in the error of a [Settle] for which there is no attempt.
@@ -61,14 +62,14 @@ func (r *Reservation) Settle(budget string, tokens int64) error {
 func (s *Scheduler) checkSettle(budget string, tokens int64) (int, error) {
 	i, err := s.budget(budget)
 	if err == nil && tokens < 0 {
-		err = checkCost(budget, bucket.Limit{}, tokens)
+		err = core.CheckCost(budget, bucket.Limit{}, tokens)
 	}
 	return i, err
 }
 
 // settle has the owner set what an attempt has cost of the i-th budget.
 func (s *Scheduler) settle(c *call, attempt, i int, tokens int64) error {
-	if !s.post(message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.settleCost(now, &c.coreCall, attempt, i, tokens) }}) {
+	if !s.post(message{op: opAsk, do: func(o *owner, now time.Duration) { o.core.SettleCost(now, &c.Call, attempt, i, tokens) }}) {
 		return ErrClosed
 	}
 	return nil

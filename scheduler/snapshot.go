@@ -77,32 +77,32 @@ func (t Totals) Ended() uint64 {
 // snapshot returns the state at this instant.
 func (o *owner) snapshot(now time.Duration) Snapshot {
 	k := o.core
-	k.advance(now)
-	at := k.time(k.now)
+	k.Advance(now)
+	at := k.Time(k.Now)
 	s := Snapshot{
 		At:             at,
-		Closed:         k.closed,
-		MaxInFlight:    k.maxInFlight,
-		MaxQueued:      k.maxQueued,
-		Paused:         k.paused(),
-		Rate:           k.rate(),
-		Queued:         k.queued(),
-		WaitingForRoom: k.callsWaitingForRoom(),
-		Running:        k.inFlight(),
-		BackingOff:     k.backingOff(),
-		Totals:         Totals(k.totals),
+		Closed:         k.Closed,
+		MaxInFlight:    k.MaxInFlight,
+		MaxQueued:      k.MaxQueued,
+		Paused:         k.Paused(),
+		Rate:           k.Rate(),
+		Queued:         k.Queued(),
+		WaitingForRoom: k.CallsWaitingForRoom(),
+		Running:        k.InFlight(),
+		BackingOff:     k.BackingOff(),
+		Totals:         Totals(k.Totals),
 	}
-	s.Totals.Succeeded -= uint64(k.inFast) // they are not over
-	for i := range k.budgets {
-		b := &k.budgets[i]
-		s.Budgets = append(s.Budgets, Budget{b.name, b.Available(), b.Ledger(), b.limit, k.levelOf(i)})
+	s.Totals.Succeeded -= uint64(k.InFast) // they are not over
+	for i := range k.Budgets {
+		b := &k.Budgets[i]
+		s.Budgets = append(s.Budgets, Budget{b.Name, b.Available(), b.Ledger(), b.Configured, k.LevelOf(i)})
 	}
 	s.Budget = s.Budgets[0]
-	if held := k.heldUntil(); held > k.now {
-		s.HeldUntil = k.time(held)
+	if held := k.HeldUntil(); held > k.Now {
+		s.HeldUntil = k.Time(held)
 	}
-	s.PausedUntil = k.timeOrZero(k.pauseEnds())
-	s.NextGrant = k.timeOrZero(k.nextPlanned())
-	s.NextRetry = k.timeOrZero(k.nextRetry())
+	s.PausedUntil = k.TimeOrZero(k.PauseEnds())
+	s.NextGrant = k.TimeOrZero(k.NextPlanned())
+	s.NextRetry = k.TimeOrZero(k.NextRetry())
 	return s
 }

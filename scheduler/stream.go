@@ -225,7 +225,7 @@ func (r *streamRun[In, Out]) submit(ctx context.Context, result *Result[In, Out]
 		result.Value, err = r.call(ctx, result.Input)
 		return err
 	}, func(h *Handle) {
-		result.Err, result.Call, result.Attempts, result.Times = h.call.err(), h.call.id, h.call.attemptsMade(), h.call.times()
+		result.Err, result.Call, result.Attempts, result.Times = h.call.Err(), h.call.ID, h.call.AttemptsMade(), h.call.Times()
 		r.finished <- result
 	}, opts)
 	return err

@@ -34,7 +34,7 @@ func (s *Scheduler) collectable(c *call) bool {
 	}
 	o := c.runner.options
 	return !o.hasOwnCost() && // then only the runner writes the detail's extra
-		!c.nested() && c.made == 1 && (o == nil || !o.forRunner()) && !s.successUrgent() && !c.inSlot()
+		!c.Nested() && c.made == 1 && (o == nil || !o.forRunner()) && !s.successUrgent() && !c.inSlot()
 }
 
 // successUrgent reports whether the owner has to be told of each success.
@@ -68,7 +68,7 @@ func (o *owner) collect(now time.Duration) {
 	for c := list.Swap(nil); c != nil; {
 		next := c.runner.after
 		c.runner.after, c.runner.runnerDone = nil, true
-		o.core.finish(now, &c.coreCall, nil, retry.Verdict{})
+		o.core.Finish(now, &c.Call, nil, retry.Verdict{})
 		c = next
 	}
 }
@@ -76,7 +76,7 @@ func (o *owner) collect(now time.Duration) {
 // collectUrgent sets whether the owner has to be told of each success. If so, it first collects
 // the calls on the list.
 func (o *owner) collectUrgent(now time.Duration) {
-	urgent := o.core.draining || o.core.maxInFlight > 0
+	urgent := o.core.Draining || o.core.MaxInFlight > 0
 	if urgent != o.s.successes.urgent.Load() {
 		o.s.successes.urgent.Store(urgent)
 		if urgent {
@@ -89,9 +89,9 @@ func (o *owner) collectUrgent(now time.Duration) {
 // succeeded before it was made.
 func (o *owner) want(now time.Duration) {
 	wanted := o.s.hub.Wanted()
-	if wanted.Has(events.Succeeded) && !o.core.wanted.Has(events.Succeeded) {
-		o.core.wanted = wanted &^ events.Of(events.Succeeded)
+	if wanted.Has(events.Succeeded) && !o.core.Wanted.Has(events.Succeeded) {
+		o.core.Wanted = wanted &^ events.Of(events.Succeeded)
 		o.collect(now)
 	}
-	o.core.wanted = wanted
+	o.core.Wanted = wanted
 }

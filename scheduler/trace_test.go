@@ -19,6 +19,7 @@ import (
 	"example.com/fairlead/clock/clocktest"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // TestD2_ThreeWaysOneTrace checks that the same calls at the same instants give the same events, to
@@ -62,7 +63,7 @@ type workload struct {
 type workTurn struct {
 	at   time.Duration
 	live func(*Scheduler) error
-	core func(*core, time.Duration)
+	core func(*core.Core, time.Duration)
 }
 
 type workCall struct {
@@ -118,22 +119,22 @@ func newWorkload(seed uint64) *workload {
 		w.calls = append(w.calls, c)
 	}
 	w.turns = []workTurn{
-		{upTo(5 * time.Second), (*Scheduler).Pause, func(k *core, now time.Duration) { k.pause(now, bucket.Forever) }},
-		{5*time.Second + upTo(time.Second), (*Scheduler).Resume, (*core).resume},
+		{upTo(5 * time.Second), (*Scheduler).Pause, func(k *core.Core, now time.Duration) { k.Pause(now, bucket.Forever) }},
+		{5*time.Second + upTo(time.Second), (*Scheduler).Resume, (*core.Core).Resume},
 		{
 			6*time.Second + upTo(time.Second),
 			func(s *Scheduler) error { return s.SetLimit(bucket.PerSecond(11).Burst(4)) },
-			func(k *core, now time.Duration) { _ = k.setLimit(now, 0, bucket.PerSecond(11).Burst(4)) },
+			func(k *core.Core, now time.Duration) { _ = k.SetLimit(now, 0, bucket.PerSecond(11).Burst(4)) },
 		},
 		{
 			8*time.Second + upTo(time.Second),
 			func(s *Scheduler) error { return s.PauseUntil(s.origin.Add(12345678901)) },
-			func(k *core, now time.Duration) { k.pause(now, 12345678901) },
+			func(k *core.Core, now time.Duration) { k.Pause(now, 12345678901) },
 		},
 		{
 			14*time.Second + upTo(time.Second),
 			func(s *Scheduler) error { return s.SetMaxInFlight(5) },
-			func(k *core, now time.Duration) { k.setMaxInFlight(now, 5) },
+			func(k *core.Core, now time.Duration) { k.SetMaxInFlight(now, 5) },
 		},
 	}
 	return w
@@ -196,9 +197,9 @@ func (w *workload) runByHand(t *testing.T) string {
 	cfg, err := w.cfg.normal()
 	require.NoError(t, err)
 	cfg.Retry.Seed = w.cfg.Retry.Seed
-	k, err := newCore(cfg.core(time.Time{}))
+	k, err := core.New(cfg.core(time.Time{}))
 	require.NoError(t, err)
-	k.wanted = events.All
+	k.Wanted = events.All
 	type input struct {
 		at time.Duration
 		do func(now time.Duration)
@@ -208,38 +209,38 @@ func (w *workload) runByHand(t *testing.T) string {
 		i, _ := slices.BinarySearchFunc(inputs, at, func(in input, at time.Duration) int { return cmp.Compare(in.at, at) })
 		inputs = slices.Insert(inputs, i, input{at, do})
 	}
-	work := map[*coreCall]workCall{}
+	work := map[*core.Call]workCall{}
 	for i, wc := range w.calls {
-		c := &coreCall{cost: wc.cost, deadline: bucket.Forever}
-		c.setOptions(&callOptions{name: fmt.Sprint(i), priority: wc.priority})
+		c := &core.Call{Cost: wc.cost, Deadline: bucket.Forever}
+		c.SetOptions(&core.Options{Name: fmt.Sprint(i), Priority: wc.priority})
 		work[c] = wc
-		add(wc.arrives, func(now time.Duration) { k.submit(now, c) })
+		add(wc.arrives, func(now time.Duration) { k.Submit(now, c) })
 		if wc.cancels > 0 {
-			add(wc.cancels, func(now time.Duration) { k.cancel(now, c, context.Canceled) })
+			add(wc.cancels, func(now time.Duration) { k.Cancel(now, c, context.Canceled) })
 		}
 	}
 	for _, turn := range w.turns {
 		add(turn.at, func(now time.Duration) { turn.core(k, now) })
 	}
 	var all []events.Event
-	for k.now < w.end {
-		now := min(k.wake(), w.end)
+	for k.Now < w.end {
+		now := min(k.Wake(), w.end)
 		if len(inputs) > 0 && inputs[0].at <= now {
 			in := inputs[0]
 			inputs = inputs[1:]
 			in.do(in.at)
 		} else {
-			k.advance(now)
+			k.Advance(now)
 		}
-		for _, c := range k.effects.granted {
-			a := work[c].attempt(int(c.attempts))
-			add(k.now+a.takes, func(now time.Duration) { k.finish(now, c, a.fails, retry.Classify(a.fails)) })
+		for _, c := range k.Effects.Granted {
+			a := work[c].attempt(int(c.Attempts))
+			add(k.Now+a.takes, func(now time.Duration) { k.Finish(now, c, a.fails, retry.Classify(a.fails)) })
 		}
-		all = append(all, k.effects.events...)
-		k.effects.clear()
+		all = append(all, k.Effects.Events...)
+		k.Effects.Clear()
 	}
-	k.close(w.end)
-	all = append(all, k.effects.events...)
+	k.Close(w.end)
+	all = append(all, k.Effects.Events...)
 	return format(all, time.Time{})
 }
 

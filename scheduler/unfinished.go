@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"time"
+
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // Unfinished describes a call that had not ended when the scheduler was shut down, so that an
@@ -21,18 +23,18 @@ type Unfinished struct {
 
 	Costs map[string]int64 `json:"costs,omitzero"` // with [Config.Limits]: what an attempt pays from each of them
 
-	last  error // becomes Err outside of the owner, since Error methods are user code
-	costs costs // becomes Costs
+	last  error      // becomes Err outside of the owner, since Error methods are user code
+	costs core.Costs // becomes Costs
 }
 
 // unfinishedCalls describes all calls that have not ended, in order of rank. Those without options
 // that run by the fast path come first.
 func (o *owner) unfinishedCalls(now time.Duration) []Unfinished {
-	open := o.core.unfinished(now)
-	all := make([]Unfinished, 0, o.core.inFast+len(open))
-	for range o.core.inFast {
-		plain := coreCall{cost: 1}
-		all = append(all, Unfinished{State: "running", Cost: 1, Attempts: 1, Paid: 1, costs: plain.allCosts()})
+	open := o.core.Unfinished(now)
+	all := make([]Unfinished, 0, o.core.InFast+len(open))
+	for range o.core.InFast {
+		plain := core.Call{Cost: 1}
+		all = append(all, Unfinished{State: "running", Cost: 1, Attempts: 1, Paid: 1, costs: plain.AllCosts()})
 	}
 	for _, c := range open {
 		all = append(all, o.describe(c))
@@ -41,19 +43,19 @@ func (o *owner) unfinishedCalls(now time.Duration) []Unfinished {
 }
 
 // describe describes a call that has not ended.
-func (o *owner) describe(c *coreCall) Unfinished {
+func (o *owner) describe(c *core.Call) Unfinished {
 	u := Unfinished{
-		Call: c.id, Name: c.options().name, Rank: o.core.time(c.rank), Priority: c.options().priority, Cost: c.cost,
-		Attempts: c.attemptsMade(), Paid: c.paid(), last: c.lastErr(), costs: c.allCosts(),
+		Call: c.ID, Name: c.Options().Name, Rank: o.core.Time(c.Rank), Priority: c.Options().Priority, Cost: c.Cost,
+		Attempts: c.AttemptsMade(), Paid: c.Paid(), last: c.LastErr(), costs: c.AllCosts(),
 	}
-	switch c.state {
-	case running:
+	switch c.State {
+	case core.Running:
 		u.State = "running"
-	case queued:
+	case core.Queued:
 		u.State = "queued"
-	case backingOff:
+	case core.BackingOff:
 		u.State = "backing off"
-		u.Due = o.core.time(c.due())
+		u.Due = o.core.Time(c.Due())
 	}
 	return u
 }
@@ -67,5 +69,5 @@ func (u *Unfinished) fillIn(budgets []Budget) {
 			u.Costs[b.Name] = u.costs[i]
 		}
 	}
-	u.last, u.costs = nil, costs{}
+	u.last, u.costs = nil, core.Costs{}
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // workers run submitted calls. A worker whose call has ended takes the next, so many short calls
@@ -54,7 +56,7 @@ func (w *workers) take() (c *call, start bool) {
 	w.ready[w.next] = nil
 	w.next++
 	if w.next == len(w.ready) {
-		w.ready, w.next = emptied(w.ready), 0
+		w.ready, w.next = core.Emptied(w.ready), 0
 	}
 	return c, w.wanting()
 }

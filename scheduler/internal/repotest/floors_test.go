@@ -14,6 +14,7 @@ var floors = [][]string{
 	{"/events/internal/safetext"},
 	{"/bucket", "/clock", "/events", "/retry"},
 	{"/clock/clocktest", "/events/timeline", "/retry/headers"},
+	{"/scheduler/internal/core", "/scheduler/internal/observer"},
 	{"/scheduler"},
 	{"/scheduler/adapters", "/scheduler/adapters/hashicorp", "/scheduler/ratehttp", "/scheduler/stats"},
 	{"/scheduler/internal/repotest"},

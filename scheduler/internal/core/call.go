@@ -1,0 +1,222 @@
+package core
+
+import (
+	"cmp"
+	"time"
+
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// State says how far a call has come.
+type State uint8
+
+const (
+	arriving   State = iota // not yet accepted
+	Queued                  // waits in Core.queue for its tokens
+	Running                 // has paid; its function runs or is about to
+	BackingOff              // waits in Core.backoff for its backoff to end
+	Ended
+	leaving // has left one state, and has not entered the next
+)
+
+// Call is what the core knows of a call. The owner makes it the core's by submitting it. Fields
+// that are set before that are not changed after.
+//
+// A million calls may wait, so the fields that a waiting call does not need are in detail.
+type Call struct {
+	// Set before the call is submitted.
+	Work     any           // what the call is for; the core only keeps it
+	Cost     int64         // from the first budget
+	Deadline time.Duration // bucket.Forever if there is none
+
+	ID             uint64 // in order of arrival, from 1
+	Rank           time.Duration
+	leaf           *node         // in Core.queue
+	Since          time.Duration // when its state began
+	holdTimeBefore time.Duration // Core.holdTime then
+	detail         *detail       // nil while the call does not need one: see Call.ensureDetail
+	Attempts       int32         // attempts granted
+	State          State
+
+	// Set before the call is submitted.
+	Watched        bool // its caller wants to know of its progress
+	WantsAdmission bool // its caller waits until the call is admitted: see Effects.Admitted
+	Reservation    bool // its holder works, and not a function
+}
+
+// detail has the fields of a call that it does not need while it waits for the first time.
+type detail struct {
+	options *Options      // never nil
+	policy  *retry.Policy // nil: the core's
+
+	last         error         // the latest attempt's error
+	earlier      []error       // the errors of the attempts before
+	err          error         // the call's error; while running, the reason not to retry it
+	verdict      verdict       // on the attempt that was just reported
+	paid         int64         // from the first budget, for all attempts
+	extra        *extra        // nil for most calls
+	granted      time.Duration // when the running attempt was granted
+	due          time.Duration // when its backoff ends or ended
+	next         *Call         // neighbors in a callList
+	prev         *Call
+	spent        events.Times // until its state began; Queue still includes Tokens and Slot
+	index        int32        // in Core.backoff
+	waitsForRoom bool         // in Core.waitingForRoom
+}
+
+// Options are the options of a call that the core heeds. They are set before the call is
+// submitted, and not changed after.
+type Options struct {
+	Name     string
+	Priority int
+	Several  bool  // costs are set
+	Costs    Costs // for each budget; without them, one cost is for all
+	NoWait   bool  // the call is refused if it can't start at once
+}
+
+// noOptions are the options of calls without any.
+var noOptions = new(Options)
+
+// extra has the fields that few calls need.
+type extra struct {
+	settled bool  // the running attempt was settled
+	costs   Costs // what that attempt has cost so far, if it was settled
+	nesting
+}
+
+// extras returns the extra of a call, and makes it if there is none.
+func (c *Call) extras() *extra {
+	d := c.ensureDetail()
+	if d.extra == nil {
+		d.extra = new(extra)
+	}
+	return d.extra
+}
+
+// Nested reports whether the call is made inside another, or others inside it.
+func (c *Call) Nested() bool { return c.detail != nil && c.detail.extra != nil }
+
+// ensureDetail returns the detail of a call, and makes it if there is none.
+func (c *Call) ensureDetail() *detail {
+	if c.detail == nil {
+		c.detail = &detail{options: noOptions}
+	}
+	return c.detail
+}
+
+// Reset makes the call new, and keeps the memory of its detail.
+func (c *Call) Reset() {
+	d := c.ensureDetail()
+	*d = detail{options: noOptions}
+	*c = Call{Work: c.Work, detail: d}
+}
+
+// Options returns the options of a call, which must not be changed.
+func (c *Call) Options() *Options {
+	if c.detail == nil {
+		return noOptions
+	}
+	return c.detail.options
+}
+
+// policyOf returns the retry policy of a call.
+func (k *Core) policyOf(c *Call) *retry.Policy {
+	if c.detail == nil || c.detail.policy == nil {
+		return &k.policy
+	}
+	return c.detail.policy
+}
+
+// verdict is a [retry.Verdict] without the name of a budget, since a million calls may have one.
+type verdict struct {
+	kind   retry.Kind
+	alone  bool
+	budget int8 // counted from 1; 0: no budget of the scheduler
+	wait   time.Duration
+}
+
+// SetVerdict notes the verdict on an attempt that is about to be reported. budget is the index of
+// the budget that the verdict names, or -1.
+func (c *Call) SetVerdict(v retry.Verdict, budget int) {
+	c.ensureDetail().verdict = verdict{kind: v.Kind, alone: v.Alone, budget: int8(budget + 1), wait: v.Wait}
+}
+
+// Verdict returns the verdict on the attempt that a call has reported.
+func (k *Core) Verdict(c *Call) retry.Verdict {
+	short := c.ensureDetail().verdict
+	v := retry.Verdict{Kind: short.kind, Alone: short.alone, Wait: short.wait}
+	if i := short.budget; i > 0 {
+		v.Budget = k.Budgets[i-1].Name
+	}
+	return v
+}
+
+// Before reports whether c goes ahead of d: its rank is lower or, at the same rank, it arrived
+// earlier (FIFO). A retry keeps its rank and number.
+func (c *Call) Before(d *Call) bool {
+	return c.Rank < d.Rank || c.Rank == d.Rank && c.ID < d.ID
+}
+
+// byRank compares calls in the order of before.
+func byRank(c, d *Call) int {
+	return cmp.Or(cmp.Compare(c.Rank, d.Rank), cmp.Compare(c.ID, d.ID))
+}
+
+// addError records the error of an attempt.
+func (c *Call) addError(err error) {
+	if c.detail.last != nil {
+		c.detail.earlier = append(c.detail.earlier, c.detail.last)
+	}
+	c.detail.last = err
+}
+
+// EndAlone ends a running call at an instant after the core has been closed.
+func (c *Call) EndAlone(now time.Duration, attempts int, err error) {
+	c.detail.spent.Run += max(0, now-c.Since)
+	c.detail.err, c.Attempts = err, int32(attempts)
+}
+
+// Paid returns what the call has paid from the first budget, for all attempts.
+func (c *Call) Paid() int64 {
+	if c.detail == nil {
+		return 0
+	}
+	return c.detail.paid
+}
+
+// Err returns the error of a call that has ended.
+func (c *Call) Err() error { return c.detail.err }
+
+// SetErr replaces the error of a call that has ended.
+func (c *Call) SetErr(err error) { c.detail.err = err }
+
+// Due returns when the backoff of a call ends or ended.
+func (c *Call) Due() time.Duration { return c.detail.due }
+
+// AttemptsMade returns how many attempts were granted.
+func (c *Call) AttemptsMade() int { return int(c.Attempts) }
+
+// SetOptions sets the options of a call that is not submitted yet.
+func (c *Call) SetOptions(o *Options) { c.ensureDetail().options = o }
+
+// SetPolicy sets the retry policy of a call that is not submitted yet.
+func (c *Call) SetPolicy(p *retry.Policy) { c.ensureDetail().policy = p }
+
+// LastErr returns the latest attempt's error, or nil.
+func (c *Call) LastErr() error {
+	if c.detail == nil {
+		return nil
+	}
+	return c.detail.last
+}
+
+// Times returns how a call spent its time until its state began.
+func (c *Call) Times() events.Times {
+	if c.detail == nil {
+		return events.Times{}
+	}
+	t := c.detail.spent
+	t.Queue -= t.Tokens + t.Slot
+	return t
+}

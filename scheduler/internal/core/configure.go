@@ -1,0 +1,55 @@
+package core
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+)
+
+// Config configures a core.
+type Config struct {
+	Origin       time.Time               // when the instant 0 is
+	Limits       bucket.Limits           // the budgets, by name; at most maxBudgets
+	Levels       map[string]bucket.State // what is left in them; those that are not named are full
+	PriorityStep time.Duration           // how much earlier a call counts as having arrived for each point of priority; 0: a minute
+	MaxInFlight  int                     // 0: no cap
+	MaxQueued    int                     // 0: no bound
+	Overflow     Overflow                // what happens to calls beyond MaxQueued
+	Retry        retry.Policy            // of calls without their own
+	Adaptive     bool                    // the rate adapts to what the server takes
+}
+
+// Overflow decides what happens to a call that would have to wait when maxQueued calls wait.
+type Overflow uint8
+
+const (
+	waitForRoom Overflow = iota // it is queued, and not admitted before there is room
+	refuseNew                   // it is refused
+	dropLowest                  // the call that ranks last ends
+)
+
+const DefaultPriorityStep = time.Minute
+
+// New returns a core at the instant 0. Its limits must be valid.
+func New(cfg Config) (*Core, error) {
+	k := &Core{
+		origin: cfg.Origin, step: cmp.Or(cfg.PriorityStep, DefaultPriorityStep), queue: queue{more: len(cfg.Limits) - 1},
+		adaptive:    adaptiveRate{enabled: cfg.Adaptive, share: fullShare, decreasedAt: -1, increaseAt: bucket.Forever},
+		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, overflow: cfg.Overflow, policy: cfg.Retry.WithDefaults(),
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
+		b, err := bucket.New(cfg.Limits[name], 0)
+		if level, ok := cfg.Levels[name]; ok {
+			b, err = bucket.Restore(cfg.Limits[name], level, 0, cfg.Origin)
+		}
+		if err != nil {
+			return nil, err
+		}
+		k.Budgets = append(k.Budgets, budget{name, b.Limit(), b})
+	}
+	return k, nil
+}

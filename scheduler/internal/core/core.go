@@ -1,0 +1,334 @@
+package core
+
+import (
+	"math"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// Core decides which call is granted tokens and when, which is retried and when, and how each
+// ends. It is plain data, without goroutines, clock, locks, channels or randomness, and it runs
+// no user code. Its inputs are method calls at an instant, and its outputs are values in Effects.
+// wake returns the instant at which it has to be called next.
+//
+// Instants are durations since origin and never go back. Each method first catches up with time:
+// all that has fallen due happens, in order, each at its own instant. So a late call of the core
+// costs no tokens (B7, D3).
+type Core struct {
+	origin      time.Time
+	step        time.Duration // how much earlier a call counts as having arrived for each point of priority
+	MaxInFlight int           // 0: no cap
+	MaxQueued   int           // 0: no bound
+	overflow    Overflow
+	policy      retry.Policy // of calls without their own
+
+	Now            time.Duration
+	Budgets        Budgets
+	queue          queue
+	waitingForRoom callList // queued calls beyond maxQueued, which have not been admitted
+	backoff        backoff
+	running        callList // in the order of their grants
+	InFast         int      // how many more calls run by the fast path
+	stuck          int      // how many running calls wait for calls made inside them
+	adaptive       adaptiveRate
+	pausedUntil    time.Duration // 0: not paused; bucket.Forever: until it is resumed
+	holdTime       time.Duration // for how long no call could be granted, up to now
+	handover       handover
+	LastID         uint64
+	Totals         totals
+	Draining       bool // takes no new calls
+	Closed         bool
+
+	Wanted  events.Kinds // the kinds of events that have a subscriber
+	Effects effects
+}
+
+// effects collects what the owner has to do after calling the core: start calls, wake callers,
+// publish events.
+type effects struct {
+	Admitted []*Call        // their Submit can return
+	Granted  []*Call        // to be started
+	Ended    []*Call        // have ended with their err
+	Updates  []update       // progress of calls
+	Events   []events.Event // to be published
+}
+
+// update is an event of a call that has OnProgress.
+type update struct {
+	Call  *Call
+	Event events.Event
+}
+
+// Clear makes the effects empty, for the next call of the core.
+func (e *effects) Clear() {
+	e.Admitted, e.Granted, e.Ended = Emptied(e.Admitted), Emptied(e.Granted), Emptied(e.Ended)
+	e.Updates, e.Events = Emptied(e.Updates), Emptied(e.Events)
+}
+
+// maxKept is the largest capacity of a slice, in entries, that is kept for the next turn. A
+// larger one is freed after its burst.
+const maxKept = 1024
+
+// Emptied returns an empty slice with the capacity of s, whose entries are not needed any more.
+func Emptied[T any](s []T) []T {
+	if cap(s) > maxKept {
+		return nil
+	}
+	clear(s)
+	return s[:0]
+}
+
+// Advance makes everything happen that falls due up to now.
+func (k *Core) Advance(now time.Duration) {
+	now = max(now, k.Now) // a clock may go back
+	for {
+		due, ready, resume, increase := k.backoff.next(), k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt
+		at := min(due, ready, resume, increase)
+		if at > now || at == bucket.Forever {
+			break
+		}
+		k.pass(at)
+		switch at {
+		case increase:
+			k.increase()
+		case resume:
+			k.resumed()
+		case due: // before the grant, since it may be senior to the head
+			k.requeue(k.backoff[0].call)
+		default:
+			k.grantHead()
+		}
+	}
+	k.pass(now)
+}
+
+// advanceNow makes everything happen that an input has made possible at this instant.
+func (k *Core) advanceNow() {
+	k.Advance(k.Now)
+	if k.deadlocked() {
+		k.breakDeadlock()
+		k.Advance(k.Now)
+	}
+}
+
+// Wake returns the instant at which the core has to be advanced next. It returns [bucket.Forever]
+// if only new input can change anything.
+func (k *Core) Wake() time.Duration {
+	return min(k.backoff.next(), k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt)
+}
+
+// nextGrant returns the instant at which the head of the queue has its tokens and a slot. It
+// returns [bucket.Forever] if that does not depend on time alone.
+func (k *Core) nextGrant() time.Duration {
+	head := k.queue.head()
+	if head == nil || k.Paused() || !k.hasSlot() {
+		return bucket.Forever
+	}
+	return max(k.handover.earliest, k.Budgets.readyFor(head))
+}
+
+func (k *Core) hasSlot() bool { return k.MaxInFlight == 0 || k.running.count+k.InFast < k.MaxInFlight }
+
+// pass moves the core's time. Nothing falls due on the way. The head of the queue spends that
+// time first on a hold, if there is one, and then on tokens or a slot.
+func (k *Core) pass(to time.Duration) {
+	if to <= k.Now {
+		return
+	}
+	k.spend(to)
+	if k.Paused() {
+		k.Budgets.skip(to)
+	} else {
+		k.Budgets.advance(to)
+	}
+}
+
+// spend moves the core's time without that of the budgets, and notes what queued calls spend it
+// on.
+func (k *Core) spend(to time.Duration) {
+	free := to // from then on a call could be granted
+	if !k.Paused() {
+		free = min(max(k.Now, k.Budgets.heldUntil()), to)
+	}
+	k.holdTime += free - k.Now
+	if head := k.queue.head(); head != nil && free < to {
+		spent := &head.ensureDetail().spent
+		ready := to
+		if !k.hasSlot() {
+			ready = min(max(free, k.Budgets.readyFor(head)), to)
+		}
+		spent.Tokens += ready - free
+		spent.Slot += to - ready
+	}
+	k.Now = to
+}
+
+// enqueue puts a call that has arrived, or whose backoff has ended, into its place in the queue.
+// A call that need not wait is granted at once.
+func (k *Core) enqueue(c *Call) {
+	c.State, c.Since, c.holdTimeBefore = Queued, k.Now, k.holdTime
+	if c.Watched || k.Wanted.Has(events.Queued) {
+		k.reportPlace(c)
+	}
+	if k.startsAtOnce(c) {
+		c.ensureDetail()
+		k.grant(c)
+	} else {
+		k.queue.push(c)
+	}
+}
+
+// reportPlace tells subscribers and the call's own caller how long it will have to wait.
+func (k *Core) reportPlace(c *Call) {
+	ev := k.event(events.Queued, c)
+	ev.Attempt = int(c.Attempts) + 1
+	ev.Position, ev.Wait = k.estimate(c)
+	k.report(c, ev, ev.Wait > 0)
+}
+
+// requeue puts a call back into the queue when its backoff delay has passed. It ends the call if
+// it could not be granted, or not before its deadline.
+func (k *Core) requeue(c *Call) {
+	k.leave(c)
+	if err := k.Budgets.check(c); err != nil { // the capacity was lowered meanwhile
+		k.endFailed(c, EndEarly(Early{Cause: err}, c))
+		return
+	}
+	if wait, late := k.late(c); late {
+		k.endTooLate(c, wait)
+		return
+	}
+	k.enqueue(c)
+}
+
+// leave takes a call out of the place where its state has it, and accounts for the time spent
+// there. The caller of leave sets the next state.
+func (k *Core) leave(c *Call) {
+	c.ensureDetail()
+	d := k.Now - c.Since
+	switch c.State {
+	case Queued:
+		held := k.holdTime - c.holdTimeBefore
+		c.detail.spent.Hold += held
+		c.detail.spent.Queue += d - held
+		k.queue.remove(c)
+		k.stopWaitingForRoom(c)
+		k.admitWaiting()
+	case Running:
+		c.detail.spent.Run += d
+		k.running.remove(c)
+		k.unlinkInner(c)
+	case BackingOff:
+		c.detail.spent.Backoff += d
+		k.backoff.remove(c)
+	}
+	c.Since = k.Now
+	c.State = leaving // so that an attempt that is over does not count as one for which calls inside it wait
+}
+
+// grantHead starts the head of the queue.
+func (k *Core) grantHead() {
+	c := k.queue.head()
+	k.leave(c)
+	k.grant(c)
+}
+
+// grant takes a call's tokens from the budgets and starts the call.
+func (k *Core) grant(c *Call) {
+	if !k.Budgets.take(k.Now, c) {
+		panic("scheduler: a call was granted before its tokens were there")
+	}
+	k.handover.add(k.Now, c, len(k.Budgets))
+	k.admit(c)
+	c.detail.paid += c.Cost
+	if c.detail.extra != nil {
+		c.detail.extra.settled = false
+	}
+	c.State = Running
+	c.Attempts++
+	c.detail.granted = k.Now
+	k.running.add(c)
+	k.Totals.Attempts++
+	if c.Attempts > 1 {
+		k.Totals.Retries++
+	}
+	k.emit(events.Granted, c)
+	k.Effects.Granted = append(k.Effects.Granted, c)
+}
+
+// end ends a call that has left its place. Every call ends here.
+func (k *Core) end(c *Call, kind events.Kind, err error) {
+	c.ensureDetail()
+	k.unlink(c)
+	c.State, c.detail.err = Ended, err
+	k.Effects.Ended = append(k.Effects.Ended, c)
+	if k.Wanted.Has(kind) {
+		ev := k.event(kind, c)
+		ev.Err, ev.Times = err, c.Times()
+		k.Effects.Events = append(k.Effects.Events, ev)
+	}
+}
+
+// emit adds an event about a call, with the fields that every call has.
+func (k *Core) emit(kind events.Kind, c *Call) {
+	if k.Wanted.Has(kind) {
+		k.Effects.Events = append(k.Effects.Events, k.event(kind, c))
+	}
+}
+
+func (k *Core) event(kind events.Kind, c *Call) events.Event {
+	return events.Event{
+		Kind: kind, At: k.Time(k.Now), Call: c.ID, Name: c.Options().Name, Cost: c.Cost,
+		Attempt: int(c.Attempts), MaxAttempts: k.policyOf(c).Attempts(), Budget: k.Budgets[0].Name, Available: k.Budgets[0].Available(),
+	}
+}
+
+// emitEvent adds an event about the scheduler.
+func (k *Core) emitEvent(ev events.Event) {
+	if k.Wanted.Has(ev.Kind) {
+		ev.At, ev.Budget, ev.Available = k.Time(k.Now), k.Budgets[0].Name, k.Budgets[0].Available()
+		k.Effects.Events = append(k.Effects.Events, ev)
+	}
+}
+
+// report adds an event about a call that waits, for subscribers and, as progress, for the call's own
+// caller.
+func (k *Core) report(c *Call, ev events.Event, progress bool) {
+	if k.Wanted.Has(ev.Kind) {
+		k.Effects.Events = append(k.Effects.Events, ev)
+	}
+	if c.Watched && progress {
+		ev.Err = c.LastErr()
+		k.Effects.Updates = append(k.Effects.Updates, update{c, ev})
+	}
+}
+
+// Time returns the time of an instant.
+func (k *Core) Time(at time.Duration) time.Time { return k.origin.Add(at) }
+
+// TimeOrZero returns the zero time for [bucket.Forever].
+func (k *Core) TimeOrZero(at time.Duration) time.Time {
+	if at == bucket.Forever {
+		return time.Time{}
+	}
+	return k.Time(at)
+}
+
+// After returns at + d without overflow. d must not be negative.
+func After(at, d time.Duration) time.Duration {
+	if at > 0 && d > bucket.Forever-at {
+		return bucket.Forever
+	}
+	return at + d
+}
+
+// addCosts returns the sum of two costs without overflow.
+func addCosts(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}

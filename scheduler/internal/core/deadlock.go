@@ -1,0 +1,92 @@
+package core
+
+// nesting links a call to the call inside which it was made, and to the calls made inside it.
+type nesting struct {
+	outer        *Call // the call inside which this one was made; nil if there is none or it is not known
+	outerAttempt int32 // the attempt of outer that ran then
+	linked       bool  // this call is counted in outer's inner
+	inner        int   // how many calls made inside the running attempt have not ended
+}
+
+// MakeInside notes that c is made inside an attempt of outer, and that outer waits for c.
+func (c *Call) MakeInside(outer *Call, attempt int) {
+	x := c.extras()
+	x.outer, x.outerAttempt = outer, int32(attempt)
+}
+
+// outer returns the call inside which c was made, as long as the attempt that made it runs.
+func (c *Call) outer() *Call {
+	if c.detail == nil || c.detail.extra == nil || c.detail.extra.outer == nil {
+		return nil
+	}
+	if o := c.detail.extra.outer; o.State == Running && o.Attempts == c.detail.extra.outerAttempt {
+		return o
+	}
+	return nil
+}
+
+// link notes that the call inside which c was made waits for c until it has ended.
+func (k *Core) link(c *Call) {
+	o := c.outer()
+	if o == nil {
+		return
+	}
+	c.detail.extra.linked = true
+	x := o.extras()
+	if x.inner++; x.inner == 1 {
+		k.stuck++
+	}
+}
+
+// unlink notes that c has ended.
+func (k *Core) unlink(c *Call) {
+	if c.detail.extra == nil || !c.detail.extra.linked {
+		return
+	}
+	c.detail.extra.linked = false
+	if o := c.outer(); o != nil {
+		if o.detail.extra.inner--; o.detail.extra.inner == 0 {
+			k.stuck--
+		}
+	}
+}
+
+// unlinkInner notes that the attempt of c is over, and with it the wait for inner calls.
+func (k *Core) unlinkInner(c *Call) {
+	if c.detail.extra != nil && c.detail.extra.inner > 0 {
+		c.detail.extra.inner = 0
+		k.stuck--
+	}
+}
+
+// deadlocked reports whether every slot is held by a call that waits for an inner call.
+func (k *Core) deadlocked() bool {
+	return k.stuck > 0 && !k.hasSlot() && k.InFast == 0 && k.stuck == k.running.count
+}
+
+// breakDeadlock ends queued inner calls, the newest first, until no deadlock is left.
+func (k *Core) breakDeadlock() {
+	for k.deadlocked() {
+		newest := k.newestInner()
+		if newest == nil {
+			return
+		}
+		outer := newest.detail.extra.outer.ID
+		k.leave(newest)
+		k.endFailed(newest, EndEarly(Early{Reason: Deadlock, Outer: outer, Most: k.MaxInFlight}, newest))
+	}
+}
+
+// newestInner returns the newest queued call for which an outer call waits.
+func (k *Core) newestInner() (newest *Call) {
+	look := func(c *Call) {
+		if c.outer() != nil && (newest == nil || c.ID > newest.ID) {
+			newest = c
+		}
+	}
+	k.queue.each(look)
+	for i := range k.backoff {
+		look(k.backoff[i].call)
+	}
+	return newest
+}

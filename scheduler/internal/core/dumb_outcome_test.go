@@ -1,0 +1,200 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// finish ends an attempt with the verdict on its error.
+func (d *dumb) finish(c *dumbCall, failed bool, v retry.Verdict) {
+	switch {
+	case !failed:
+		d.endCall(c, events.Succeeded)
+	case !v.Retryable():
+		d.endCall(c, events.Failed)
+	default:
+		d.leave(c)
+		c.state = arriving
+		if v.Kind == retry.KindRateLimited && !v.Alone && d.adapts && c.granted > d.loweredAt {
+			d.loweredAt = d.now
+			d.setShare(max(1, d.share/2))
+		}
+		if v.Wait > 0 && !v.Alone {
+			d.hold(After(d.now, min(c.policy.ServerWait(c.id, c.attempt, v.Wait), c.policy.MaxServerWait)), v.Budget)
+		}
+		d.retry(c, v)
+	}
+	d.advanceNow()
+}
+
+func (d *dumb) retry(c *dumbCall, v retry.Verdict) {
+	next := c.policy.Decide(c.id, c.attempt, v)
+	due := After(d.now, next.Delay)
+	switch {
+	case next.Action != retry.Again:
+		d.endCall(c, events.Exhausted)
+	case c.canceled, due > c.deadline:
+		d.endCall(c, events.Canceled)
+	default:
+		c.state, c.due = BackingOff, due
+		d.backingOff = append(d.backingOff, c)
+	}
+}
+
+// abandon takes back a grant that was not used.
+func (d *dumb) abandon(c *dumbCall) {
+	d.endCall(c, events.Canceled)
+	c.attempt--
+	for i, b := range d.budgets {
+		b.add(c.costs[i])
+	}
+	d.advanceNow()
+}
+
+// settleCost corrects the cost of an attempt. An underpayment may leave a debt of at most the
+// capacity.
+func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
+	b := d.budgets[i]
+	more := min(tokens-c.actual[i], max(0, b.tokens()+b.limit.Capacity))
+	if tokens < c.actual[i] {
+		more = tokens - c.actual[i]
+	}
+	c.actual[i] += more
+	if i == 0 {
+		c.paid += more
+	}
+	b.add(-more)
+	d.advanceNow()
+}
+
+// resent charges an attempt once more.
+func (d *dumb) resent(c *dumbCall) {
+	for i := range d.budgets {
+		d.settleCost(c, i, c.actual[i]+c.costs[i])
+	}
+}
+
+// observe lowers a level to what a server reports.
+func (d *dumb) observe(i int, remaining int64) {
+	b := d.budgets[i]
+	if more := b.tokens() - remaining; more > 0 && remaining >= 0 {
+		b.add(-more)
+		d.replan()
+	}
+	d.advanceNow()
+}
+
+func (d *dumb) cancel(c *dumbCall) {
+	if c.state == Running {
+		c.canceled = true
+	} else {
+		d.endCall(c, events.Canceled)
+	}
+	d.advanceNow()
+}
+
+// learn sets limit and level to what a server reports, minus the costs of running calls.
+func (d *dumb) learn(i int, l bucket.Limit, remaining int64) {
+	d.setLimit(i, l)
+	if remaining < 0 {
+		return
+	}
+	for _, c := range d.running {
+		remaining = max(0, remaining-c.costs[i])
+	}
+	if b := d.budgets[i]; b.heldUntil <= d.now || remaining < b.tokens() {
+		b.add(remaining - b.tokens())
+		d.replan()
+	}
+	d.advanceNow()
+}
+
+// hold empties and holds the budget that a server names, or all if it names none. No call is
+// granted before the end of the longest hold.
+func (d *dumb) hold(until time.Duration, name string) {
+	before, changed := d.heldUntil(), false
+	for i, b := range d.budgets {
+		others := len(d.budgets) > 1 && slices.Contains(simBudgets[:len(d.budgets)], name) && simBudgets[i] != name
+		if !others && until > max(d.now, b.heldUntil) {
+			b.empty()
+			b.heldUntil = until
+			changed = true
+		}
+	}
+	if !changed {
+		return
+	}
+	if until > max(d.now, before) {
+		d.holds++
+	}
+	d.replan()
+}
+
+func (d *dumb) pause(until time.Duration) {
+	if until > d.now {
+		d.pausedUntil = until
+		d.replan()
+	} else if d.pausedUntil > 0 {
+		d.resume()
+	}
+	d.advanceNow()
+}
+
+func (d *dumb) resume() {
+	d.pausedUntil = 0
+	d.replan()
+}
+
+func (d *dumb) replan() {
+	for i := 0; i < len(d.queue); {
+		if c := d.queue[i]; d.late(c) {
+			d.endCall(c, events.Canceled)
+		} else {
+			i++
+		}
+	}
+}
+
+func (d *dumb) setLimit(i int, l bucket.Limit) {
+	d.budgets[i].setLimit(l, d.share)
+	for n := 0; n < len(d.queue); {
+		if c := d.queue[n]; c.costs[i] > l.Capacity {
+			d.endCall(c, events.Failed)
+		} else {
+			n++
+		}
+	}
+	d.replan()
+	d.advanceNow()
+}
+
+// setShare sets the share of the configured rate. A lowered rate rises again after a while.
+func (d *dumb) setShare(share int) {
+	changed := share != d.share
+	d.share, d.raiseAt = share, bucket.Forever
+	wait := time.Second
+	for _, b := range d.budgets {
+		b.setLimit(b.limit, share)
+		wait = max(wait, min(b.limit.Per, time.Minute))
+	}
+	if share < 64 {
+		d.raiseAt = After(d.now, wait)
+	}
+	if changed {
+		d.replan()
+	}
+}
+
+func (d *dumb) close() {
+	d.draining = true
+	for len(d.queue) > 0 {
+		d.endCall(d.queue[0], events.Closed)
+	}
+	for len(d.backingOff) > 0 {
+		d.endCall(d.backingOff[0], events.Closed)
+	}
+}

@@ -1,0 +1,370 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// dumb is the model of the core, as one would explain it: a list of calls for each state, the queue
+// sorted, and budgets of whole numbers of any size.
+type dumb struct {
+	budgets  []*dumbBudget
+	step     time.Duration
+	slots    int
+	room     int
+	overflow Overflow
+
+	now         time.Duration
+	pausedUntil time.Duration // 0: not paused
+	earliest    time.Duration // no grant is dated before this
+	queue       []*dumbCall   // in order
+	running     []*dumbCall
+	backingOff  []*dumbCall
+	draining    bool
+
+	adapts    bool
+	share     int // of the rate, in 64ths
+	loweredAt time.Duration
+	raiseAt   time.Duration
+
+	granted []grant     // since the last move
+	ended   []*dumbCall // since the last move
+	holds   int         // new ones since the last move
+	unfair  string      // set when a call overtakes another one too late
+}
+
+// dumbCall is a call in the model.
+type dumbCall struct {
+	id             uint64
+	costs          Costs
+	priority       int
+	deadline       time.Duration
+	noWait         bool
+	wantsAdmission bool // its caller waits for room
+	policy         *retry.Policy
+	arrived        time.Duration
+	rank           time.Duration
+
+	outer        *dumbCall // the call inside which it was made
+	outerAttempt int
+
+	state        State
+	waitsForRoom bool
+	canceled     bool // while it ran
+	due          time.Duration
+	attempt      int
+	granted      time.Duration
+	paid         int64 // from the first budget
+	actual       Costs // of the attempt so far
+	end          events.Kind
+	refusal      refusal
+	wait         time.Duration
+	times        events.Times
+}
+
+// refusal says why a call was refused. The zero refusal is none.
+type refusal struct {
+	reason reason
+	cost   bool // because of its cost
+}
+
+// grant is one grant of the model.
+type grant struct {
+	id    uint64
+	at    time.Duration
+	costs Costs
+}
+
+func newDumb(cfg Config, limits []bucket.Limit) *dumb {
+	d := &dumb{
+		step: cfg.PriorityStep, slots: cfg.MaxInFlight, room: cfg.MaxQueued, overflow: cfg.Overflow,
+		adapts: cfg.Adaptive, share: 64, loweredAt: -1, raiseAt: bucket.Forever,
+	}
+	for _, l := range limits {
+		d.budgets = append(d.budgets, newDumbBudget(l))
+	}
+	return d
+}
+
+// remove removes a call from a list.
+func (d *dumb) remove(list *[]*dumbCall, c *dumbCall) {
+	i := slices.Index(*list, c)
+	*list = slices.Delete(*list, i, i+1)
+}
+
+func (d *dumb) leave(c *dumbCall) {
+	switch c.state {
+	case Queued:
+		d.remove(&d.queue, c)
+	case Running:
+		d.remove(&d.running, c)
+	case BackingOff:
+		d.remove(&d.backingOff, c)
+	}
+}
+
+// goesFirst reports whether c is before other in the queue: by rank, then by arrival.
+func (c *dumbCall) goesFirst(other *dumbCall) bool {
+	return c.rank < other.rank || c.rank == other.rank && c.id < other.id
+}
+
+func (d *dumb) enqueue(c *dumbCall) {
+	c.state = Queued
+	place := 0
+	for place < len(d.queue) && d.queue[place].goesFirst(c) {
+		place++
+	}
+	d.queue = slices.Insert(d.queue, place, c)
+}
+
+// neverGranted returns how many calls in the queue have room and were never granted, and the last
+// of them.
+func (d *dumb) neverGranted() (n int, last *dumbCall) {
+	for _, c := range d.queue {
+		if c.attempt == 0 && !c.waitsForRoom {
+			n, last = n+1, c
+		}
+	}
+	return n, last
+}
+
+func (d *dumb) full() bool {
+	n, _ := d.neverGranted()
+	return d.room > 0 && n >= d.room
+}
+
+func (d *dumb) hasSlot() bool { return d.slots == 0 || len(d.running) < d.slots }
+
+// advance lets pass what is due by now: an adaptive rate rises, a pause ends, a backoff ends, or
+// the head of the queue is granted. Nothing else happens by itself.
+func (d *dumb) advance(now time.Duration) {
+	for {
+		resume, due, grant := bucket.Forever, bucket.Forever, bucket.Forever
+		if d.pausedUntil > 0 {
+			resume = d.pausedUntil
+		}
+		next := d.nextDue()
+		if next != nil {
+			due = next.due
+		}
+		if len(d.queue) > 0 && d.hasSlot() && d.pausedUntil == 0 {
+			grant = max(d.earliest, d.ready(d.queue[0].costs))
+		}
+		at := min(resume, due, grant, d.raiseAt)
+		if at > now || at == bucket.Forever {
+			break
+		}
+		d.passTime(at)
+		switch at {
+		case d.raiseAt:
+			d.setShare(min(64, d.share+4))
+		case resume:
+			d.resume()
+		case due:
+			d.requeue(next)
+		default:
+			d.grant(d.queue[0])
+		}
+		d.admitWaiting()
+	}
+	d.passTime(now)
+}
+
+// wakeUp begins a turn of the owner: no later grant is dated long before now.
+func (d *dumb) wakeUp(now time.Duration) {
+	late := 25 * time.Millisecond
+	for _, b := range d.budgets {
+		late = min(late, b.late())
+	}
+	d.earliest = max(d.earliest, now-late)
+}
+
+// handedOver says that the latest grants were handed over at this instant. If that is too late for
+// a budget, its tokens stayed in it until then, and what did not fit is lost.
+func (d *dumb) handedOver(at time.Duration) {
+	late := func(b *dumbBudget) bool { return len(d.granted) > 0 && at-d.granted[0].at > b.late() }
+	if !slices.ContainsFunc(d.budgets, late) {
+		return
+	}
+	from := d.now
+	d.recordTimes(at)
+	for i, b := range d.budgets {
+		spent := int64(0)
+		for _, g := range d.granted {
+			if late(b) {
+				spent += g.costs[i]
+			}
+		}
+		spent = min(spent, b.limit.Capacity-b.tokens()) // the rest was refunded
+		if came := d.refillTime(b, from, at); came > 0 {
+			b.add(spent)
+			b.refillFor(came)
+			b.add(-spent)
+		}
+	}
+}
+
+// advanceNow does all that is possible at this instant. If every slot is then held by a call that
+// waits for one made inside it, the newest queued one of those ends with a DeadlockError.
+func (d *dumb) advanceNow() {
+	d.admitWaiting()
+	d.advance(d.now)
+	for d.deadlocked() {
+		var newest *dumbCall
+		for _, c := range append(slices.Clone(d.queue), d.backingOff...) {
+			if c.awaited() && (newest == nil || c.id > newest.id) {
+				newest = c
+			}
+		}
+		d.endCall(newest, events.Failed)
+		d.admitWaiting()
+		d.advance(d.now)
+	}
+}
+
+// awaited reports whether the attempt inside which a call was made still runs.
+func (c *dumbCall) awaited() bool {
+	return c.outer != nil && c.outer.state == Running && c.outer.attempt == c.outerAttempt
+}
+
+func (d *dumb) deadlocked() bool {
+	if d.hasSlot() || len(d.running) == 0 {
+		return false
+	}
+	waits := map[*dumbCall]bool{}
+	for _, list := range [][]*dumbCall{d.queue, d.running, d.backingOff} {
+		for _, c := range list {
+			if c.awaited() {
+				waits[c.outer] = true
+			}
+		}
+	}
+	return len(waits) == len(d.running)
+}
+
+func (d *dumb) nextDue() (next *dumbCall) {
+	for _, c := range d.backingOff {
+		if next == nil || c.due < next.due || c.due == next.due && c.goesFirst(next) {
+			next = c
+		}
+	}
+	return next
+}
+
+// grant starts an attempt. It also checks O5, priority: the calls that it overtakes came little
+// before it.
+func (d *dumb) grant(c *dumbCall) {
+	for _, other := range d.queue {
+		if other.id < c.id && c.arrived-other.arrived >= time.Duration(c.priority-other.priority)*d.step {
+			d.unfair = "a call came too long after one that it overtakes"
+		}
+	}
+	d.leave(c)
+	for i, b := range d.budgets {
+		b.add(-c.costs[i])
+	}
+	c.actual, c.granted = c.costs, d.now
+	c.paid += c.costs[0]
+	c.state, c.waitsForRoom = Running, false
+	c.attempt++
+	d.running = append(d.running, c)
+	d.granted = append(d.granted, grant{c.id, d.now, c.costs})
+}
+
+func (d *dumb) requeue(c *dumbCall) {
+	d.remove(&d.backingOff, c)
+	c.state = arriving
+	switch {
+	case !d.possible(c):
+		d.endCall(c, events.Failed)
+	case d.late(c):
+		d.endCall(c, events.Canceled)
+	default:
+		d.enqueue(c)
+	}
+}
+
+func (d *dumb) endCall(c *dumbCall, kind events.Kind) {
+	d.leave(c)
+	c.state, c.end, c.waitsForRoom = Ended, kind, false
+	d.ended = append(d.ended, c)
+}
+
+// estimate returns the place that a call has or would have in the queue, and when it would be
+// granted.
+func (d *dumb) estimate(c *dumbCall) (position int, at time.Duration) {
+	sum := c.costs
+	position = 1
+	for _, other := range d.queue {
+		if other.goesFirst(c) {
+			position++
+			for i := range d.budgets {
+				sum[i] += other.costs[i]
+			}
+		}
+	}
+	return position, d.ready(sum)
+}
+
+func (d *dumb) late(c *dumbCall) bool {
+	if c.deadline == bucket.Forever {
+		return false
+	}
+	_, at := d.estimate(c)
+	return at > c.deadline
+}
+
+func (d *dumb) startsAtOnce(c *dumbCall) bool {
+	position, at := d.estimate(c)
+	return position == 1 && at == d.now && d.hasSlot() && d.pausedUntil == 0 && d.now >= d.earliest
+}
+
+func (d *dumb) submit(c *dumbCall) {
+	c.arrived, c.rank = d.now, d.now-time.Duration(c.priority)*d.step
+	_, at := d.estimate(c)
+	c.wait = at - d.now
+	full := d.full() && !d.startsAtOnce(c)
+	_, last := d.neverGranted()
+	switch {
+	case d.draining:
+		c.refusal = refusal{reason: Closed}
+	case !d.possible(c):
+		c.refusal = refusal{cost: true}
+	case c.noWait && !d.startsAtOnce(c):
+		c.refusal = refusal{reason: WouldWait}
+	case d.late(c):
+		c.refusal = refusal{reason: TooLate}
+	case full && d.overflow == refuseNew, full && d.overflow == dropLowest && last.goesFirst(c):
+		c.refusal = refusal{reason: QueueFull}
+	case full && d.overflow == dropLowest:
+		d.endCall(last, events.Dropped)
+	case full:
+		c.waitsForRoom = c.wantsAdmission
+	}
+	if c.refusal != (refusal{}) {
+		d.endCall(c, events.Refused)
+		return
+	}
+	d.enqueue(c)
+	d.advanceNow()
+}
+
+// admitWaiting gives room to waiting calls, in order of arrival.
+func (d *dumb) admitWaiting() {
+	for !d.full() {
+		var first *dumbCall
+		for _, c := range d.queue {
+			if c.waitsForRoom && (first == nil || c.id < first.id) {
+				first = c
+			}
+		}
+		if first == nil {
+			return
+		}
+		first.waitsForRoom = false
+	}
+}

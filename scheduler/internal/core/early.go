@@ -1,0 +1,92 @@
+package core
+
+import (
+	"fmt"
+	"time"
+)
+
+// Early says why a call ended before its function returned a final result: the front door makes the
+// error of the call of it. The core has no errors of its own.
+type Early struct {
+	Reason reason
+	Cause  error // caused: the reason itself
+
+	Wait time.Duration // tooLate, queueFull, wouldWait: the estimated wait
+	Left time.Duration // tooLate: the time left until the deadline
+
+	Queued int    // queueFull: how many calls were queued
+	Most   int    // queueFull: MaxQueued; deadlock: MaxInFlight
+	First  string // wouldWait: the first thing that the call would have to wait for
+	Outer  uint64 // deadlock: the number of the call inside which this one was made
+
+	Attempts int   // how many attempts have failed
+	Last     error // the latest one's error; nil if there was none
+
+	Public error // the error that the front door has made of it, or nil
+}
+
+// reason says why a call ended early.
+type reason uint8
+
+const (
+	caused    reason = iota // by the caller, or a cost that can never be granted
+	Closed                  // the scheduler does not take it, or was closed while it waited
+	TooLate                 // its turn would come after its deadline
+	QueueFull               // the queue had no room
+	WouldWait               // it would have to wait, and has NoWait
+	Deadlock                // it was made inside a call, and could never get a slot
+)
+
+// EndEarly returns e with the attempts that c has made so far.
+func EndEarly(e Early, c *Call) error {
+	if e.Last = c.LastErr(); e.Last != nil {
+		e.Attempts = len(c.detail.earlier) + 1
+	} else if e.Reason == caused {
+		return e.Cause
+	}
+	return &e
+}
+
+// Error returns the text of the error that the front door makes of e.
+func (e *Early) Error() string {
+	if e.Last == nil {
+		return e.text()
+	}
+	if e.Reason == TooLate {
+		return e.text() + fmt.Sprintf(" (last attempt: %v)", e.Last)
+	}
+	return fmt.Sprintf("%s (attempts made: %d, the last failed with: %v)", e.text(), e.Attempts, e.Last)
+}
+
+func (e *Early) text() string {
+	switch e.Reason {
+	case Closed:
+		return "scheduler is closed"
+	case TooLate:
+		return fmt.Sprintf("would have to wait %v, but the context's deadline is in %v: allow more time or call later", e.Wait, e.Left)
+	case QueueFull:
+		return fmt.Sprintf("queue is full: %d calls wait, MaxQueued is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, e.Most, Readable(e.Wait))
+	case WouldWait:
+		what := e.First
+		switch e.First {
+		case "hold":
+			what = "the end of a hold or pause"
+		case "queue":
+			what = "the calls ahead of it"
+		case "slot":
+			what = "a slot: MaxInFlight calls run"
+		}
+		return fmt.Sprintf("call would have to wait for %s; its tokens will be there in about %v", what, Readable(e.Wait))
+	case Deadlock:
+		return fmt.Sprintf("scheduler: deadlock: the call was made inside call %d and needs a slot of its own, but all slots (MaxInFlight is %d) are held by calls that wait for calls made inside them: give the inner calls a scheduler of their own", e.Outer, e.Most)
+	}
+	return e.Cause.Error()
+}
+
+// Readable rounds a duration for people.
+func Readable(d time.Duration) time.Duration {
+	if d >= time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Microsecond)
+}

@@ -1,0 +1,74 @@
+package core
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+)
+
+// perCall has the kinds of events that each call has, even if it succeeds at once. While one of
+// them is subscribed to, the core has to know every call, and there is no lease.
+var perCall = events.Of(events.Queued, events.Granted, events.Started, events.Succeeded)
+
+// Leasable reports whether calls may be granted without asking the core.
+func (k *Core) Leasable() bool {
+	return k.queue.len() == 0 && !k.Paused() && !k.Draining && k.Budgets.heldUntil() <= k.Now && k.Wanted&perCall == 0
+}
+
+// FullAt returns when the first of the budgets will be full. From then on its refill is lost.
+func (b Budgets) FullAt() time.Duration {
+	at := bucket.Forever
+	for i := range b {
+		at = min(at, b[i].Ready(b[i].Limit().Capacity))
+	}
+	return at
+}
+
+// LeasableSlots returns how many calls may run by the fast path, up to most.
+func (k *Core) LeasableSlots(most int) int {
+	if k.MaxInFlight == 0 {
+		return most
+	}
+	return min(most, max(0, k.MaxInFlight-k.running.count))
+}
+
+// TookFast accounts for calls that were granted by the fast path up to now. They count as
+// successes, until one turns out to be a failure.
+func (k *Core) TookFast(now time.Duration, tokens int64, calls uint64) {
+	k.pass(min(now, k.Wake())) // what falls due later finds the tokens gone
+	for i := range k.Budgets {
+		if !k.Budgets[i].Take(k.Now, tokens) {
+			panic("scheduler: the fast path took more tokens than it was leased")
+		}
+	}
+	k.Totals.Accepted += calls
+	k.Totals.Attempts += calls
+	k.Totals.Succeeded += calls
+}
+
+// DoneFast notes that a call has succeeded that was granted by the fast path.
+func (k *Core) DoneFast(now time.Duration, c *Call, number uint64) {
+	k.Advance(now)
+	c.ID, c.Attempts = number, 1
+	k.emit(events.Succeeded, c)
+	k.advanceNow()
+}
+
+// AddFast adds a call that was granted by the fast path to those that run, with its slot and the
+// number that it has from there.
+func (k *Core) AddFast(c *Call, number uint64, granted time.Duration) {
+	c.ID, c.Rank = number, k.rankAt(c, granted)
+	k.Totals.Succeeded--
+	k.InFast--
+	c.ensureDetail()
+	c.State, c.Attempts, c.Since, c.detail.paid, c.detail.granted = Running, 1, k.Now, c.Cost, granted
+	k.running.add(c)
+	k.link(c)
+}
+
+// GrantedFast wakes the runner of a call that was granted by the fast path.
+func (k *Core) GrantedFast(c *Call) {
+	k.handover.add(k.Now, c, len(k.Budgets))
+	k.Effects.Granted = append(k.Effects.Granted, c)
+}

@@ -1,0 +1,77 @@
+package core
+
+import "time"
+
+// A grant has two instants. At the first, the core takes its tokens from the budgets. At the
+// second, the owner hands it over, by a call of its function or on a channel. A server sees
+// only the second. If the process stood still in between, all grants that fell due meanwhile
+// would reach the server as one burst. So the core dates no grant earlier than maxLate before
+// its hand-over. What is older counts as time in which no call asked: the budgets fill, and the
+// excess is lost. Rule B7 says what follows for any window of time.
+
+// maxLate is the longest time between the date of a grant and its hand-over. With idle
+// processors, timers and the Go scheduler are late by less. So a caller that asks again as soon
+// as it was served gets the full rate at any capacity.
+const maxLate = 25 * time.Millisecond
+
+// handover records when grants are handed over.
+type handover struct {
+	earliest time.Duration // no grant is dated before this
+
+	// The grants since the latest hand-over.
+	pending bool
+	since   time.Duration // the date of the first
+	spent   Costs
+}
+
+// add notes a grant dated at the instant at.
+func (h *handover) add(at time.Duration, c *Call, budgets int) {
+	if !h.pending {
+		h.pending, h.since, h.spent = true, at, Costs{}
+	}
+	h.spent.addCall(c, budgets)
+}
+
+// maxLate returns how much earlier than its hand-over a grant of this budget may be dated.
+func (b *budget) maxLate() time.Duration {
+	if b.Configured.Strict {
+		return 0
+	}
+	return maxLate
+}
+
+// MaxLate returns the least maxLate of the budgets, since a grant takes tokens from each.
+func (b Budgets) MaxLate() time.Duration {
+	least := maxLate
+	for i := range b {
+		least = min(least, b[i].maxLate())
+	}
+	return least
+}
+
+// WakeUp notes that grants are handed over at now or later.
+func (k *Core) WakeUp(now time.Duration) {
+	k.handover.earliest = max(k.handover.earliest, now-k.Budgets.MaxLate())
+}
+
+// HandedOver notes that all grants were handed over by the instant at. If that is too late for
+// a budget, its tokens count as taken only then. The core's time moves on to it, so all that
+// fell due meanwhile happens at that instant, in order.
+func (k *Core) HandedOver(at time.Duration) {
+	h := &k.handover
+	late, pending := at-h.since, h.pending
+	if h.pending = false; !pending || late <= k.Budgets.MaxLate() || at <= k.Now {
+		return
+	}
+	k.spend(at)
+	for i := range k.Budgets {
+		switch b := &k.Budgets[i]; {
+		case k.Paused():
+			b.Skip(at)
+		case late > b.maxLate():
+			b.Postpone(at, h.spent[i])
+		default:
+			b.Advance(at)
+		}
+	}
+}

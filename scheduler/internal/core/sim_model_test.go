@@ -1,0 +1,178 @@
+package core
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// applyToModel makes the same move in the model.
+func (s *sim) applyToModel(m move) {
+	d := s.d
+	if s.profile.owner || m.verb == moveSleep {
+		d.wakeUp(s.now)
+	}
+	d.advance(max(s.now, d.now))
+	switch m.verb {
+	case moveSubmit:
+		c := s.calls[m.call]
+		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.Deadline, noWait: m.noWait, wantsAdmission: m.wantsAdmission, policy: &s.policy}
+		if c.Nested() && c.detail.extra.outer != nil {
+			c.model.outer = &s.calls[m.inside-1].model
+			c.model.outerAttempt = int(c.detail.extra.outerAttempt)
+		}
+		d.submit(&c.model)
+		s.must((c.model.end == events.Refused) == (c.ID == 0), "calls are refused as in the model")
+	case moveSucceed, moveFail, moveAbandon, moveCancel, moveWithdraw, moveSettle:
+		if s.known(m.call) {
+			s.applyToModelCall(m, &s.calls[m.call].model)
+		}
+	case movePause:
+		d.pause(After(d.now, m.d))
+	case moveResume:
+		d.pause(0)
+	case moveSetLimit:
+		d.setLimit(m.n, m.limit)
+	case moveSetSlots:
+		d.slots = m.n
+		d.advanceNow()
+	case moveSetRoom:
+		d.room = m.n
+		d.advanceNow()
+	case moveObserve:
+		d.observe(m.n, m.costs[0])
+	case moveLearn:
+		d.learn(m.n, m.limit, m.costs[0])
+	case moveDrain:
+		d.draining = true
+	}
+}
+
+func (s *sim) applyToModelCall(m move, c *dumbCall) {
+	runs, over := c.state == Running, c.state == Ended
+	if s.tooEarly(m) {
+		return
+	}
+	switch {
+	case runs && m.verb == moveSucceed:
+		s.d.finish(c, false, retry.Verdict{})
+	case runs && m.verb == moveFail:
+		s.d.finish(c, true, m.verdict)
+	case runs && m.verb == moveSettle && !m.late && m.again:
+		s.d.resent(c)
+	case runs && m.verb == moveSettle && !m.late:
+		s.d.settleCost(c, m.n, m.costs[0])
+	case runs && (m.verb == moveAbandon || m.verb == moveWithdraw):
+		s.d.abandon(c)
+	case !over && (m.verb == moveCancel || m.verb == moveWithdraw):
+		s.d.cancel(c)
+	}
+}
+
+// compare compares the core with the model.
+func (s *sim) compare(m move) {
+	d, k := s.d, s.k
+	s.must(d.unfair == "", "O1, FIFO: "+d.unfair)
+	s.must(len(d.granted) == len(k.Effects.Granted), "as many are granted as in the model")
+	for i, g := range d.granted {
+		c := k.Effects.Granted[i]
+		s.must(c.ID == g.id && c.detail.granted == g.at, "B7, late owner: the same call is granted at the same instant as in the model")
+	}
+	s.must(len(d.ended) == len(k.Effects.Ended), "as many end as in the model")
+	for _, c := range d.ended {
+		s.compareEnd(c)
+	}
+	s.must(len(d.queue) == k.queue.len() && len(d.running) == k.running.count && len(d.backingOff) == len(k.backoff),
+		"as many queue, run and back off as in the model")
+	for i, b := range d.budgets {
+		s.must(b.tokens() == k.Budgets[i].Available(), "B2, exactness: as many tokens are left as in the model")
+	}
+	for _, c := range d.queue {
+		mine := s.byID[c.id]
+		s.must(mine.State == Queued && (mine.detail != nil && mine.detail.waitsForRoom) == c.waitsForRoom && (mine.WantsAdmission || !c.waitsForRoom), "a queued call is as in the model")
+	}
+	for _, c := range d.backingOff {
+		s.must(s.byID[c.id].State == BackingOff && s.byID[c.id].detail.due == c.due, "R3, jitter: a call backs off as in the model")
+	}
+	if len(d.queue) > 0 {
+		s.compareEstimate(d.queue[s.drawn%len(d.queue)])
+	}
+	switch m.verb {
+	case moveDryRun:
+		s.compareDryRun(m)
+	case moveSnapshot:
+		s.compareSnapshot()
+	}
+	s.must(k.Drained() == (len(d.queue)+len(d.running)+len(d.backingOff) == 0), "C6, close: drained when no call is left")
+	s.must(k.Wanted == 0 || s.countEvents(events.Held) == d.holds, "E3, completeness: every new hold has one event")
+}
+
+// countEvents returns how many events of a kind the move made.
+func (s *sim) countEvents(kind events.Kind) (n int) {
+	for i := range s.k.Effects.Events {
+		if s.k.Effects.Events[i].Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *sim) compareDryRun(m move) {
+	c := &dumbCall{id: math.MaxUint64, costs: m.costs, rank: s.d.now - time.Duration(m.priority)*s.d.step}
+	position, at := s.d.estimate(c)
+	s.must(s.asked == estimated{position, at - s.d.now}, "a dry run is estimated as in the model")
+}
+
+func (s *sim) compareSnapshot() {
+	d, got := s.d, s.snap
+	s.must(got.queued == len(d.queue) && got.running == len(d.running) && got.backingOff == len(d.backingOff) && got.rate == float64(d.share)/64 && got.available == d.budgets[0].tokens(),
+		"a snapshot is as the model")
+	s.must(max(got.heldUntil, d.now) == max(d.heldUntil(), d.now), "a snapshot has the end of the hold")
+	s.must(got.pausedUntil == cmp.Or(d.pausedUntil, bucket.Forever), "a snapshot has the end of the pause")
+	next := bucket.Forever
+	if len(d.queue) > 0 && d.hasSlot() && d.pausedUntil != bucket.Forever {
+		next = d.ready(d.queue[0].costs)
+	}
+	s.must(got.nextPlanned == next, "a snapshot has the instant of the next grant")
+	next = bucket.Forever
+	for _, c := range d.backingOff {
+		next = min(next, c.due)
+	}
+	s.must(got.nextReturn == next, "a snapshot has the end of the next backoff")
+}
+
+func (s *sim) compareEstimate(c *dumbCall) {
+	position, at := s.d.estimate(c)
+	place, wait := s.k.EstimateOf(s.k.Now, &s.byID[c.id].Call)
+	s.must(place == position && wait == at-s.d.now, "a call is estimated as in the model")
+}
+
+// compareEnd checks that a call ended in the same way and for the same reason as in the model, with
+// the same times.
+func (s *sim) compareEnd(c *dumbCall) {
+	if c.end == events.Refused {
+		s.compareRefusal(c)
+		return
+	}
+	mine := s.byID[c.id]
+	s.must(mine.State == Ended, "the same calls end as in the model")
+	s.must(mine.Times() == c.times, "a call has spent its time as in the model")
+	s.must(s.k.Wanted == 0 || mine.last == c.end, "a call ends as in the model")
+}
+
+func (s *sim) compareRefusal(c *dumbCall) {
+	err := s.calls[s.current.call].detail.err
+	if cost, ok := err.(*bucket.CostError); ok {
+		s.must(c.refusal.cost && slices.Contains(c.costs[:len(s.d.budgets)], cost.Cost), "B3, costs: the error has the cost")
+		return
+	}
+	e := err.(*Early)
+	s.must(!c.refusal.cost && e.Reason == c.refusal.reason, "a call is refused for the same reason as in the model")
+	s.must(e.Reason == Closed || e.Wait == c.wait, "C4, deadlines: the error has the wait")
+	s.must(e.Reason != QueueFull || e.Queued == len(s.d.queue), "the error has the length of the queue")
+}

@@ -1,0 +1,436 @@
+package core
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
+)
+
+// move is one input of the core, or time that passes.
+type move struct {
+	verb verb
+	call int // serial number of the call, from 0
+
+	// Of a submitted call.
+	costs          Costs
+	priority       int
+	deadline       time.Duration // from now; 0: none
+	noWait         bool
+	wantsAdmission bool
+	bare           bool // has no options
+	inside         int  // the call inside which it is made, counted from 1
+	watched        bool
+
+	verdict retry.Verdict // fail
+	d       time.Duration // advance, pause, restart
+	late    bool          // settle: for an attempt that is over
+	again   bool          // settle: the request was sent once more
+	n       int           // slots, room, or the number of a budget
+	limit   bucket.Limit
+
+	stall time.Duration // how much later the grants are handed over
+}
+
+type verb uint8
+
+const (
+	moveSubmit verb = iota
+	moveSucceed
+	moveFail
+	moveStart
+	moveAbandon
+	moveCancel
+	moveWithdraw
+	moveAdvance
+	moveSleep
+	moveAsk
+	moveDryRun
+	moveSnapshot
+	movePause
+	moveResume
+	moveSetLimit
+	moveSetSlots
+	moveSetRoom
+	moveSettle
+	moveObserve
+	moveLearn
+	moveDrain
+	moveRestart
+	moveVerbs
+)
+
+// text returns the move as a command of a transcript.
+func (m move) text() string {
+	if m.stall > 0 {
+		return fmt.Sprintf("%s stall=%v", m.command(), m.stall)
+	}
+	return m.command()
+}
+
+func (m move) command() string {
+	name := fmt.Sprintf("c%d", m.call)
+	switch m.verb {
+	case moveSubmit:
+		var b strings.Builder
+		fmt.Fprintf(&b, "submit %s cost=%s", name, m.costs.text())
+		if m.priority != 0 {
+			fmt.Fprintf(&b, " priority=%d", m.priority)
+		}
+		if m.deadline != 0 {
+			fmt.Fprintf(&b, " deadline=+%v", m.deadline)
+		}
+		if m.noWait {
+			b.WriteString(" nowait=yes")
+		}
+		if !m.wantsAdmission {
+			b.WriteString(" asks=no")
+		}
+		if m.inside > 0 {
+			fmt.Fprintf(&b, " inside=c%d", m.inside-1)
+		}
+		return b.String()
+	case moveSucceed:
+		return "done " + name
+	case moveFail:
+		kind := map[retry.Kind]string{retry.KindFinal: "final", retry.KindTransient: "transient", retry.KindRateLimited: "limited"}[m.verdict.Kind]
+		text := fmt.Sprintf("fail %s %s", name, kind)
+		if m.verdict.Wait > 0 {
+			text += fmt.Sprintf(" wait=%v", m.verdict.Wait)
+		}
+		if m.verdict.Alone {
+			text += " alone=yes"
+		}
+		if m.verdict.Budget != "" {
+			text += " budget=" + m.verdict.Budget
+		}
+		return text
+	case moveStart:
+		return "start " + name
+	case moveAbandon:
+		return "abandon " + name
+	case moveCancel:
+		return "cancel " + name
+	case moveWithdraw:
+		return "withdraw " + name
+	case moveAdvance:
+		return fmt.Sprintf("advance %v", m.d)
+	case moveSleep:
+		return fmt.Sprintf("sleep %v", m.d)
+	case moveAsk:
+		return "estimate " + name
+	case moveDryRun:
+		return fmt.Sprintf("dryrun cost=%s priority=%d", m.costs.text(), m.priority)
+	case moveSnapshot:
+		return "snapshot"
+	case movePause:
+		if m.d == bucket.Forever {
+			return "pause"
+		}
+		return fmt.Sprintf("pause %v", m.d)
+	case moveResume:
+		return "resume"
+	case moveSetLimit:
+		return fmt.Sprintf("setlimit %s budget=%d", limitText(m.limit), m.n)
+	case moveSettle:
+		if m.again {
+			return "resent " + name + []string{"", " late=yes"}[b2i(m.late)]
+		}
+		return fmt.Sprintf("settle %s cost=%d budget=%d", name, m.costs[0], m.n) + []string{"", " late=yes"}[b2i(m.late)]
+	case moveObserve:
+		return fmt.Sprintf("observe %d budget=%d", m.costs[0], m.n)
+	case moveLearn:
+		return fmt.Sprintf("learn %d %s budget=%d", m.costs[0], limitText(m.limit), m.n)
+	case moveSetSlots:
+		return fmt.Sprintf("setslots %d", m.n)
+	case moveSetRoom:
+		return fmt.Sprintf("setroom %d", m.n)
+	case moveDrain:
+		return "drain"
+	}
+	return fmt.Sprintf("restart %v", m.d)
+}
+
+// text returns the costs of three budgets, as many as a run has at most.
+func (s Costs) text() string { return fmt.Sprintf("%d,%d,%d", s[0], s[1], s[2]) }
+
+func limitText(l bucket.Limit) string {
+	return fmt.Sprintf("%d/%v capacity=%d", l.Refill, l.Per, l.Capacity) + []string{"", " strict=yes"}[b2i(l.Strict)]
+}
+
+// profile says which moves and calls a run has. With few kinds of move, rare ones meet more often.
+type profile struct {
+	mix        []verb // one is drawn for each move; more common verbs are repeated
+	maxCalls   int    // about how many calls there are at a time
+	costs      Costs  // one more than the highest
+	deadline   bool   // some calls have one
+	priority   bool
+	clockJumps bool
+	nests      bool // some calls are made inside others
+	owner      bool // grants are handed over after each move, sometimes late
+	per        int64
+	budgets    int
+}
+
+func drawProfile(rnd *rand.Rand, limits []bucket.Limit) profile {
+	h := profile{
+		mix:        []verb{moveSubmit, moveSubmit, moveSubmit, moveSucceed, moveSucceed, moveSucceed, moveFail, moveAdvance, moveAdvance, moveAdvance},
+		maxCalls:   []int{2, 5, 10, 30}[rnd.IntN(4)],
+		deadline:   rnd.IntN(2) == 0,
+		priority:   rnd.IntN(2) == 0,
+		clockJumps: rnd.IntN(4) == 0,
+		owner:      rnd.IntN(2) == 0,
+		nests:      rnd.IntN(4) == 0,
+		per:        int64(limits[0].Per),
+		budgets:    len(limits),
+	}
+	one := rnd.IntN(2) == 0 && len(limits) == 1
+	for i, l := range limits {
+		if h.costs[i] = 1; !one {
+			h.costs[i] = l.Capacity + 1
+		}
+	}
+	for v := moveStart; v < moveRestart; v++ {
+		if v != moveAdvance && v != moveDrain && rnd.IntN(2) == 0 {
+			h.mix = append(h.mix, v)
+		}
+	}
+	return h
+}
+
+func drawLimits(rnd *rand.Rand) bucket.Limit {
+	if rnd.IntN(10) == 0 {
+		return []bucket.Limit{
+			{Capacity: 1, Refill: 1, Per: 24 * time.Hour},
+			{Capacity: 1, Refill: 1_000_000_000, Per: time.Second},
+			{Capacity: 1 << 40, Refill: 1 << 50, Per: 7919},
+			{Capacity: 7, Refill: 99991, Per: 99989},
+			{Capacity: 3, Refill: 1, Per: bucket.Forever},
+			{Capacity: 1000, Refill: 100, Per: time.Minute},
+		}[rnd.IntN(6)]
+	}
+	return bucket.Limit{
+		Strict:   rnd.IntN(4) == 0,
+		Capacity: 1 + rnd.Int64N(20),
+		Refill:   []int64{1, 3, 7, 100}[rnd.IntN(4)],
+		Per:      []time.Duration{10, 97, time.Second, time.Minute}[rnd.IntN(4)],
+	}
+}
+
+func drawConfig(rnd *rand.Rand) (Config, retry.Policy, []bucket.Limit) {
+	limits := []bucket.Limit{drawLimits(rnd)}
+	per := min(limits[0].Per, time.Hour)
+	cfg := Config{
+		Origin:       simOrigin,
+		MaxInFlight:  []int{0, 0, 1, 3}[rnd.IntN(4)],
+		MaxQueued:    []int{0, 0, 1, 3}[rnd.IntN(4)],
+		Overflow:     Overflow(rnd.IntN(3)),
+		Adaptive:     rnd.IntN(3) == 0,
+		PriorityStep: []time.Duration{1, per, 10 * per}[rnd.IntN(3)],
+	}
+	policy := retry.Policy{
+		MaxRetries:    1 + rnd.IntN(5),
+		Initial:       []time.Duration{1, per, time.Minute}[rnd.IntN(3)],
+		Max:           []time.Duration{time.Hour, bucket.Forever}[rnd.IntN(2)],
+		Jitter:        []float64{retry.None, 0.1, 1}[rnd.IntN(3)],
+		Seed:          rnd.Uint64N(100),
+		MaxServerWait: []time.Duration{time.Minute, 3 * per}[rnd.IntN(2)],
+	}.WithDefaults()
+	cfg.Retry = policy
+	more := []int{0, 0, 1, 2}[rnd.IntN(4)]
+	if more == 0 {
+		cfg.Limits = bucket.Limits{"": limits[0]}
+		return cfg, policy, limits
+	}
+	for range more {
+		limits = append(limits, drawLimits(rnd))
+	}
+	cfg.Limits = bucket.Limits{}
+	for i, l := range limits {
+		cfg.Limits[simBudgets[i]] = l
+	}
+	return cfg, policy, limits
+}
+
+// simBudgets are the names of the budgets if there are several.
+var simBudgets = []string{"a", "b", "c"}
+
+// maxTime ends a run before any sum of times saturates.
+const maxTime = 60 * 365 * 24 * time.Hour
+
+// draw draws the next move.
+func (s *sim) draw() move {
+	s.drawn++
+	switch {
+	case s.now > maxTime:
+		s.drawn = s.length
+		fallthrough
+	case s.drawn == s.length:
+		return move{verb: moveRestart, d: s.drawTime()}
+	case s.drawn == s.length-5:
+		return move{verb: moveDrain}
+	}
+	m := move{verb: s.profile.mix[s.rnd.IntN(len(s.profile.mix))]}
+	if n := len(s.running) + len(s.waiting); m.verb == moveSubmit && n >= s.profile.maxCalls {
+		m.verb = moveAdvance
+	}
+	switch m.verb {
+	case moveSubmit:
+		s.drawCall(&m)
+	case moveSucceed, moveFail, moveStart, moveAbandon, moveSettle:
+		s.pick(&m, s.running)
+		m.n = s.rnd.IntN(s.profile.budgets)
+		m.costs[0], m.late = s.rnd.Int64N(2*s.profile.costs[m.n]), s.rnd.IntN(8) == 0
+		m.verdict, m.again = s.drawVerdict(), s.rnd.IntN(4) == 0
+		if m.verb == moveStart && s.calls[m.call].last == events.Started {
+			m.verb = moveAdvance // it was started
+		}
+	case moveWithdraw:
+		if s.rnd.IntN(2) == 0 {
+			s.pick(&m, s.running)
+		} else {
+			s.pick(&m, s.waiting)
+		}
+	case moveCancel:
+		if s.rnd.IntN(4) == 0 {
+			s.pick(&m, s.running)
+		} else {
+			s.pick(&m, s.waiting)
+		}
+	case moveAsk:
+		s.pick(&m, s.waiting)
+	case moveDryRun:
+		s.drawCosts(&m)
+		m.priority = s.rnd.IntN(3)
+	case movePause:
+		if m.d = bucket.Forever; s.rnd.IntN(3) > 0 {
+			m.d = s.drawTime()
+		}
+	case moveSetLimit:
+		m.limit, m.n = drawLimits(s.rnd), s.rnd.IntN(s.profile.budgets)
+	case moveObserve, moveLearn:
+		m.limit = drawLimits(s.rnd)
+		m.n = s.rnd.IntN(s.profile.budgets)
+		m.costs[0] = s.rnd.Int64N(s.profile.costs[m.n]+2) - 1
+	case moveSetSlots, moveSetRoom:
+		m.n = s.rnd.IntN(5)
+	}
+	switch m.verb {
+	case moveAdvance:
+		if m.d = s.drawStep(); s.profile.owner && !s.profile.clockJumps {
+			m.d = max(0, m.d)
+		}
+	case moveSleep:
+		m.d = s.drawTime()
+	}
+	if s.profile.owner {
+		m.stall = s.drawStall()
+	}
+	return m
+}
+
+// drawStall draws how late the grants are handed over: mostly zero, otherwise long enough to
+// matter.
+func (s *sim) drawStall() time.Duration {
+	switch r := s.rnd.IntN(16); {
+	case r < 10:
+		return 0
+	case r < 12:
+		return time.Duration(r - 9)
+	case r < 14:
+		return maxLate + time.Duration(s.rnd.Int64N(3)-1)
+	case r < 15:
+		return time.Duration(s.rnd.Int64N(int64(4 * maxLate)))
+	}
+	return s.drawTime()
+}
+
+// pick draws one of the calls. If there is none, the move becomes an advance of time.
+func (s *sim) pick(m *move, list []*simCall) {
+	if len(list) == 0 {
+		m.verb = moveAdvance
+		return
+	}
+	m.call = list[s.rnd.IntN(len(list))].serial
+}
+
+func (s *sim) drawCall(m *move) {
+	r := s.rnd.Uint64()
+	m.call = len(s.calls)
+	s.drawCosts(m)
+	m.noWait, m.wantsAdmission, m.watched = r&15 == 0, r>>4&1 == 0, r>>5&3 == 0
+	if s.profile.priority && r>>7&1 == 0 {
+		m.priority = []int{-1, 1, 3, 1}[r>>8&3]
+	}
+	if s.profile.deadline && r>>10&1 == 0 {
+		m.deadline = 1 + s.drawTime()
+	}
+	if s.profile.nests && len(s.running) > 0 && r>>12&1 == 0 {
+		m.inside = s.running[s.rnd.IntN(len(s.running))].serial + 1
+	}
+	if m.bare = m.priority == 0 && !m.watched && r>>11&1 == 0; m.bare {
+		for i := range m.costs {
+			m.costs[i] = m.costs[0] // the same in every budget
+		}
+	}
+}
+
+func (s *sim) drawCosts(m *move) {
+	for i := range s.profile.budgets {
+		if m.costs[i] = 1; s.profile.costs[i] > 1 {
+			m.costs[i] = s.rnd.Int64N(s.profile.costs[i] + 1)
+		}
+	}
+}
+
+func (s *sim) drawVerdict() retry.Verdict {
+	v := s.drawKind()
+	if v.Kind == retry.KindRateLimited {
+		v.Alone = s.rnd.IntN(4) == 0
+		v.Budget = []string{"", "", simBudgets[0], simBudgets[1], "unknown"}[s.rnd.IntN(5)]
+	}
+	return v
+}
+
+func (s *sim) drawKind() retry.Verdict {
+	switch r := s.rnd.IntN(16); {
+	case r < 4:
+		return retry.Verdict{}
+	case r < 11:
+		return retry.Verdict{Kind: retry.KindTransient}
+	case r < 14:
+		return retry.Verdict{Kind: retry.KindRateLimited}
+	case r < 15: // the longest accepted wait, so that two holds may end together
+		return retry.Verdict{Kind: retry.KindRateLimited, Wait: s.policy.MaxServerWait}
+	}
+	return retry.Verdict{Kind: retry.KindRateLimited, Wait: 1 + s.drawTime()}
+}
+
+// drawTime draws a duration of up to three periods of the budget.
+func (s *sim) drawTime() time.Duration {
+	return time.Duration(s.rnd.Int64N(3*min(s.profile.per, int64(10*365*24*time.Hour)) + 1))
+}
+
+// drawStep draws how far the clock moves: often to the instant at which the core wants to be
+// called, or one nanosecond short of it.
+func (s *sim) drawStep() time.Duration {
+	wake := s.k.Wake()
+	switch r := s.rnd.IntN(32); {
+	case r < 10 && wake != bucket.Forever && wake > s.now:
+		return wake - s.now
+	case r < 16 && wake != bucket.Forever && wake > s.now:
+		return wake - s.now - 1
+	case r < 24:
+		return time.Duration(r - 16)
+	case r < 31 || !s.profile.clockJumps:
+		return s.drawTime()
+	case s.rnd.IntN(2) == 0:
+		return -min(s.drawTime(), s.now)
+	default:
+		return 10 * 365 * 24 * time.Hour
+	}
+}

@@ -1,0 +1,174 @@
+package core
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	simSeed  = flag.Uint64("sim.seed", 0, "the seed of the first run; 0 draws one at random")
+	simSteps = flag.Int("sim.steps", 100_000, "how many moves the simulation makes")
+	simModel = flag.Bool("sim.model", true, "compare with the model after every move, not just check the rules")
+	simSave  = flag.String("sim.save", "", "write the shortest failing trace to testdata/transcripts under this name")
+)
+
+// The simulator's words:
+//
+//   - A move is one input of the core, or time that passes. A trace is a list of moves.
+//   - A run starts a core, makes random moves, and ends with a restart. Its seed decides the moves.
+//   - A profile says which moves and calls a run has.
+//   - The model is a second core, written to be obvious and not to be fast.
+//   - A transcript is a trace written as text, with what each move made happen.
+
+// TestSimulation runs the real core in virtual time with random moves. After every move it checks the
+// rules of budgets (B1–B7), order (O1, O2, O4), retries (R1–R3, R5, R6), calls (C1, C4) and events (E1,
+// E3), and compares the core with the model, which computes the nanosecond of every grant.
+//
+// A failure prints its seed and the shortest trace that still fails. make sim SEED=… replays it.
+func TestSimulation(t *testing.T) {
+	seed := *simSeed
+	for seed == 0 {
+		seed = rand.Uint64() >> 32 // short enough to be typed
+	}
+	start := time.Now()
+	logged := start
+	moves, runs := 0, 0
+	progress := func() {
+		t.Logf("%d moves in %d runs from seed %d, %.2f million a second", moves, runs, seed, float64(moves)/1e6/time.Since(start).Seconds())
+	}
+	for ; moves < *simSteps; runs++ {
+		s := newSim(seed+uint64(runs), *simModel)
+		moves += s.run()
+		if s.failure != nil {
+			t.Fatal(explain(t, s, func() *sim { return newSim(s.seed, *simModel) }))
+		}
+		if time.Since(logged) > 2*time.Second {
+			logged = time.Now()
+			progress()
+		}
+	}
+	progress()
+}
+
+// TestSimulationWritesTranscripts checks that the transcript of a run repeats the run.
+func TestSimulationWritesTranscripts(t *testing.T) {
+	for seed := range uint64(300) {
+		s := newSim(seed, false)
+		s.recording = true
+		s.run()
+		require.Nil(t, s.failure)
+		again := newSim(seed, false)
+		again.replay(s.trace[:len(s.trace)-1]) // all but the restart
+		st := newStepper(t)
+		st.transcribe(s.transcript(s.trace[:len(s.trace)-1]))
+		again.k.Advance(again.now)
+		st.k.Advance(st.now)
+		require.Equal(t, stateOf(again.k), stateOf(st.k), "seed %d", seed)
+	}
+}
+
+// TestSimulationFindsAndShortens checks that a broken rule is found and that its trace is
+// shortened.
+func TestSimulationFindsAndShortens(t *testing.T) {
+	third := func(trace []move) bool { // fails from the third call on
+		n := 0
+		for _, m := range trace {
+			if m.verb == moveSubmit {
+				n++
+			}
+		}
+		return n >= 3
+	}
+	s := newSim(1, false)
+	s.recording = true
+	s.run()
+	short := shorten(s.trace, third)
+	require.Len(t, short, 3)
+	require.True(t, third(short))
+
+	s = newSim(1, true)
+	s.d.budgets[0].level.SetInt64(0) // the model starts with an empty bucket
+	s.run()
+	require.NotNil(t, s.failure)
+	require.Contains(t, s.failure.rule, "as in the model")
+}
+
+// explain describes a failed run, and the shortest trace that fails in the same way.
+func explain(t *testing.T, s *sim, start func() *sim) string {
+	again := start()
+	again.recording = true
+	again.run()
+	require.NotNil(t, again.failure, "seed %d failed, but not when replayed: %v", s.seed, *s.failure)
+	short := shorten(again.trace, func(trace []move) bool {
+		sim := start()
+		sim.replay(trace)
+		return sim.failure != nil && sim.failure.rule == again.failure.rule
+	})
+	text := s.transcript(short)
+	message := fmt.Sprintf("after %d moves: %s: %s\n", len(again.trace), again.failure.rule, again.failure.seen)
+	if s.seed != 0 {
+		message += fmt.Sprintf("replay it: make sim SEED=%d STEPS=1\n", s.seed)
+	}
+	message += fmt.Sprintf("%d moves are enough:\n\n%s", len(short), text)
+	if *simSave != "" {
+		file := filepath.Join("testdata", "transcripts", *simSave+".txt")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+		message += "\nwritten to " + file + ": fill in the outcomes with make transcripts"
+	}
+	return message
+}
+
+// shorten removes moves from a trace as long as it still fails.
+func shorten(trace []move, fails func([]move) bool) []move {
+	for size := len(trace) / 2; size > 0; size /= 2 {
+		for from := 0; from+size <= len(trace); {
+			shorter := append(append([]move(nil), trace[:from]...), trace[from+size:]...)
+			if fails(shorter) {
+				trace = shorter
+			} else {
+				from += size
+			}
+		}
+	}
+	return trace
+}
+
+// limitsText returns the budgets as a transcript writes them.
+func limitsText(cfg Config) string {
+	if l, ok := cfg.Limits[""]; ok {
+		return limitText(l)
+	}
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
+		l := cfg.Limits[name]
+		all = append(all, fmt.Sprintf("%s=%d/%v/%d", name, l.Refill, l.Per, l.Capacity)+[]string{"", "/strict"}[b2i(l.Strict)])
+	}
+	return strings.Join(all, " ")
+}
+
+// transcript writes a trace as the commands of a transcript.
+func (s *sim) transcript(trace []move) string {
+	cfg := s.cfg
+	var b strings.Builder
+	fmt.Fprintf(&b, "limit %s slots=%d room=%d step=%v overflow=%s%s\n\n", limitsText(cfg), cfg.MaxInFlight, cfg.MaxQueued, cfg.PriorityStep,
+		[]string{"wait", "refuse", "drop"}[cfg.Overflow], []string{"", " owner=yes"}[b2i(s.profile.owner)])
+	if cfg.Adaptive {
+		b.WriteString("adaptive yes\n\n")
+	}
+	p := s.policy
+	fmt.Fprintf(&b, "retry max=%d initial=%v longest=%v jitter=%v seed=%d maxserverwait=%v\n", p.MaxRetries, p.Initial, p.Max, p.Jitter, p.Seed, p.MaxServerWait)
+	for _, m := range trace {
+		fmt.Fprintf(&b, "\n%s\n", m.text())
+	}
+	return b.String()
+}

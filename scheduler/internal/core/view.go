@@ -1,0 +1,43 @@
+package core
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+)
+
+// Queued returns how many calls wait for tokens or a slot.
+func (k *Core) Queued() int { return k.queue.len() }
+
+// CallsWaitingForRoom returns how many queued calls have not been admitted.
+func (k *Core) CallsWaitingForRoom() int { return k.waitingForRoom.count }
+
+// InFlight returns how many calls run, also by the fast path.
+func (k *Core) InFlight() int { return k.running.count + k.InFast }
+
+// BackingOff returns how many calls wait for their backoff to end.
+func (k *Core) BackingOff() int { return len(k.backoff) }
+
+// RunningCalls returns the calls that run, without those of the fast path, in the order of their
+// grants.
+func (k *Core) RunningCalls() (calls []*Call) {
+	for c := k.running.first; c != nil; c = c.detail.next {
+		calls = append(calls, c)
+	}
+	return calls
+}
+
+// NextRetry returns when the first backoff ends, or [bucket.Forever].
+func (k *Core) NextRetry() time.Duration { return k.backoff.next() }
+
+// Rate returns the part of the configured rates that is in force.
+func (k *Core) Rate() float64 { return k.adaptive.rate() }
+
+// HeldUntil returns when the latest hold ends or ended.
+func (k *Core) HeldUntil() time.Duration { return k.Budgets.heldUntil() }
+
+// LevelOf returns the state of the i-th budget at its full rate, at which it will be restored.
+func (k *Core) LevelOf(i int) bucket.State { return k.Budgets[i].level(k.Now, k.Time(k.Now)) }
+
+// HandoverPending reports whether grants wait for their hand-over.
+func (k *Core) HandoverPending() bool { return k.handover.pending }
