@@ -53,14 +53,14 @@ func (k *Core) setShare(share int) {
 func (p *adaptiveRate) rate() float64 { return float64(p.share) / fullShare }
 
 // setShare makes tokens come at a share of the configured rate.
-func (b *budget) setShare(at time.Duration, share int) {
+func (b *Budget) setShare(at time.Duration, share int) {
 	if err := b.SetLimit(at, limitAtShare(b.Configured, share)); err != nil {
 		panic("scheduler: a part of a valid limit is not valid: " + err.Error())
 	}
 }
 
 // level returns the state of the bucket at its full rate, at which it will be restored.
-func (b *budget) level(now time.Duration, wall time.Time) bucket.State {
+func (b *Budget) level(now time.Duration, wall time.Time) bucket.State {
 	full := *b
 	full.setShare(now, fullShare)
 	return full.State(now, wall)

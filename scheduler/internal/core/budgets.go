@@ -13,9 +13,9 @@ const MaxBudgets = 6
 
 // Budgets are the token buckets from which calls pay, one for each limit, in the order of their
 // names. A call takes its cost from all of them or from none.
-type Budgets []budget
+type Budgets []Budget
 
-type budget struct {
+type Budget struct {
 	Name       string
 	Configured bucket.Limit // as configured; the bucket's own may be lower: see adaptiveRate
 	bucket.Bucket
@@ -110,7 +110,7 @@ func (b Budgets) refund(at time.Duration, c *Call) {
 // from all budgets or from none. Without a known name hold stops all budgets, since the server
 // may mean any of its quotas. It reports whether that changed anything.
 func (b Budgets) hold(at, until time.Duration, name string) (changed bool) {
-	named := name != "" && slices.ContainsFunc(b, func(b budget) bool { return b.Name == name })
+	named := name != "" && slices.ContainsFunc(b, func(b Budget) bool { return b.Name == name })
 	for i := range b {
 		if (!named || b[i].Name == name) && b[i].HeldUntil() < until {
 			b[i].Hold(at, until)

@@ -13,7 +13,7 @@ import (
 // Config configures a core.
 type Config struct {
 	Origin       time.Time               // when the instant 0 is
-	Limits       bucket.Limits           // the budgets, by name; at most maxBudgets
+	Limits       bucket.Limits           // the budgets, by name; at most MaxBudgets
 	Levels       map[string]bucket.State // what is left in them; those that are not named are full
 	PriorityStep time.Duration           // how much earlier a call counts as having arrived for each point of priority; 0: a minute
 	MaxInFlight  int                     // 0: no cap
@@ -23,7 +23,7 @@ type Config struct {
 	Adaptive     bool                    // the rate adapts to what the server takes
 }
 
-// Overflow decides what happens to a call that would have to wait when maxQueued calls wait.
+// Overflow decides what happens to a call that would have to wait when MaxQueued calls wait.
 type Overflow uint8
 
 const (
@@ -32,6 +32,7 @@ const (
 	dropLowest                  // the call that ranks last ends
 )
 
+// DefaultPriorityStep is the PriorityStep of a zero [Config].
 const DefaultPriorityStep = time.Minute
 
 // New returns a core at the instant 0. Its limits must be valid.
@@ -49,7 +50,7 @@ func New(cfg Config) (*Core, error) {
 		if err != nil {
 			return nil, err
 		}
-		k.Budgets = append(k.Budgets, budget{name, b.Limit(), b})
+		k.Budgets = append(k.Budgets, Budget{name, b.Limit(), b})
 	}
 	return k, nil
 }

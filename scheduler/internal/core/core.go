@@ -12,7 +12,7 @@ import (
 // Core decides which call is granted tokens and when, which is retried and when, and how each
 // ends. It is plain data, without goroutines, clock, locks, channels or randomness, and it runs
 // no user code. Its inputs are method calls at an instant, and its outputs are values in Effects.
-// wake returns the instant at which it has to be called next.
+// Wake returns the instant at which it has to be called next.
 //
 // Instants are durations since origin and never go back. Each method first catches up with time:
 // all that has fallen due happens, in order, each at its own instant. So a late call of the core
@@ -38,32 +38,32 @@ type Core struct {
 	holdTime       time.Duration // for how long no call could be granted, up to now
 	handover       handover
 	LastID         uint64
-	Totals         totals
+	Totals         Totals
 	Draining       bool // takes no new calls
 	Closed         bool
 
 	Wanted  events.Kinds // the kinds of events that have a subscriber
-	Effects effects
+	Effects Effects
 }
 
-// effects collects what the owner has to do after calling the core: start calls, wake callers,
+// Effects collects what the owner has to do after calling the core: start calls, wake callers,
 // publish events.
-type effects struct {
+type Effects struct {
 	Admitted []*Call        // their Submit can return
 	Granted  []*Call        // to be started
 	Ended    []*Call        // have ended with their err
-	Updates  []update       // progress of calls
+	Updates  []Update       // progress of calls
 	Events   []events.Event // to be published
 }
 
-// update is an event of a call that has OnProgress.
-type update struct {
+// Update is an event of a call that has OnProgress.
+type Update struct {
 	Call  *Call
 	Event events.Event
 }
 
 // Clear makes the effects empty, for the next call of the core.
-func (e *effects) Clear() {
+func (e *Effects) Clear() {
 	e.Admitted, e.Granted, e.Ended = Emptied(e.Admitted), Emptied(e.Granted), Emptied(e.Ended)
 	e.Updates, e.Events = Emptied(e.Updates), Emptied(e.Events)
 }
@@ -302,7 +302,7 @@ func (k *Core) report(c *Call, ev events.Event, progress bool) {
 	}
 	if c.Watched && progress {
 		ev.Err = c.LastErr()
-		k.Effects.Updates = append(k.Effects.Updates, update{c, ev})
+		k.Effects.Updates = append(k.Effects.Updates, Update{c, ev})
 	}
 }
 

@@ -68,7 +68,7 @@ type dumbCall struct {
 
 // refusal says why a call was refused. The zero refusal is none.
 type refusal struct {
-	reason reason
+	reason Reason
 	cost   bool // because of its cost
 }
 

@@ -5,31 +5,31 @@ import (
 	"time"
 )
 
-// Early says why a call ended before its function returned a final result: the front door makes the
-// error of the call of it. The core has no errors of its own.
+// Early says why a call ended before its function returned a final result. Package scheduler makes the
+// call's error of it, since the types of errors are that package's.
 type Early struct {
-	Reason reason
-	Cause  error // caused: the reason itself
+	Reason Reason
+	Cause  error // Caused: the reason itself
 
-	Wait time.Duration // tooLate, queueFull, wouldWait: the estimated wait
-	Left time.Duration // tooLate: the time left until the deadline
+	Wait time.Duration // TooLate, QueueFull, WouldWait: the estimated wait
+	Left time.Duration // TooLate: the time left until the deadline
 
-	Queued int    // queueFull: how many calls were queued
-	Most   int    // queueFull: MaxQueued; deadlock: MaxInFlight
-	First  string // wouldWait: the first thing that the call would have to wait for
-	Outer  uint64 // deadlock: the number of the call inside which this one was made
+	Queued int    // QueueFull: how many calls were queued
+	Most   int    // QueueFull: MaxQueued; Deadlock: MaxInFlight
+	First  string // WouldWait: the first thing that the call would have to wait for
+	Outer  uint64 // Deadlock: the number of the call inside which this one was made
 
 	Attempts int   // how many attempts have failed
 	Last     error // the latest one's error; nil if there was none
 
-	Public error // the error that the front door has made of it, or nil
+	Public error // the error that package scheduler has made of it, or nil
 }
 
-// reason says why a call ended early.
-type reason uint8
+// Reason says why a call ended early.
+type Reason uint8
 
 const (
-	caused    reason = iota // by the caller, or a cost that can never be granted
+	Caused    Reason = iota // by the caller, or a cost that can never be granted
 	Closed                  // the scheduler does not take it, or was closed while it waited
 	TooLate                 // its turn would come after its deadline
 	QueueFull               // the queue had no room
@@ -41,13 +41,13 @@ const (
 func EndEarly(e Early, c *Call) error {
 	if e.Last = c.LastErr(); e.Last != nil {
 		e.Attempts = len(c.detail.earlier) + 1
-	} else if e.Reason == caused {
+	} else if e.Reason == Caused {
 		return e.Cause
 	}
 	return &e
 }
 
-// Error returns the text of the error that the front door makes of e.
+// Error returns the text of the error that package scheduler makes of e.
 func (e *Early) Error() string {
 	if e.Last == nil {
 		return e.text()

@@ -33,7 +33,7 @@ func (h *handover) add(at time.Duration, c *Call, budgets int) {
 }
 
 // maxLate returns how much earlier than its hand-over a grant of this budget may be dated.
-func (b *budget) maxLate() time.Duration {
+func (b *Budget) maxLate() time.Duration {
 	if b.Configured.Strict {
 		return 0
 	}

@@ -59,6 +59,6 @@ func TestH12_RefundIsWhatWasPaid(t *testing.T) {
 		require.Equal(t, cost, k.Budgets[0].Ledger().Refunded)
 		require.Equal(t, Running, next.State)
 		require.Zero(t, k.Budgets[0].Available())
-		require.Equal(t, totals{Accepted: 2, Canceled: 1, Attempts: 1}, k.Totals)
+		require.Equal(t, Totals{Accepted: 2, Canceled: 1, Attempts: 1}, k.Totals)
 	}
 }

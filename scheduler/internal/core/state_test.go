@@ -18,7 +18,7 @@ type coreState struct {
 	heldUntil, pausedUntil, nextGrant, nextPlanned, nextReturn time.Duration
 	rate                                                       float64
 	available                                                  int64 // in the first budget
-	totals                                                     totals
+	totals                                                     Totals
 	levels                                                     map[string]bucket.State
 	ledgers                                                    []bucket.Ledger
 }

@@ -1,8 +1,8 @@
 package core
 
-// totals count calls and attempts since the core was made. Each accepted call that is not here or
+// Totals count calls and attempts since the core was made. Each accepted call that is not here or
 // running by the fast path has ended in one of the ways from Succeeded to Closed.
-type totals struct {
+type Totals struct {
 	Accepted  uint64 // accepted calls
 	Succeeded uint64 // ended with nil; those that run by the fast path count already
 	Failed    uint64 // ended with an error that is not retried, or a cost above a lowered capacity
@@ -18,6 +18,6 @@ type totals struct {
 }
 
 // Ended returns how many accepted calls have ended.
-func (t totals) Ended() uint64 {
+func (t Totals) Ended() uint64 {
 	return t.Succeeded + t.Failed + t.Exhausted + t.Canceled + t.Dropped + t.Closed
 }
