@@ -49,6 +49,8 @@ type Bucket struct {
 	refilledTo, lastSeen time.Duration
 
 	ledger Ledger
+
+	quota quota // for a limit with a Reset
 }
 
 // Ledger counts the tokens that came and went. It balances after every step:
@@ -62,20 +64,14 @@ type Ledger struct {
 	Spent    int64 `json:"spent"`    // taken or charged
 }
 
-// New returns a bucket that is full at now. It fails if the limit is invalid.
-func New(l Limit, now time.Duration) (Bucket, error) {
-	if err := l.Validate(); err != nil {
-		return Bucket{}, err
-	}
-	l = l.WithDefaults()
-	b := Bucket{refilledTo: now, lastSeen: now, level: l.Capacity, ledger: Ledger{Initial: l.Capacity}}
-	b.setRate(l)
-	return b, nil
-}
+// New returns a bucket that is full at now. It fails if the limit is invalid, or if it has a Reset,
+// which needs [NewAt].
+func New(l Limit, now time.Duration) (Bucket, error) { return NewAt(l, now, time.Time{}) }
 
 func (b *Bucket) setRate(l Limit) {
+	b.setReset(l.Reset)
 	b.limit = l
-	refill, per := uint64(l.Refill), uint64(l.Per)
+	refill, per := max(1, uint64(l.Refill)), max(1, uint64(l.Per)) // with a Reset both are 0
 	d := gcd(refill, per)
 	b.refill, b.per = refill/d, per/d
 	b.maxFrac = min(b.refill, b.per) - 1
@@ -106,6 +102,10 @@ func (b *Bucket) held() bool { return b.lastSeen < b.refilledTo }
 
 // Advance adds the tokens that arrive up to now.
 func (b *Bucket) Advance(now time.Duration) {
+	if b.quota.calendar != nil {
+		b.advanceQuota(now)
+		return
+	}
 	b.lastSeen = max(b.lastSeen, now)
 	if now <= b.refilledTo {
 		return
@@ -127,8 +127,12 @@ func (b *Bucket) Advance(now time.Duration) {
 }
 
 // Skip lets time pass up to now without refill, as for a bucket that was stopped and goes on where
-// it was. A hold still ends at its instant.
+// it was. A hold still ends at its instant, and resets come at theirs.
 func (b *Bucket) Skip(now time.Duration) {
+	if b.quota.calendar != nil {
+		b.advanceQuota(now)
+		return
+	}
 	b.lastSeen = max(b.lastSeen, now)
 	b.refilledTo = max(b.refilledTo, now)
 }
@@ -167,6 +171,9 @@ func (b *Bucket) room() uint64 { return uint64(b.limit.Capacity) - uint64(b.leve
 func (b *Bucket) Ready(n int64) time.Duration {
 	if b.level >= n {
 		return b.refilledTo
+	}
+	if b.quota.calendar != nil {
+		return b.readyAfterResets(n)
 	}
 	hi, lo := bits.Mul64(uint64(n)-uint64(b.level), b.per)
 	lo, borrow := bits.Sub64(lo, b.frac, 0)
@@ -231,10 +238,15 @@ func (b *Bucket) SetLevel(now time.Duration, n int64) {
 
 // Hold empties the bucket and stops it until the given instant. No token can be taken before, and
 // the refill starts again only then. So calls that wait for the end of the hold come at the refill
-// rate, and not as a thundering herd. Hold never shortens an earlier hold, and keeps debt.
+// rate, and not as a thundering herd. Hold never shortens an earlier hold, and keeps debt. With a Reset
+// the bucket is not emptied, and resets come at their instants.
 func (b *Bucket) Hold(now, until time.Duration) {
 	b.Advance(now)
 	if until <= b.refilledTo {
+		return
+	}
+	b.refilledTo = until
+	if b.quota.calendar != nil {
 		return
 	}
 	if b.level > 0 {
@@ -242,14 +254,14 @@ func (b *Bucket) Hold(now, until time.Duration) {
 		b.level = 0
 	}
 	b.frac = 0
-	b.refilledTo = until
 }
 
 // SetLimit changes the limit. Refill up to now counts at the old rate. Tokens above the new capacity
-// are dropped, and a higher capacity adds none. If the limit is invalid, SetLimit returns an error
-// and changes nothing.
+// are dropped, and a higher capacity adds none before the next reset, if there are resets. If the limit
+// is invalid, SetLimit returns an error and changes nothing. The same goes for a Reset if the bucket was
+// made by [New].
 func (b *Bucket) SetLimit(now time.Duration, l Limit) error {
-	if err := l.Validate(); err != nil {
+	if err := b.quota.check(l); err != nil {
 		return err
 	}
 	b.Advance(now)

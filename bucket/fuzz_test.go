@@ -31,6 +31,54 @@ func FuzzRestore(f *testing.F) {
 	})
 }
 
+// FuzzReset checks that a bucket with any limit from JSON, at any time by the wall clock, is refused or
+// behaves like any other bucket.
+func FuzzReset(f *testing.F) {
+	for _, text := range []string{
+		`{"capacity":1000,"reset":{"days":1,"zone":"America/Los_Angeles"}}`,
+		`{"capacity":7,"reset":{"months":1,"from":979718400,"zone":"Pacific/Apia"}}`,
+		`{"capacity":7,"reset":{"every":3600000000000,"from":-5}}`,
+		`{"capacity":9223372036854775807,"reset":{"every":1000000000,"from_first":true}}`,
+		`{"capacity":1,"reset":{"days":36525,"from":253402300799,"zone":"Asia/Kathmandu"}}`,
+		`{"capacity":1,"reset":{"every":-1,"zone":"../x"}}`,
+		`{"capacity":10,"refill":10,"per":1000000000}`,
+	} {
+		f.Add([]byte(text), noon.Unix(), int64(5), int64(time.Hour), int64(3))
+		f.Add([]byte(text), int64(253_402_300_799), int64(math.MinInt64), int64(math.MaxInt64), int64(math.MaxInt64))
+		f.Add([]byte(text), int64(-62_135_596_799), int64(math.MaxInt64), int64(math.MinInt64), int64(-9))
+	}
+	f.Fuzz(func(t *testing.T, text []byte, wall, now, later, n int64) {
+		var limit bucket.Limit
+		if json.Unmarshal(text, &limit) != nil {
+			return
+		}
+		_ = limit.String()
+		b, err := bucket.NewAt(limit, time.Duration(now), time.Unix(wall, 0))
+		if err != nil {
+			return
+		}
+		require.NoError(t, limit.Validate())
+		capacity := b.Limit().Capacity
+		b.Charge(time.Duration(now), n)
+		for _, at := range []time.Duration{time.Duration(now), time.Duration(later), bucket.Forever - 1} {
+			b.Take(at, n)
+			seen := b.HeldUntil()
+			require.GreaterOrEqual(t, b.NextReset(), seen)
+			require.LessOrEqual(t, b.Ready(1), max(seen, b.NextReset()))
+			require.GreaterOrEqual(t, b.Ready(n), seen)
+			require.GreaterOrEqual(t, b.Ready(math.MaxInt64), b.Ready(capacity))
+			if ready := b.Ready(capacity); ready < bucket.Forever {
+				soon, full := b, b
+				require.False(t, ready > seen && soon.Take(ready-1, capacity))
+				require.True(t, full.Take(ready, capacity))
+			}
+			b.SetWall(at, time.Unix(wall, 0))
+			require.LessOrEqual(t, b.Available(), capacity)
+			requireBalanced(t, &b)
+		}
+	})
+}
+
 func requireSane(t *testing.T, limit bucket.Limit, s bucket.State, at time.Duration, wall time.Time) {
 	b, err := bucket.Restore(limit, s, at, wall)
 	require.Equal(t, limit.Validate(), err)

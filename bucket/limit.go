@@ -17,8 +17,9 @@ const (
 // Limit is the rate at which a bucket refills and the number of tokens that it can hold.
 //
 // The zero Limit means the default (100 tokens a minute, capacity 1000), not "nothing allowed":
-// code that computes a Limit must not produce one by accident. For no limit there is [Unlimited]. In any other Limit every number
-// must be positive. Limits are comparable with ==.
+// code that computes a Limit must not produce one by accident. For no limit there is [Unlimited]. In
+// any other Limit every number must be positive, except that Refill and Per are 0 with a Reset. Limits
+// are comparable with ==.
 type Limit struct {
 	// Capacity is the most tokens that the bucket holds. It is the largest burst, and the largest
 	// cost of a single call.
@@ -33,6 +34,10 @@ type Limit struct {
 	// even if the process stalls. Without it, a scheduler makes up for a start that is up to 25 ms
 	// late. A [Bucket] ignores Strict. [Window] sets it.
 	Strict bool `json:"strict,omitzero"`
+
+	// Reset, if not zero, makes the tokens come all at once, as with a quota for each calendar day.
+	// [Quota], [Daily], [Monthly] and [Every] set it.
+	Reset Reset `json:"reset,omitzero"`
 }
 
 // Unlimited is a limit that no call has to wait for, for a scheduler that only retries or only caps
@@ -89,13 +94,19 @@ func (l Limit) WithDefaults() Limit {
 	return l
 }
 
-// Validate returns nil for the zero Limit and for a limit whose numbers are all positive. Otherwise
-// it returns one error for each invalid field, joined.
+// Validate returns nil for the zero Limit, for a limit whose numbers are all positive, and for one with
+// a capacity and a valid Reset. Otherwise it returns one error for each invalid field, joined.
 func (l Limit) Validate() error {
 	l = l.WithDefaults()
 	var faults []error
 	if l.Capacity < 1 {
 		faults = append(faults, fmt.Errorf("bucket: limit's Capacity is %d: it must be at least 1", l.Capacity))
+	}
+	if l.Reset != (Reset{}) {
+		if l.Refill != 0 || l.Per != 0 {
+			faults = append(faults, fmt.Errorf("bucket: limit has a Reset, Refill %d and Per %v: the tokens come at the resets, so leave Refill and Per 0", l.Refill, l.Per))
+		}
+		return errors.Join(append(faults, l.Reset.validate())...)
 	}
 	if l.Refill < 1 {
 		faults = append(faults, fmt.Errorf("bucket: limit's Refill is %d: it must be at least 1 token every Per (a Window needs a burst from 1 to n)", l.Refill))
@@ -119,13 +130,16 @@ func (l Limit) CheckCost(n int64) error {
 	return nil
 }
 
-// String returns a text such as "100 per 1m0s, capacity 1000", "91 per 1m0s, capacity 10, strict" or
-// "unlimited".
+// String returns a text such as "100 per 1m0s, capacity 1000", "91 per 1m0s, capacity 10, strict",
+// "1000 at once every day at 00:00 UTC" or "unlimited".
 func (l Limit) String() string {
 	if l = l.WithDefaults(); l == Unlimited {
 		return "unlimited"
 	}
 	s := fmt.Sprintf("%d per %v, capacity %d", l.Refill, l.Per, l.Capacity)
+	if l.Reset != (Reset{}) {
+		s = fmt.Sprintf("%d at once %v", l.Capacity, l.Reset)
+	}
 	if l.Strict {
 		s += ", strict"
 	}

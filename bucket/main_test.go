@@ -2,6 +2,7 @@ package bucket_test
 
 import (
 	"testing"
+	_ "time/tzdata" // for machines without time zone files
 
 	"go.uber.org/goleak"
 )

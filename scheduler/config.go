@@ -179,7 +179,7 @@ func (cfg Config) normal() (Config, error) {
 // checkLimits returns all faults in the limits and levels.
 func (cfg Config) checkLimits() error {
 	var faults []error
-	if err := cfg.Limit.Validate(); err != nil {
+	if err := checkLimit(cfg.Limit); err != nil {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Limit: %w", err))
 	}
 	if len(cfg.Limits) > 0 && (cfg.Limit != bucket.Limit{} || cfg.Level != nil) {
@@ -192,7 +192,7 @@ func (cfg Config) checkLimits() error {
 		if name == "" {
 			faults = append(faults, errors.New("scheduler: Config.Limits has a budget without a name: use Limit for a single budget"))
 		}
-		if err := cfg.Limits[name].Validate(); err != nil {
+		if err := checkLimit(cfg.Limits[name]); err != nil {
 			faults = append(faults, fmt.Errorf("scheduler: Config.Limits[%q]: %w", name, err))
 		}
 	}
@@ -202,6 +202,14 @@ func (cfg Config) checkLimits() error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// checkLimit returns an error if a limit is invalid, or if a scheduler can't keep it.
+func checkLimit(l bucket.Limit) error {
+	if l.Reset != (bucket.Reset{}) {
+		return fmt.Errorf("the limit is %v: a scheduler can't keep a limit with a Reset yet, only a bucket.Bucket can", l)
+	}
+	return l.Validate()
 }
 
 // core returns the configuration of the core, from a normal configuration.

@@ -49,6 +49,9 @@ func (s *Scheduler) SetLimitOf(budget string, l bucket.Limit) error {
 	if err != nil {
 		return err
 	}
+	if err := checkLimit(l); err != nil {
+		return err
+	}
 	return s.control(func(o *owner, now time.Duration) error {
 		err := o.core.SetLimit(now, i, l)
 		if err == nil {
@@ -67,6 +70,9 @@ func (s *Scheduler) SetLimitOf(budget string, l bucket.Limit) error {
 func (s *Scheduler) Learn(budget string, l bucket.Limit, remaining int64) error {
 	i, err := s.budget(budget)
 	if err != nil {
+		return err
+	}
+	if err := checkLimit(l); err != nil {
 		return err
 	}
 	return s.control(func(o *owner, now time.Duration) error {
