@@ -19,6 +19,12 @@
 // so a token that was due between two of them would otherwise delay the next one. Thus a caller
 // that takes each token as soon as it arrives gets the full rate, at any capacity. In any window
 // of length w, fewer than capacity + Refill · (w + 1ns) / Per tokens are granted.
+//
+// # Resets
+//
+// A limit with a [Reset] is filled at its instants, to its capacity and from any debt, and gets nothing
+// in between. The instants are by the wall clock, so its bucket needs the time of day: see [NewAt]. Neither
+// [Bucket.Hold] nor [Bucket.Skip] stops resets.
 package bucket
 
 import (

@@ -26,7 +26,7 @@ type calendar struct {
 func newCalendar(r Reset) *calendar {
 	loc, err := location(r.Zone)
 	if err != nil {
-		panic("bucket: the zone of a valid Reset can't be loaded: " + err.Error())
+		panic(err) // Validate has loaded it
 	}
 	c := &calendar{Reset: r, loc: loc, from: r.From}
 	if c.Every == 0 {

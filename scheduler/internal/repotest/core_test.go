@@ -15,8 +15,11 @@ func TestCoreIsPure(t *testing.T) {
 		"setShare uses the function Error, which may be code of the user":            "package bucket made the error",
 		"New uses the function maps.Keys(cfg.Limits), which may be code of the user": "it is sorted at once",
 		"New uses maps.Keys": "it is sorted at once",
-		"Error formats an interface, whose methods may be code of the user": "the core does not call Early.Error",
-		"text uses the function Error, which may be code of the user":       "only Early.Error calls it",
+		"Error formats an interface, whose methods may be code of the user":    "the core does not call Early.Error",
+		"text uses the function Error, which may be code of the user":          "only Early.Error calls it",
+		"validate formats an interface, whose methods may be code of the user": "these are numbers, names and an error of package time",
+		"location uses sync.Load":  "the core is given limits that are valid, so their time zones are there",
+		"location uses sync.Store": "as before",
 	}
 	code := newTyped()
 	core := coreOf(t, code)
