@@ -113,3 +113,23 @@ func TestH27_CheckCost(t *testing.T) {
 		})
 	}
 }
+
+// TestUnlimited checks that a bucket of the limit Unlimited makes no call wait.
+func TestUnlimited(t *testing.T) {
+	require.NoError(t, bucket.Unlimited.Validate())
+	require.Equal(t, "unlimited", bucket.Unlimited.String())
+	b, now := newBucket(t, bucket.Unlimited, 0), time.Duration(0)
+	for range 1000 {
+		require.Equal(t, now, b.Ready(1e12))
+		require.True(t, b.Take(now, 1e12), "all at one instant")
+	}
+	for range 1000 {
+		now++
+		require.True(t, b.Take(now, 1e15), "the next nanosecond has them all again")
+	}
+	b.Charge(now, 1e15)
+	require.Equal(t, now+1, b.Ready(0), "a debt is gone as fast")
+	b.Hold(now, now+time.Hour)
+	require.Equal(t, now+time.Hour+2, b.Ready(1), "and a hold ends with as many")
+	requireBalanced(t, &b)
+}

@@ -2,7 +2,6 @@ package bucket_test
 
 import (
 	"encoding/json"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -117,27 +116,4 @@ func TestResetNeedsTheTimeOfDay(t *testing.T) {
 	require.Equal(t, before, b, "nothing has changed")
 	b.SetWall(0, noon)
 	require.NoError(t, b.SetLimit(0, bucket.Daily(7, "")))
-}
-
-// TestUnlimited checks that a bucket of the limit Unlimited makes no call wait.
-func TestUnlimited(t *testing.T) {
-	require.NoError(t, bucket.Unlimited.Validate())
-	require.Equal(t, "unlimited", bucket.Unlimited.String())
-	require.NoError(t, bucket.Unlimited.CheckCost(math.MaxInt64))
-	b := newBucket(t, bucket.Unlimited, 0)
-	now := time.Duration(0)
-	for range 1000 {
-		require.Equal(t, now, b.Ready(1<<52))
-		require.True(t, b.Take(now, 1<<52))
-		requireBalanced(t, &b)
-	}
-	for range 1000 {
-		now++
-		require.True(t, b.Take(now, math.MaxInt64), "the next nanosecond has them all again")
-	}
-	b.Charge(now, math.MaxInt64)
-	require.LessOrEqual(t, b.Ready(math.MaxInt64), now+2, "a debt is gone as fast")
-	b.Hold(now, now+hour)
-	require.Equal(t, now+hour, b.HeldUntil())
-	require.LessOrEqual(t, b.Ready(1), now+hour+2)
 }
