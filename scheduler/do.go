@@ -67,6 +67,7 @@ func Value[T any](ctx context.Context, s *Scheduler, fn func(context.Context) (T
 // begin makes a call for Do and starts it by the fast path, or else sends it to the owner. It is
 // a function of its own, so that its frame is not on the stack of a call that waits.
 func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, opts []Option) (*call, stage, error) {
+	s.mustBeMade()
 	c := s.calls.Get().(*call)
 	if err := s.prepare(c, ctx, fn, opts); err != nil {
 		s.recycle(c)

@@ -40,6 +40,7 @@ func (o *owner) estimate(position int, wait time.Duration) Estimate {
 // [CostOf] and [Priority] make a difference. Nothing is taken or changed. Estimate fails for a
 // cost that can never be granted, and with [ErrClosed].
 func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
+	s.mustBeMade()
 	c := call{Call: core.Call{Cost: 1}}
 	if err := s.apply(&c, opts); err != nil {
 		return Estimate{}, err

@@ -24,6 +24,7 @@ type namedLimit struct {
 
 // budget returns the index of the budget with this name.
 func (s *Scheduler) budget(name string) (int, error) {
+	s.mustBeMade()
 	all := *s.limits.Load()
 	for i := range all {
 		if all[i].name == name {

@@ -112,6 +112,7 @@ var (
 
 // prepare checks the arguments of a call and fills it in.
 func (s *Scheduler) prepare(c *call, ctx context.Context, fn func(context.Context) error, opts []Option) error {
+	s.mustBeMade()
 	switch {
 	case ctx == nil:
 		return errNilContext

@@ -100,6 +100,7 @@ func reader(c clock.Clock, origin time.Time) func() time.Duration {
 // post sends a message to the owner. It returns false, without sending, if the scheduler is
 // closed. It waits only for the owner, which never blocks.
 func (s *Scheduler) post(m message) bool {
+	s.mustBeMade()
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	if s.closed {

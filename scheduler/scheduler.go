@@ -16,7 +16,7 @@ import (
 )
 
 // Scheduler runs calls as early as a token bucket allows, FIFO, and retries those that fail. Make
-// one with [New] and close it when done. All methods may be called from any goroutine at any
+// one with [New] and close it when done. The methods of a zero Scheduler panic. All methods may be called from any goroutine at any
 // time, also from inside a call, a callback or a loop over events.
 type Scheduler struct {
 	clock       clock.Clock
@@ -91,6 +91,14 @@ func New(cfg Config) (*Scheduler, error) {
 	return s, nil
 }
 
+// mustBeMade panics if New did not make the scheduler. Otherwise a call of a zero Scheduler would wait for
+// an owner that it does not have.
+func (s *Scheduler) mustBeMade() {
+	if s.inbox == nil {
+		panic("scheduler: a zero Scheduler does nothing: make one with New")
+	}
+}
+
 // ask returns the owner's answer to a question. It reports false if the scheduler is closed.
 func ask[T any](s *Scheduler, question func(*owner, time.Duration) T) (T, bool) {
 	answer := make(chan T, 1)
@@ -120,10 +128,13 @@ func askAfter[T any](s *Scheduler, question func(*owner) T) (T, bool) {
 }
 
 // Clock returns the scheduler's clock: see [Config.Clock].
-func (s *Scheduler) Clock() clock.Clock { return s.clock }
+func (s *Scheduler) Clock() clock.Clock {
+	s.mustBeMade()
+	return s.clock
+}
 
 // Now returns the time by the scheduler's clock.
-func (s *Scheduler) Now() time.Time { return s.clock.Now() }
+func (s *Scheduler) Now() time.Time { return s.Clock().Now() }
 
 // Snapshot returns the state at this instant, after everything that this goroutine has done so
 // far. After Close it returns the final state.
@@ -181,6 +192,7 @@ func (s *Scheduler) Subscribe(kinds ...events.Kind) *events.Subscription {
 // submitted work, and returns when the owner has ended. It does not wait for running functions.
 // It may be called more than once, also concurrently and from inside a call.
 func (s *Scheduler) Close() {
+	s.mustBeMade()
 	s.gate.Lock()
 	first := !s.closed
 	s.closed = true

@@ -87,6 +87,7 @@ func OptionsFor[In any](f func(In) []Option) StreamOption {
 // or an OptionsFor with another In. If a function of OptionsFor panics, only that input's result
 // is an error.
 func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In], call func(context.Context, In) (Out, error), opts ...StreamOption) iter.Seq[Result[In, Out]] {
+	s.mustBeMade()
 	switch {
 	case ctx == nil:
 		panic(errNilContext.Error())
