@@ -232,7 +232,7 @@ func ExampleLimits() {
 	}
 	// Output:
 	// requests: <nil>
-	// tokens: cost 120000 is above the capacity of 90000 tokens and could never be granted: split the call or raise the limit's Capacity
+	// tokens: bucket: cost 120000 is above the capacity of 90000 tokens and could never be granted: split the call or raise the limit's Capacity
 }
 
 // A server allows a hundred requests a minute, wherever its minute starts. It gets ten at once, and
@@ -305,7 +305,7 @@ func ExampleCostError() {
 		fmt.Println(costErr.Cost, costErr.Capacity)
 	}
 	// Output:
-	// cost 25 is above the capacity of 10 tokens and could never be granted: split the call or raise the limit's Capacity
+	// bucket: cost 25 is above the capacity of 10 tokens and could never be granted: split the call or raise the limit's Capacity
 	// 25 10
 }
 

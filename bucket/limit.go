@@ -159,9 +159,13 @@ func (e *CostError) Error() string {
 		of = fmt.Sprintf(" of %q", e.Budget)
 	}
 	if e.Cost < 0 {
-		return fmt.Sprintf("cost %d%s is negative: a call costs 0 tokens or more", e.Cost, of)
+		return fmt.Sprintf("bucket: cost %d%s is negative: a call costs 0 tokens or more", e.Cost, of)
 	}
-	return fmt.Sprintf("cost %d%s is above the capacity of %d tokens and could never be granted: split the call or raise the limit's Capacity", e.Cost, of, e.Capacity)
+	s := fmt.Sprintf("bucket: cost %d%s is above the capacity of %d tokens and could never be granted: split the call or raise the limit's Capacity", e.Cost, of, e.Capacity)
+	if e.Budget != "" {
+		s += ", or give each budget a cost of its own by CostOf, since a Cost is paid from all of them"
+	}
+	return s
 }
 
 // Permanent returns true: a retry can't help. Package retry knows this method.

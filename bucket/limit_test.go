@@ -95,10 +95,10 @@ func TestH27_CheckCost(t *testing.T) {
 		{"nothing", bucket.PerSecond(5), 0, ""},
 		{"all", bucket.PerSecond(5), 5, ""},
 		{"all of the default", bucket.Limit{}, 1000, ""},
-		{"one too many", bucket.PerSecond(5), 6, "cost 6 is above the capacity of 5 tokens and could never be granted: split the call or raise the limit's Capacity"},
-		{"above the default", bucket.Limit{}, 1001, "cost 1001 is above the capacity of 1000 tokens and could never be granted: split the call or raise the limit's Capacity"},
-		{"negative", bucket.PerSecond(5), -1, "cost -1 is negative: a call costs 0 tokens or more"},
-		{"most negative", bucket.PerSecond(5), math.MinInt64, "cost -9223372036854775808 is negative: a call costs 0 tokens or more"},
+		{"one too many", bucket.PerSecond(5), 6, "bucket: cost 6 is above the capacity of 5 tokens and could never be granted: split the call or raise the limit's Capacity"},
+		{"above the default", bucket.Limit{}, 1001, "bucket: cost 1001 is above the capacity of 1000 tokens and could never be granted: split the call or raise the limit's Capacity"},
+		{"negative", bucket.PerSecond(5), -1, "bucket: cost -1 is negative: a call costs 0 tokens or more"},
+		{"most negative", bucket.PerSecond(5), math.MinInt64, "bucket: cost -9223372036854775808 is negative: a call costs 0 tokens or more"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := c.limit.CheckCost(c.cost)
@@ -132,4 +132,10 @@ func TestUnlimited(t *testing.T) {
 	b.Hold(now, now+time.Hour)
 	require.Equal(t, now+time.Hour+2, b.Ready(1), "and a hold ends with as many")
 	requireBalanced(t, &b)
+}
+
+// With several budgets, the error of a Cost that one of them can't pay names CostOf.
+func TestCostErrorOfABudgetNamesCostOf(t *testing.T) {
+	require.EqualError(t, &bucket.CostError{Budget: "requests", Cost: 1200, Capacity: 500},
+		`bucket: cost 1200 of "requests" is above the capacity of 500 tokens and could never be granted: split the call or raise the limit's Capacity, or give each budget a cost of its own by CostOf, since a Cost is paid from all of them`)
 }

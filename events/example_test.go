@@ -34,7 +34,7 @@ func Example() {
 	<-done
 	// Output:
 	// retrying ping 1 503 Service Unavailable
-	// exhausted ping 2 retries exhausted: 2 attempts failed, 1ms waited in between, the last with: 503 Service Unavailable
+	// exhausted ping 2 retry: retries exhausted: 2 attempts failed, 1ms waited in between, the last with: 503 Service Unavailable
 }
 
 // A publisher checks which kinds have a subscriber before it makes an event.

@@ -165,6 +165,8 @@ func TestMarkers_Text(t *testing.T) {
 	require.EqualError(t, retry.After(errPlain, -1), "plain (rate limited)")
 	require.EqualError(t, retry.AfterAlone(errPlain, 30*time.Second), "plain (retry after 30s)")
 	require.EqualError(t, retry.Verdict{Kind: retry.KindTransient, Wait: time.Second}.Mark(errPlain), "plain (retry after 1s)")
+	require.EqualError(t, retry.After(retry.After(errPlain, 3), 3), "plain (retry after 3ns)")
+	require.EqualError(t, retry.After(errPlain, 2*time.Minute+1), "plain (retry after 2m1s)")
 	require.EqualError(t, retry.Transient(errPlain), "plain")
 	require.EqualError(t, retry.Permanent(errPlain), "plain")
 }

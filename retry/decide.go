@@ -3,6 +3,8 @@ package retry
 import (
 	"strconv"
 	"time"
+
+	"example.com/fairlead/internal/durations"
 )
 
 // Action says what happens to a call after a failed attempt.
@@ -40,7 +42,7 @@ type Decision struct {
 // String returns a text such as "retry in 2s" or "retries exhausted".
 func (d Decision) String() string {
 	if d.Action == Again {
-		return "retry in " + d.Delay.String()
+		return "retry in " + durations.Round(d.Delay).String()
 	}
 	return d.Action.String()
 }

@@ -5,14 +5,16 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"example.com/fairlead/internal/durations"
 )
 
 var (
 	// ErrExhausted matches every [ExhaustedError] in errors.Is.
-	ErrExhausted = errors.New("retries exhausted")
+	ErrExhausted = errors.New("retry: retries exhausted")
 
 	// ErrWaitTooLong matches every [WaitTooLongError] in errors.Is.
-	ErrWaitTooLong = errors.New("server's wait is too long")
+	ErrWaitTooLong = errors.New("retry: server's wait is too long")
 )
 
 // ExhaustedError is the error of a call that has no retries left. In errors.Is and errors.As it
@@ -23,7 +25,7 @@ type ExhaustedError struct {
 	Errors   []error       // the error of each attempt, oldest first
 }
 
-// Error returns a text such as "retries exhausted: 6 attempts failed, 31.2s waited in between, the
+// Error returns a text such as "retry: retries exhausted: 6 attempts failed, 31.2s waited in between, the
 // last with: too many requests".
 func (e *ExhaustedError) Error() string {
 	var b strings.Builder
@@ -33,7 +35,7 @@ func (e *ExhaustedError) Error() string {
 	}
 	b.WriteString(" failed")
 	if e.Waited > 0 {
-		fmt.Fprintf(&b, ", %v waited in between", readable(e.Waited))
+		fmt.Fprintf(&b, ", %v waited in between", durations.Round(e.Waited))
 	}
 	if last := e.Unwrap(); last != nil {
 		fmt.Fprintf(&b, ", the last with: %v", last)
@@ -65,7 +67,7 @@ type WaitTooLongError struct {
 // Error returns a text with the server's wait, the longest wait that the policy accepts, and what to do.
 func (e *WaitTooLongError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v: it asks for %v, ", ErrWaitTooLong, readable(e.Wait))
+	fmt.Fprintf(&b, "%v: it asks for %v, ", ErrWaitTooLong, durations.Up(e.Wait))
 	if e.Max > 0 {
 		fmt.Fprintf(&b, "Policy.MaxServerWait is %v: raise it or try again ", e.Max)
 	} else {
@@ -87,11 +89,3 @@ func (e *WaitTooLongError) Is(target error) bool { return target == ErrWaitTooLo
 
 // Unwrap returns the attempt's error.
 func (e *WaitTooLongError) Unwrap() error { return e.Err }
-
-// readable rounds a duration of a second or more to milliseconds.
-func readable(d time.Duration) time.Duration {
-	if d < time.Second {
-		return d
-	}
-	return d.Round(time.Millisecond)
-}

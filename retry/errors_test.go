@@ -22,15 +22,15 @@ func TestR6_ExhaustedError(t *testing.T) {
 	var exhausted *retry.ExhaustedError
 	require.ErrorAs(t, err, &exhausted)
 	require.Equal(t, []error{first, last}, exhausted.Errors)
-	require.EqualError(t, exhausted, "retries exhausted: 2 attempts failed, 1.043s waited in between, the last with: throttled")
+	require.EqualError(t, exhausted, "retry: retries exhausted: 2 attempts failed, 1s waited in between, the last with: throttled")
 }
 
 func TestExhaustedError_Text(t *testing.T) {
-	require.EqualError(t, &retry.ExhaustedError{}, "retries exhausted: 0 attempts failed")
+	require.EqualError(t, &retry.ExhaustedError{}, "retry: retries exhausted: 0 attempts failed")
 	require.EqualError(t, &retry.ExhaustedError{Attempts: 1, Errors: []error{errPlain}},
-		"retries exhausted: 1 attempt failed, the last with: plain")
+		"retry: retries exhausted: 1 attempt failed, the last with: plain")
 	require.EqualError(t, &retry.ExhaustedError{Attempts: 2, Waited: 1234 * time.Microsecond},
-		"retries exhausted: 2 attempts failed, 1.234ms waited in between")
+		"retry: retries exhausted: 2 attempts failed, 1.234ms waited in between")
 	require.NoError(t, errors.Unwrap(&retry.ExhaustedError{}))
 }
 
@@ -49,7 +49,7 @@ func TestR5_WaitTooLongError(t *testing.T) {
 func TestWaitTooLongError_Text(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	require.EqualError(t, &retry.WaitTooLongError{Wait: time.Hour, Max: 2 * time.Minute, RetryAt: at, Err: errPlain},
-		"server's wait is too long: it asks for 1h0m0s, Policy.MaxServerWait is 2m0s: raise it or try again at 2030-01-02T03:04:05Z: plain")
+		"retry: server's wait is too long: it asks for 1h0m0s, Policy.MaxServerWait is 2m0s: raise it or try again at 2030-01-02T03:04:05Z: plain")
 	require.EqualError(t, &retry.WaitTooLongError{Wait: time.Hour, Max: retry.None},
-		"server's wait is too long: it asks for 1h0m0s, Policy.MaxServerWait accepts none: raise it or try again later")
+		"retry: server's wait is too long: it asks for 1h0m0s, Policy.MaxServerWait accepts none: raise it or try again later")
 }

@@ -267,7 +267,7 @@ func ExampleExhaustedError() {
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, retry.ErrExhausted), errors.Is(err, errAPI))
 	// Output:
-	// retries exhausted: 2 attempts failed, 1s waited in between, the last with: the API refused
+	// retry: retries exhausted: 2 attempts failed, 1s waited in between, the last with: the API refused
 	// true true
 }
 

@@ -1,6 +1,11 @@
 package retry
 
-import "time"
+import (
+	"strings"
+	"time"
+
+	"example.com/fairlead/internal/durations"
+)
 
 // mark is an error with a verdict.
 type mark struct {
@@ -38,14 +43,18 @@ func Permanent(err error) error { return Verdict{}.Mark(err) }
 
 // Error returns the text of the marked error, with the wait or "rate limited" if the verdict has it.
 func (m *mark) Error() string {
+	text, note := m.err.Error(), ""
 	switch {
 	case !m.verdict.Retryable():
 	case m.verdict.Wait > 0:
-		return m.err.Error() + " (retry after " + m.verdict.Wait.String() + ")"
+		note = " (retry after " + durations.Up(m.verdict.Wait).String() + ")"
 	case m.verdict.Kind == KindRateLimited:
-		return m.err.Error() + " (rate limited)"
+		note = " (rate limited)"
 	}
-	return m.err.Error()
+	if strings.HasSuffix(text, note) { // a marker inside says the same
+		return text
+	}
+	return text + note
 }
 
 // Unwrap returns the marked error.

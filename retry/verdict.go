@@ -3,6 +3,8 @@ package retry
 import (
 	"strconv"
 	"time"
+
+	"example.com/fairlead/internal/durations"
 )
 
 // Kind is the kind of a failure, which decides whether it is retried.
@@ -59,7 +61,7 @@ func (v Verdict) String() string {
 	}
 	s := v.Kind.String()
 	if v.Wait > 0 {
-		s += ", retry after " + v.Wait.String()
+		s += ", retry after " + durations.Up(v.Wait).String()
 	}
 	if v.Alone {
 		s += ", this call alone"

@@ -119,7 +119,7 @@ func TestRefuseNew(t *testing.T) {
 			require.ErrorAs(t, err, &full)
 			require.ErrorIs(t, err, scheduler.ErrQueueFull)
 			require.Equal(t, scheduler.QueueFullError{Queued: 2, Max: 2, Wait: 7 * time.Second}, *full)
-			require.EqualError(t, err, "queue is full: 2 calls wait, MaxQueued is 2, and this one would have had to wait about 7s: call later or give it a higher priority")
+			require.EqualError(t, err, "scheduler: queue is full: 2 calls wait, MaxQueued is 2, and this one would have had to wait about 7s: call later or give it a higher priority")
 		}
 		require.EqualValues(t, 2, s.Snapshot().Totals.Refused)
 		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(0), scheduler.Priority(1)), "a call that starts at once is not refused")

@@ -25,7 +25,7 @@ func TestH14_DeadlineBeforeItsTurn(t *testing.T) {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.NotErrorIs(t, err, context.Canceled)
 			require.Equal(t, scheduler.DeadlineError{Wait: 6 * time.Second, Left: 5 * time.Second}, *late)
-			require.EqualError(t, err, "would have to wait 6s, but the context's deadline is in 5s: allow more time or call later")
+			require.EqualError(t, err, "scheduler: the call would have to wait 6s, but the context's deadline is in 5s: allow more time or call later")
 			require.NoError(t, late.Unwrap())
 		}
 		got := <-goDo(ctx, s, nothing, scheduler.Cost(2))
@@ -72,7 +72,7 @@ func TestH14_DeadlineBeforeTheRetry(t *testing.T) {
 			require.ErrorIs(t, err, errBusy)
 			require.Equal(t, 4*time.Second, late.Wait)
 			require.Equal(t, 2*time.Second, late.Left)
-			require.EqualError(t, err, "would have to wait 4s, but the context's deadline is in 2s: allow more time or call later (last attempt: server is busy (rate limited))")
+			require.EqualError(t, err, "scheduler: the call would have to wait 4s, but the context's deadline is in 2s: allow more time or call later (last attempt: server is busy (rate limited))")
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		got := <-goDo(ctx, s, failing(nil).run)
@@ -118,4 +118,10 @@ func TestH14_DeadlineOnAMockClock(t *testing.T) {
 		mock.Add(4 * time.Second)
 		require.NoError(t, <-waits)
 	})
+}
+
+// A wait that is just too long never reads as if it were not.
+func TestDeadlineErrorReads(t *testing.T) {
+	err := &scheduler.DeadlineError{Wait: 3118976958, Left: 3118976957}
+	require.EqualError(t, err, "scheduler: the call would have to wait 3.2s, but the context's deadline is in 3.1s: allow more time or call later")
 }

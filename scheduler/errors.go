@@ -19,27 +19,27 @@ var (
 	ErrClosed = retry.Permanent(errors.New("scheduler is closed"))
 
 	// ErrQueueFull matches every [QueueFullError] with errors.Is.
-	ErrQueueFull = errors.New("queue is full")
+	ErrQueueFull = errors.New("scheduler: queue is full")
 
 	// ErrWouldWait matches every [WouldWaitError] with errors.Is.
-	ErrWouldWait = errors.New("call would have to wait")
+	ErrWouldWait = errors.New("scheduler: the call would have to wait")
 
 	// ErrCanceled is the cause of a call ended by [Handle.Cancel].
-	ErrCanceled = fmt.Errorf("canceled through its handle: %w", context.Canceled)
+	ErrCanceled = fmt.Errorf("scheduler: call canceled through its handle: %w", context.Canceled)
 
 	// ErrPending is returned by [Handle.Err] while the call has not ended.
-	ErrPending = errors.New("call has not ended yet: receive from Done first")
+	ErrPending = errors.New("scheduler: the call has not ended yet: receive from Done first")
 
 	// ErrNoBudget is in the error for a budget name that does not exist.
 	ErrNoBudget = retry.Permanent(errors.New("scheduler: no budget"))
 
 	// ErrGoexit ends submitted work whose function called runtime.Goexit, as
 	// t.FailNow does. It is not retried.
-	ErrGoexit = retry.Permanent(errors.New("function called runtime.Goexit instead of returning"))
+	ErrGoexit = retry.Permanent(errors.New("scheduler: the function called runtime.Goexit instead of returning"))
 
 	// errNoReturn is the error in events of a Do whose function panicked or called
 	// runtime.Goexit.
-	errNoReturn = retry.Permanent(errors.New("function panicked or called runtime.Goexit"))
+	errNoReturn = retry.Permanent(errors.New("scheduler: the function panicked or called runtime.Goexit"))
 )
 
 // DeadlineError ends a call at once whose context would be done before the call's turn. It
@@ -96,7 +96,7 @@ type PanicError struct {
 
 // Error returns the value and the stack, as the panic would have printed them.
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("panic in %s: %v\n\n%s", e.In, e.Value, e.Stack)
+	return fmt.Sprintf("scheduler: panic in %s: %v\n\n%s", e.In, e.Value, e.Stack)
 }
 
 // Permanent returns true: a panic is not retried.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"example.com/fairlead/internal/durations"
 	"example.com/fairlead/scheduler/internal/core"
 )
 
@@ -25,7 +26,7 @@ func (e Estimate) String() string {
 	if e.Position == 0 {
 		return "not waiting"
 	}
-	return fmt.Sprintf("number %d in the queue, about %v to wait", e.Position, core.Readable(e.Wait))
+	return fmt.Sprintf("number %d in the queue, about %v to wait", e.Position, durations.Round(e.Wait))
 }
 
 // estimate returns the Estimate for a place and a wait.

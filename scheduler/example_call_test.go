@@ -44,7 +44,7 @@ func ExampleCost() {
 	fmt.Println(s.Snapshot().Ledger.Spent)
 	// Output:
 	// <nil>
-	// cost 1200 is above the capacity of 1000 tokens and could never be granted: split the call or raise the limit's Capacity
+	// bucket: cost 1200 is above the capacity of 1000 tokens and could never be granted: split the call or raise the limit's Capacity
 	// 12
 }
 
@@ -142,7 +142,7 @@ func ExampleHandle() {
 	<-h.Done()
 	fmt.Println(h.Err(), h.Attempts())
 	// Output:
-	// call has not ended yet: receive from Done first
+	// scheduler: the call has not ended yet: receive from Done first
 	// <nil> 1
 }
 

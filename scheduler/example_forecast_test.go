@@ -23,7 +23,7 @@ func ExamplePredict() {
 	}
 	// Output:
 	// 500 calls take 4m56s: 500 succeed in 500 attempts; half of them wait up to 2m24s, the last 4m54s; up to 490 wait at once
-	// 500 calls take 5m23s: 500 succeed in 545 attempts; half of them wait up to 2m34.2s, the last 5m21s; up to 490 wait at once
+	// 500 calls take 5m23s: 500 succeed in 545 attempts; half of them wait up to 2m34s, the last 5m21s; up to 490 wait at once
 }
 
 // Predict tells whether many cheap calls delay the urgent ones too much.

@@ -103,7 +103,7 @@ func ExampleReservation_Retry() {
 	// Output:
 	// working
 	// working
-	// retries exhausted: 2 attempts failed, 1ms waited in between, the last with: connection reset
+	// retry: retries exhausted: 2 attempts failed, 1ms waited in between, the last with: connection reset
 }
 
 // A client that resends a request by itself reports it, and the reservation pays again.

@@ -106,7 +106,7 @@ func ExampleScheduler_Do() {
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, retry.ErrExhausted), errors.Is(err, busy))
 	// Output:
-	// retries exhausted: 2 attempts failed, 1ms waited in between, the last with: server is busy (rate limited)
+	// retry: retries exhausted: 2 attempts failed, 1ms waited in between, the last with: server is busy (rate limited)
 	// true true
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/clock"
+	"example.com/fairlead/internal/durations"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler/internal/core"
 )
@@ -86,7 +87,7 @@ type Sample struct {
 func (f Forecast) String() string {
 	t := f.Totals
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d calls take %v: %d succeed", t.Accepted+t.Refused, core.Readable(f.Took), t.Succeeded)
+	fmt.Fprintf(&b, "%d calls take %v: %d succeed", t.Accepted+t.Refused, durations.Round(f.Took), t.Succeeded)
 	for _, end := range []struct {
 		n    uint64
 		what string
@@ -95,7 +96,7 @@ func (f Forecast) String() string {
 			fmt.Fprintf(&b, ", %d %s", end.n, end.what)
 		}
 	}
-	fmt.Fprintf(&b, " in %d attempts; half of them wait up to %v, the last %v; up to %d wait at once", t.Attempts, core.Readable(f.MedianWait), core.Readable(f.WorstWait), f.MostQueued)
+	fmt.Fprintf(&b, " in %d attempts; half of them wait up to %v, the last %v; up to %d wait at once", t.Attempts, durations.Round(f.MedianWait), durations.Round(f.WorstWait), f.MostQueued)
 	return b.String()
 }
 

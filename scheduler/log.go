@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/internal/durations"
 	"example.com/fairlead/retry"
 )
 
@@ -72,9 +73,9 @@ func logEvent(log *slog.Logger, ev events.Event) {
 		attrs = append(attrs, slog.String("name", ev.Name))
 	}
 	if ev.Delay > 0 {
-		attrs = append(attrs, slog.Duration("delay", ev.Delay))
+		attrs = append(attrs, slog.Duration("delay", durations.Round(ev.Delay)))
 	} else if !ev.Until.IsZero() {
-		attrs = append(attrs, slog.Duration("delay", ev.Until.Sub(ev.At)))
+		attrs = append(attrs, slog.Duration("delay", durations.Round(ev.Until.Sub(ev.At))))
 	}
 	attrs = append(attrs, slog.Int64("available", ev.Available))
 	if ev.Kind == events.RateChanged {

@@ -41,7 +41,7 @@ func TestLogger(t *testing.T) {
 		s.Close()
 		synctest.Wait()
 		require.Equal(t, `level=INFO msg=retrying seq=1 call=1 attempt=1 max_attempts=2 name=ping delay=1s available=999 err="server is busy (rate limited)"
-level=ERROR msg=exhausted seq=2 call=1 attempt=2 max_attempts=2 name=ping available=999 err="retries exhausted: 2 attempts failed, 1s waited in between, the last with: server is busy (rate limited)"
+level=ERROR msg=exhausted seq=2 call=1 attempt=2 max_attempts=2 name=ping available=999 err="retry: retries exhausted: 2 attempts failed, 1s waited in between, the last with: server is busy (rate limited)"
 level=INFO msg="shut down" seq=3 available=999
 `, log.String())
 	})

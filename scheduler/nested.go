@@ -14,7 +14,7 @@ import (
 // a call can go on.
 
 // ErrDeadlock matches every [DeadlockError] with errors.Is.
-var ErrDeadlock = errors.New("deadlock: every slot is held by a call that waits for a call made inside it")
+var ErrDeadlock = errors.New("scheduler: deadlock: every slot is held by a call that waits for a call made inside it")
 
 // DeadlockError ends a call that was made inside another call of the same scheduler with that
 // call's context, when none of the [Config.MaxInFlight] slots would ever be free. It is marked as

@@ -104,7 +104,7 @@ func TestExhaustedTellsEverything(t *testing.T) {
 		require.Equal(t, errs, out.Errors)
 		require.Same(t, errs[5], errors.Unwrap(err))
 		require.NotErrorIs(t, err, errs[4])
-		require.EqualError(t, err, "retries exhausted: 6 attempts failed, 31s waited in between, the last with: failure 6")
+		require.EqualError(t, err, "retry: retries exhausted: 6 attempts failed, 31s waited in between, the last with: failure 6")
 		require.EqualValues(t, 1, s.Snapshot().Totals.Exhausted)
 	})
 }

@@ -58,7 +58,7 @@ func TestH01_PanicPassesThroughDo(t *testing.T) {
 		snap := s.Snapshot()
 		require.EqualValues(t, 3, snap.Totals.Failed)
 		require.EqualValues(t, snap.Totals.Attempts, snap.Ledger.Spent, "a started attempt is paid for")
-		require.EqualError(t, (<-sub.C).Err, "function panicked or called runtime.Goexit")
+		require.EqualError(t, (<-sub.C).Err, "scheduler: the function panicked or called runtime.Goexit")
 	})
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"example.com/fairlead/events"
-	"example.com/fairlead/scheduler/internal/core"
+	"example.com/fairlead/internal/durations"
 )
 
 // ProgressState says what a call that does not run waits for.
@@ -58,7 +58,7 @@ func progressOf(ev *events.Event) Progress {
 
 // String returns one line without control characters, such as
 //
-//	attempt 1 of 6 failed: 503 Service Unavailable; next in 1.043s, 12 tokens left
+//	attempt 1 of 6 failed: 503 Service Unavailable; next in 1s, 12 tokens left
 func (p Progress) String() string {
 	var b strings.Builder
 	if p.Name != "" {
@@ -66,9 +66,9 @@ func (p Progress) String() string {
 	}
 	switch p.State {
 	case Waiting:
-		fmt.Fprintf(&b, "attempt %d of %d waits for tokens: number %d in the queue, about %v to go", p.Attempt, p.MaxAttempts, p.Position, core.Readable(p.Wait))
+		fmt.Fprintf(&b, "attempt %d of %d waits for tokens: number %d in the queue, about %v to go", p.Attempt, p.MaxAttempts, p.Position, durations.Round(p.Wait))
 	case Retrying:
-		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, line(errText(p.Err)), core.Readable(p.Delay))
+		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, line(errText(p.Err)), durations.Round(p.Delay))
 	default:
 		b.WriteString(p.State.String())
 	}

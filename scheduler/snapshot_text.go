@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"example.com/fairlead/scheduler/internal/core"
+	"example.com/fairlead/internal/durations"
 )
 
 // String returns a few words, such as "12 of 60 requests".
@@ -25,16 +25,16 @@ func (s Snapshot) String() string {
 	}
 	fmt.Fprintf(&b, " left, %d queued, %d running, %d backing off", s.Queued, s.Running, s.BackingOff)
 	if !s.NextRetry.IsZero() {
-		fmt.Fprintf(&b, " (next in %v)", core.Readable(s.NextRetry.Sub(s.At)))
+		fmt.Fprintf(&b, " (next in %v)", durations.Round(s.NextRetry.Sub(s.At)))
 	}
 	if !s.HeldUntil.IsZero() {
-		fmt.Fprintf(&b, ", held for %v", core.Readable(s.HeldUntil.Sub(s.At)))
+		fmt.Fprintf(&b, ", held for %v", durations.Round(s.HeldUntil.Sub(s.At)))
 	}
 	if s.Paused {
 		b.WriteString(", paused")
 	}
 	if !s.PausedUntil.IsZero() {
-		fmt.Fprintf(&b, " for %v", core.Readable(s.PausedUntil.Sub(s.At)))
+		fmt.Fprintf(&b, " for %v", durations.Round(s.PausedUntil.Sub(s.At)))
 	}
 	if s.Rate != 1 {
 		fmt.Fprintf(&b, ", slowed to %.0f%%", 100*s.Rate)

@@ -26,6 +26,6 @@ func TestSnapshotReads(t *testing.T) {
 		Paused: true, PausedUntil: now.Add(time.Minute),
 		Totals: scheduler.Totals{Succeeded: 180, Failed: 1, Exhausted: 2, Canceled: 1, Dropped: 1, Closed: 2, Refused: 9, Retries: 14},
 	}
-	require.Equal(t, "12 of 60 requests and -7 of 9000 tokens left, 41 queued, 8 running, 3 backing off (next in 1.235s), "+
+	require.Equal(t, "12 of 60 requests and -7 of 9000 tokens left, 41 queued, 8 running, 3 backing off (next in 1.2s), "+
 		"held for 12s, paused for 1m0s, slowed to 50%, closed; ended: 187, retries: 14", busy.String())
 }

@@ -120,5 +120,5 @@ func ExampleRetryInfo() {
 		err = retry.After(err, wait)
 	}
 	fmt.Println(retry.Classify(err))
-	// Output: rate limited, retry after 34.07s
+	// Output: rate limited, retry after 34.1s
 }

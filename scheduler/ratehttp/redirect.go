@@ -30,7 +30,7 @@ func redirected(s *scheduler.Scheduler, req *http.Request) error {
 	last := statusError(redirectOf(req), res)
 	if wait > maxRedirectWait {
 		return fmt.Errorf("%w: a redirect asks for %v, more than %v: send the request again at %s: %w",
-			retry.ErrWaitTooLong, wait, maxRedirectWait, until.Format(time.RFC3339), last)
+			retry.ErrWaitTooLong, (wait + time.Second - 1).Truncate(time.Second), maxRedirectWait, until.Format(time.RFC3339), last)
 	}
 	ctx := req.Context()
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {

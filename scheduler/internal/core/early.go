@@ -3,6 +3,8 @@ package core
 import (
 	"fmt"
 	"time"
+
+	"example.com/fairlead/internal/durations"
 )
 
 // Early says why a call ended before its function returned a final result. Package scheduler makes the
@@ -63,9 +65,9 @@ func (e *Early) text() string {
 	case Closed:
 		return "scheduler is closed"
 	case TooLate:
-		return fmt.Sprintf("would have to wait %v, but the context's deadline is in %v: allow more time or call later", e.Wait, e.Left)
+		return fmt.Sprintf("scheduler: the call would have to wait %v, but the context's deadline is in %v: allow more time or call later", durations.Up(e.Wait), durations.Down(e.Left))
 	case QueueFull:
-		return fmt.Sprintf("queue is full: %d calls wait, MaxQueued is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, e.Most, Readable(e.Wait))
+		return fmt.Sprintf("scheduler: queue is full: %d calls wait, MaxQueued is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, e.Most, durations.Round(e.Wait))
 	case WouldWait:
 		what := e.First
 		switch e.First {
@@ -76,17 +78,9 @@ func (e *Early) text() string {
 		case "slot":
 			what = "a slot: MaxInFlight calls run"
 		}
-		return fmt.Sprintf("call would have to wait for %s; its tokens will be there in about %v", what, Readable(e.Wait))
+		return fmt.Sprintf("scheduler: the call would have to wait for %s; its tokens will be there in about %v", what, durations.Round(e.Wait))
 	case Deadlock:
 		return fmt.Sprintf("scheduler: deadlock: the call was made inside call %d and needs a slot of its own, but all slots (MaxInFlight is %d) are held by calls that wait for calls made inside them: give the inner calls a scheduler of their own", e.Outer, e.Most)
 	}
 	return e.Cause.Error()
-}
-
-// Readable rounds a duration for people.
-func Readable(d time.Duration) time.Duration {
-	if d >= time.Second {
-		return d.Round(time.Millisecond)
-	}
-	return d.Round(time.Microsecond)
 }

@@ -15,6 +15,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
+	"example.com/fairlead/internal/durations"
 	"example.com/fairlead/retry"
 )
 
@@ -262,7 +263,7 @@ func inWords(position int, wait time.Duration) string {
 	if position == 0 {
 		return "not waiting"
 	}
-	return fmt.Sprintf("number %d in the queue, about %v to wait", position, Readable(wait))
+	return fmt.Sprintf("number %d in the queue, about %v to wait", position, durations.Round(wait))
 }
 
 // limits returns the limits of a transcript, of one budget or of several.

@@ -11,7 +11,7 @@ import (
 
 // floors lists the packages of the root module. A package imports only packages of lower floors.
 var floors = [][]string{
-	{"/events/internal/safetext"},
+	{"/events/internal/safetext", "/internal/durations"},
 	{"/bucket", "/clock", "/events", "/retry"},
 	{"/clock/clocktest", "/events/timeline", "/retry/headers"},
 	{"/scheduler/internal/core", "/scheduler/internal/observer"},
