@@ -23,6 +23,7 @@
 //   - [Scheduler.Submit] queues a function and returns. No goroutine waits while the call is
 //     queued.
 //   - [Stream] runs a function for each of any number of inputs, in constant memory.
+//     If tens of thousands of calls wait at once, use Submit or Stream.
 //   - [Scheduler.Reserve] takes a place in the queue for work that is done elsewhere.
 //
 // While calls of Do come often and no call is queued, they take the fast path. The owner leases
