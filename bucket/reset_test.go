@@ -97,7 +97,7 @@ func TestH28_InvalidResets(t *testing.T) {
 // TestCostOfQuota checks B3 for costs.
 func TestCostOfQuota(t *testing.T) {
 	require.NoError(t, bucket.Daily(7, "").CheckCost(7))
-	require.EqualError(t, bucket.Daily(7, "").CheckCost(8), "cost 8 is above the capacity of 7 tokens and could never be granted: split the call or raise the limit's Capacity")
+	require.EqualError(t, bucket.Daily(7, "").CheckCost(8), "bucket: cost 8 is above the capacity of 7 tokens and could never be granted: split the call or raise the limit's Capacity")
 }
 
 // TestResetNeedsTheTimeOfDay checks that a bucket that does not know the time of day refuses a Reset.
