@@ -119,7 +119,7 @@ func (s *h2) serve(nc net.Conn, handle func(n int64, c conn, stream uint32)) {
 		defer c.Close()
 		for b := range c.out {
 			if b == nil {
-				_ = c.Close()
+				_ = c.Conn.(*net.TCPConn).CloseWrite()
 			} else {
 				_, _ = c.Write(b)
 			}
@@ -162,8 +162,10 @@ func (c conn) reset(stream, code uint32) {
 	c.frame(frameReset, 0, stream, binary.BigEndian.AppendUint32(nil, code))
 }
 
-// goAway ends the connection. It reports that the server has processed the streams up to last.
+// goAway ends the connection. It reports that the server has processed the streams up to last. The server then still reads, because a
+// write of the client to a closed connection may fail before the client reads the frame, and then net/http returns the error of the
+// write.
 func (c conn) goAway(last, code uint32) {
 	c.frame(frameGoAway, 0, 0, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, last), code))
-	c.out <- nil // closes the connection
+	c.out <- nil // ends our side of the connection
 }
