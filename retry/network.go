@@ -22,7 +22,8 @@ import (
 //   - a stream reset or GOAWAY of an HTTP/2 server with INTERNAL_ERROR, CANCEL, REFUSED_STREAM or
 //     NO_ERROR, as net/http and golang.org/x/net/http2 report it.
 //
-// A stream reset or GOAWAY with ENHANCE_YOUR_CALM is rate limited.
+// A stream reset or GOAWAY with ENHANCE_YOUR_CALM is rate limited. If the server closes the connection
+// while the request is still being written, net/http may return the failed write instead of the GOAWAY.
 //
 // These errors are final, and win over the ones above:
 //
