@@ -124,6 +124,9 @@ type Limits map[string]Limit
 // CheckCost returns a [*CostError] if n is negative or above the capacity. A bucket with this limit
 // could never grant n tokens at once.
 func (l Limit) CheckCost(n int64) error {
+	if 0 <= n && n <= l.Capacity { // most often
+		return nil
+	}
 	if capacity := l.WithDefaults().Capacity; n < 0 || n > capacity {
 		return &CostError{Cost: n, Capacity: capacity}
 	}
