@@ -174,7 +174,7 @@ func (b *Bucket) readyAfterResets(n int64) time.Duration {
 // later returns the instant of the reset that comes the given number of resets after another one.
 func (q *quota) later(reset time.Duration, more int64) time.Duration {
 	switch {
-	case more == 0 || reset == Forever:
+	case more == 0:
 		return reset
 	case more > horizon/q.calendar.period():
 		return Forever

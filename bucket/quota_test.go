@@ -70,6 +70,22 @@ func TestReadyOverPeriods(t *testing.T) {
 	}
 }
 
+// TestReadyGrows checks that Ready is later for more tokens, however many they are.
+func TestReadyGrows(t *testing.T) {
+	for _, r := range []bucket.Reset{{Every: time.Second}, {Every: time.Second, FromFirst: true}, {Days: 1, Zone: losAngeles}, {Days: 30_000}, {Months: 1}, {Months: 700}} {
+		b := drainedAt(t, bucket.Quota(1, r), noon)
+		before := time.Duration(0)
+		for n := int64(1); n > 0; n *= 2 {
+			for _, n := range []int64{n, n + n/3} {
+				ready := b.Ready(n)
+				require.True(t, ready > before || ready == bucket.Forever, "%v: ready for %d at %v", r, n, ready)
+				before = ready
+			}
+		}
+		require.Equal(t, bucket.Forever, before)
+	}
+}
+
 // TestPeriodFromFirst checks a period that begins with its first token.
 func TestPeriodFromFirst(t *testing.T) {
 	b, err := bucket.NewAt(githubs(5), 0, noon)
@@ -138,6 +154,12 @@ func TestHoldAndPauseOfQuota(t *testing.T) {
 	b.Hold(5*hour, 60*hour) // over two
 	require.Equal(t, 60*hour, b.Ready(10))
 	require.Equal(t, 75*hour, b.Ready(11))
+
+	b, err = bucket.NewAt(bucket.Daily(10, losAngeles), 0, evening(t))
+	require.NoError(t, err)
+	b.Hold(0, 4*hour)
+	require.Equal(t, 4*hour, b.Ready(10))
+	require.Equal(t, 27*hour, b.Ready(11), "what is left can't be taken before it is filled")
 
 	b = drainedAt(t, bucket.Daily(10, losAngeles), evening(t))
 	b.Skip(3 * hour)
@@ -262,6 +284,15 @@ func TestResetsAllocateNothing(t *testing.T) {
 		b.Hold(now, b.Ready(25))
 		b.SetWall(now, origin)
 	}))
+}
+
+// TestOriginFarAway checks that a bucket knows the time of day at any instant.
+func TestOriginFarAway(t *testing.T) {
+	for _, now := range []time.Duration{math.MinInt64, math.MinInt64 + 1, -1, bucket.Forever - 25*hour} {
+		b, err := bucket.NewAt(bucket.Daily(1, ""), now, time.Unix(0, 0))
+		require.NoError(t, err)
+		require.Equal(t, now+24*hour, b.NextReset())
+	}
 }
 
 // TestResetsAtTheEndsOfTime checks that nothing overflows or loops, whatever the instants and dates.

@@ -74,6 +74,10 @@ func TestH42_ResetDoesNotComeTwice(t *testing.T) {
 	b.RefundFrom(8*hour, 7*hour, 3)
 	require.EqualValues(t, 3, b.Available())
 
+	m := drainedAt(t, bucket.Monthly(10, 1, ""), time.Date(2030, 7, 1, 0, 0, 0, 0, time.UTC))
+	m.SetWall(28*24*hour+12*hour, time.Date(2030, 4, 1, 6, 0, 0, 0, time.UTC)) // a shorter month
+	require.Equal(t, 28*24*hour+12*hour+29*24*hour+18*hour, m.NextReset())
+
 	f, err := bucket.NewAt(githubs(5), 0, midnight)
 	require.NoError(t, err)
 	require.True(t, f.Take(0, 5))
