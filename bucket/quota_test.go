@@ -75,8 +75,8 @@ func TestReadyGrows(t *testing.T) {
 	for _, r := range []bucket.Reset{{Every: time.Second}, {Every: time.Second, FromFirst: true}, {Days: 1, Zone: losAngeles}, {Days: 30_000}, {Months: 1}, {Months: 700}} {
 		b := drainedAt(t, bucket.Quota(1, r), noon)
 		before := time.Duration(0)
-		for n := int64(1); n > 0; n *= 2 {
-			for _, n := range []int64{n, n + n/3} {
+		for n := int64(2); n > 0; n *= 2 {
+			for _, n := range []int64{n, n + n/2} {
 				ready := b.Ready(n)
 				require.True(t, ready > before || ready == bucket.Forever, "%v: ready for %d at %v", r, n, ready)
 				before = ready
