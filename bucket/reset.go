@@ -52,7 +52,7 @@ const (
 // Quota returns a limit of n tokens that come all at once at each reset.
 func Quota(n int64, r Reset) Limit {
 	if r == (Reset{}) {
-		r.Every = -1 // invalid; otherwise the tokens would come evenly
+		r.Every = -time.Second // invalid; otherwise the tokens would come evenly
 	}
 	return Limit{Capacity: n, Reset: r}
 }
@@ -94,7 +94,7 @@ func (r Reset) validate() error {
 	if used != 1 || r.Every < 0 || r.Days < 0 || r.Months < 0 {
 		fault("Every %v, Days %d and Months %d: one of them must be positive, and the others 0", r.Every, r.Days, r.Months)
 	}
-	if r.Every%time.Second != 0 && r.Every > 0 {
+	if r.Every%time.Second != 0 {
 		fault("Every %v: it must be whole seconds", r.Every)
 	}
 	if r.Days > maxDays {
@@ -124,16 +124,6 @@ func inRange(unix int64) bool { return -62_135_596_800 <= unix && unix <= 253_40
 // String returns a text such as "every 1h0m0s", "every day at 00:00 UTC" or "every month on day 17 at
 // 00:00 America/Los_Angeles".
 func (r Reset) String() string {
-	if r.Every != 0 || r.Days <= 0 && r.Months <= 0 {
-		s := "every " + r.Every.String()
-		switch {
-		case r.FromFirst:
-			s += " from the first token"
-		case r.From != 0:
-			s += " from " + time.Unix(r.From, 0).UTC().Format(time.DateTime) + " UTC"
-		}
-		return s
-	}
 	zone, from := r.Zone, time.Unix(monday, 0).UTC()
 	if zone == "" {
 		zone = "UTC"
@@ -149,10 +139,16 @@ func (r Reset) String() string {
 		return fmt.Sprintf("every day at %s %s", from.Format("15:04"), zone)
 	case r.Months == 1:
 		return fmt.Sprintf("every month on day %d at %s %s", from.Day(), from.Format("15:04"), zone)
-	case r.Days > 0:
+	case r.Days != 0:
 		return fmt.Sprintf("every %d days from %s %s", r.Days, from.Format("2006-01-02 15:04"), zone)
+	case r.Months != 0:
+		return fmt.Sprintf("every %d months from %s %s", r.Months, from.Format("2006-01-02 15:04"), zone)
+	case r.FromFirst:
+		return fmt.Sprintf("every %v from the first token", r.Every)
+	case r.From != 0:
+		return fmt.Sprintf("every %v from %s %s", r.Every, from.Format(time.DateTime), zone)
 	}
-	return fmt.Sprintf("every %d months from %s %s", r.Months, from.Format("2006-01-02 15:04"), zone)
+	return fmt.Sprintf("every %v", r.Every)
 }
 
 // locations has the time zones that were loaded, by name, since loading one reads a file.

@@ -65,8 +65,8 @@ func TestH28_InvalidResets(t *testing.T) {
 		want  []string
 	}{
 		{"no capacity", bucket.Daily(0, ""), []string{"bucket: limit's Capacity is 0: it must be at least 1"}},
-		{"a zero Quota is not the default limit", bucket.Quota(0, bucket.Reset{}), []string{"bucket: limit's Capacity is 0: it must be at least 1", reset + "Every -1ns, Days 0 and Months 0" + one}},
-		{"no time", bucket.Every(7, 0), []string{reset + "Every -1ns, Days 0 and Months 0" + one}},
+		{"a zero Quota is not the default limit", bucket.Quota(0, bucket.Reset{}), []string{"bucket: limit's Capacity is 0: it must be at least 1", reset + "Every -1s, Days 0 and Months 0" + one}},
+		{"no time", bucket.Every(7, 0), []string{reset + "Every -1s, Days 0 and Months 0" + one}},
 		{"negative days", bucket.Quota(7, bucket.Reset{Days: -1}), []string{reset + "Every 0s, Days -1 and Months 0" + one}},
 		{"only a zone", bucket.Quota(7, bucket.Reset{Zone: losAngeles}), []string{reset + "Every 0s, Days 0 and Months 0" + one}},
 		{"two of them", bucket.Quota(7, bucket.Reset{Days: 1, Months: 1}), []string{reset + "Every 0s, Days 1 and Months 1" + one}},
