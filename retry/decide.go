@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	"example.com/fairlead/internal/durations"
+	"example.com/fairlead/retry/internal/durations"
 )
 
 // Action says what happens to a call after a failed attempt.

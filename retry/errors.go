@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/fairlead/internal/durations"
+	"example.com/fairlead/retry/internal/durations"
 )
 
 var (

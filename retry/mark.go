@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/fairlead/internal/durations"
+	"example.com/fairlead/retry/internal/durations"
 )
 
 // mark is an error with a verdict.

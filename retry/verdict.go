@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	"example.com/fairlead/internal/durations"
+	"example.com/fairlead/retry/internal/durations"
 )
 
 // Kind is the kind of a failure, which decides whether it is retried.

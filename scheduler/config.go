@@ -176,6 +176,12 @@ func (cfg Config) normal() (Config, error) {
 	return cfg, errors.Join(faults...)
 }
 
+// Validate returns an error that joins all faults, as [New] does. It starts nothing.
+func (cfg Config) Validate() error {
+	_, err := cfg.normal()
+	return err
+}
+
 // checkLimits returns all faults in the limits and levels.
 func (cfg Config) checkLimits() error {
 	var faults []error

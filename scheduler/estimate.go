@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"example.com/fairlead/internal/durations"
 	"example.com/fairlead/scheduler/internal/core"
+	"example.com/fairlead/scheduler/internal/durations"
 )
 
 // Estimate says when a call is expected to start.

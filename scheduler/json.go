@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/scheduler/internal/safetext"
 )
 
 // progressJSON is a Progress in JSON. The keys are those of an events.Event.
@@ -28,7 +29,7 @@ type progressJSON struct {
 // the Progress alone: give the field a name.
 func (p Progress) MarshalJSON() ([]byte, error) {
 	return json.Marshal(progressJSON{
-		p.State, p.Call, p.Name, p.Attempt, p.MaxAttempts, p.Position, p.Wait, p.Delay, p.Budget, p.Available, errText(p.Err),
+		p.State, p.Call, p.Name, p.Attempt, p.MaxAttempts, p.Position, p.Wait, p.Delay, p.Budget, p.Available, safetext.Of(p.Err),
 	})
 }
 
@@ -50,7 +51,7 @@ type resultJSON[In, Out any] struct {
 // returns an error if Input or Value can't be written. A struct that embeds a Result is written
 // as the Result alone: give the field a name.
 func (r Result[In, Out]) MarshalJSON() ([]byte, error) {
-	w := resultJSON[In, Out]{r.Index, r.Input, &r.Value, errText(r.Err), r.Call, r.Attempts, r.Times}
+	w := resultJSON[In, Out]{r.Index, r.Input, &r.Value, safetext.Of(r.Err), r.Call, r.Attempts, r.Times}
 	if r.Err != nil && reflect.ValueOf(&r.Value).Elem().IsZero() {
 		w.Value = nil
 	}

@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 
 	"example.com/fairlead/events"
-	"example.com/fairlead/internal/durations"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/durations"
 )
 
 // logged has the kinds of events that an operator of the program wants to see.

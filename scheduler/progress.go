@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"example.com/fairlead/events"
-	"example.com/fairlead/internal/durations"
+	"example.com/fairlead/scheduler/internal/durations"
+	"example.com/fairlead/scheduler/internal/safetext"
 )
 
 // ProgressState says what a call that does not run waits for.
@@ -62,17 +63,17 @@ func progressOf(ev *events.Event) Progress {
 func (p Progress) String() string {
 	var b strings.Builder
 	if p.Name != "" {
-		fmt.Fprintf(&b, "%s: ", line(p.Name))
+		fmt.Fprintf(&b, "%s: ", safetext.Line(p.Name))
 	}
 	switch p.State {
 	case Waiting:
 		fmt.Fprintf(&b, "attempt %d of %d waits for tokens: number %d in the queue, about %v to go", p.Attempt, p.MaxAttempts, p.Position, durations.Round(p.Wait))
 	case Retrying:
-		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, line(errText(p.Err)), durations.Round(p.Delay))
+		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, safetext.Line(safetext.Of(p.Err)), durations.Round(p.Delay))
 	default:
 		b.WriteString(p.State.String())
 	}
-	fmt.Fprintf(&b, ", %s left", line(tokens(p.Available, p.Budget)))
+	fmt.Fprintf(&b, ", %s left", safetext.Line(tokens(p.Available, p.Budget)))
 	return b.String()
 }
 

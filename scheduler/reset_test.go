@@ -17,8 +17,7 @@ func TestResetIsRefused(t *testing.T) {
 	require.EqualError(t, err, "scheduler: Config.Limit: "+want)
 	_, err = scheduler.New(scheduler.Config{Limits: bucket.Limits{"day": daily}})
 	require.EqualError(t, err, `scheduler: Config.Limits["day"]: `+want)
-	_, err = scheduler.Predict(scheduler.Config{Limit: daily}, scheduler.Workload{Calls: 1})
-	require.EqualError(t, err, "scheduler: Config.Limit: "+want)
+	require.EqualError(t, scheduler.Config{Limit: daily}.Validate(), "scheduler: Config.Limit: "+want)
 
 	s, err := scheduler.New(scheduler.Config{})
 	require.NoError(t, err)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"example.com/fairlead/internal/durations"
+	"example.com/fairlead/scheduler/internal/durations"
 )
 
 // String returns a few words, such as "12 of 60 requests".

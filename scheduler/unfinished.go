@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"example.com/fairlead/scheduler/internal/core"
+	"example.com/fairlead/scheduler/internal/safetext"
 )
 
 // Unfinished describes a call that had not ended when the scheduler was shut down, so that an
@@ -62,7 +63,7 @@ func (o *owner) describe(c *core.Call) Unfinished {
 
 // fillIn sets Err and Costs. The owner does not, since Error methods are user code.
 func (u *Unfinished) fillIn(budgets []Budget) {
-	u.Err = errText(u.last)
+	u.Err = safetext.Of(u.last)
 	if budgets[0].Name != "" {
 		u.Costs = map[string]int64{}
 		for i, b := range budgets {

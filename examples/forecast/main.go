@@ -12,6 +12,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/forecast"
 )
 
 func main() {
@@ -26,9 +27,9 @@ func main() {
 	flag.Parse()
 	log.SetFlags(0)
 
-	f, err := scheduler.Predict(
+	f, err := forecast.Predict(
 		scheduler.Config{Limit: bucket.PerMinute(*limit).Burst(*burst), MaxInFlight: *inFlight},
-		scheduler.Workload{Calls: *calls, Cost: *cost, Latency: *latency, MaxLatency: 2 * *latency, Failures: *failures},
+		forecast.Workload{Calls: *calls, Cost: *cost, Latency: *latency, MaxLatency: 2 * *latency, Failures: *failures},
 	)
 	if err != nil {
 		log.Fatal(err)

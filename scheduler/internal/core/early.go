@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"example.com/fairlead/internal/durations"
+	"example.com/fairlead/scheduler/internal/durations"
 )
 
 // Early says why a call ended before its function returned a final result. Package scheduler makes the

@@ -15,8 +15,8 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
-	"example.com/fairlead/internal/durations"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/durations"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the present outcomes into the transcripts in testdata, to be read in the diff")

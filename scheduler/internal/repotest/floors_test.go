@@ -11,12 +11,12 @@ import (
 
 // floors lists the packages of the root module. A package imports only packages of lower floors.
 var floors = [][]string{
-	{"/events/internal/safetext", "/internal/durations"},
+	{"/events/internal/safetext", "/retry/internal/durations", "/scheduler/internal/durations"},
 	{"/bucket", "/clock", "/events", "/retry"},
 	{"/clock/clocktest", "/events/timeline", "/retry/headers"},
-	{"/scheduler/internal/core", "/scheduler/internal/observer"},
+	{"/scheduler/internal/core", "/scheduler/internal/observer", "/scheduler/internal/safetext"},
 	{"/scheduler"},
-	{"/scheduler/adapters", "/scheduler/adapters/hashicorp", "/scheduler/ratehttp", "/scheduler/stats"},
+	{"/scheduler/adapters", "/scheduler/adapters/hashicorp", "/scheduler/forecast", "/scheduler/ratehttp", "/scheduler/stats"},
 	{"/scheduler/internal/repotest"},
 }
 

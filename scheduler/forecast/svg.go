@@ -1,4 +1,4 @@
-package scheduler
+package forecast
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/fairlead/scheduler/internal/safetext"
 )
 
 // WriteSVG draws the forecast over time: tokens, calls by state, and attempts and ended calls.
@@ -94,7 +96,7 @@ type curve struct {
 }
 
 func (c *chart) text(x, y float64, class, anchor, s string) {
-	fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" class="%s" text-anchor="%s">%s</text>`+"\n", x, y, class, anchor, html.EscapeString(line(s)))
+	fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" class="%s" text-anchor="%s">%s</text>`+"\n", x, y, class, anchor, html.EscapeString(safetext.Line(s)))
 }
 
 func (c *chart) x(at time.Duration) float64 {

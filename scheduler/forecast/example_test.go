@@ -1,4 +1,4 @@
-package scheduler_test
+package forecast_test
 
 import (
 	"errors"
@@ -8,14 +8,29 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/forecast"
 )
+
+// A program asks how long its work will take before it begins.
+func Example() {
+	f, err := forecast.Predict(
+		scheduler.Config{Limit: bucket.PerMinute(60).Burst(10), MaxInFlight: 4},
+		forecast.Workload{Calls: 100, Latency: 3 * time.Second},
+	)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("ready in", f.Took, "with up to", f.MostQueued, "calls in the queue")
+	// Output:
+	// ready in 1m33s with up to 96 calls in the queue
+}
 
 // Predict tells how long 500 calls take at 100 a minute, and how long if one attempt in ten
 // fails.
 func ExamplePredict() {
 	cfg := scheduler.Config{Limit: bucket.PerMinute(100).Burst(10)}
 	for _, failures := range []float64{0, 0.1} {
-		f, err := scheduler.Predict(cfg, scheduler.Workload{Calls: 500, Latency: 2 * time.Second, Failures: failures})
+		f, err := forecast.Predict(cfg, forecast.Workload{Calls: 500, Latency: 2 * time.Second, Failures: failures})
 		if err != nil {
 			panic(err)
 		}
@@ -28,10 +43,10 @@ func ExamplePredict() {
 
 // Predict tells whether many cheap calls delay the urgent ones too much.
 func ExampleWorkload() {
-	crowd := scheduler.Workload{Calls: 1000}
-	urgent := scheduler.Workload{Calls: 10, Every: 10 * time.Second, Timeout: time.Second}
+	crowd := forecast.Workload{Calls: 1000}
+	urgent := forecast.Workload{Calls: 10, Every: 10 * time.Second, Timeout: time.Second}
 	for urgent.Priority = range 2 {
-		f, err := scheduler.Predict(scheduler.Config{Limit: bucket.PerMinute(100), PriorityStep: time.Hour}, crowd, urgent)
+		f, err := forecast.Predict(scheduler.Config{Limit: bucket.PerMinute(100), PriorityStep: time.Hour}, crowd, urgent)
 		if err != nil {
 			panic(err)
 		}
@@ -44,9 +59,9 @@ func ExampleWorkload() {
 
 // Predict tells whether a long run is delayed by the limit or by the cap of 20 calls at once.
 func ExampleForecast() {
-	work := scheduler.Workload{Calls: 20_000, Latency: 2 * time.Second, MaxLatency: 10 * time.Second, Failures: 0.05}
+	work := forecast.Workload{Calls: 20_000, Latency: 2 * time.Second, MaxLatency: 10 * time.Second, Failures: 0.05}
 	for _, most := range []int{20, 100} {
-		f, err := scheduler.Predict(scheduler.Config{Limit: bucket.PerMinute(500).Burst(50), MaxInFlight: most}, work)
+		f, err := forecast.Predict(scheduler.Config{Limit: bucket.PerMinute(500).Burst(50), MaxInFlight: most}, work)
 		if err != nil {
 			panic(err)
 		}
@@ -59,7 +74,7 @@ func ExampleForecast() {
 
 // A forecast has samples over time, for a chart.
 func ExampleSample() {
-	f, err := scheduler.Predict(scheduler.Config{Limit: bucket.PerSecond(1)}, scheduler.Workload{Calls: 4})
+	f, err := forecast.Predict(scheduler.Config{Limit: bucket.PerSecond(1)}, forecast.Workload{Calls: 4})
 	if err != nil {
 		panic(err)
 	}
@@ -76,7 +91,7 @@ func ExampleSample() {
 
 // WriteSVG draws a picture for a report.
 func ExampleForecast_WriteSVG() {
-	f, err := scheduler.Predict(scheduler.Config{}, scheduler.Workload{Calls: 5000})
+	f, err := forecast.Predict(scheduler.Config{}, forecast.Workload{Calls: 5000})
 	if err != nil {
 		panic(err)
 	}

@@ -1,4 +1,4 @@
-package scheduler
+package forecast
 
 import (
 	"bytes"
@@ -16,46 +16,47 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
 )
 
 // TestPredict compares forecasts with what can be worked out by hand.
 func TestPredict(t *testing.T) {
-	slow := Config{Limit: bucket.PerMinute(100).Burst(10)}
+	slow := scheduler.Config{Limit: bucket.PerMinute(100).Burst(10)}
 	for _, c := range []struct {
 		name string
-		cfg  Config
+		cfg  scheduler.Config
 		work []Workload
 		want Forecast
 	}{
 		{"all at once", slow, []Workload{{Calls: 500}}, Forecast{
 			Took: 294 * time.Second, MedianWait: 144 * time.Second, P99Wait: 291 * time.Second, WorstWait: 294 * time.Second,
-			Totals: Totals{Accepted: 500, Succeeded: 500, Attempts: 500}, Spent: map[string]int64{"": 500}, MostQueued: 490, MostRunning: 1,
+			Totals: scheduler.Totals{Accepted: 500, Succeeded: 500, Attempts: 500}, Spent: map[string]int64{"": 500}, MostQueued: 490, MostRunning: 1,
 		}},
 		{"as fast as the budget", slow, []Workload{{Calls: 100, Every: 600 * time.Millisecond, Latency: time.Second}}, Forecast{
 			Took:   99*600*time.Millisecond + time.Second,
-			Totals: Totals{Accepted: 100, Succeeded: 100, Attempts: 100}, Spent: map[string]int64{"": 100}, MostRunning: 2,
+			Totals: scheduler.Totals{Accepted: 100, Succeeded: 100, Attempts: 100}, Spent: map[string]int64{"": 100}, MostRunning: 2,
 		}},
-		{"one at a time", Config{MaxInFlight: 1}, []Workload{{Calls: 100, Latency: time.Second}}, Forecast{
+		{"one at a time", scheduler.Config{MaxInFlight: 1}, []Workload{{Calls: 100, Latency: time.Second}}, Forecast{
 			Took: 100 * time.Second, MedianWait: 49 * time.Second, P99Wait: 98 * time.Second, WorstWait: 99 * time.Second,
-			Totals: Totals{Accepted: 100, Succeeded: 100, Attempts: 100}, Spent: map[string]int64{"": 100}, MostQueued: 99, MostRunning: 1,
+			Totals: scheduler.Totals{Accepted: 100, Succeeded: 100, Attempts: 100}, Spent: map[string]int64{"": 100}, MostQueued: 99, MostRunning: 1,
 		}},
-		{"all fail", Config{Retry: retry.Policy{MaxRetries: 2, Jitter: retry.None}}, []Workload{{Calls: 3, Cost: 7, Failures: 1}}, Forecast{
+		{"all fail", scheduler.Config{Retry: retry.Policy{MaxRetries: 2, Jitter: retry.None}}, []Workload{{Calls: 3, Cost: 7, Failures: 1}}, Forecast{
 			Took:   3 * time.Second,
-			Totals: Totals{Accepted: 3, Exhausted: 3, Attempts: 9, Retries: 6}, Spent: map[string]int64{"": 63}, MostRunning: 3,
+			Totals: scheduler.Totals{Accepted: 3, Exhausted: 3, Attempts: 9, Retries: 6}, Spent: map[string]int64{"": 63}, MostRunning: 3,
 		}},
-		{"too late, too many, too dear", Config{Limit: bucket.PerSecond(1), MaxQueued: 5, Overflow: RefuseNew},
+		{"too late, too many, too dear", scheduler.Config{Limit: bucket.PerSecond(1), MaxQueued: 5, Overflow: scheduler.RefuseNew},
 			[]Workload{{Calls: 4, Timeout: 2 * time.Second}, {Calls: 10}, {Calls: 1, Cost: 2}}, Forecast{
 				Took: 5 * time.Second, MedianWait: 2 * time.Second, P99Wait: 4 * time.Second, WorstWait: 5 * time.Second,
-				Totals: Totals{Accepted: 6, Succeeded: 6, Refused: 9, Attempts: 6}, Spent: map[string]int64{"": 6}, MostQueued: 5, MostRunning: 1,
+				Totals: scheduler.Totals{Accepted: 6, Succeeded: 6, Refused: 9, Attempts: 6}, Spent: map[string]int64{"": 6}, MostQueued: 5, MostRunning: 1,
 			}},
-		{"the urgent overtake", Config{Limit: bucket.PerSecond(1), MaxQueued: 2, Overflow: DropLowest},
+		{"the urgent overtake", scheduler.Config{Limit: bucket.PerSecond(1), MaxQueued: 2, Overflow: scheduler.DropLowest},
 			[]Workload{{Calls: 3}, {Calls: 2, Priority: 1}}, Forecast{
 				Took: 2 * time.Second, MedianWait: time.Second, P99Wait: time.Second, WorstWait: 2 * time.Second,
-				Totals: Totals{Accepted: 5, Succeeded: 3, Dropped: 2, Attempts: 3}, Spent: map[string]int64{"": 3}, MostQueued: 2, MostRunning: 1,
+				Totals: scheduler.Totals{Accepted: 5, Succeeded: 3, Dropped: 2, Attempts: 3}, Spent: map[string]int64{"": 3}, MostQueued: 2, MostRunning: 1,
 			}},
-		{"from an empty budget", Config{Limit: bucket.PerSecond(1), Level: &bucket.State{}}, []Workload{{Calls: 1}}, Forecast{
+		{"from an empty budget", scheduler.Config{Limit: bucket.PerSecond(1), Level: &bucket.State{}}, []Workload{{Calls: 1}}, Forecast{
 			Took: time.Second, MedianWait: time.Second, P99Wait: time.Second, WorstWait: time.Second,
-			Totals: Totals{Accepted: 1, Succeeded: 1, Attempts: 1}, Spent: map[string]int64{"": 1}, MostQueued: 1, MostRunning: 1,
+			Totals: scheduler.Totals{Accepted: 1, Succeeded: 1, Attempts: 1}, Spent: map[string]int64{"": 1}, MostQueued: 1, MostRunning: 1,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -89,7 +90,7 @@ func requireSamples(t *testing.T, f Forecast) {
 // TestPredictIsWhatHappens checks that a real scheduler takes exactly as long as predicted, for all
 // calls together and for the slowest.
 func TestPredictIsWhatHappens(t *testing.T) {
-	cfg := Config{
+	cfg := scheduler.Config{
 		Limit: bucket.PerMinute(70).Burst(5), MaxInFlight: 8,
 		Retry: retry.Policy{MaxRetries: 3, Initial: 700 * time.Millisecond, Seed: 7},
 	}
@@ -100,10 +101,10 @@ func TestPredictIsWhatHappens(t *testing.T) {
 		want, err := Predict(cfg, work)
 		require.NoError(t, err)
 		synctest.Test(t, func(t *testing.T) {
-			s, err := New(cfg)
+			s, err := scheduler.New(cfg)
 			require.NoError(t, err)
 			start := time.Now()
-			var handles []*Handle
+			var handles []*scheduler.Handle
 			for i := range work.Calls {
 				time.Sleep(time.Until(start.Add(time.Duration(i) * work.Every)))
 				h, err := s.Submit(t.Context(), func(context.Context) error {
@@ -112,7 +113,7 @@ func TestPredictIsWhatHappens(t *testing.T) {
 						return retry.Transient(errPredicted)
 					}
 					return nil
-				}, Cost(max(1, work.Cost)))
+				}, scheduler.Cost(max(1, work.Cost)))
 				require.NoError(t, err)
 				handles = append(handles, h)
 			}
@@ -135,7 +136,7 @@ func TestPredictIsWhatHappens(t *testing.T) {
 
 // TestPredictSeveralBudgets predicts a workload that is short of tokens, and one short of requests.
 func TestPredictSeveralBudgets(t *testing.T) {
-	cfg := Config{Limits: bucket.Limits{"requests": bucket.PerMinute(60), "tokens": bucket.PerMinute(6000)}}
+	cfg := scheduler.Config{Limits: bucket.Limits{"requests": bucket.PerMinute(60), "tokens": bucket.PerMinute(6000)}}
 	f, err := Predict(cfg, Workload{Calls: 120, Costs: map[string]int64{"tokens": 200}})
 	require.NoError(t, err)
 	require.Equal(t, 3*time.Minute, f.Took)
@@ -153,7 +154,7 @@ func TestPredictSeveralBudgets(t *testing.T) {
 // TestPredictDraws checks that random parts have the given probabilities and are the same each
 // time.
 func TestPredictDraws(t *testing.T) {
-	cfg := Config{Limit: bucket.PerSecond(1_000_000), Retry: retry.Policy{MaxRetries: 1}}
+	cfg := scheduler.Config{Limit: bucket.PerSecond(1_000_000), Retry: retry.Policy{MaxRetries: 1}}
 	work := Workload{Calls: 20_000, Every: time.Millisecond, Cost: 10, MaxCost: 20, Latency: time.Second, MaxLatency: 3 * time.Second, Failures: 0.25}
 	f, err := Predict(cfg, work)
 	require.NoError(t, err)
@@ -174,18 +175,18 @@ func TestPredictDraws(t *testing.T) {
 
 // TestPredictRefuses checks that Predict names each fault of its arguments.
 func TestPredictRefuses(t *testing.T) {
-	_, err := Predict(Config{})
+	_, err := Predict(scheduler.Config{})
 	require.ErrorContains(t, err, "at least one Workload")
-	_, err = Predict(Config{MaxQueued: -1}, Workload{Every: -1, Latency: -1, MaxLatency: -1, Timeout: -1, Cost: -1, Failures: math.NaN()})
+	_, err = Predict(scheduler.Config{MaxQueued: -1}, Workload{Every: -1, Latency: -1, MaxLatency: -1, Timeout: -1, Cost: -1, Failures: math.NaN()})
 	for _, fault := range []string{"MaxQueued", "workload 1", "Calls is 0", "Every", "Latency is", "MaxLatency", "Timeout", "Cost is -1", "Failures is NaN"} {
 		require.ErrorContains(t, err, fault)
 	}
-	_, err = Predict(Config{Limits: bucket.Limits{"a": {}}}, Workload{Calls: 1, Costs: map[string]int64{"": 1, "a": -1, "b": 1}})
-	require.ErrorIs(t, err, ErrNoBudget)
+	_, err = Predict(scheduler.Config{Limits: bucket.Limits{"a": {}}}, Workload{Calls: 1, Costs: map[string]int64{"": 1, "a": -1, "b": 1}})
+	require.ErrorIs(t, err, scheduler.ErrNoBudget)
 	for _, fault := range []string{`Costs[""]`, `Costs["a"] is -1`, `Costs["b"]`} {
 		require.ErrorContains(t, err, fault)
 	}
-	_, err = Predict(Config{Limit: bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever}}, Workload{Calls: 3})
+	_, err = Predict(scheduler.Config{Limit: bucket.Limit{Capacity: 1, Refill: 1, Per: bucket.Forever}}, Workload{Calls: 3})
 	require.ErrorContains(t, err, "takes more than")
 }
 
@@ -196,7 +197,7 @@ func TestForecastSVG(t *testing.T) {
 		{Calls: 5000, Failures: 0.2, Latency: time.Minute},
 		{Calls: 3, Cost: 1001}, // none is accepted
 	} {
-		f, err := Predict(Config{}, work)
+		f, err := Predict(scheduler.Config{}, work)
 		require.NoError(t, err)
 		var b bytes.Buffer
 		require.NoError(t, f.WriteSVG(&b))
@@ -217,7 +218,7 @@ func TestForecastSVG(t *testing.T) {
 	require.ErrorIs(t, Forecast{}.WriteSVG(brokenWriter{}), io.ErrShortWrite)
 
 	odd := "<a>\x1b\x00\u009b\xff&"
-	f, err := Predict(Config{Limits: bucket.Limits{odd: bucket.PerMinute(5)}}, Workload{Calls: 10})
+	f, err := Predict(scheduler.Config{Limits: bucket.Limits{odd: bucket.PerMinute(5)}}, Workload{Calls: 10})
 	require.NoError(t, err)
 	var b bytes.Buffer
 	require.NoError(t, f.WriteSVG(&b))
@@ -261,7 +262,7 @@ func TestAxis(t *testing.T) {
 // BenchmarkPredict predicts 50,000 calls of which one attempt in ten fails.
 func BenchmarkPredict(b *testing.B) {
 	for b.Loop() {
-		f, err := Predict(Config{}, Workload{Calls: 50_000, Failures: 0.1, Latency: time.Second})
+		f, err := Predict(scheduler.Config{}, Workload{Calls: 50_000, Failures: 0.1, Latency: time.Second})
 		if err != nil || f.Totals.Accepted != 50_000 {
 			b.Fatal(errors.Join(err, errPredicted))
 		}

@@ -1,4 +1,6 @@
-package scheduler
+// Package forecast tells how long a workload will take under a scheduler's configuration, and who will wait how
+// long, before any call is made. It runs the scheduler's own core in virtual time.
+package forecast
 
 import (
 	"container/heap"
@@ -11,10 +13,10 @@ import (
 	"time"
 
 	"example.com/fairlead/bucket"
-	"example.com/fairlead/clock"
-	"example.com/fairlead/internal/durations"
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler"
 	"example.com/fairlead/scheduler/internal/core"
+	"example.com/fairlead/scheduler/internal/durations"
 )
 
 // Workload describes a number of similar calls for [Predict].
@@ -30,7 +32,7 @@ type Workload struct {
 	// evenly from Cost to MaxCost. Zero for both means 1.
 	Cost, MaxCost int64
 
-	// Costs are what an attempt pays from each of several budgets, as with [CostOf]. From budgets
+	// Costs are what an attempt pays from each of several budgets, as with [scheduler.CostOf]. From budgets
 	// that are not named it pays Cost, drawn or not.
 	Costs map[string]int64
 
@@ -41,7 +43,7 @@ type Workload struct {
 	// Failures is the fraction of attempts that fail with a retryable error, from 0 to 1.
 	Failures float64
 
-	// Priority is the priority of the calls, as with [Priority].
+	// Priority is the priority of the calls, as with [scheduler.Priority].
 	Priority int
 
 	// Timeout is the time from a call's arrival to its deadline. As in a scheduler, a call that
@@ -51,11 +53,11 @@ type Workload struct {
 }
 
 // Forecast predicts what becomes of workloads. What depends on chance (costs, latencies, failures
-// and jitter) is drawn with the seed of [Config.Retry]. In JSON, durations are in nanoseconds.
+// and jitter) is drawn with the seed of [scheduler.Config.Retry]. In JSON, durations are in nanoseconds.
 type Forecast struct {
 	Limits bucket.Limits    `json:"limits"` // the limits it assumes, by name; "" if there is one budget
 	Took   time.Duration    `json:"took"`   // from the first arrival until all calls have ended
-	Totals Totals           `json:"totals"` // how they end, and how many attempts they make
+	Totals scheduler.Totals `json:"totals"` // how they end, and how many attempts they make
 	Spent  map[string]int64 `json:"spent"`  // tokens paid from each budget
 
 	// How long calls wait from their arrival until they first start. Half of them wait at most
@@ -116,33 +118,42 @@ func (f Forecast) limits() string {
 //
 // The budget starts full, or at Config.Level without refill for the time since. Clock, Classify,
 // Logger and EventBuffer are ignored.
-func Predict(cfg Config, work ...Workload) (Forecast, error) {
-	cfg.Clock = clock.System() // never read; without one, a seed would be drawn at random
-	cfg, err := cfg.normal()
-	faults := []error{err}
+func Predict(cfg scheduler.Config, work ...Workload) (Forecast, error) {
+	faults := []error{cfg.Validate()}
 	if len(work) == 0 {
-		faults = append(faults, errors.New("scheduler: Predict needs at least one Workload"))
+		faults = append(faults, errors.New("forecast: Predict needs at least one Workload"))
 	}
 	for i, w := range work {
 		if err := w.validate(cfg); err != nil {
-			faults = append(faults, fmt.Errorf("scheduler: workload %d: %w", i+1, err))
+			faults = append(faults, fmt.Errorf("forecast: workload %d: %w", i+1, err))
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return Forecast{}, err
 	}
-	var origin time.Time
-	if cfg.Level != nil {
-		origin = cfg.Level.At
-	}
-	k, err := core.New(cfg.core(origin))
+	k, err := core.New(coreConfig(cfg))
 	if err != nil {
 		return Forecast{}, err
 	}
-	return newSimulator(k, &cfg.Retry, work).predict()
+	return newSimulator(k, cfg.Retry.Seed, work).predict()
 }
 
-func (w Workload) validate(cfg Config) error {
+// coreConfig returns the configuration of the core that a scheduler with this one would have.
+func coreConfig(cfg scheduler.Config) core.Config {
+	c := core.Config{
+		Limits: cfg.Limits, Levels: cfg.Levels, PriorityStep: cfg.PriorityStep, MaxInFlight: cfg.MaxInFlight,
+		MaxQueued: cfg.MaxQueued, Overflow: core.Overflow(cfg.Overflow), Retry: cfg.Retry.WithDefaults(), Adaptive: cfg.Adaptive,
+	}
+	if len(c.Limits) == 0 {
+		c.Limits = bucket.Limits{"": cfg.Limit.WithDefaults()}
+	}
+	if cfg.Level != nil {
+		c.Origin, c.Levels = cfg.Level.At, map[string]bucket.State{"": *cfg.Level}
+	}
+	return c
+}
+
+func (w Workload) validate(cfg scheduler.Config) error {
 	var faults []error
 	if w.Calls < 1 {
 		faults = append(faults, fmt.Errorf("its Calls is %d: it must be at least 1", w.Calls))
@@ -160,7 +171,7 @@ func (w Workload) validate(cfg Config) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Costs)) {
 		if _, ok := cfg.Limits[name]; !ok && (name != "" || len(cfg.Limits) > 0) {
-			faults = append(faults, fmt.Errorf("its Costs[%q]: %w %q", name, ErrNoBudget, name))
+			faults = append(faults, fmt.Errorf("its Costs[%q]: %w %q", name, scheduler.ErrNoBudget, name))
 		}
 		if w.Costs[name] < 0 {
 			faults = append(faults, fmt.Errorf("its Costs[%q] is %d: it must not be negative", name, w.Costs[name]))
@@ -174,13 +185,12 @@ func (w Workload) validate(cfg Config) error {
 
 // simulator stands in for callers, functions and time around a core.
 type simulator struct {
-	k      *core.Core
-	policy *retry.Policy
-	rnd    *rand.Rand
-	work   []arrivals
-	of     []int           // the workload of each call, by the call's number, from 1
-	runs   runningAttempts // those that run
-	waits  []time.Duration
+	k     *core.Core
+	rnd   *rand.Rand
+	work  []arrivals
+	of    []int           // the workload of each call, by the call's number, from 1
+	runs  runningAttempts // those that run
+	waits []time.Duration
 
 	forecast Forecast
 	interval time.Duration // the least time between samples
@@ -230,8 +240,8 @@ type arrivals struct {
 // maxSamples limits the samples. When they are so many, every other one is dropped.
 const maxSamples = 512
 
-func newSimulator(k *core.Core, policy *retry.Policy, work []Workload) *simulator {
-	o := &simulator{k: k, policy: policy, rnd: rand.New(rand.NewPCG(policy.Seed, 0)), of: []int{0}}
+func newSimulator(k *core.Core, seed uint64, work []Workload) *simulator {
+	o := &simulator{k: k, rnd: rand.New(rand.NewPCG(seed, 0)), of: []int{0}}
 	for _, w := range work {
 		if w.Cost == 0 && w.MaxCost == 0 {
 			w.Cost = 1
@@ -253,7 +263,7 @@ func (o *simulator) predict() (Forecast, error) {
 		at := min(came, o.runs.nextEnd(), o.k.Wake())
 		switch at {
 		case bucket.Forever:
-			return Forecast{}, fmt.Errorf("scheduler: the workload takes more than %v: it is too much for %v", bucket.Forever, o.forecast.limits())
+			return Forecast{}, fmt.Errorf("forecast: the workload takes more than %v: it is too much for %v", bucket.Forever, o.forecast.limits())
 		case o.runs.nextEnd():
 			o.finish(at)
 		case came:
@@ -379,7 +389,7 @@ func (o *simulator) now() Sample {
 
 func (o *simulator) result() Forecast {
 	f := &o.forecast
-	f.Took, f.Totals, f.Spent = o.k.Now, Totals(o.k.Totals), map[string]int64{}
+	f.Took, f.Totals, f.Spent = o.k.Now, scheduler.Totals(o.k.Totals), map[string]int64{}
 	for i := range o.k.Budgets {
 		f.Spent[o.k.Budgets[i].Name] = o.k.Budgets[i].Ledger().Spent
 	}

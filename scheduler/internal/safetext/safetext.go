@@ -1,4 +1,6 @@
-package scheduler
+// Package safetext makes texts of errors and names safe to show. It is also in events/internal, which only
+// packages below events may import.
+package safetext
 
 import (
 	"fmt"
@@ -6,10 +8,8 @@ import (
 	"unicode"
 )
 
-// These functions are those of events/internal/safetext, which only packages below events may import.
-
-// errText returns the text of an error; "" for nil. It also handles errors whose methods panic.
-func errText(err error) (text string) {
+// Of returns the text of an error; "" for nil. It also handles errors whose methods panic.
+func Of(err error) (text string) {
 	if err == nil {
 		return ""
 	}
@@ -21,9 +21,9 @@ func errText(err error) (text string) {
 	return fmt.Sprint(err) // survives a panic, unlike err.Error()
 }
 
-// line returns a text on one line. It replaces control characters, by which a server's text could drive a
+// Line returns a text on one line. It replaces control characters, by which a server's text could drive a
 // terminal.
-func line(text string) string {
+func Line(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\t' || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
 			return unicode.ReplacementChar
