@@ -32,12 +32,14 @@ type site struct {
 	mu          sync.Mutex
 	intercepted interceptor
 	log         []strict.Entry
-	logged      chan struct{} // receives when the log has grown
+	logged      chan struct{}   // receives when the log has grown
+	open        map[string]bool // by a client's address: whether its connection is still open
+	left        chan struct{}   // receives when a connection has ended
 	kills       []checkpoint
 }
 
 func newSite(t *testing.T, api strict.Config, lines ...string) *site {
-	st := &site{t: t, logged: make(chan struct{}, 1)}
+	st := &site{t: t, logged: make(chan struct{}, 1), open: map[string]bool{}, left: make(chan struct{}, 1)}
 	api.Log = func(e strict.Entry) {
 		st.mu.Lock()
 		defer st.mu.Unlock()
@@ -49,11 +51,13 @@ func newSite(t *testing.T, api strict.Config, lines ...string) *site {
 	}
 	handler, err := strict.New(api)
 	require.NoError(t, err)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f := st.interceptor(); f == nil || !f(w, lineOf(r.Header.Get("X-Request-Id"))) {
 			handler.ServeHTTP(w, r)
 		}
 	}))
+	server.Config.ConnState = st.connection
+	server.Start()
 	t.Cleanup(server.Close)
 	dir := t.TempDir()
 	st.url, st.in, st.out = server.URL, filepath.Join(dir, "in.jsonl"), filepath.Join(dir, "out.jsonl")
@@ -147,9 +151,14 @@ func TestUnreliableAPI(t *testing.T) {
 
 // TestRefused checks that batch obeys an API that allows less than -rpm.
 func TestRefused(t *testing.T) {
-	st := newSite(t, strict.Config{PerMinute: 6000, Burst: 10}, requests(30)...)
-	sum, err := st.process()
-	require.NoError(t, err)
+	st := newSite(t, strict.Config{PerMinute: 1200, Burst: 10}, requests(30)...)
+	g := st.gate()
+	r := st.start("-in-flight", "30")
+	for range 30 {
+		<-g.held
+	}
+	g.open() // for all at once
+	sum := r.result(t)
 	require.Equal(t, 30, sum.answered)
 	require.Zero(t, sum.failed+sum.todo+sum.duplicated)
 	require.NotZero(t, sum.rateLimited)

@@ -2,11 +2,15 @@ package main
 
 import (
 	"flag"
+	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,16 +129,35 @@ func (st *site) await(entries int) {
 	}
 }
 
-// quietLog returns the log once nothing more has been logged for a while.
+// quietLog returns the log when the API has handled all that programs that have ended sent to it.
 func (st *site) quietLog() []strict.Entry {
-	for {
-		before := len(st.entries())
-		select {
-		case <-st.logged:
-		case <-time.After(50 * time.Millisecond):
-			if log := st.entries(); len(log) == before {
-				return log
-			}
-		}
+	last, err := net.Dial("tcp", strings.TrimPrefix(st.url, "http://")) // accepted after all others
+	require.NoError(st.t, err)
+	require.NoError(st.t, last.Close())
+	for !st.allLeft(last.LocalAddr().String()) {
+		<-st.left
 	}
+	return st.entries()
+}
+
+// connection notes that a client has come or left.
+func (st *site) connection(c net.Conn, state http.ConnState) {
+	if state != http.StateNew && state != http.StateClosed {
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.open[c.RemoteAddr().String()] = state == http.StateNew
+	select {
+	case st.left <- struct{}{}:
+	default:
+	}
+}
+
+// allLeft reports whether the last client has come, and no connection is open.
+func (st *site) allLeft(last string) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	_, came := st.open[last]
+	return came && !slices.Contains(slices.Collect(maps.Values(st.open)), true)
 }

@@ -34,11 +34,11 @@ func requestLimit(limit, remaining int64, reset time.Duration) headers.Observati
 func TestLateAnswer(t *testing.T) {
 	e, _ := newTestLimits(t, "-rpm", "auto", "-burst", "1000")
 	first, second := e.begin(), e.begin()
-	e.finish(second, &line{}, requestLimit(100, 5, time.Minute), false)
+	e.finish(second, &line{}, requestLimit(100, 5, time.Hour), false)
 	require.InDelta(t, 5, levels(e.s)[requestBudget], 1)
-	e.finish(first, &line{}, requestLimit(100, 50, time.Minute), false)
+	e.finish(first, &line{}, requestLimit(100, 50, time.Hour), false)
 	require.InDelta(t, 5, levels(e.s)[requestBudget], 1)
-	e.finish(e.begin(), &line{}, requestLimit(100, 70, time.Minute), false)
+	e.finish(e.begin(), &line{}, requestLimit(100, 70, time.Hour), false)
 	require.InDelta(t, 70, levels(e.s)[requestBudget], 1)
 }
 
@@ -53,8 +53,8 @@ func TestFinishedWhileInFlight(t *testing.T) {
 	for _, q := range all[:10] {
 		e.finish(q, &line{tokens: 100}, headers.Observations{}, true)
 	}
-	seen := requestLimit(100, 50, time.Minute)
-	seen.Budgets = append(seen.Budgets, headers.Budget{Name: "tokens", Limit: 6000, Remaining: 5000})
+	seen := requestLimit(100, 50, time.Hour)
+	seen.Budgets = append(seen.Budgets, headers.Budget{Name: "tokens", Limit: 6000, Remaining: 5000, Reset: seen.At.Add(time.Hour)})
 	e.finish(all[10], &line{tokens: 100}, seen, false)
 	require.InDelta(t, 40, levels(e.s)[requestBudget], 1)
 	require.InDelta(t, 4000, levels(e.s)[tokenBudget], 100)

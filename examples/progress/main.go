@@ -15,7 +15,7 @@ import (
 
 func main() {
 	s, err := scheduler.New(scheduler.Config{
-		Limit: bucket.PerSecond(4).Burst(1),
+		Limit: bucket.PerSecond(1).Burst(1),
 		Retry: retry.Policy{Initial: 100 * time.Millisecond, Jitter: retry.None},
 	})
 	if err != nil {
