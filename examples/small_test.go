@@ -60,10 +60,10 @@ func TestSmallPrograms(t *testing.T) {
 		"progress":   {"report: attempt 1 of 6 failed: too many requests (rate limited); next in 100ms, 0 tokens left\n", "report: attempt 2 of 6 waits for tokens: number 1 in the queue", "done: <nil>\n"},
 		"consumer": {`call 1 "fine" succeeded: attempt 1 of 2
 call 2 "hopeless" retrying: attempt 1 of 2 failed, next in 50ms, 998 tokens left: connection reset
-call 2 "hopeless" exhausted: retries exhausted: 2 attempts failed, 50ms waited in between, the last with: connection reset
+call 2 "hopeless" exhausted: retry: retries exhausted: 2 attempts failed, 50ms waited in between, the last with: connection reset
 shut down
 `},
-		"forecast": {"20000 calls take 42m14.922s: 20000 succeed in 21116 attempts; half of them wait up to 21m0s, the last 42m7.44s; up to 19950 wait at once\n"},
+		"forecast": {"20000 calls take 42m15s: 20000 succeed in 21116 attempts; half of them wait up to 21m0s, the last 42m7s; up to 19950 wait at once\n"},
 		"queue": {`Ann is number 1 in the queue, about 0s to wait
 Bob is number 2 in the queue, about 1s to wait
 Eve is number 1 in the queue, about 0s to wait
