@@ -27,7 +27,8 @@ var (
 	// ErrCanceled is the cause of a call ended by [Handle.Cancel].
 	ErrCanceled = fmt.Errorf("scheduler: call canceled through its handle: %w", context.Canceled)
 
-	// ErrPending is returned by [Handle.Err] while the call has not ended.
+	// ErrPending is returned by [Handle.Err] while the call has not ended, and is in the error of
+	// [Handle.Wait].
 	ErrPending = errors.New("scheduler: the call has not ended yet: receive from Done first")
 
 	// ErrNoBudget is in the error for a budget name that does not exist.
@@ -89,7 +90,7 @@ func (e *WouldWaitError) Is(target error) bool { return target == ErrWouldWait }
 
 // PanicError is a panic in a function that the scheduler ran. It is not retried.
 type PanicError struct {
-	In    string // where the panic was: "function", "classifier", "context"; in Stream also "input", "OptionsFor"
+	In    string // where the panic was: "function", "classifier", "context", "OnEnd"; in Stream also "input", "OptionsFor"
 	Value any    // the value of the panic
 	Stack []byte // the stack of the panic, as runtime/debug.Stack returns it
 }
@@ -107,6 +108,15 @@ func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
+
+// pendingError is the error of a Wait whose context was done before the call had ended.
+type pendingError struct{ cause error }
+
+func (e *pendingError) Error() string {
+	return fmt.Sprintf("scheduler: the call has not ended yet: %v", e.cause)
+}
+
+func (e *pendingError) Unwrap() []error { return []error{ErrPending, e.cause} }
 
 // endedError joins the reason why a call ended early with its last attempt's error, so that
 // errors.Is and errors.As find both.

@@ -99,7 +99,7 @@ func (o *owner) grantLease() {
 		l.arrivals = arrivals
 	}
 	more := k.Budgets.Least() - l.left()
-	if !l.active && (l.arrivals < leaseArrivals || more < minLease || slots == 0 || !k.Leasable()) {
+	if !l.active && (l.arrivals < leaseArrivals || more < minLease || slots == 0 || !k.Leasable() || len(o.idles) > 0) {
 		return
 	}
 	n := 1

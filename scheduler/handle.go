@@ -24,7 +24,7 @@ type Handle struct {
 // handleExtras has the fields that few handles need. They are set before the call is sent to the
 // owner.
 type handleExtras struct {
-	notify    func(*Handle) // of Stream; called when the call has ended; does not block
+	notify    func(*Handle) // of Stream and OnEnd; called when the call has ended; does not block
 	stopWatch func() bool   // stops watching the context of a waiting call
 	admit     chan error    // Submit waits here until the call is admitted
 	reserved  *Reservation  // of Reserve: the latest attempt; after the post the owner's
@@ -51,7 +51,8 @@ func (s stopped) err() error {
 
 // Submit queues a call and returns at once. While the call waits it costs no goroutine and no
 // timer. fn runs on a goroutine of the scheduler. Its context is derived from ctx, and is
-// canceled by [Handle.Cancel] and [Scheduler.Close]. As with [Scheduler.Do], an error that is not
+// canceled by [Handle.Cancel] and [Scheduler.Close], and when fn returns. So work that fn submits in
+// turn needs another context than fn's own, or it is canceled as well. As with [Scheduler.Do], an error that is not
 // marked is not retried.
 //
 // Submit returns an error if the call is invalid or the scheduler is closed. All later errors are
@@ -186,6 +187,22 @@ func (h *Handle) Done() <-chan struct{} {
 func (h *Handle) Err() error {
 	if !h.ended() {
 		return ErrPending
+	}
+	return h.call.Err()
+}
+
+// Wait waits until the call has ended, and returns its error. If ctx is done before, it returns an error that
+// is both [ErrPending] and that of ctx, for errors.Is. The call goes on.
+func (h *Handle) Wait(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	select {
+	case <-h.Done():
+	case <-ctx.Done():
+		if !h.ended() {
+			return &pendingError{causeOf(ctx)}
+		}
 	}
 	return h.call.Err()
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // Option is an option of one call: [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
-// [OnProgress], [NoWait] and [WaitUntilDeadline]. It is also an option of [Stream], for each of its
-// calls.
+// [OnProgress], [NoWait], [WaitUntilDeadline] and, for [Scheduler.Submit], [OnEnd]. It is also an option
+// of [Stream], for each of its calls.
 type Option func(*options)
 
 // options collects the options of a call. The zero value is a plain call.
@@ -25,6 +25,7 @@ type options struct {
 	policySet     bool
 	classify      retry.Classifier
 	progress      func(Progress)
+	onEnd         func(*Handle)
 	untilDeadline bool
 }
 
@@ -162,6 +163,11 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 			return retry.Permanent(fmt.Errorf("scheduler: option %d is nil", i+1))
 		}
 		opt(o)
+	}
+	if o.onEnd != nil {
+		if err := c.setOnEnd(o.onEnd); err != nil {
+			return err
+		}
 	}
 	if o.costSet {
 		c.Cost = o.cost

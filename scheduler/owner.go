@@ -26,7 +26,8 @@ type owner struct {
 
 	work   []*call         // empty between two turns
 	after  []func()        // called at the end of the turn, after the timer is set
-	drains []chan struct{} // closed when every call has ended
+	drains []chan struct{} // of Shutdown: closed when every call and function of OnEnd has ended
+	idles  []chan struct{} // of WaitIdle, likewise
 }
 
 // message is sent to the owner.
@@ -260,11 +261,8 @@ func (o *owner) notify() {
 		do()
 	}
 	o.after = nil
-	if o.drains != nil && o.core.Drained() {
-		for _, drained := range o.drains {
-			close(drained)
-		}
-		o.drains = nil
+	if o.drains != nil || o.idles != nil {
+		o.notifyIdle()
 	}
 }
 

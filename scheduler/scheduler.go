@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,8 @@ type Scheduler struct {
 	gate   sync.RWMutex
 	closed bool
 
+	logger *slog.Logger // for panics of OnEnd; may be nil
+
 	closedCh chan struct{} // always closed: Done returns it for handles whose call has ended
 
 	done        chan struct{} // closed when the owner has ended; guards what follows
@@ -67,6 +70,7 @@ func New(cfg Config) (*Scheduler, error) {
 		classify:    cfg.Classify,
 		eventBuffer: cfg.EventBuffer,
 		inbox:       make(chan message, inboxSize),
+		logger:      cfg.Logger,
 		closedCh:    make(chan struct{}),
 		done:        make(chan struct{}),
 	}
@@ -158,16 +162,17 @@ func (s *Scheduler) Sync() (next time.Time, ok bool) {
 	return s.origin.Add(wake), true
 }
 
-// Running returns how many functions have been started, or are about to be, and have not
-// returned. It also returns how many timers the scheduler has set for itself. Reservations have
+// Running returns how many functions, those of [OnEnd] included, have been started, or are about to
+// be, and have not returned. It also returns how many timers the scheduler has set for itself. Reservations have
 // no function. Both are 0 once the scheduler is closed, even if functions still run. Running is
 // for tests on a mock clock: see clocktest.Advance.
 func (s *Scheduler) Running() (functions, timers int) {
 	n, _ := askAfter(s, func(o *owner) [2]int {
+		functions := o.core.Functions() + int(s.workers.ending.Load())
 		if o.armed != bucket.Forever {
-			return [2]int{o.core.Functions(), 1}
+			return [2]int{functions, 1}
 		}
-		return [2]int{o.core.Functions(), 0}
+		return [2]int{functions, 0}
 	})
 	return n[0], n[1]
 }
@@ -209,7 +214,7 @@ func (s *Scheduler) Close() {
 	}
 }
 
-// Shutdown stops taking calls, waits until all accepted calls have ended or ctx is done, and
+// Shutdown stops taking calls, waits until all accepted calls and functions of [OnEnd] have ended or ctx is done, and
 // closes the scheduler. It returns the calls that did not end, in the order in which they would
 // have been served. If there are any, the error wraps [ErrClosed] (not ctx.Err()). Otherwise it
 // is nil. If Shutdown is called from inside a call it waits for that call, too, and during a

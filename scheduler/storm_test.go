@@ -194,8 +194,18 @@ func (st *stormRun) hurry(ctx context.Context, rnd *rand.Rand) {
 // submit submits some calls and cancels some of them.
 func (st *stormRun) submit(ctx context.Context, rnd *rand.Rand) {
 	var handles []*Handle
+	ends, panics := make(chan *Handle, 8), rnd.IntN(10) == 0
+	tell := OnEnd(func(h *Handle) {
+		if !h.ended() {
+			st.fault("OnEnd of a call that has not ended")
+		}
+		if ends <- h; panics {
+			panic("OnEnd")
+		}
+	})
 	for range 1 + rnd.IntN(4) {
 		opts, cost := st.options(rnd)
+		opts = append(opts, tell)
 		if rnd.IntN(5) == 0 {
 			opts = append(opts, st.progress(rnd))
 		}
@@ -214,11 +224,17 @@ func (st *stormRun) submit(ctx context.Context, rnd *rand.Rand) {
 		if rnd.IntN(4) == 0 {
 			h.Estimate()
 		}
-		<-h.Done()
+		if h := <-ends; !slices.Contains(handles, h) {
+			st.fault("OnEnd of a call that Submit did not return")
+		}
+		_ = h.Wait(context.Background())
 		if h.Err() == nil && h.Attempts() < 1 {
 			st.fault("a success in %d attempts", h.Attempts())
 		}
 		st.ended(h.Err())
+	}
+	if len(ends) > 0 {
+		st.fault("OnEnd of one call was called twice")
 	}
 }
 
@@ -285,7 +301,7 @@ func (st *stormRun) reserve(ctx context.Context, rnd *rand.Rand) {
 
 // reenter uses the scheduler from any place, and waits for no call that might wait for it.
 func (st *stormRun) reenter(rnd *rand.Rand) {
-	switch rnd.IntN(4) {
+	switch rnd.IntN(5) {
 	case 0:
 		st.snapshot()
 	case 1:
@@ -304,6 +320,10 @@ func (st *stormRun) reenter(rnd *rand.Rand) {
 		sub := st.s.Subscribe(events.Retrying)
 		delay(rnd)
 		sub.Close()
+	case 4:
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Microsecond)
+		defer cancel()
+		_ = st.s.WaitIdle(ctx)
 	}
 }
 

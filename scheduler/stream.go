@@ -70,7 +70,8 @@ func OptionsFor[In any](f func(In) []Option) StreamOption {
 // Stream runs call for each input, as a call of its own, and yields the results as they come, or
 // in the order of the inputs with [Ordered]. Each input that was read yields exactly one result.
 // Stream holds a bounded number of inputs ([LookAhead]), so that a file of any length runs in
-// constant memory. As with [Scheduler.Do], an error that is not marked is not retried.
+// constant memory. As with [Scheduler.Do], an error that is not marked is not retried. The context of
+// call ends when call returns, so work that call submits in turn needs another one.
 //
 // Inputs are read on a separate goroutine, so results don't wait for the next input. When ctx is
 // done, Stream reads no more inputs, and waiting calls end with the context's error. Stream waits

@@ -12,10 +12,10 @@ import (
 // told. The owner collects them at its next turn, and before it answers a question. That saves a
 // message for each, of which many waiting goroutines would send thousands.
 //
-// The owner is told at once if something waits for the end of a call: a slot, Shutdown or a
-// subscriber. Such calls are not put on the list.
+// The owner is told at once if something waits for the end of a call: a slot, Shutdown, WaitIdle or
+// a subscriber. Such calls are not put on the list.
 type successes struct {
-	urgent atomic.Bool // the owner has to be told of each success
+	urgent atomic.Bool // the owner has to be told of each success, and when no function of OnEnd runs any more
 	_      [63]byte    // keeps other fields out of the next cache line
 	latest atomic.Pointer[call]
 	count  atomic.Uint32 // how many were ever put on the list; it wraps around
@@ -76,7 +76,7 @@ func (o *owner) collect(now time.Duration) {
 // collectUrgent sets whether the owner has to be told of each success. If so, it first collects
 // the calls on the list.
 func (o *owner) collectUrgent(now time.Duration) {
-	urgent := o.core.Draining || o.core.MaxInFlight > 0
+	urgent := o.core.Draining || o.core.MaxInFlight > 0 || len(o.idles) > 0
 	if urgent != o.s.successes.urgent.Load() {
 		o.s.successes.urgent.Store(urgent)
 		if urgent {
