@@ -58,8 +58,11 @@ func TestWaitIdleAndTheFastPath(t *testing.T) {
 				}
 				synctest.Wait()
 				time.AfterFunc(time.Second/2, func() {
-					for range 20 {
+					for i := range 60 {
 						all.Go(func() { _ = s.Do(t.Context(), sleep, opts...) })
+						if i%20 == 19 {
+							synctest.Wait() // a lease would begin here
+						}
 					}
 				})
 				require.Equal(t, 3*time.Second/2, idleAfter(t, s))
