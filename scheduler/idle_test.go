@@ -47,7 +47,7 @@ func TestWaitIdle(t *testing.T) {
 func TestWaitIdleAndTheFastPath(t *testing.T) {
 	for name, opts := range map[string][]scheduler.Option{"plain": nil, "with options": {scheduler.Name("x")}, "with a cost": {scheduler.Cost(1)}} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, scheduler.Config{Limit: bucket.PerSecond(1 << 20)}, func(t *testing.T, s *scheduler.Scheduler) {
+			bubble(t, scheduler.Config{Limit: bucket.PerMinute(1).Burst(1000)}, func(t *testing.T, s *scheduler.Scheduler) {
 				for range 20 { // opens the fast path
 					require.NoError(t, s.Do(t.Context(), nothing, opts...))
 				}
