@@ -129,7 +129,7 @@ func TestWorkersTakeInOrder(t *testing.T) {
 			require.LessOrEqual(t, len(w.ready), 2*len(waiting))
 			for range min(len(waiting), rapid.IntRange(0, 60).Draw(t, "taken")) {
 				c, start := w.take()
-				require.Same(t, waiting[0], c)
+				require.Same(t, waiting[0], c.call)
 				require.False(t, start)
 				waiting = waiting[1:]
 			}
