@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -181,6 +182,14 @@ func TestTargetRow(t *testing.T) {
 		if got := c.target.row(); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// TestCoreBenchmark: the pure core's benchmark is where a run looks for it.
+func TestCoreBenchmark(t *testing.T) {
+	text, err := os.ReadFile("../" + coreFolder + "/bench_test.go")
+	if err != nil || !strings.Contains(string(text), "func BenchmarkCore(") {
+		t.Errorf("no BenchmarkCore in %s: %v", coreFolder, err)
 	}
 }
 

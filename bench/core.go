@@ -7,11 +7,14 @@ import (
 	"strconv"
 )
 
+// coreFolder has the benchmark of the pure core.
+const coreFolder = "./scheduler/internal/core"
+
 // measureCore measures the pure core, which other modules can't import, by its benchmark. A call
 // makes two steps: it is submitted and granted, and it is over.
 func measureCore(job) numbers {
 	const steps = 2
-	test := exec.Command("go", "test", "-run", "^$", "-bench", "^BenchmarkCore$", "-benchtime", "200ms", "-cpu", "1", "./scheduler")
+	test := exec.Command("go", "test", "-run", "^$", "-bench", "^BenchmarkCore$", "-benchtime", "200ms", "-cpu", "1", coreFolder)
 	test.Dir = ".."
 	out, err := test.CombinedOutput()
 	if err != nil {
