@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"flag"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -31,10 +32,10 @@ func TestSoak(t *testing.T) {
 	}
 	so := &soak{s: s}
 	so.play(t, period) // warm up
-	first := so.rest(t)
+	first := so.rest(t, math.MaxInt)
 	for n := 1; *soakFor == 0 || time.Since(start) < *soakFor; n++ {
 		so.play(t, period)
-		now := so.rest(t)
+		now := so.rest(t, first.goroutines)
 		t.Logf("%8s: %d calls in %d attempts; %d kB in use, %d goroutines; the ledger is exact",
 			time.Since(start).Round(time.Second), now.calls, now.attempts, now.heap>>10, now.goroutines)
 		require.LessOrEqual(t, now.goroutines, first.goroutines)
@@ -139,14 +140,17 @@ func (so *soak) reconfigure(rnd *rand.Rand) {
 	sub.Close()
 }
 
-// rest waits until all calls have ended, and checks the totals.
-func (so *soak) rest(t *testing.T) atRest {
+// rest waits until all calls have ended and, for some seconds, until no more goroutines than most are left. It checks the totals.
+func (so *soak) rest(t *testing.T, most int) atRest {
 	var snap Snapshot
 	for {
 		if snap = so.s.Snapshot(); snap.Queued+snap.Running+snap.BackingOff == 0 {
 			break
 		}
 		runtime.Gosched() // the owner has not yet seen all outcomes
+	}
+	for until := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > most && time.Now().Before(until); {
+		time.Sleep(time.Millisecond) // some have ended their work and not yet returned
 	}
 	l, n := snap.Ledger, snap.Totals
 	require.Equal(t, l.Initial+l.Refilled+l.Refunded+l.Adjusted, l.Spent+snap.Available)

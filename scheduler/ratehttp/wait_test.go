@@ -216,16 +216,25 @@ func TestClosedMeanwhile(t *testing.T) {
 
 // TestTimeoutAtTheServer checks that a timeout while the server works is net/http's own.
 func TestTimeoutAtTheServer(t *testing.T) {
-	srv := serve(t, func(_ int64, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	s := open(t, scheduler.Config{})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	_, err := client(t, &ratehttp.Transport{Scheduler: s}).Do(request(t, "GET", srv.URL, "").WithContext(ctx))
-	var failed *url.Error
-	require.ErrorAs(t, err, &failed)
-	require.True(t, failed.Timeout())
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	idle(t, s, srv)
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		base := served(t, func(_ http.ResponseWriter, r *http.Request) {
+			requests++
+			<-r.Context().Done()
+		})
+		s := open(t, scheduler.Config{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := client(t, &ratehttp.Transport{Scheduler: s, Base: base}).Do(request(t, "GET", "http://example.com/", "").WithContext(ctx))
+		var failed *url.Error
+		require.ErrorAs(t, err, &failed)
+		require.True(t, failed.Timeout())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		idle(t, s, nil)
+		require.EqualValues(t, 1, s.Snapshot().Totals.Attempts)
+		synctest.Wait()
+		require.Equal(t, 1, requests)
+	})
 }
 
 // TestDoneWhenGranted (H10) checks that a request whose context is done when it is granted is not sent and pays nothing.
