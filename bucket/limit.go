@@ -36,7 +36,8 @@ type Limit struct {
 	Strict bool `json:"strict,omitzero"`
 
 	// Reset, if not zero, makes the tokens come all at once, as with a quota for each calendar day.
-	// [Quota], [Daily], [Monthly] and [Every] set it.
+	// [Quota], [Daily], [Monthly] and [Every] set it. Only a [Bucket] keeps such a limit: a scheduler
+	// does not take it yet.
 	Reset Reset `json:"reset,omitzero"`
 }
 

@@ -24,7 +24,7 @@ type Config struct {
 	// Limit is the budget, a token bucket, such as bucket.PerMinute(500).Burst(50). For a scheduler
 	// that only retries, or only caps what runs, use [bucket.Unlimited]. Zero means [bucket.Limit]'s
 	// default, 100 tokens a minute and a capacity of 1000, which few APIs have: the first 1000
-	// calls go at once.
+	// calls go at once. It must have no Reset.
 	Limit bucket.Limit
 
 	// Limits are several budgets by name, at most 6, instead of Limit. A call at the head of the

@@ -17,7 +17,10 @@ import (
 //   - a [retry.ExhaustedError] or [retry.WaitTooLongError] when no retry is left;
 //   - the context's error, joined with the last attempt's, when ctx is done while the call waits,
 //     or at once, as a [DeadlineError], when ctx would be done before its turn;
-//   - a [bucket.CostError] for a cost that can never be granted, and [ErrClosed];
+//   - a [QueueFullError] or a [WouldWaitError], as [Config.Overflow] and [NoWait] say;
+//   - a [bucket.CostError] for a cost that can never be granted, [ErrNoBudget], [ErrClosed], and
+//     other errors for invalid arguments;
+//   - a [PanicError] if the classifier panics;
 //   - a [DeadlockError] for a call made inside another that could never get a slot: see
 //     [Config.MaxInFlight].
 //
@@ -242,7 +245,7 @@ func (s *Scheduler) cancelWaiting(c *call, cause error) error {
 	}
 }
 
-// abandon ends a call that was granted without starting it. The owner refunds its tokens.
+// abandon ends a granted call before its function starts. The owner refunds its tokens.
 func (s *Scheduler) abandon(c *call, cause error) error {
 	err := publicError(core.EndEarly(core.Early{Cause: cause}, &c.Call))
 	if !s.post(message{op: opAbandon, call: c, err: cause}) {
@@ -251,7 +254,8 @@ func (s *Scheduler) abandon(c *call, cause error) error {
 	return err
 }
 
-// finished reports the outcome of a call's last attempt.
+// finished reports the outcome of a call's last attempt. A success of which the owner need not hear at
+// once ends on the fast path or on the list of successes.
 func (s *Scheduler) finished(c *call, err error) {
 	if err == nil && c.slot() != nil && s.succeededFast(c) {
 		return

@@ -17,7 +17,7 @@ var errIdleInside = retry.Permanent(errors.New("scheduler: WaitIdle inside a cal
 //
 // Inside a call, with that call's context, WaitIdle returns an error at once. Don't use it in a function of
 // [Scheduler.Do] without options or of OnEnd, since it would wait for that function. While a goroutine is in
-// WaitIdle, the scheduler handles each call of Do, so that Do is slower.
+// WaitIdle there is no fast path, so Do is slower.
 func (s *Scheduler) WaitIdle(ctx context.Context) error {
 	switch {
 	case ctx == nil:

@@ -37,8 +37,8 @@ func (o *options) forCore() bool {
 // forRunner reports whether there are options for which a submitted call needs a runner.
 func (o *options) forRunner() bool { return o.classify != nil || o.progress != nil }
 
-// Cost sets how many tokens each attempt of the call pays. The default is 1, and 0 is allowed. A
-// negative cost, or one above the limit's capacity, makes the call fail at once with a
+// Cost sets how many tokens each attempt of the call pays. The default is 1, and 0 is allowed. With
+// several budgets the call pays that from each for which it has no [CostOf]. A negative cost, or one above the limit's capacity, makes the call fail at once with a
 // [bucket.CostError].
 func Cost(tokens int64) Option {
 	return func(o *options) { o.cost, o.costSet = tokens, true }

@@ -9,34 +9,34 @@ import (
 
 // call is one piece of work. It belongs to one goroutine at a time. The runner hands it to the
 // owner with the message that submits it or that reports an attempt. The owner hands it back with
-// the grant. Both use channels, which order all access. The core's part always belongs to the
-// owner, but a runner that has the call may read some of it.
+// the grant. Both use channels, which order all access. From its submission to its end the core's part
+// belongs to the owner throughout, but a runner that has the call may read some of it.
 type call struct {
-	core.Call // its work is the Handle of submitted work, and else the call itself
+	core.Call // Work is the *Handle of submitted work, or the *call itself of a Do
 
 	// Set before the call is sent to the owner, and not changed after.
 	ctx context.Context
 	fn  func(context.Context) error
 
-	stopped atomic.Uint32 // a stopped, of the handle, for which there is room here
+	stopped atomic.Uint32 // a value of type stopped, of the handle; here it fills a gap
 	made    int32         // attempts started, by the runner's count
 
 	runner *runner // nil for submitted work, unless it needs one
 }
 
-// runner has the fields of a call that only its runner needs, and not the core.
+// runner has the fields of a call that only the goroutine that runs it needs, and not the core.
 type runner struct {
 	options *options // nil if there are none
 
 	reply  chan reply      // of Do; nil if no caller waits
 	done   <-chan struct{} // closed when the caller's context is done; nil if it never is
-	after  *call           // its neighbor in successes
+	after  *call           // the call that was put on the list of successes before it
 	permit permit          // from the fast path; the zero permit if the owner knows the call
-	slot   *fastSlot       // where the owner finds the call before it knows it; nil if the fast path has never served it
+	slot   *fastSlot       // where the owner looks for a call of the fast path of which it was not told; nil if it has never had one
 
 	fast       bool // of Do, and the fast path could have served it
 	pinned     bool // the core may look at it after its end, so it is not used again
-	runnerDone bool // its runner knows the outcome and does not wait for it
+	runnerDone bool // its runner knows the outcome, so no reply is sent
 }
 
 // callOf returns the call of which c is the core's part.

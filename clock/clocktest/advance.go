@@ -40,7 +40,7 @@ type Runner interface {
 // a reservation, such as a request of ratehttp's, nor for what the test does after a call has ended.
 // For those, use [AdvanceUntil].
 //
-// Advance takes each timer of the mock for a function that waits for it. So give each test its own
+// Advance assumes that each timer of the mock belongs to a function of s that waits for it. So give each test its own
 // mock, and make no other timers with it, such as a ticker's or another scheduler's. A function that
 // sets several timers at once must not work in between, because Advance looks only twice, a
 // millisecond apart. A function that waits for a call made inside it, with its context, counts as

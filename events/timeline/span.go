@@ -34,7 +34,8 @@ func toTimes(d [parts]time.Duration) events.Times {
 	return events.Times{Queue: d[queue], Tokens: d[tokens], Slot: d[slot], Hold: d[hold], Backoff: d[backoff], Run: d[run]}
 }
 
-// plausible reports whether a call can have such times. They come from outside.
+// plausible reports whether a call can have such times. They come from a user, so they
+// may be anything, and sums of them must not overflow.
 func plausible(t events.Times) bool {
 	left := maxTime
 	for _, d := range byPart(t) {

@@ -1,5 +1,5 @@
-// Package forecast tells how long a workload will take under a scheduler's configuration, and who will wait how
-// long, before any call is made. It runs the scheduler's own core in virtual time.
+// Package forecast tells how long a workload will take under a scheduler's configuration, and how long its
+// calls will wait, before any call is made. It runs the scheduler's own core in virtual time.
 package forecast
 
 import (

@@ -158,7 +158,7 @@ func roundStep(v float64) float64 {
 	return 10 * step
 }
 
-// roundTime returns a step for a time axis, in nanoseconds, that is not below v.
+// roundTime returns the smallest round step for a time axis that is not below v, both in nanoseconds.
 func roundTime(v float64) float64 {
 	for _, unit := range []struct {
 		of    time.Duration

@@ -30,11 +30,12 @@ type Call struct {
 	Cost     int64         // from the first budget
 	Deadline time.Duration // bucket.Forever if there is none
 
+	// The core's.
 	ID             uint64 // in order of arrival, from 1
 	Rank           time.Duration
 	leaf           *node         // in Core.queue
 	Since          time.Duration // when its state began
-	holdTimeBefore time.Duration // Core.holdTime then
+	holdTimeBefore time.Duration // Core.holdTime when it was queued
 	detail         *detail       // nil while the call does not need one: see Call.ensureDetail
 	Attempts       int32         // attempts granted
 	State          State
@@ -45,7 +46,8 @@ type Call struct {
 	Reservation    bool // its holder works, and not a function
 }
 
-// detail has the fields of a call that it does not need while it waits for the first time.
+// detail has the fields of a call that it does not need while it waits for the first time. Each call
+// that was granted or has ended has one.
 type detail struct {
 	options *Options      // never nil
 	policy  *retry.Policy // nil: the core's
@@ -94,7 +96,8 @@ func (c *Call) extras() *extra {
 	return d.extra
 }
 
-// Nested reports whether the call is made inside another, or others inside it.
+// Nested reports whether the call may be made inside another, or others inside it. It also reports
+// true for a call that was settled.
 func (c *Call) Nested() bool { return c.detail != nil && c.detail.extra != nil }
 
 // ensureDetail returns the detail of a call, and makes it if there is none.
@@ -105,7 +108,7 @@ func (c *Call) ensureDetail() *detail {
 	return c.detail
 }
 
-// Reset makes the call new, and keeps the memory of its detail.
+// Reset makes the call new. It keeps Work and the memory of the detail.
 func (c *Call) Reset() {
 	d := c.ensureDetail()
 	*d = detail{options: noOptions}
@@ -128,7 +131,8 @@ func (k *Core) policyOf(c *Call) *retry.Policy {
 	return c.detail.policy
 }
 
-// verdict is a [retry.Verdict] without the name of a budget, since a million calls may have one.
+// verdict is a [retry.Verdict] with the number of a budget in place of its name, since a
+// million calls may each have one.
 type verdict struct {
 	kind   retry.Kind
 	alone  bool
@@ -158,7 +162,7 @@ func (c *Call) Before(d *Call) bool {
 	return c.Rank < d.Rank || c.Rank == d.Rank && c.ID < d.ID
 }
 
-// byRank compares calls in the order of before.
+// byRank compares calls in the order of [Call.Before].
 func byRank(c, d *Call) int {
 	return cmp.Or(cmp.Compare(c.Rank, d.Rank), cmp.Compare(c.ID, d.ID))
 }
@@ -217,6 +221,6 @@ func (c *Call) Times() events.Times {
 		return events.Times{}
 	}
 	t := c.detail.spent
-	t.Queue -= t.Tokens + t.Slot
+	t.Queue -= t.Tokens + t.Slot // see detail.spent
 	return t
 }

@@ -7,7 +7,7 @@ import (
 	"example.com/fairlead/scheduler/internal/durations"
 )
 
-// Early says why a call ended before its function returned a final result. Package scheduler makes the
+// Early is the error of a call that ended for another reason than what its function returned. Package scheduler makes the
 // call's error of it, since the types of errors are that package's.
 type Early struct {
 	Reason Reason
@@ -18,7 +18,7 @@ type Early struct {
 
 	Queued int    // QueueFull: how many calls were queued
 	Most   int    // QueueFull: MaxQueued; Deadlock: MaxInFlight
-	First  string // WouldWait: the first thing that the call would have to wait for
+	First  string // WouldWait: the first thing that the call would have to wait for: "hold", "queue", "tokens" or "slot"
 	Outer  uint64 // Deadlock: the number of the call inside which this one was made
 
 	Attempts int   // how many attempts have failed
@@ -31,7 +31,7 @@ type Early struct {
 type Reason uint8
 
 const (
-	Caused    Reason = iota // by the caller, or a cost that can never be granted
+	Caused    Reason = iota // by Cause: a canceled context or handle, or a cost that can never be granted
 	Closed                  // the scheduler does not take it, or was closed while it waited
 	TooLate                 // its turn would come after its deadline
 	QueueFull               // the queue had no room
@@ -39,7 +39,8 @@ const (
 	Deadlock                // it was made inside a call, and could never get a slot
 )
 
-// EndEarly returns e with the attempts that c has made so far.
+// EndEarly returns e as an error, with the failed attempts of c. If none has failed and e has only a
+// Cause, EndEarly returns the Cause.
 func EndEarly(e Early, c *Call) error {
 	if e.Last = c.LastErr(); e.Last != nil {
 		e.Attempts = len(c.detail.earlier) + 1

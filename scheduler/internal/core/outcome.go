@@ -56,7 +56,7 @@ func (k *Core) Finish(now time.Duration, c *Call, err error, v retry.Verdict) {
 	k.advanceNow()
 }
 
-// FinishLast records the outcome of an attempt as finish does, but the call is not retried.
+// FinishLast records the outcome of an attempt as Finish does, but the call is not retried.
 func (k *Core) FinishLast(now time.Duration, c *Call, err error, v retry.Verdict) {
 	if v.Retryable() {
 		once := *k.policyOf(c)

@@ -30,14 +30,15 @@ func (k *Core) RunningCalls() (calls []*Call) {
 // NextRetry returns when the first backoff ends, or [bucket.Forever].
 func (k *Core) NextRetry() time.Duration { return k.backoff.next() }
 
-// Rate returns the part of the configured rates that is in force.
+// Rate returns the fraction of the configured rates that is in force, from 0 to 1.
 func (k *Core) Rate() float64 { return k.adaptive.rate() }
 
-// HeldUntil returns when the latest hold ends or ended.
+// HeldUntil returns the last instant at which a hold ends. It may have passed.
 func (k *Core) HeldUntil() time.Duration { return k.Budgets.heldUntil() }
 
-// LevelOf returns the state of the i-th budget at its full rate, at which it will be restored.
+// LevelOf returns the state of the i-th budget, to be saved. It assumes the configured rate and not an
+// adaptive one, since the budget will be restored with that.
 func (k *Core) LevelOf(i int) bucket.State { return k.Budgets[i].level(k.Now, k.Time(k.Now)) }
 
-// HandoverPending reports whether grants wait for their hand-over.
+// HandoverPending reports whether there are grants that the owner has not handed over: see [Core.HandedOver].
 func (k *Core) HandoverPending() bool { return k.handover.pending }
