@@ -82,7 +82,7 @@ func (r *run) targetTable() string {
 		names = append(names, cells[0])
 		rows[cells[0]] = cells[1:]
 	}
-	fmt.Fprintf(&b, "The floor is what the least code takes that could do the work, in the same run, divided by the best peer's (floors.go, floors_wait.go). "+
+	fmt.Fprintf(&b, "The floor shows how long the least code takes that could do the work, in the same run, divided by the best peer's (floors.go, floors_wait.go). "+
 		"A number is near the floor if it is at most %s times as much.\n\n", number(nearFloor))
 	b.WriteString(table(targetColumns, names, func(name string) []string { return rows[name] }))
 	return b.String()

@@ -10,7 +10,7 @@ import (
 // errGaveUp is the cause of calls that tests cancel.
 var errGaveUp = errors.New("gave up")
 
-// coreState is what can be seen of a core at its present instant.
+// coreState holds what an owner can see of a core at its present instant.
 type coreState struct {
 	now                                                        time.Duration
 	queued, waitingForRoom, running, backingOff                int
