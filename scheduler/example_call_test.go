@@ -52,7 +52,7 @@ func ExampleCost() {
 func ExampleName() {
 	s := newCalls()
 	defer s.Close()
-	failed := s.Subscribe(events.Failed)
+	failed := s.Subscribe(events.Of(events.Failed))
 	for _, invoice := range []string{"invoice-16", "invoice-17"} {
 		_ = s.Do(context.Background(), func(context.Context) error {
 			if invoice == "invoice-17" {

@@ -132,7 +132,7 @@ func final(outcome error) error {
 func TestE3_FastCallsHaveNames(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release, _ := inFastWith(t, s, nil, Name("a"), Cost(4), Retry(retry.Policy{MaxRetries: 2}))
-		sub := s.Subscribe(events.Succeeded)
+		sub := s.Subscribe(events.Of(events.Succeeded))
 		require.NoError(t, release())
 		ev := <-sub.C
 		require.Equal(t, []any{uint64(4), "a", int64(4), 1, 3}, []any{ev.Call, ev.Name, ev.Cost, ev.Attempt, ev.MaxAttempts})

@@ -177,15 +177,15 @@ func (s *Scheduler) Running() (functions, timers int) {
 	return n[0], n[1]
 }
 
-// Subscribe returns a stream of the events of some kinds, or of all kinds if none is given. It
-// misses none from now on, unless its reader falls far behind: see package events. It panics if
-// none of the kinds exists.
-func (s *Scheduler) Subscribe(kinds ...events.Kind) *events.Subscription {
-	set := events.Of(kinds...)
-	if len(kinds) == 0 {
-		set = events.All
-	}
-	sub := s.hub.Subscribe(set, s.eventBuffer)
+// Subscribe returns a stream of the events of a set of kinds, such as [events.All], [events.Ends] or
+// events.Of(events.Held). The stream misses none of them from now on, unless its reader falls far
+// behind: see package events. Events of other kinds take no room in its buffer and are not counted as
+// missed. A set with Queued, Granted, Started or Succeeded, such as events.Ends, closes the fast path: a
+// call that need not wait then takes a microsecond or two instead of some 30 nanoseconds. Subscribe
+// panics if the set is empty.
+func (s *Scheduler) Subscribe(kinds events.Kinds) *events.Subscription {
+	s.mustBeMade()
+	sub := s.hub.Subscribe(kinds, s.eventBuffer)
 	ask(s, func(o *owner, now time.Duration) struct{} {
 		o.want(now) // the turn that is under way does not know of it yet
 		return struct{}{}
