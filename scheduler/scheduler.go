@@ -28,6 +28,10 @@ type Scheduler struct {
 	classify    retry.Classifier
 	eventBuffer int
 
+	attemptTimeout time.Duration // of calls without their own; 0: none
+	systemClock    bool          // the clock is that of package time
+	timeouts       atomic.Int32  // how many timers of attempts are set on another clock
+
 	fast      fastPath
 	fastSlots fastSlots
 	successes successes
@@ -69,10 +73,14 @@ func New(cfg Config) (*Scheduler, error) {
 		retry:       cfg.Retry,
 		classify:    cfg.Classify,
 		eventBuffer: cfg.EventBuffer,
-		inbox:       make(chan message, inboxSize),
 		logger:      cfg.Logger,
-		closedCh:    make(chan struct{}),
-		done:        make(chan struct{}),
+
+		attemptTimeout: cfg.AttemptTimeout,
+		systemClock:    cfg.Clock == clock.System() || cfg.Clock == clock.Plain(),
+
+		inbox:    make(chan message, inboxSize),
+		closedCh: make(chan struct{}),
+		done:     make(chan struct{}),
 	}
 	close(s.closedCh)
 	s.bounded.Store(cfg.MaxQueued > 0)
@@ -168,11 +176,11 @@ func (s *Scheduler) Sync() (next time.Time, ok bool) {
 // for tests on a mock clock: see clocktest.Advance.
 func (s *Scheduler) Running() (functions, timers int) {
 	n, _ := askAfter(s, func(o *owner) [2]int {
-		functions := o.core.Functions() + int(s.workers.ending.Load())
+		functions, timers := o.core.Functions()+int(s.workers.ending.Load()), int(s.timeouts.Load())
 		if o.armed != bucket.Forever {
-			return [2]int{functions, 1}
+			timers++
 		}
-		return [2]int{functions, 0}
+		return [2]int{functions, timers}
 	})
 	return n[0], n[1]
 }
