@@ -110,6 +110,14 @@ type clockContext struct {
 
 func (c *clockContext) Done() <-chan struct{} { return c.done }
 
+// AfterFunc is found by package context, so that a derived context needs no goroutine.
+func (c *clockContext) AfterFunc(f func()) (stop func() bool) {
+	return context.AfterFunc(c.Context, func() {
+		<-c.done // follows at once
+		f()
+	})
+}
+
 func (c *clockContext) Err() error {
 	select {
 	case <-c.done:

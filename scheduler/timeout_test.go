@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,6 +115,13 @@ func TestAttemptTimeoutLeavesTheRest(t *testing.T) {
 		pass(0)
 		cancel(errBroken)
 		require.Equal(t, errBroken, <-done)
+
+		h = submit(t, s, func(ctx context.Context) error {
+			<-ctx.Done()
+			panic("boom")
+		})
+		pass(time.Minute)
+		require.IsType(t, &scheduler.PanicError{}, settled(h), "after the timeout, too")
 	})
 }
 
@@ -189,4 +197,34 @@ func TestAttemptTimeoutAndTheNetwork(t *testing.T) {
 		}
 		return conn.Close()
 	}))
+}
+
+// On a mock clock, too, contexts derived from an attempt's take no goroutine while they wait, and they end
+// as it does. None is left after the attempt (C12).
+func TestAttemptTimeoutTakesFewGoroutines(t *testing.T) {
+	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
+		s := open(t, scheduler.Config{Clock: mock, AttemptTimeout: time.Minute, Retry: retry.Policy{MaxRetries: retry.None}})
+		var before, during int
+		var derived context.Context
+		h := submit(t, s, func(ctx context.Context) error {
+			before = runtime.NumGoroutine()
+			for range 100 {
+				var cancel context.CancelFunc
+				derived, cancel = context.WithCancel(ctx)
+				defer cancel()
+			}
+			during = runtime.NumGoroutine()
+			<-derived.Done()
+			return derived.Err()
+		})
+		mock.Add(time.Minute)
+		require.ErrorIs(t, settled(h), context.DeadlineExceeded)
+		require.Equal(t, before, during)
+		require.Equal(t, context.DeadlineExceeded, derived.Err())
+		require.ErrorAs(t, context.Cause(derived), new(*scheduler.AttemptTimeoutError))
+		synctest.Wait()
+		functions, timers := s.Running()
+		require.Zero(t, functions)
+		require.Zero(t, timers)
+	})
 }
