@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"example.com/fairlead/events"
 	"example.com/fairlead/scheduler"
 )
 
@@ -169,7 +168,7 @@ func measureEvents(j job) numbers {
 	s, ctx := newUnfelt(scheduler.Config{}), context.Background()
 	seen := new(atomic.Int64)
 	missed := new(atomic.Int64)
-	sub := s.Subscribe(events.All)
+	sub := s.Subscribe()
 	go func() {
 		for ev := range sub.C {
 			seen.Add(1)

@@ -34,12 +34,7 @@ func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts
 					s.unwoundFast(l, w)
 				}
 			}()
-			var err error
-			if s.attemptTimeout == 0 {
-				err = fn(ctx)
-			} else {
-				err = s.inTime(ctx, s.attemptTimeout, fn)
-			}
+			err := fn(ctx)
 			returned = true
 			if err != nil {
 				return s.failedFast(ctx, fn, l, w, err)

@@ -69,8 +69,8 @@
 //
 // Limits, caps, bounds and pauses may be changed while calls wait, and apply to them at once:
 // [Scheduler.SetLimit], [Scheduler.SetLimitOf], [Scheduler.SetMaxInFlight],
-// [Scheduler.SetMaxQueued], [Scheduler.Pause], [Scheduler.PauseUntil]. A call's deadline is
-// compared with the plan whenever it is queued, and whenever a server's Retry-After, a pause or a
+// [Scheduler.SetMaxQueued], [Scheduler.Pause], [Scheduler.PauseUntil]. [Handle.SetPriority]
+// changes the priority of one call. A call's deadline is compared with the plan whenever it is queued, and whenever a server's Retry-After, a pause or a
 // new limit changes the plan. A call that can't meet its deadline ends at once with a
 // [DeadlineError]. Being overtaken does not count as a change of plan. Then the context ends the
 // call at its deadline.

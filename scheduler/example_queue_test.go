@@ -66,6 +66,29 @@ func ExamplePriority() {
 	// no hurry
 }
 
+// A queued call becomes urgent. It keeps its arrival, so it is ahead of later calls of its new priority.
+func ExampleHandle_SetPriority() {
+	s := newQueue(scheduler.Config{MaxInFlight: 1})
+	defer s.Close()
+	_ = s.Pause()
+	calls := []*scheduler.Handle{
+		wait(s, say("first")),
+		wait(s, say("second")),
+		wait(s, say("urgent"), scheduler.Priority(1)),
+	}
+	if err := calls[1].SetPriority(1); err != nil {
+		panic(err)
+	}
+	_ = s.Resume()
+	for _, h := range calls {
+		<-h.Done()
+	}
+	// Output:
+	// second
+	// urgent
+	// first
+}
+
 func ExampleQueueFullError() {
 	s := newQueue(scheduler.Config{Limit: hourly, Level: &bucket.State{}, MaxQueued: 2, Overflow: scheduler.RefuseNew})
 	defer s.Close()

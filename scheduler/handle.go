@@ -232,6 +232,17 @@ func (h *Handle) Estimate() Estimate {
 	return est
 }
 
+// SetPriority changes the call's [Priority]. The call keeps its arrival, so it ranks as if it had
+// arrived with priority p. If it is queued, it moves at once, and it ends with a [DeadlineError] if
+// its turn is now expected after its deadline. If it runs or backs off, p counts for its next
+// attempt. SetPriority does nothing to a call that has ended, and fails only with [ErrClosed].
+func (h *Handle) SetPriority(p int) error {
+	return h.s.control(func(o *owner, now time.Duration) error {
+		o.core.SetPriority(now, &h.call.Call, p)
+		return nil
+	})
+}
+
 // Cancel ends the call with [ErrCanceled], which is [context.Canceled], if it waits. It gives up
 // its place, and its tokens are refunded if it has just been granted. If the function runs, its
 // context is canceled, and the call ends as the function does, so that a success stays a success.

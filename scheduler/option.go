@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/retry"
@@ -12,8 +11,8 @@ import (
 )
 
 // Option is an option of one call: [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
-// [AttemptTimeout], [OnProgress], [NoWait], [WaitUntilDeadline] and, for [Scheduler.Submit], [OnEnd]. It is
-// also an option of [Stream], for each of its calls.
+// [OnProgress], [NoWait], [WaitUntilDeadline] and, for [Scheduler.Submit], [OnEnd]. It is also an option
+// of [Stream], for each of its calls.
 type Option func(*options)
 
 // options collects the options of a call. The zero value is a plain call.
@@ -27,7 +26,6 @@ type options struct {
 	classify      retry.Classifier
 	progress      func(Progress)
 	onEnd         func(*Handle)
-	timeout       time.Duration // of each attempt; 0: the scheduler's; noTimeout: none
 	untilDeadline bool
 }
 
@@ -37,7 +35,7 @@ func (o *options) forCore() bool {
 }
 
 // forRunner reports whether there are options for which a submitted call needs a runner.
-func (o *options) forRunner() bool { return o.classify != nil || o.progress != nil || o.timeout != 0 }
+func (o *options) forRunner() bool { return o.classify != nil || o.progress != nil }
 
 // Cost sets how many tokens each attempt of the call pays. The default is 1, and 0 is allowed. With
 // several budgets the call pays that from each for which it has no [CostOf]. A negative cost, or one above the limit's capacity, makes the call fail at once with a
@@ -64,7 +62,7 @@ func CostOf(budget string, tokens int64) Option {
 // Priority makes a call count as having arrived p steps earlier, or later if p is negative: see
 // [Config.PriorityStep]. With n points more, a call overtakes only calls that arrived less than n
 // steps before it, so it can't starve them. Calls of the same priority stay FIFO, and a retry
-// keeps its priority.
+// keeps its priority. [Handle.SetPriority] changes the priority of submitted work later.
 func Priority(p int) Option {
 	return func(o *options) { o.Priority = p }
 }

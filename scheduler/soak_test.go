@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
-	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 )
 
@@ -136,7 +135,7 @@ func (so *soak) reconfigure(rnd *rand.Rand) {
 		time.Sleep(100 * time.Microsecond)
 		_ = s.Resume()
 	}
-	sub := s.Subscribe(events.All)
+	sub := s.Subscribe()
 	time.Sleep(time.Duration(rnd.IntN(2000)) * time.Microsecond)
 	sub.Close()
 }

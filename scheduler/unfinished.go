@@ -15,7 +15,7 @@ type Unfinished struct {
 	Name     string    `json:"name,omitzero"`
 	State    string    `json:"state"`             // "running", "queued" or "backing off"
 	Rank     time.Time `json:"rank,omitzero"`     // its seniority: when it arrived, or counts as having arrived by its priority
-	Priority int       `json:"priority,omitzero"` // as given by [Priority]
+	Priority int       `json:"priority,omitzero"` // as given by [Priority] or [Handle.SetPriority]
 	Cost     int64     `json:"cost"`              // tokens that an attempt pays; of several budgets, from the first by name
 	Attempts int       `json:"attempts"`          // attempts made
 	Paid     int64     `json:"paid"`              // tokens paid by them, likewise
@@ -46,7 +46,7 @@ func (o *owner) unfinishedCalls(now time.Duration) []Unfinished {
 // describe describes a call that has not ended.
 func (o *owner) describe(c *core.Call) Unfinished {
 	u := Unfinished{
-		Call: c.ID, Name: c.Options().Name, Rank: o.core.Time(c.Rank), Priority: c.Options().Priority, Cost: c.Cost,
+		Call: c.ID, Name: c.Options().Name, Rank: o.core.Time(c.Rank), Priority: c.Priority(), Cost: c.Cost,
 		Attempts: c.AttemptsMade(), Paid: c.Paid(), last: c.LastErr(), costs: c.AllCosts(),
 	}
 	switch c.State {

@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
-	"example.com/fairlead/events"
 	"example.com/fairlead/events/timeline"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
@@ -32,7 +31,7 @@ func story(t *testing.T) (tl *timeline.Timeline) {
 		})
 		require.NoError(t, err)
 		tl = new(timeline.Timeline)
-		sub := s.Subscribe(events.All)
+		sub := s.Subscribe()
 		attempts := make([]int, 24)
 		var handles []*scheduler.Handle
 		for i := range attempts {

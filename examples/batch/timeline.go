@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 
-	"example.com/fairlead/events"
 	"example.com/fairlead/events/timeline"
 )
 
@@ -16,7 +15,7 @@ func (b *batch) record() (written func() error) {
 		return func() error { return nil }
 	}
 	var tl timeline.Timeline
-	sub, done := b.s.Subscribe(events.All), make(chan struct{})
+	sub, done := b.s.Subscribe(), make(chan struct{})
 	go func() {
 		defer close(done)
 		for ev := range sub.C {

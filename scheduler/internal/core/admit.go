@@ -38,28 +38,6 @@ func (k *Core) Submit(now time.Duration, c *Call) {
 	k.advanceNow()
 }
 
-// rank returns the instant at which a call that arrives now counts as having arrived. Each point
-// of priority makes that a step earlier. The queue is FIFO by rank, so calls of one priority are
-// served first come, first served.
-func (k *Core) rank(c *Call) time.Duration { return k.rankAt(c, k.Now) }
-
-func (k *Core) rankAt(c *Call, at time.Duration) time.Duration {
-	if c.detail == nil {
-		return at
-	}
-	p := time.Duration(c.Options().Priority)
-	if most := bucket.Forever / k.step; p > most || p < -most {
-		if p > 0 {
-			return at - bucket.Forever
-		}
-		return bucket.Forever
-	}
-	if p < 0 {
-		return After(at, -p*k.step)
-	}
-	return at - p*k.step
-}
-
 // refusal returns why a call can't be accepted, or nil.
 func (k *Core) refusal(c *Call) error {
 	if k.Draining || k.Closed {

@@ -71,7 +71,7 @@ type detail struct {
 // submitted, and not changed after.
 type Options struct {
 	Name     string
-	Priority int
+	Priority int   // at first: see Call.Priority
 	Several  bool  // costs are set
 	Costs    Costs // for each budget; without them, one cost is for all
 	NoWait   bool  // the call is refused if it can't start at once
@@ -85,6 +85,7 @@ type extra struct {
 	settled bool  // the running attempt was settled
 	costs   Costs // what that attempt has cost so far, if it was settled
 	nesting
+	seniority *seniority // nil: the call has the priority of its options, and its rank tells when it arrived
 }
 
 // extras returns the extra of a call, and makes it if there is none.
@@ -97,7 +98,7 @@ func (c *Call) extras() *extra {
 }
 
 // Nested reports whether the call may be made inside another, or others inside it. It also reports
-// true for a call that was settled.
+// true for a call that was settled or has changed its priority.
 func (c *Call) Nested() bool { return c.detail != nil && c.detail.extra != nil }
 
 // ensureDetail returns the detail of a call, and makes it if there is none.

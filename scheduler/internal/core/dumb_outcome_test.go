@@ -88,6 +88,20 @@ func (d *dumb) observe(i int, remaining int64) {
 	d.advanceNow()
 }
 
+// setPriority puts a call where it would be if it had arrived with another priority.
+func (d *dumb) setPriority(c *dumbCall, priority int) {
+	c.priority = priority
+	c.rank = c.arrived - time.Duration(priority)*d.step
+	if c.state == Queued {
+		d.remove(&d.queue, c)
+		d.enqueue(c)
+		if d.late(c) {
+			d.endCall(c, events.Canceled)
+		}
+	}
+	d.advanceNow()
+}
+
 func (d *dumb) cancel(c *dumbCall) {
 	if c.state == Running {
 		c.canceled = true

@@ -11,41 +11,6 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// TestRankSaturates checks that extreme priorities rank first or last and overflow nothing.
-func TestRankSaturates(t *testing.T) {
-	for _, step := range []time.Duration{1, time.Minute, bucket.Forever} {
-		k, err := New(Config{Limits: bucket.Limits{"": {}}, PriorityStep: step})
-		require.NoError(t, err)
-		for _, now := range []time.Duration{0, time.Hour, bucket.Forever - 1} {
-			k.Now = now
-			last := time.Duration(math.MaxInt64)
-			for _, priority := range []int{math.MinInt, math.MinInt + 1, -1 << 30, -2, -1, 0, 1, 2, 1 << 30, math.MaxInt} {
-				rank := k.rank(prior(priority))
-				require.LessOrEqual(t, rank, last, "priority %d, step %v, at %v", priority, step, now)
-				require.Equal(t, priority > 0, rank < now)
-				last = rank
-			}
-			require.Equal(t, now, k.rank(&Call{}))
-		}
-	}
-	k, err := New(Config{Limits: bucket.Limits{"": {}}})
-	require.NoError(t, err)
-	k.Now = time.Hour
-	require.Equal(t, time.Hour-3*time.Minute, k.rank(prior(3)))
-	require.Equal(t, time.Hour+3*time.Minute, k.rank(prior(-3)))
-	require.Equal(t, time.Hour-bucket.Forever, k.rank(prior(math.MaxInt)))
-	require.Equal(t, bucket.Forever, k.rank(prior(math.MinInt)))
-
-	k, err = New(Config{Limits: bucket.Limits{"": {}}, PriorityStep: bucket.Forever / 1000})
-	require.NoError(t, err)
-	require.Equal(t, -1000*(bucket.Forever/1000), k.rank(prior(1000)), "the largest without saturation")
-	require.Equal(t, 1000*(bucket.Forever/1000), k.rank(prior(-1000)))
-}
-
-func prior(priority int) *Call {
-	return &Call{detail: &detail{options: &Options{Priority: priority}}}
-}
-
 // TestH37_CanceledGiveTheirMemoryBack cancels 900,000 of a million waiting calls, and checks that
 // the core's memory for them is free at once.
 func TestH37_CanceledGiveTheirMemoryBack(t *testing.T) {

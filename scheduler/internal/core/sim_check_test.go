@@ -108,12 +108,13 @@ func (s *sim) checkOrder(m move) {
 	if head == nil {
 		return
 	}
-	subject := (m.verb == moveSubmit || m.verb == moveFail) && s.known(m.call) && head == &s.calls[m.call].Call
+	subject := (m.verb == moveSubmit || m.verb == moveFail || m.verb == movePriority) && s.known(m.call) && head == &s.calls[m.call].Call
 	for i, c := range s.k.Effects.Granted {
 		if i > 0 {
 			s.must(s.k.Effects.Granted[i-1].detail.granted <= c.detail.granted, "D3, long steps: grants are in order of time")
 		}
-		s.must(c.Before(head) || head.Since > c.detail.granted || subject, "O1: a granted call ranks before the head of the queue")
+		lowered := m.verb == movePriority && s.known(m.call) && c == &s.calls[m.call].Call // after its grant
+		s.must(c.Before(head) || head.Since > c.detail.granted || subject || lowered, "O1: a granted call ranks before the head of the queue")
 	}
 }
 

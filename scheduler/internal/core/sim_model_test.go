@@ -28,7 +28,7 @@ func (s *sim) applyToModel(m move) {
 		}
 		d.submit(&c.model)
 		s.must((c.model.end == events.Refused) == (c.ID == 0), "calls are refused as in the model")
-	case moveSucceed, moveFail, moveAbandon, moveCancel, moveWithdraw, moveSettle:
+	case moveSucceed, moveFail, moveAbandon, moveCancel, moveWithdraw, movePriority, moveSettle:
 		if s.known(m.call) {
 			s.applyToModelCall(m, &s.calls[m.call].model)
 		}
@@ -59,6 +59,8 @@ func (s *sim) applyToModelCall(m move, c *dumbCall) {
 		return
 	}
 	switch {
+	case !over && m.verb == movePriority:
+		s.d.setPriority(c, m.priority)
 	case runs && m.verb == moveSucceed:
 		s.d.finish(c, false, retry.Verdict{})
 	case runs && m.verb == moveFail:
@@ -91,6 +93,11 @@ func (s *sim) compare(m move) {
 		"as many queue, run and back off as in the model")
 	for i, b := range d.budgets {
 		s.must(b.tokens() == k.Budgets[i].Available(), "B2, exactness: as many tokens are left as in the model")
+	}
+	for _, list := range [][]*dumbCall{d.queue, d.backingOff, d.running} {
+		for _, c := range list {
+			s.must(s.byID[c.id].Rank == c.rank, "O8, SetPriority: a call ranks as in the model")
+		}
 	}
 	for _, c := range d.queue {
 		mine := s.byID[c.id]

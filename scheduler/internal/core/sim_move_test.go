@@ -49,6 +49,7 @@ const (
 	moveAdvance
 	moveSleep
 	moveAsk
+	movePriority
 	moveDryRun
 	moveSnapshot
 	movePause
@@ -121,6 +122,8 @@ func (m move) command() string {
 		return fmt.Sprintf("advance %v", m.d)
 	case moveSleep:
 		return fmt.Sprintf("sleep %v", m.d)
+	case movePriority:
+		return fmt.Sprintf("priority %s to=%d", name, m.priority)
 	case moveAsk:
 		return "estimate " + name
 	case moveDryRun:
@@ -297,6 +300,12 @@ func (s *sim) draw() move {
 		}
 	case moveCancel:
 		if s.rnd.IntN(4) == 0 {
+			s.pick(&m, s.running)
+		} else {
+			s.pick(&m, s.waiting)
+		}
+	case movePriority:
+		if m.priority = s.rnd.IntN(7) - 3; s.rnd.IntN(4) == 0 {
 			s.pick(&m, s.running)
 		} else {
 			s.pick(&m, s.waiting)

@@ -198,7 +198,7 @@ func (s *sim) apply(m move) {
 	switch m.verb {
 	case moveSubmit:
 		s.submit(m)
-	case moveSucceed, moveFail, moveStart, moveAbandon, moveCancel, moveWithdraw, moveAsk, moveSettle:
+	case moveSucceed, moveFail, moveStart, moveAbandon, moveCancel, moveWithdraw, moveAsk, movePriority, moveSettle:
 		if s.known(m.call) {
 			s.applyToCall(m, s.calls[m.call])
 		}
@@ -299,6 +299,8 @@ func (s *sim) applyToCall(m move, c *simCall) {
 		s.uncount(c)
 	case moveCancel:
 		s.k.Cancel(s.now, &c.Call, errFailed)
+	case movePriority:
+		s.k.SetPriority(s.now, &c.Call, m.priority)
 	case moveAsk:
 		s.k.EstimateOf(s.now, &c.Call)
 	case moveSettle:

@@ -104,6 +104,7 @@ type stepper struct {
 //	start a                            a's function is about to run
 //	abandon a                          a was granted and never started
 //	cancel a                           a's context is done
+//	priority a to=2                    a's priority changes
 //	withdraw a                         a's reservation is canceled
 //	estimate a b                       prints their places and waits
 //	dryrun cost=2 priority=1           prints those of a new call
@@ -175,6 +176,8 @@ func (st *stepper) run(line string) string {
 		for _, name := range names {
 			st.k.Cancel(st.now, st.calls[name], errors.New("context canceled"))
 		}
+	case "priority":
+		st.k.SetPriority(st.now, st.calls[names[0]], st.int(set["to"]))
 	case "withdraw":
 		st.k.CancelReservation(st.now, st.calls[names[0]], errors.New("canceled through its handle: context canceled"))
 	case "estimate":
