@@ -146,6 +146,20 @@ func ExampleHandle() {
 	// <nil> 1
 }
 
+// The number of a call leads from its handle to its events.
+func ExampleHandle_Call() {
+	s := newCalls()
+	defer s.Close()
+	sub := s.Subscribe(events.Succeeded)
+	h, err := s.Submit(context.Background(), func(context.Context) error { return nil })
+	if err != nil {
+		panic(err)
+	}
+	ev := <-sub.C
+	fmt.Println(ev.Kind, ev.Call == h.Call(), h.Call())
+	// Output: succeeded true 1
+}
+
 // Cancel ends a waiting call, and cancels the context of a running one.
 func ExampleHandle_Cancel() {
 	s := newCalls()

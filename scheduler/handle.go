@@ -207,6 +207,18 @@ func (h *Handle) Wait(ctx context.Context) error {
 	return h.call.Err()
 }
 
+// Call returns the call's number, which its events have, too. It is 0 for a call that was refused.
+func (h *Handle) Call() uint64 {
+	if h.ended() || h.current.Load() != nil { // the owner has written the number before
+		return h.call.ID
+	}
+	id, ok := ask(h.s, func(*owner, time.Duration) uint64 { return h.call.ID })
+	if !ok { // there is no owner any more
+		return h.call.ID
+	}
+	return id
+}
+
 // Attempts returns how many attempts were made, or 0 while the call has not ended.
 func (h *Handle) Attempts() int {
 	if !h.ended() {

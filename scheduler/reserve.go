@@ -89,6 +89,14 @@ func (r *Reservation) Err() error {
 	return r.h.Err()
 }
 
+// Call returns the call's number: see [Handle.Call]. All attempts of a call have the same.
+func (r *Reservation) Call() uint64 {
+	if r.Err() == nil { // the owner has written the number before
+		return r.h.call.ID
+	}
+	return r.h.Call()
+}
+
 // Estimate returns the place in the queue and when the grant is expected. It is zero for a
 // reservation that does not wait.
 func (r *Reservation) Estimate() Estimate { return r.h.Estimate() }
