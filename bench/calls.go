@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/fairlead/events"
 	"example.com/fairlead/scheduler"
 )
 
@@ -168,7 +169,7 @@ func measureEvents(j job) numbers {
 	s, ctx := newUnfelt(scheduler.Config{}), context.Background()
 	seen := new(atomic.Int64)
 	missed := new(atomic.Int64)
-	sub := s.Subscribe()
+	sub := s.Subscribe(events.All)
 	go func() {
 		for ev := range sub.C {
 			seen.Add(1)

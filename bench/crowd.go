@@ -182,7 +182,7 @@ func measureWaiterBytes(j job) numbers {
 // crowd, as its events tell them.
 func measureGranted(j job) numbers {
 	s := must(scheduler.New(scheduler.Config{Limit: fairleadLimit(j.limit()), EventBuffer: j.N + 1}))
-	sub := s.Subscribe(events.Granted)
+	sub := s.Subscribe(events.Of(events.Granted))
 	for range j.N {
 		must(s.Submit(context.Background(), nothing))
 	}

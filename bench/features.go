@@ -31,8 +31,8 @@ const (
 // owner.
 var configured = []feature{
 	{plainDo, plain(scheduler.Config{}, nil)},
-	{afterSubscription, plain(scheduler.Config{}, func(s *scheduler.Scheduler) { s.Subscribe().Close() })},
-	{"subscriber to Retrying", plain(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.Retrying) })},
+	{afterSubscription, plain(scheduler.Config{}, func(s *scheduler.Scheduler) { s.Subscribe(events.All).Close() })},
+	{"subscriber to Retrying", plain(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.Of(events.Retrying)) })},
 	{"Config.MaxInFlight", plain(scheduler.Config{MaxInFlight: 1 << 16}, nil)},
 	{"Config.MaxQueued", plain(scheduler.Config{MaxQueued: 1 << 16}, nil)},
 	{"two budgets", plain(scheduler.Config{Limits: twoBudgets()}, nil)},
@@ -77,8 +77,8 @@ var owned = []feature{
 	{"the same with Priority(1)", throughOwner(scheduler.Config{}, scheduler.Priority(1))},
 	{"the same with OnProgress", throughOwner(scheduler.Config{}, scheduler.OnProgress(func(scheduler.Progress) {}))},
 	{"the same with Cost(2)", throughOwner(scheduler.Config{}, scheduler.Cost(2))},
-	{"Do, with a subscriber to Granted", plain(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.Granted) })},
-	{"Do, with a subscriber to everything", plain(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s) })},
+	{"Do, with a subscriber to Granted", plain(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.Of(events.Granted)) })},
+	{"Do, with a subscriber to everything", plain(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.All) })},
 	{"Do with CostOf(\"b\", 2), of two budgets", openCostOf},
 	{"Submit, and wait for Done", openSubmit},
 	{"Reserve, Ready, Done", openReserve},
@@ -89,8 +89,8 @@ func twoBudgets() bucket.Limits {
 }
 
 // subscribe reads all events of the kinds and counts them.
-func subscribe(s *scheduler.Scheduler, kinds ...events.Kind) *atomic.Int64 {
-	sub, seen := s.Subscribe(kinds...), new(atomic.Int64)
+func subscribe(s *scheduler.Scheduler, kinds events.Kinds) *atomic.Int64 {
+	sub, seen := s.Subscribe(kinds), new(atomic.Int64)
 	go func() {
 		for range sub.C {
 			seen.Add(1)

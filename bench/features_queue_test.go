@@ -209,7 +209,7 @@ func stalled(listen func(t *testing.T, took func()) runner) proof {
 
 func fairleadEvents(t *testing.T, took func()) runner {
 	s := newFairlead(t, scheduler.Config{Classify: always, Retry: soon})
-	sub := s.Subscribe(events.Retrying)
+	sub := s.Subscribe(events.Of(events.Retrying))
 	go func() {
 		for range sub.C {
 			took()

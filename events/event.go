@@ -4,7 +4,7 @@
 // A [Hub] publishes. A [Subscription] is a bounded channel that delivers the kinds of
 // events it was made for:
 //
-//	sub := s.Subscribe(events.Retrying, events.Exhausted)
+//	sub := s.Subscribe(events.Of(events.Retrying, events.Exhausted))
 //	defer sub.Close()
 //	for ev := range sub.C {
 //		fmt.Println(ev)

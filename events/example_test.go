@@ -20,7 +20,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	trouble, done := s.Subscribe(events.Retrying, events.Exhausted), make(chan struct{})
+	trouble, done := s.Subscribe(events.Of(events.Retrying, events.Exhausted)), make(chan struct{})
 	go func() {
 		defer close(done)
 		for ev := range trouble.C { // until the scheduler is closed

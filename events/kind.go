@@ -85,13 +85,17 @@ func (k *Kind) UnmarshalText(text []byte) error {
 }
 
 // Ends reports whether an event of this kind is the last of its call.
-func (k Kind) Ends() bool { return k >= Succeeded && k <= Refused }
+func (k Kind) Ends() bool { return Ends.Has(k) }
 
-// Kinds is a set of kinds.
+// Kinds is a set of kinds. Sets are joined with |, and a &^ b has the kinds of a that are not in b.
+// The zero Kinds is empty.
 type Kinds uint32
 
-// All is the set of all kinds.
-const All Kinds = 1<<kinds - 2
+// All is the set of all kinds. Ends has those that end a call.
+const (
+	All  Kinds = 1<<kinds - 2
+	Ends Kinds = 1<<Succeeded | 1<<Failed | 1<<Exhausted | 1<<Canceled | 1<<Closed | 1<<Dropped | 1<<Refused
+)
 
 // Of returns the set of the given kinds.
 func Of(list ...Kind) Kinds {

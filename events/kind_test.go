@@ -54,6 +54,7 @@ func TestKindEnds(t *testing.T) {
 	require.Equal(t, []events.Kind{
 		events.Succeeded, events.Failed, events.Exhausted, events.Canceled, events.Closed, events.Dropped, events.Refused,
 	}, ends)
+	require.Equal(t, events.Ends, events.Of(ends...))
 }
 
 func TestKinds(t *testing.T) {

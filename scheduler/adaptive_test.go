@@ -66,7 +66,7 @@ func TestAdaptiveIsTold(t *testing.T) {
 	var log strings.Builder
 	cfg := scheduler.Config{Limit: bucket.PerMinute(60), Adaptive: true, Logger: slog.New(slog.NewTextHandler(&log, nil)), Retry: retry.Policy{MaxRetries: retry.None}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.RateChanged)
+		sub := s.Subscribe(events.Of(events.RateChanged))
 		require.Error(t, s.Do(t.Context(), failing(retry.RateLimited(errBusy)).run))
 		time.Sleep(time.Minute)
 		s.Close()

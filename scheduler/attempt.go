@@ -21,12 +21,10 @@ func (s *Scheduler) started(c *call) {
 // runAttempt runs the function once and judges its outcome. It reports whether the call is to be
 // retried.
 func (s *Scheduler) runAttempt(c *call) (again bool, err error) {
-	if h := c.handle(); h != nil {
-		err = h.invoke()
-	} else if c.runner.options.hasOwnCost() {
-		err = s.runSettled(c)
+	if d := s.timeoutOf(c); d > 0 {
+		err = s.inTime(c.ctx, d, func(ctx context.Context) error { return s.runOnce(ctx, c) })
 	} else {
-		err = c.fn(c.ctx)
+		err = s.runOnce(c.ctx, c)
 	}
 	if err == nil {
 		return false, nil
@@ -36,16 +34,27 @@ func (s *Scheduler) runAttempt(c *call) (again bool, err error) {
 	return v.Retryable(), err
 }
 
+// runOnce runs the function once.
+func (s *Scheduler) runOnce(ctx context.Context, c *call) error {
+	if h := c.handle(); h != nil {
+		return h.invoke(ctx)
+	}
+	if c.runner.options.hasOwnCost() {
+		return s.runSettled(ctx, c)
+	}
+	return c.fn(ctx)
+}
+
 // runSettled runs the function of a Do that can be settled.
-func (s *Scheduler) runSettled(c *call) error {
-	ctx := &attempt{Context: c.ctx, s: s, call: c, number: int(c.made)}
+func (s *Scheduler) runSettled(parent context.Context, c *call) error {
+	ctx := &attempt{Context: parent, s: s, call: c, number: int(c.made)}
 	defer ctx.end()
 	return c.fn(ctx)
 }
 
 // invoke runs the function once, with a context that can be canceled.
-func (h *Handle) invoke() (err error) {
-	ctx := &attempt{Context: h.call.ctx, s: h.s, call: &h.call, number: int(h.call.made), derives: true}
+func (h *Handle) invoke(parent context.Context) (err error) {
+	ctx := &attempt{Context: parent, s: h.s, call: &h.call, number: int(h.call.made), derives: true}
 	h.current.Store(ctx)
 	if reason := h.interrupted(); reason != nil { // by a goroutine that did not see this attempt
 		ctx.cancel(reason)

@@ -57,7 +57,7 @@ func TestH15_SubmitAgainstClose(t *testing.T) {
 // Concurrent calls of Close all return when the owner has ended (H16).
 func TestH16_CloseAtTheSameTime(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Exhausted) // there will be none
+		sub := s.Subscribe(events.Of(events.Exhausted)) // there will be none
 		var all sync.WaitGroup
 		for i := range 50 {
 			all.Go(func() {
@@ -105,7 +105,7 @@ func TestH17_CloseFromInside(t *testing.T) {
 			require.ErrorIs(t, settled(submit(t, s, failing(nil).run, closing)), errBusy)
 		},
 		"a loop over events": func(t *testing.T, s *scheduler.Scheduler) {
-			sub := s.Subscribe()
+			sub := s.Subscribe(events.All)
 			go func() { _ = s.Do(context.Background(), nothing) }()
 			for ev := range sub.C {
 				if ev.Kind == events.Succeeded {
@@ -183,7 +183,7 @@ func TestH19_UseAfterClose(t *testing.T) {
 		next, ok := s.Sync()
 		require.False(t, ok)
 		require.Zero(t, next)
-		_, open := <-s.Subscribe().C
+		_, open := <-s.Subscribe(events.All).C
 		require.False(t, open, "a subscription after close is closed from the start")
 		h.Cancel()
 		require.NoError(t, h.Err())

@@ -211,7 +211,7 @@ func (st *stormRun) watch(rnd *rand.Rand) (seen chan []events.Event) {
 		return seen
 	}
 	sub := st.s.hub.Subscribe(events.All, 1<<16) // Subscribe, with room for all events
-	slow := st.s.Subscribe()
+	slow := st.s.Subscribe(events.All)
 	go func() {
 		var readers sync.WaitGroup
 		readers.Go(func() { st.stall(rnd, slow) })

@@ -51,6 +51,10 @@ type Config struct {
 	// [retry.Any] all errors but those that are marked as permanent.
 	Classify retry.Classifier
 
+	// AttemptTimeout is how long each attempt of a call without an [AttemptTimeout] of its own may
+	// take before its context ends. It does not apply to reservations. Zero means no timeout.
+	AttemptTimeout time.Duration
+
 	// Adaptive makes the rate follow what the server takes. A rate-limit error halves it, once
 	// for all attempts that were running then. It climbs back by a sixteenth of the configured
 	// rate in each Per of the limit, where a Per counts as one second at least and one minute at
@@ -152,6 +156,9 @@ func (cfg Config) normal() (Config, error) {
 	faults = append(faults, cfg.checkLimits())
 	if err := cfg.Retry.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Retry: %w", err))
+	}
+	if cfg.AttemptTimeout < 0 {
+		faults = append(faults, fmt.Errorf("scheduler: Config.AttemptTimeout is %v: it must be positive, or 0 for no timeout", cfg.AttemptTimeout))
 	}
 	if cfg.MaxInFlight < 0 {
 		faults = append(faults, fmt.Errorf("scheduler: Config.MaxInFlight is %d: it must be positive, or 0 for no cap", cfg.MaxInFlight))

@@ -22,7 +22,7 @@ func TestPauseResume(t *testing.T) {
 		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(10)))
 		time.Sleep(400 * time.Millisecond)
 		first, second := goDo(t.Context(), s, nothing), goDo(t.Context(), s, nothing)
-		sub := s.Subscribe(events.Paused, events.Resumed)
+		sub := s.Subscribe(events.Of(events.Paused, events.Resumed))
 		require.NoError(t, s.Pause())
 		require.True(t, s.Snapshot().Paused)
 		require.Zero(t, s.Snapshot().PausedUntil)

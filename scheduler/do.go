@@ -34,7 +34,12 @@ func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts
 					s.unwoundFast(l, w)
 				}
 			}()
-			err := fn(ctx)
+			var err error
+			if s.attemptTimeout == 0 {
+				err = fn(ctx)
+			} else {
+				err = s.inTime(ctx, s.attemptTimeout, fn)
+			}
 			returned = true
 			if err != nil {
 				return s.failedFast(ctx, fn, l, w, err)

@@ -38,7 +38,7 @@ func lines(list ...string) string { return strings.Join(list, "\n") + "\n" }
 func TestEventsOfACallsLife(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, Level: empty, Retry: exact}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe()
+		sub := s.Subscribe(events.All)
 		require.NoError(t, s.Do(t.Context(), (&flaky{failures: 1}).run, scheduler.Name("ping"), scheduler.Cost(2)))
 		require.Equal(t, lines(
 			`1 0s call 1 "ping" queued: position 1, about 2s to wait`,
@@ -56,7 +56,7 @@ func TestEventsOfACallsLife(t *testing.T) {
 func TestEventsOfAllEnds(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, Retry: retry.Policy{MaxRetries: retry.None}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Succeeded, events.Failed, events.Exhausted, events.Canceled, events.Closed, events.Refused, events.ShutDown)
+		sub := s.Subscribe(events.Ends | events.Of(events.ShutDown))
 		require.NoError(t, s.Do(t.Context(), nothing))
 		require.Error(t, s.Do(t.Context(), failing(errBroken).run))
 		require.Error(t, s.Do(t.Context(), failing(nil).run))
@@ -103,7 +103,7 @@ func withoutCalls(text string) string {
 
 func TestEventHeld(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Held)
+		sub := s.Subscribe(events.Of(events.Held))
 		require.NoError(t, s.Do(t.Context(), (&flaky{failures: 1, err: retry.After(errBusy, 20*time.Second)}).run))
 		ev := <-sub.C
 		require.EqualValues(t, 1, ev.Call)
@@ -119,7 +119,7 @@ func TestSubscribeMidway(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		done := goDo(t.Context(), s, (&flaky{failures: 2}).run)
 		time.Sleep(2 * time.Second) // two attempts are made
-		all, some := s.Subscribe(), s.Subscribe(events.Granted, events.Succeeded)
+		all, some := s.Subscribe(events.All), s.Subscribe(events.Of(events.Granted, events.Succeeded))
 		require.NoError(t, (<-done).err)
 		s.Close()
 		require.Equal(t, lines(
@@ -139,7 +139,7 @@ func TestSubscribeMidway(t *testing.T) {
 
 func TestSubscribersAgree(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
-		one, other := s.Subscribe(), s.Subscribe()
+		one, other := s.Subscribe(events.All), s.Subscribe(events.All)
 		for i := range 20 {
 			_ = goDo(t.Context(), s, (&flaky{failures: int64(i % 7)}).run)
 		}
@@ -154,7 +154,7 @@ func TestSubscribersAgree(t *testing.T) {
 // A subscription that lost the final events changes no outcome (E2, slow subscribers; H24).
 func TestH24_OutcomesAreInTheResult(t *testing.T) {
 	bubble(t, scheduler.Config{EventBuffer: 1, Limit: oneEach, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe()
+		sub := s.Subscribe(events.All)
 		ctx, cancel := context.WithCancel(t.Context())
 		handles := []*scheduler.Handle{
 			submit(t, s, nothing),

@@ -32,6 +32,43 @@ func ExampleOption() {
 	// Output: <nil> 850
 }
 
+// The first attempt hangs. Its context ends after its own timeout, and the second one succeeds.
+func ExampleAttemptTimeout() {
+	s := newCalls()
+	defer s.Close()
+	attempt := 0
+	err := s.Do(context.Background(), func(ctx context.Context) error {
+		if attempt++; attempt == 1 {
+			<-ctx.Done()
+			fmt.Println(context.Cause(ctx))
+			return ctx.Err()
+		}
+		return nil
+	}, scheduler.AttemptTimeout(10*time.Millisecond))
+	fmt.Println(err, attempt)
+	// Output:
+	// scheduler: attempt timed out after 10ms
+	// <nil> 2
+}
+
+// The error of an attempt that failed after its timeout says so, and has the function's own error.
+func ExampleAttemptTimeoutError() {
+	s := newCalls()
+	defer s.Close()
+	err := s.Do(context.Background(), func(ctx context.Context) error {
+		<-ctx.Done()
+		return errors.New("connection lost")
+	}, scheduler.AttemptTimeout(time.Millisecond), scheduler.Retry(retry.Policy{MaxRetries: retry.None}))
+	var late *scheduler.AttemptTimeoutError
+	if errors.As(err, &late) {
+		fmt.Println(late.After, late.Err)
+	}
+	fmt.Println(errors.Is(err, context.DeadlineExceeded))
+	// Output:
+	// 1ms connection lost
+	// true
+}
+
 // A call whose cost is above the capacity fails at once.
 func ExampleCost() {
 	s := newCalls()
@@ -52,7 +89,7 @@ func ExampleCost() {
 func ExampleName() {
 	s := newCalls()
 	defer s.Close()
-	failed := s.Subscribe(events.Failed)
+	failed := s.Subscribe(events.Of(events.Failed))
 	for _, invoice := range []string{"invoice-16", "invoice-17"} {
 		_ = s.Do(context.Background(), func(context.Context) error {
 			if invoice == "invoice-17" {
@@ -150,7 +187,7 @@ func ExampleHandle() {
 func ExampleHandle_Call() {
 	s := newCalls()
 	defer s.Close()
-	sub := s.Subscribe(events.Succeeded)
+	sub := s.Subscribe(events.Of(events.Succeeded))
 	h, err := s.Submit(context.Background(), func(context.Context) error { return nil })
 	if err != nil {
 		panic(err)

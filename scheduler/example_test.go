@@ -146,7 +146,7 @@ func ExampleScheduler_Submit() {
 
 func ExampleScheduler_Subscribe() {
 	s := newExample(scheduler.Config{Limit: bucket.PerSecond(50)})
-	sub := s.Subscribe(events.Granted, events.Succeeded, events.ShutDown)
+	sub := s.Subscribe(events.Ends | events.Of(events.Granted)) // a set of kinds; events.All has them all
 	_ = s.Do(context.Background(), func(context.Context) error { return nil }, scheduler.Name("ping"), scheduler.Cost(10))
 	s.Close()
 	for ev := range sub.C {
@@ -158,7 +158,6 @@ func ExampleScheduler_Subscribe() {
 	// Output:
 	// call 1 "ping" granted: attempt 1 of 6 for 10 tokens, 40 tokens left
 	// call 1 "ping" succeeded: attempt 1 of 6
-	// shut down
 }
 
 // A call that can't be served before its deadline fails at once.

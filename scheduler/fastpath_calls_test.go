@@ -43,18 +43,36 @@ func inFastWith(t testing.TB, s *Scheduler, outcome error, opts ...Option) (rele
 	}, ctx
 }
 
+// A call without options on the fast path has the scheduler's timeout (C12, attempt timeout).
+func TestFastPathTimeout(t *testing.T) {
+	fastBubble(t, Config{AttemptTimeout: time.Minute}, func(t *testing.T, s *Scheduler) {
+		started := time.Now()
+		require.NoError(t, s.Do(t.Context(), func(ctx context.Context) error {
+			first := time.Since(started) == 0
+			require.Equal(t, first, inFlight(s.fast.cells[0].word.Load()) == 1, "on the fast path")
+			<-ctx.Done()
+			if !first {
+				return nil
+			}
+			require.ErrorAs(t, context.Cause(ctx), new(*AttemptTimeoutError))
+			return ctx.Err()
+		}))
+		require.Equal(t, 2*time.Minute+time.Second, time.Since(started), "it was retried after 1 s")
+	})
+}
+
 // TestOptionsTakeTheFastPath checks every option. CostOf and Cost(0) take the path by the owner.
 func TestOptionsTakeTheFastPath(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		for _, opt := range []Option{
 			Name("a"), Priority(3), NoWait(), WaitUntilDeadline(), Retry(retry.Policy{}), Classify(retry.Network),
-			OnProgress(func(Progress) {}), Cost(20),
+			OnProgress(func(Progress) {}), AttemptTimeout(time.Hour), Cost(20),
 		} {
 			release, _ := inFastWith(t, s, nil, opt)
 			require.NoError(t, release())
 		}
-		require.EqualValues(t, 3+8, s.Snapshot().Totals.Succeeded)
-		require.EqualValues(t, 3+7+20, s.Snapshot().Ledger.Spent)
+		require.EqualValues(t, 3+9, s.Snapshot().Totals.Succeeded)
+		require.EqualValues(t, 3+8+20, s.Snapshot().Ledger.Spent)
 		warm(t, s)
 		before := s.fast.cells[0].word.Load()
 		require.NoError(t, s.Do(context.Background(), succeed, Cost(0)))
@@ -132,7 +150,7 @@ func final(outcome error) error {
 func TestE3_FastCallsHaveNames(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release, _ := inFastWith(t, s, nil, Name("a"), Cost(4), Retry(retry.Policy{MaxRetries: 2}))
-		sub := s.Subscribe(events.Succeeded)
+		sub := s.Subscribe(events.Of(events.Succeeded))
 		require.NoError(t, release())
 		ev := <-sub.C
 		require.Equal(t, []any{uint64(4), "a", int64(4), 1, 3}, []any{ev.Call, ev.Name, ev.Cost, ev.Attempt, ev.MaxAttempts})

@@ -286,7 +286,7 @@ func TestFastPathOpensForMany(t *testing.T) {
 func TestE3_SubscribersCloseTheFastPath(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release := inFast(t, s, nil)
-		sub := s.Subscribe(events.Granted, events.Succeeded)
+		sub := s.Subscribe(events.Of(events.Granted, events.Succeeded))
 		require.False(t, fastPathOpen(s))
 		require.NoError(t, release())
 		require.NoError(t, s.Do(context.Background(), succeed))
@@ -295,7 +295,7 @@ func TestE3_SubscribersCloseTheFastPath(t *testing.T) {
 		require.Equal(t, "call 5 granted: attempt 1 of 6 for 1 token, 995 tokens left", (<-sub.C).String())
 		sub.Close()
 		warm(t, s)
-		trouble := s.Subscribe(events.Retrying, events.Exhausted)
+		trouble := s.Subscribe(events.Of(events.Retrying, events.Exhausted))
 		warm(t, s)
 		require.Empty(t, trouble.C)
 	})
@@ -305,7 +305,7 @@ func TestE3_SubscribersCloseTheFastPath(t *testing.T) {
 // jitter) and its seniority (O2).
 func TestFastPathFailures(t *testing.T) {
 	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
-		sub := s.Subscribe(events.Retrying, events.Failed)
+		sub := s.Subscribe(events.Of(events.Retrying, events.Failed))
 		warm(t, s)
 		seventh, eighth, ninth := inFast(t, s, retry.Transient(errFlaky)), inFast(t, s, errFinal), inFast(t, s, retry.RateLimited(errFlaky))
 		started := time.Now()

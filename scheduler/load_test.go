@@ -127,7 +127,7 @@ func randomCall(s *Scheduler, rnd *rand.Rand, out *outcomes) error {
 // watchOrder checks by the events that every grant goes to the most senior queued call. The
 // function that it returns waits for the last event and returns the sum of the granted tokens.
 func watchOrder(t *testing.T, s *Scheduler) (granted func() int64) {
-	sub := s.Subscribe(events.Queued, events.Granted, events.Canceled)
+	sub := s.Subscribe(events.Of(events.Queued, events.Granted, events.Canceled))
 	finished := make(chan struct{})
 	var tokens int64
 	go func() {

@@ -23,7 +23,7 @@ func numberOf(sub *events.Subscription) uint64 { return (<-sub.C).Call }
 // after its end (E5, numbers).
 func TestHandleCall(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Queued)
+		sub := s.Subscribe(events.Of(events.Queued))
 		other := submit(t, s, nothing)
 		h := submit(t, s, func(context.Context) error {
 			time.Sleep(time.Second)
@@ -46,7 +46,7 @@ func TestHandleCall(t *testing.T) {
 // A reservation has the number of the call's events, the same for each of its attempts (E5).
 func TestReservationCall(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Granted)
+		sub := s.Subscribe(events.Of(events.Granted))
 		submit(t, s, nothing)
 		r, err := s.Reserve(t.Context())
 		require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestCallOfARefusedReservation(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		soon, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		sub := s.Subscribe(events.Refused)
+		sub := s.Subscribe(events.Of(events.Refused))
 		r, err := s.Reserve(soon)
 		require.NoError(t, err)
 		require.Zero(t, r.Call())

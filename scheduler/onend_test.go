@@ -70,7 +70,7 @@ func TestOnEnd(t *testing.T) {
 // The last event of a call is published before its function of OnEnd is called (C10).
 func TestOnEndAfterTheLastEvent(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Succeeded)
+		sub := s.Subscribe(events.Of(events.Succeeded))
 		var seen atomic.Int64
 		for range 500 {
 			submit(t, s, nothing, scheduler.OnEnd(func(h *scheduler.Handle) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/retry"
@@ -11,8 +12,8 @@ import (
 )
 
 // Option is an option of one call: [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
-// [OnProgress], [NoWait], [WaitUntilDeadline] and, for [Scheduler.Submit], [OnEnd]. It is also an option
-// of [Stream], for each of its calls.
+// [AttemptTimeout], [OnProgress], [NoWait], [WaitUntilDeadline] and, for [Scheduler.Submit], [OnEnd]. It is
+// also an option of [Stream], for each of its calls.
 type Option func(*options)
 
 // options collects the options of a call. The zero value is a plain call.
@@ -26,6 +27,7 @@ type options struct {
 	classify      retry.Classifier
 	progress      func(Progress)
 	onEnd         func(*Handle)
+	timeout       time.Duration // of each attempt; 0: the scheduler's; noTimeout: none
 	untilDeadline bool
 }
 
@@ -35,7 +37,7 @@ func (o *options) forCore() bool {
 }
 
 // forRunner reports whether there are options for which a submitted call needs a runner.
-func (o *options) forRunner() bool { return o.classify != nil || o.progress != nil }
+func (o *options) forRunner() bool { return o.classify != nil || o.progress != nil || o.timeout != 0 }
 
 // Cost sets how many tokens each attempt of the call pays. The default is 1, and 0 is allowed. With
 // several budgets the call pays that from each for which it has no [CostOf]. A negative cost, or one above the limit's capacity, makes the call fail at once with a

@@ -110,7 +110,7 @@ func TestE3_FromTheMomentOn(t *testing.T) {
 		resume := pauseOwner(s)
 		subs := make(chan *events.Subscription, 1)
 		go func() {
-			sub := s.Subscribe(events.Queued)
+			sub := s.Subscribe(events.Of(events.Queued))
 			_, err := s.Submit(context.Background(), succeed)
 			if err != nil {
 				t.Error(err)

@@ -37,7 +37,7 @@ func stillWorks(t *testing.T, s *scheduler.Scheduler) {
 // A panic passes through Do, at a first attempt and at a later one (C3, panics; H01).
 func TestH01_PanicPassesThroughDo(t *testing.T) {
 	bubble(t, oneSlot, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Failed)
+		sub := s.Subscribe(events.Of(events.Failed))
 		require.PanicsWithValue(t, "boom", func() { _ = s.Do(t.Context(), panics("boom")) })
 		stillWorks(t, s)
 		attempts := 0

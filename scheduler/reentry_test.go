@@ -28,7 +28,7 @@ func everything(t *testing.T, s *scheduler.Scheduler) {
 	}
 	h.Cancel()
 	<-h.Done()
-	sub := s.Subscribe(events.Succeeded)
+	sub := s.Subscribe(events.Of(events.Succeeded))
 	_, _ = scheduler.Value(ctx, s, func(context.Context) (int, error) { return 1, nil })
 	sub.Close()
 	_, _ = s.Sync()
@@ -56,7 +56,7 @@ func TestH25_ReentryFromEverywhere(t *testing.T) {
 			require.Equal(t, 4, told)
 		},
 		"a loop over events": func(t *testing.T, s *scheduler.Scheduler) {
-			sub := s.Subscribe(events.Succeeded)
+			sub := s.Subscribe(events.Of(events.Succeeded))
 			require.NoError(t, s.Do(t.Context(), nothing))
 			for range sub.C {
 				everything(t, s)

@@ -32,6 +32,8 @@ var (
 
 var errWatchedReserve = retry.Permanent(errors.New("scheduler: OnProgress is not for reservations, such as requests of ratehttp: ask a Reservation for its Estimate, or Subscribe"))
 
+var errTimedReserve = retry.Permanent(errors.New("scheduler: AttemptTimeout is not for reservations, whose holders do the work: bound the work itself, that of ratehttp by Transport.AttemptTimeout"))
+
 // Reserve takes a place in the queue for work that the caller will do itself, and returns at once
 // (except as [Scheduler.Submit] does). If ctx is done before the grant, the place is lost. A
 // reservation made with the context of another call counts as waited for by that call: see
@@ -61,6 +63,9 @@ func (s *Scheduler) Reserve(ctx context.Context, opts ...Option) (*Reservation, 
 	}
 	if c.Watched {
 		return nil, errWatchedReserve
+	}
+	if c.runner != nil && c.runner.options.timeout != 0 {
+		return nil, errTimedReserve
 	}
 	s.nest(c, ctx)
 	if _, err := h.send(); err != nil {

@@ -27,7 +27,7 @@ func reserve(t *testing.T, s *scheduler.Scheduler, opts ...scheduler.Option) *sc
 func TestReserve(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, Level: empty, MaxInFlight: 1}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Granted, events.Succeeded)
+		sub := s.Subscribe(events.Of(events.Granted, events.Succeeded))
 		r := reserve(t, s, scheduler.Cost(4), scheduler.Name("mine"))
 		next := goDo(t.Context(), s, nothing)
 		require.Equal(t, scheduler.ErrPending, r.Err())
@@ -140,7 +140,7 @@ func TestReservationFails(t *testing.T) {
 // A classifier that panics is contained (H03).
 func TestReservationWithAPanickingClassifier(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Failed)
+		sub := s.Subscribe(events.Of(events.Failed))
 		reserve(t, s, scheduler.Classify(func(error) retry.Verdict { panic("oops") })).Done(errBroken)
 		ev := <-sub.C
 		require.ErrorIs(t, ev.Err, errBroken)
@@ -162,7 +162,7 @@ func retried(t *testing.T, r *scheduler.Reservation, err error) *scheduler.Reser
 func TestReservationRetry(t *testing.T) {
 	cfg := scheduler.Config{Limit: oneEach, MaxInFlight: 1, Retry: retry.Policy{Jitter: retry.None}}
 	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Granted, events.Retrying, events.Succeeded)
+		sub := s.Subscribe(events.Of(events.Granted, events.Retrying, events.Succeeded))
 		first := reserve(t, s, scheduler.Cost(4))
 		other := reserve(t, s)
 		second := retried(t, first, retry.Transient(errBroken))

@@ -28,6 +28,10 @@ type Scheduler struct {
 	classify    retry.Classifier
 	eventBuffer int
 
+	attemptTimeout time.Duration // of calls without their own; 0: none
+	systemClock    bool          // the clock is that of package time
+	timeouts       atomic.Int32  // how many timers of attempts are set on another clock
+
 	fast      fastPath
 	fastSlots fastSlots
 	successes successes
@@ -69,10 +73,14 @@ func New(cfg Config) (*Scheduler, error) {
 		retry:       cfg.Retry,
 		classify:    cfg.Classify,
 		eventBuffer: cfg.EventBuffer,
-		inbox:       make(chan message, inboxSize),
 		logger:      cfg.Logger,
-		closedCh:    make(chan struct{}),
-		done:        make(chan struct{}),
+
+		attemptTimeout: cfg.AttemptTimeout,
+		systemClock:    cfg.Clock == clock.System() || cfg.Clock == clock.Plain(),
+
+		inbox:    make(chan message, inboxSize),
+		closedCh: make(chan struct{}),
+		done:     make(chan struct{}),
 	}
 	close(s.closedCh)
 	s.bounded.Store(cfg.MaxQueued > 0)
@@ -168,24 +176,24 @@ func (s *Scheduler) Sync() (next time.Time, ok bool) {
 // for tests on a mock clock: see clocktest.Advance.
 func (s *Scheduler) Running() (functions, timers int) {
 	n, _ := askAfter(s, func(o *owner) [2]int {
-		functions := o.core.Functions() + int(s.workers.ending.Load())
+		functions, timers := o.core.Functions()+int(s.workers.ending.Load()), int(s.timeouts.Load())
 		if o.armed != bucket.Forever {
-			return [2]int{functions, 1}
+			timers++
 		}
-		return [2]int{functions, 0}
+		return [2]int{functions, timers}
 	})
 	return n[0], n[1]
 }
 
-// Subscribe returns a stream of the events of some kinds, or of all kinds if none is given. It
-// misses none from now on, unless its reader falls far behind: see package events. It panics if
-// none of the kinds exists.
-func (s *Scheduler) Subscribe(kinds ...events.Kind) *events.Subscription {
-	set := events.Of(kinds...)
-	if len(kinds) == 0 {
-		set = events.All
-	}
-	sub := s.hub.Subscribe(set, s.eventBuffer)
+// Subscribe returns a stream of the events of a set of kinds, such as [events.All], [events.Ends] or
+// events.Of(events.Held). The stream misses none of them from now on, unless its reader falls far
+// behind: see package events. Events of other kinds take no room in its buffer and are not counted as
+// missed. A set with Queued, Granted, Started or Succeeded, such as events.Ends, closes the fast path: a
+// call that need not wait then takes a microsecond or two instead of some 30 nanoseconds. Subscribe
+// panics if the set is empty.
+func (s *Scheduler) Subscribe(kinds events.Kinds) *events.Subscription {
+	s.mustBeMade()
+	sub := s.hub.Subscribe(kinds, s.eventBuffer)
 	ask(s, func(o *owner, now time.Duration) struct{} {
 		o.want(now) // the turn that is under way does not know of it yet
 		return struct{}{}

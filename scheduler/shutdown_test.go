@@ -146,7 +146,7 @@ func TestCloseCancelsSubmittedWork(t *testing.T) {
 		plain := submit(t, s, told)
 		watched := submit(t, s, told, scheduler.OnProgress(func(scheduler.Progress) {}))
 		succeeds := submit(t, s, func(ctx context.Context) error { <-ctx.Done(); return nil })
-		sub := s.Subscribe(events.ShutDown)
+		sub := s.Subscribe(events.Of(events.ShutDown))
 		synctest.Wait() // until they run
 		s.Close()
 		require.Equal(t, events.ShutDown, (<-sub.C).Kind)

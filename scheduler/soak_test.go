@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 )
 
@@ -135,7 +136,7 @@ func (so *soak) reconfigure(rnd *rand.Rand) {
 		time.Sleep(100 * time.Microsecond)
 		_ = s.Resume()
 	}
-	sub := s.Subscribe()
+	sub := s.Subscribe(events.All)
 	time.Sleep(time.Duration(rnd.IntN(2000)) * time.Microsecond)
 	sub.Close()
 }

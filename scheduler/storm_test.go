@@ -317,7 +317,7 @@ func (st *stormRun) reenter(rnd *rand.Rand) {
 			h.Cancel()
 		}
 	case 3:
-		sub := st.s.Subscribe(events.Retrying)
+		sub := st.s.Subscribe(events.Of(events.Retrying))
 		delay(rnd)
 		sub.Close()
 	case 4:
@@ -383,11 +383,11 @@ func (st *stormRun) comeAndGo(rnd *rand.Rand, over <-chan struct{}) {
 			return
 		default:
 		}
-		kinds := []events.Kind{events.Retrying, events.Held, events.Failed}
+		kinds := events.Of(events.Retrying, events.Held, events.Failed)
 		if !st.lease {
-			kinds = nil
+			kinds = events.All
 		}
-		sub := st.s.Subscribe(kinds...)
+		sub := st.s.Subscribe(kinds)
 		last := uint64(0)
 		for range rnd.IntN(100) {
 			select {

@@ -26,7 +26,7 @@ func texts(sub *events.Subscription) (all []string) {
 // The events of a call come in a fixed order (E1, order).
 func TestE1_LifeOfCalls(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact, Limit: oneEach}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe()
+		sub := s.Subscribe(events.All)
 		f := &flaky{failures: 1, err: retry.After(errBusy, time.Minute)}
 		_ = s.Do(t.Context(), f.run, scheduler.Name("slow"), scheduler.Cost(4))
 		_ = s.Do(t.Context(), func(context.Context) error { return errBroken })
@@ -59,7 +59,7 @@ func TestE1_LifeOfCalls(t *testing.T) {
 // completeness).
 func TestE3_KindsAndEnd(t *testing.T) {
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
-		some, none, left := s.Subscribe(events.Succeeded, events.ShutDown), s.Subscribe(events.Exhausted), s.Subscribe()
+		some, none, left := s.Subscribe(events.Of(events.Succeeded, events.ShutDown)), s.Subscribe(events.Of(events.Exhausted)), s.Subscribe(events.All)
 		require.NoError(t, s.Do(t.Context(), nothing))
 		s.Sync() // Do does not wait for the owner
 		left.Close()
@@ -71,10 +71,78 @@ func TestE3_KindsAndEnd(t *testing.T) {
 	})
 }
 
+// A subscription to a set has exactly the events that a subscription to all has of these kinds, in the
+// same order (E3).
+func TestE3_Sets(t *testing.T) {
+	cfg := scheduler.Config{Retry: retry.Policy{MaxRetries: 1, Jitter: retry.None}, Limit: oneEach, MaxQueued: 1, Overflow: scheduler.RefuseNew}
+	bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
+		sets := []events.Kinds{events.Ends, events.Of(events.Held, events.Paused), events.Ends | events.Of(events.Retrying), events.All &^ events.Ends}
+		all := s.Subscribe(events.All)
+		subs := make([]*events.Subscription, len(sets))
+		for i, set := range sets {
+			subs[i] = s.Subscribe(set)
+		}
+		for _, f := range []func(context.Context) error{nothing, failing(errBroken).run, failing(nil).run, (&flaky{failures: 1, err: retry.After(errBusy, time.Minute)}).run} {
+			_ = s.Do(t.Context(), f)
+		}
+		s.Pause()
+		waits := submit(t, s, nothing)
+		require.Error(t, s.Do(t.Context(), nothing))
+		waits.Cancel()
+		s.Resume()
+		s.Close()
+		want := make([][]events.Event, len(sets))
+		var seen events.Kinds
+		for ev := range all.C {
+			seen |= events.Of(ev.Kind)
+			for i, set := range sets {
+				if set.Has(ev.Kind) {
+					want[i] = append(want[i], ev)
+				}
+			}
+		}
+		ends := events.Of(events.Succeeded, events.Failed, events.Exhausted, events.Canceled, events.Refused)
+		require.Equal(t, ends|events.Of(events.Held, events.Paused, events.Retrying), seen&(events.Ends|events.Of(events.Held, events.Paused, events.Retrying)))
+		for i, sub := range subs {
+			var got []events.Event
+			for ev := range sub.C {
+				got = append(got, ev)
+			}
+			require.Equal(t, want[i], got, "set %d", i)
+		}
+	})
+}
+
+// Events of other kinds take no room in a subscription's buffer, and are not missed by it (E2).
+func TestE2_MissedOfASet(t *testing.T) {
+	bubble(t, scheduler.Config{EventBuffer: 4, Limit: bucket.PerSecond(1_000_000)}, func(t *testing.T, s *scheduler.Scheduler) {
+		few, ends := s.Subscribe(events.Of(events.Failed)), s.Subscribe(events.Ends)
+		for i := range 100 {
+			f := nothing
+			if i%25 == 0 {
+				f = failing(errBroken).run
+			}
+			_ = s.Do(t.Context(), f)
+		}
+		s.Close()
+		for range 4 {
+			require.Zero(t, (<-few.C).Missed)
+		}
+		require.Empty(t, texts(few))
+		var got, missed uint64
+		for ev := range ends.C {
+			got++
+			missed += ev.Missed
+		}
+		require.LessOrEqual(t, got, uint64(4))
+		require.EqualValues(t, 100, got+missed, "only ends are counted")
+	})
+}
+
 // A subscriber that does not read loses events and nothing else (E2, slow subscribers).
 func TestH21_StalledSubscriber(t *testing.T) {
 	bubble(t, scheduler.Config{EventBuffer: 4, Limit: bucket.PerSecond(1_000_000)}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe()
+		sub := s.Subscribe(events.All)
 		for range 1000 {
 			require.NoError(t, s.Do(t.Context(), nothing))
 		}

@@ -121,7 +121,7 @@ func TestSuccessesBeforeASubscription(t *testing.T) {
 	withLeaseless(t, func(t *testing.T, s *Scheduler) {
 		during := startCall(t, s)
 		startCall(t, s)()
-		sub := s.Subscribe(events.Succeeded)
+		sub := s.Subscribe(events.Of(events.Succeeded))
 		synctest.Wait()
 		require.Empty(t, sub.C)
 		during()
@@ -159,7 +159,7 @@ func TestSuccessDuringASubscription(t *testing.T) {
 	withLeaseless(t, func(t *testing.T, s *Scheduler) {
 		before, after := aboutToEnd(t, s), aboutToEnd(t, s)
 		var sub *events.Subscription
-		resume := midTurn(s, func() { sub = s.Subscribe(events.Succeeded) })
+		resume := midTurn(s, func() { sub = s.Subscribe(events.Of(events.Succeeded)) })
 		synctest.Wait()
 		s.putSuccess(before)
 		resume()

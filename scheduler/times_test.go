@@ -87,7 +87,7 @@ func TestTimes(t *testing.T) {
 				if c.before != nil {
 					c.before(s)
 				}
-				sub := s.Subscribe()
+				sub := s.Subscribe(events.All)
 				started := time.Now()
 				cost := scheduler.Cost(5)
 				h := submit(t, s, c.fn, cost, scheduler.Name("it"))
@@ -116,7 +116,7 @@ func TestTimes(t *testing.T) {
 // keeps the call from starting.
 func TestTimesOfAnAbandonedGrant(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Canceled)
+		sub := s.Subscribe(events.Of(events.Canceled))
 		started := time.Now()
 		h := submit(t, s, failing(errBroken).run, scheduler.OnProgress(func(scheduler.Progress) { time.Sleep(5 * time.Second) }))
 		time.Sleep(3 * time.Second)
@@ -151,7 +151,7 @@ func TestTimesOnlyAtTheEnd(t *testing.T) {
 // A result has the Times of its call's last event, and they add up to the time until the result.
 func TestTimesOfStream(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty, MaxInFlight: 2, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
-		sub := s.Subscribe(events.Succeeded, events.Failed, events.Exhausted, events.ShutDown)
+		sub := s.Subscribe(events.Ends)
 		calls := []func(context.Context) error{nothing, (&flaky{failures: 2}).run, failing(errBroken).run, panics("boom"), goexits, failing(nil).run}
 		run := func(ctx context.Context, call func(context.Context) error) (int, error) {
 			time.Sleep(3 * time.Second) // so that calls wait for slots, too
@@ -170,9 +170,7 @@ func TestTimesOfStream(t *testing.T) {
 		s.Close()
 		told := map[uint64]events.Times{}
 		for ev := range sub.C {
-			if ev.Kind.Ends() {
-				told[ev.Call] = ev.Times
-			}
+			told[ev.Call] = ev.Times
 		}
 		require.Equal(t, told, got)
 	})
@@ -186,7 +184,7 @@ func TestTimesAfterClose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, scheduler.Config{Limit: oneEach, Level: empty, Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
-				sub := s.Subscribe()
+				sub := s.Subscribe(events.All)
 				started := time.Now()
 				f := &flaky{failures: 1}
 				long := func(ctx context.Context, _ int) (int, error) {

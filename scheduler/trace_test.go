@@ -149,7 +149,7 @@ func (w *workload) runLive(t *testing.T, c clock.Clock, sleep, pass func(time.Du
 	cfg.Clock = c
 	s, err := New(cfg)
 	require.NoError(t, err)
-	sub := s.Subscribe()
+	sub := s.Subscribe(events.All)
 	start := s.origin
 	go func() {
 		for _, turn := range w.turns {

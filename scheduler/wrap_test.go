@@ -22,7 +22,7 @@ func TestH56_FastPathCountWraps(t *testing.T) {
 			return true
 		})
 		require.True(t, ok)
-		sub := s.Subscribe(events.Failed)
+		sub := s.Subscribe(events.Of(events.Failed))
 		warm(t, s) // the owner has these three, with the numbers 4 to 6
 		for range 10 {
 			require.NoError(t, s.Do(context.Background(), succeed))

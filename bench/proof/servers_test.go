@@ -150,7 +150,7 @@ func schedule(t *testing.T, cfg scheduler.Config) *counted {
 	s, err := scheduler.New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
-	return &counted{s, s.Subscribe(events.Granted, events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Canceled)}
+	return &counted{s, s.Subscribe(events.Ends | events.Of(events.Granted, events.Retrying))}
 }
 
 // count closes the scheduler and counts its events by kind.

@@ -33,7 +33,8 @@ type Runner interface {
 //
 // If a function has not returned after 10 s of real time, Advance panics. Release a function that
 // waits for the test before calling Advance. In a function that waits for time, use [Mock.Sleep] or
-// [Mock.NewTimer]; a context of the mock does not count as a timer here. While a function has to keep
+// [Mock.NewTimer]; a context of the mock does not count as a timer here, and neither does that of a
+// scheduler's AttemptTimeout. While a function has to keep
 // running, move the mock by [Mock.Add].
 //
 // Advance knows only the functions of s, and no other goroutines. It does not wait for the holder of

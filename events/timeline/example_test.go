@@ -22,7 +22,7 @@ func Example() {
 		panic(err)
 	}
 	var t timeline.Timeline
-	sub, done := s.Subscribe(), make(chan struct{})
+	sub, done := s.Subscribe(events.All), make(chan struct{})
 	go func() {
 		defer close(done)
 		for ev := range sub.C {

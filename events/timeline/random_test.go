@@ -31,7 +31,7 @@ func realRun(t *testing.T, seed uint64) (list []events.Event) {
 			Retry: retry.Policy{MaxRetries: 3, Initial: time.Second, Seed: seed + 1},
 		})
 		require.NoError(t, err)
-		sub := s.Subscribe()
+		sub := s.Subscribe(events.All)
 		ctx, cancel := context.WithCancel(context.Background())
 		for i := range 60 {
 			time.Sleep(time.Duration(random.IntN(500)) * time.Millisecond)

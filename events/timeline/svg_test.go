@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
 	"example.com/fairlead/events/timeline"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
@@ -31,7 +32,7 @@ func story(t *testing.T) (tl *timeline.Timeline) {
 		})
 		require.NoError(t, err)
 		tl = new(timeline.Timeline)
-		sub := s.Subscribe()
+		sub := s.Subscribe(events.All)
 		attempts := make([]int, 24)
 		var handles []*scheduler.Handle
 		for i := range attempts {

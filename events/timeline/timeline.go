@@ -2,7 +2,7 @@
 // Perfetto and chrome://tracing, a page for any browser, or an SVG picture.
 //
 //	var t timeline.Timeline
-//	for ev := range s.Subscribe().C { // all kinds, until the scheduler is closed
+//	for ev := range s.Subscribe(events.All).C { // all kinds, until the scheduler is closed
 //		t.Add(ev)
 //	}
 //	err := t.WriteHTML(file)

@@ -95,7 +95,7 @@ func TestH79_FailedBodiesAreNotKept(t *testing.T) {
 	b, err := newBatch(t.Context(), cfg, io.Discard)
 	require.NoError(t, err)
 	defer b.close()
-	sub := b.s.Subscribe(events.Retrying, events.Exhausted)
+	sub := b.s.Subscribe(events.Of(events.Retrying, events.Exhausted))
 	_, err = b.process(t.Context(), t.Context(), &bytes.Buffer{})
 	require.NoError(t, err)
 	b.s.Close()

@@ -35,7 +35,7 @@ func (st *site) start(more ...string) *startedRun {
 	b, err := newBatch(soft, cfg, log)
 	require.NoError(st.t, err)
 	r := &startedRun{batch: b, log: log, signal: signal, secondSignal: again, ended: make(chan struct{})}
-	r.queued, r.retrying = b.s.Subscribe(events.Queued), b.s.Subscribe(events.Retrying)
+	r.queued, r.retrying = b.s.Subscribe(events.Of(events.Queued)), b.s.Subscribe(events.Of(events.Retrying))
 	go func() {
 		defer close(r.ended)
 		defer b.close()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 
+	"example.com/fairlead/events"
 	"example.com/fairlead/events/timeline"
 )
 
@@ -15,7 +16,7 @@ func (b *batch) record() (written func() error) {
 		return func() error { return nil }
 	}
 	var tl timeline.Timeline
-	sub, done := b.s.Subscribe(), make(chan struct{})
+	sub, done := b.s.Subscribe(events.All), make(chan struct{})
 	go func() {
 		defer close(done)
 		for ev := range sub.C {

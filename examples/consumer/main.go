@@ -20,7 +20,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	sub := s.Subscribe(events.Retrying, events.Succeeded, events.Exhausted, events.ShutDown)
+	sub := s.Subscribe(events.Ends | events.Of(events.Retrying, events.ShutDown))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
 	"example.com/fairlead/events/timeline"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
@@ -29,7 +30,7 @@ func main() {
 		log.Fatal(err)
 	}
 	var tl timeline.Timeline
-	sub, done := s.Subscribe(), make(chan struct{})
+	sub, done := s.Subscribe(events.All), make(chan struct{})
 	go func() {
 		defer close(done)
 		for ev := range sub.C { // until the scheduler is closed

@@ -84,7 +84,7 @@ func TestAllow_NotBeforeThoseWhoWait(t *testing.T) {
 
 func TestLimiter_Options(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: bucket.PerSecond(100)}, func(t *testing.T, l adapters.Limiter) {
-		sub := l.Scheduler.Subscribe(events.Granted)
+		sub := l.Scheduler.Subscribe(events.Of(events.Granted))
 		l.Options = []scheduler.Option{scheduler.Name("ping"), scheduler.Cost(7)}
 		require.NoError(t, l.Wait(t.Context()))
 		require.NoError(t, l.WaitN(t.Context(), 3))

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/scheduler"
 )
 
 // times holds the metrics of how long calls took.
@@ -43,7 +44,7 @@ func newTimes(meter metric.Meter, common []attribute.KeyValue) (*times, error) {
 	spent, err3 := meter.Float64Counter("fairlead.call.time", metric.WithUnit("s"),
 		metric.WithDescription("What ended calls spent their time on, added up."))
 	t := &times{wait: wait, run: run, spent: spent, outcomes: map[events.Kind][]metric.RecordOption{}}
-	for _, kind := range list(forDurations) {
+	for kind := range endings(scheduler.Totals{}) {
 		t.outcomes[kind] = []metric.RecordOption{withAttributes(common, outcome(kind))}
 	}
 	for i, part := range parts {

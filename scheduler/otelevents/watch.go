@@ -50,8 +50,8 @@ func Spans(p trace.TracerProvider) Option {
 // The kinds of events that each depth needs.
 var (
 	forHolds     = events.Of(events.Held, events.Paused, events.Resumed)
-	forDurations = events.Of(events.Succeeded, events.Failed, events.Exhausted, events.Canceled, events.Closed, events.Dropped)
-	forSpans     = forDurations | events.Of(events.Queued, events.Granted, events.Started, events.Retrying, events.Refused, events.ShutDown)
+	forDurations = events.Ends &^ events.Of(events.Refused)
+	forSpans     = events.Ends | events.Of(events.Queued, events.Granted, events.Started, events.Retrying, events.ShutDown)
 )
 
 // Watch exports a scheduler to OpenTelemetry until stop is called. It fails if s is nil or an
@@ -79,7 +79,7 @@ func Watch(s *scheduler.Scheduler, opts ...Option) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	sub := s.Subscribe(list(c.kinds())...)
+	sub := s.Subscribe(c.kinds())
 	w.before = s.Snapshot().Totals.Accepted // calls up to this one are incomplete
 	done := make(chan struct{})
 	go func() {
@@ -103,15 +103,6 @@ func (c *config) kinds() events.Kinds {
 	}
 	if c.spans {
 		kinds |= forSpans
-	}
-	return kinds
-}
-
-func list(set events.Kinds) (kinds []events.Kind) {
-	for k := events.Kind(0); k < 32; k++ {
-		if set.Has(k) {
-			kinds = append(kinds, k)
-		}
 	}
 	return kinds
 }

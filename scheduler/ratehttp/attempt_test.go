@@ -23,7 +23,7 @@ func TestH65_WaitOfAPassingFailure(t *testing.T) {
 	for _, kind := range []retry.Kind{retry.KindTransient, retry.KindRateLimited} {
 		srv := answers(t, "202")
 		s := open(t, scheduler.Config{})
-		sub := s.Subscribe(events.Retrying)
+		sub := s.Subscribe(events.Of(events.Retrying))
 		c := client(t, &ratehttp.Transport{Scheduler: s, Classify: func(ratehttp.Attempt) retry.Verdict {
 			return retry.Verdict{Kind: kind, Wait: 2 * time.Minute}
 		}})
@@ -53,7 +53,7 @@ func TestVerdictIsTheDefault(t *testing.T) {
 				write(w, answer)
 			})
 			s := open(t, scheduler.Config{})
-			sub := s.Subscribe(events.Succeeded, events.Failed, events.Exhausted)
+			sub := s.Subscribe(events.Ends)
 			res, err := client(t, &ratehttp.Transport{Scheduler: s, Base: &http.Transport{DisableKeepAlives: true}, Classify: classify}).Get(srv.URL)
 			if err == nil {
 				_ = text(t, res, err)
@@ -153,7 +153,7 @@ func TestH65_BudgetThatIsUsedUp(t *testing.T) {
 func TestH65_BudgetIsPassedOn(t *testing.T) {
 	srv := answers(t, "429 X-Ratelimit-Remaining-Tokens: 0; X-Ratelimit-Remaining-Requests: 5")
 	s := open(t, scheduler.Config{Limits: bucket.Limits{"requests": plenty, "tokens": plenty}})
-	sub := s.Subscribe(events.Retrying)
+	sub := s.Subscribe(events.Of(events.Retrying))
 	res, err := client(t, &ratehttp.Transport{Scheduler: s}).Get(srv.URL)
 	_ = text(t, res, err)
 	v, ok := retry.Marked(until(t, sub, events.Retrying).Err)

@@ -60,7 +60,7 @@ func TestSlotIsKept(t *testing.T) {
 				idle(t, s, srv)
 				return
 			}
-			sub := s.Subscribe(events.Queued, events.Granted)
+			sub := s.Subscribe(events.Of(events.Queued, events.Granted))
 			answered := make(chan string)
 			go func() {
 				res, err := h.Get(srv.URL)

@@ -190,7 +190,7 @@ func TestH13_DeadlineTellsOfTheRefusal(t *testing.T) {
 		w.WriteHeader(429)
 	})
 	s := open(t, scheduler.Config{Retry: retry.Policy{Initial: time.Millisecond}})
-	sub := s.Subscribe(events.Granted)
+	sub := s.Subscribe(events.Of(events.Granted))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() {

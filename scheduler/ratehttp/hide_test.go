@@ -31,7 +31,7 @@ func (c *clientAsBase) RoundTrip(req *http.Request) (*http.Response, error) {
 // TestURLsAreHidden checks that secrets in a URL are neither in events nor in this package's errors.
 func TestURLsAreHidden(t *testing.T) {
 	s := open(t, scheduler.Config{})
-	sub := s.Subscribe()
+	sub := s.Subscribe(events.All)
 	const at = "http://sec:ret@127.0.0.1:1/path?key=secret&x=secret" // no server has that port
 	_, err := (&ratehttp.Transport{Scheduler: s, Base: new(clientAsBase)}).RoundTrip(request(t, "GET", at, ""))
 	require.ErrorIs(t, err, retry.ErrExhausted)
@@ -47,7 +47,7 @@ func TestURLsAreHidden(t *testing.T) {
 // TestURLsOfBodiesAreHidden checks that secrets in a URL are not in the error of a body.
 func TestURLsOfBodiesAreHidden(t *testing.T) {
 	s := open(t, scheduler.Config{})
-	sub := s.Subscribe(events.Failed)
+	sub := s.Subscribe(events.Of(events.Failed))
 	const at = "https://example.com/path?key=secret"
 	for _, broken := range []error{
 		&url.Error{Op: "read", URL: at, Err: io.ErrUnexpectedEOF},

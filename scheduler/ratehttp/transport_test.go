@@ -110,7 +110,7 @@ func TestExhausted(t *testing.T) {
 func TestFinal(t *testing.T) {
 	srv := answers(t, "404")
 	s := open(t, scheduler.Config{})
-	sub := s.Subscribe(events.Failed)
+	sub := s.Subscribe(events.Of(events.Failed))
 	res, err := client(t, &ratehttp.Transport{Scheduler: s}).Get(srv.URL)
 	require.Equal(t, "answer 1", text(t, res, err))
 	require.ErrorContains(t, until(t, sub, events.Failed).Err, "404 Not Found")

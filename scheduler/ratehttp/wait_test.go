@@ -27,7 +27,7 @@ import (
 func TestServerWaitHoldsEverybody(t *testing.T) {
 	srv := answers(t, "429 Retry-After-Ms: 200", "200")
 	s := open(t, scheduler.Config{})
-	sub := s.Subscribe(events.Granted, events.Held)
+	sub := s.Subscribe(events.Of(events.Granted, events.Held))
 	c := client(t, &ratehttp.Transport{Scheduler: s})
 	var all sync.WaitGroup
 	get := func() {
@@ -59,7 +59,7 @@ func TestH48_NoHerd(t *testing.T) {
 		}
 	})
 	s := open(t, scheduler.Config{Limit: bucket.PerSecond(1000)})
-	sub := s.Subscribe(events.Granted, events.Held)
+	sub := s.Subscribe(events.Of(events.Granted, events.Held))
 	c := client(t, &ratehttp.Transport{Scheduler: s})
 	var all sync.WaitGroup
 	for range n {
@@ -138,7 +138,7 @@ func TestCancel(t *testing.T) {
 				w.WriteHeader(503)
 			})
 			s := open(t, c.cfg)
-			sub := s.Subscribe()
+			sub := s.Subscribe(events.All)
 			h := client(t, &ratehttp.Transport{Scheduler: s})
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -203,7 +203,7 @@ func TestClosedMeanwhile(t *testing.T) {
 		_, _ = io.WriteString(w, "busy")
 	})
 	s := open(t, scheduler.Config{})
-	sub := s.Subscribe(events.Granted)
+	sub := s.Subscribe(events.Of(events.Granted))
 	go func() {
 		until(t, sub, events.Granted)
 		s.Close()

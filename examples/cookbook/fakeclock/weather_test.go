@@ -43,7 +43,7 @@ func TestObeysTheServer(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "rain")
 	})
-	refused := w.Scheduler.Subscribe(events.Retrying)
+	refused := w.Scheduler.Subscribe(events.Of(events.Retrying))
 	defer refused.Close()
 
 	answer := make(chan string, 1)
@@ -68,9 +68,9 @@ func TestObeysTheServer(t *testing.T) {
 func TestOneAMinute(t *testing.T) {
 	mock := clocktest.NewMock()
 	w, url, asked := start(t, mock, func(http.ResponseWriter, *http.Request) {})
-	granted := w.Scheduler.Subscribe(events.Granted)
+	granted := w.Scheduler.Subscribe(events.Of(events.Granted))
 	defer granted.Close()
-	queued := w.Scheduler.Subscribe(events.Queued)
+	queued := w.Scheduler.Subscribe(events.Of(events.Queued))
 	defer queued.Close()
 
 	started, ended := mock.Now(), make(chan error, 3)

@@ -125,7 +125,7 @@ func TestCrawl(t *testing.T) {
 	}
 	repos[7], repos[13] = "some/gone", "nonsense"
 
-	queued := c.requests.Subscribe(events.Queued)
+	queued := c.requests.Subscribe(events.Of(events.Queued))
 	defer queued.Close()
 	atOnce := make(chan int, 1)
 	go func() {

@@ -162,7 +162,7 @@ func TestNothingIsLost(t *testing.T) {
 func holds(t *testing.T, s *Sender, r *receiver) <-chan struct{} {
 	host, err := s.host(r.Listener.Addr().String())
 	require.NoError(t, err)
-	sub := host.Subscribe(events.Retrying)
+	sub := host.Subscribe(events.Of(events.Retrying))
 	held := make(chan struct{})
 	go func() {
 		<-sub.C
