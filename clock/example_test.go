@@ -1,6 +1,8 @@
 package clock_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -85,4 +87,16 @@ func ExampleTimer() {
 	mock.Set(noon)
 	<-done
 	// Output: it is noon
+}
+
+// A context that ends after a time on a clock, which may be a mock.
+func ExampleAfterFunc() {
+	mock := clocktest.NewMock()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	stop := clock.AfterFunc(mock, time.Minute, func() { cancel(errors.New("too late")) })
+	defer stop()
+	mock.Add(time.Minute)
+	<-ctx.Done()
+	fmt.Println(context.Cause(ctx))
+	// Output: too late
 }

@@ -39,6 +39,11 @@ func (s system) NewTimer(d time.Duration) Timer {
 	return t
 }
 
+// AfterFunc is found by [AfterFunc].
+func (system) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	return time.AfterFunc(d, f).Stop
+}
+
 func (s system) String() string {
 	if s.plain {
 		return "plain system clock"

@@ -30,7 +30,6 @@ type Scheduler struct {
 
 	attemptTimeout time.Duration // of calls without their own; 0: none
 	systemClock    bool          // the clock is that of package time
-	timeouts       atomic.Int32  // how many timers of attempts are set on another clock
 
 	fast      fastPath
 	fastSlots fastSlots
@@ -176,11 +175,11 @@ func (s *Scheduler) Sync() (next time.Time, ok bool) {
 // for tests on a mock clock: see clocktest.Advance.
 func (s *Scheduler) Running() (functions, timers int) {
 	n, _ := askAfter(s, func(o *owner) [2]int {
-		functions, timers := o.core.Functions()+int(s.workers.ending.Load()), int(s.timeouts.Load())
+		functions := o.core.Functions() + int(s.workers.ending.Load())
 		if o.armed != bucket.Forever {
-			timers++
+			return [2]int{functions, 1}
 		}
-		return [2]int{functions, timers}
+		return [2]int{functions, 0}
 	})
 	return n[0], n[1]
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"example.com/fairlead/clock"
 	"example.com/fairlead/retry"
 )
 
@@ -82,18 +83,11 @@ func (s *Scheduler) withTimeout(parent context.Context, d time.Duration, cause e
 	}
 	ended, cancel := context.WithCancelCause(parent)
 	c := &clockContext{Context: ended, cause: cause, done: make(chan struct{})}
-	s.timeouts.Add(1) // before the timer is set, so that Running never returns too few
-	timer := s.clock.NewTimer(d)
-	go func() {
-		select {
-		case <-timer.C():
-			cancel(cause)
-		case <-ended.Done():
-			timer.Stop()
-		}
-		s.timeouts.Add(-1)
+	stop := clock.AfterFunc(s.clock, d, func() { cancel(cause) })
+	context.AfterFunc(ended, func() {
+		stop()
 		close(c.done)
-	}()
+	})
 	return c, func() { cancel(nil) }
 }
 

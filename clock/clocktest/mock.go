@@ -47,6 +47,15 @@ func (m *Mock) Now() time.Time { return m.raw.Now() }
 // less.
 func (m *Mock) NewTimer(d time.Duration) clock.Timer { return adapter{m.raw, m.timers}.NewTimer(d) }
 
+// AfterFunc is found by [clock.AfterFunc]. To [Advance], this is not a timer for which a function waits.
+func (m *Mock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	if d <= 0 {
+		go f()
+		return func() bool { return false }
+	}
+	return m.raw.AfterFunc(d, f).Stop
+}
+
 // Sleep blocks until another goroutine has moved the clock by d. It returns at once if d is zero or
 // less.
 func (m *Mock) Sleep(d time.Duration) { <-m.NewTimer(d).C() }
