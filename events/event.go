@@ -49,8 +49,8 @@ type Event struct {
 	Available int64         // tokens in the budget afterwards; negative in debt
 	Position  int           // Queued: the call's place in the queue, from 1
 	Wait      time.Duration // Queued: the estimated wait for the call's tokens
-	Delay     time.Duration // Retrying: the wait until the call is queued again; Held: the length of the hold
-	Until     time.Time     // Retrying, Held: At plus Delay; Paused: the end of the pause, if known
+	Delay     time.Duration // Retrying: the wait until the call is queued again; Later: until it arrives; Held: the length of the hold
+	Until     time.Time     // Retrying, Later, Held: At plus Delay; Paused: the end of the pause, if known
 	Err       error         // the error of the attempt or the call
 	Rate      float64       // RateChanged: the new rate, as a fraction of the configured one
 	Times     Times         // what the call spent its time on; only in the event that ends it
@@ -77,6 +77,8 @@ func (e Event) String() string {
 		fmt.Fprintf(&b, ": attempt %d of %d", e.Attempt, e.MaxAttempts)
 	case Retrying:
 		fmt.Fprintf(&b, ": attempt %d of %d failed, next in %v, %s left", e.Attempt, e.MaxAttempts, readable(e.Delay), e.tokens(e.Available))
+	case Later:
+		fmt.Fprintf(&b, ": arrives in %v", readable(e.Delay))
 	case Held:
 		fmt.Fprintf(&b, ": no grant for %v", readable(e.Delay))
 	case RateChanged:

@@ -101,6 +101,7 @@ func TestEventString(t *testing.T) {
 			events.Event{Call: 7, Kind: events.Failed, Err: errors.Join(errUnavailable, errors.New("and\r\nmore"))},
 			`call 7 failed: 503 Service Unavailable; and; more`,
 		},
+		{events.Event{Call: 7, Kind: events.Later, Attempt: 1, Delay: 90 * time.Minute}, `call 7 later: arrives in 1h30m0s`},
 		{events.Event{}, `Kind(0)`},
 	} {
 		require.Equal(t, c.want, c.ev.String())

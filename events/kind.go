@@ -14,8 +14,8 @@ type Kind uint8
 //	Queued, Granted, Started, Retrying
 //
 // and ends, at any point of a round, in one of Succeeded, Failed, Exhausted, Canceled,
-// Closed or Dropped. A call that is not accepted has a single event, Refused. The last
-// five kinds are about the scheduler.
+// Closed or Dropped. A call that is accepted but arrives later begins with Later. A call that is
+// not accepted has a single event, Refused. The kinds from Held to ShutDown are about the scheduler.
 const (
 	_           Kind = iota
 	Queued           // waits for tokens: Position, Wait
@@ -34,6 +34,7 @@ const (
 	Resumed          // the pause is over
 	RateChanged      // an adaptive rate was halved, or has risen again: Rate
 	ShutDown         // the scheduler has ended; the last event of a subscription
+	Later            // accepted, and arrives at Until, for scheduler.NotBefore or Delay: Delay, Until
 	kinds
 )
 
@@ -54,6 +55,7 @@ var kindNames = [kinds]string{
 	Resumed:     "resumed",
 	RateChanged: "rate changed",
 	ShutDown:    "shut down",
+	Later:       "later",
 }
 
 // String returns the kind in lower case, such as "retrying".

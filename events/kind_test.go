@@ -11,20 +11,20 @@ import (
 var everyKind = []events.Kind{
 	events.Queued, events.Granted, events.Started, events.Retrying,
 	events.Succeeded, events.Failed, events.Exhausted, events.Canceled, events.Closed,
-	events.Dropped, events.Refused, events.Held, events.Paused, events.Resumed, events.RateChanged, events.ShutDown,
+	events.Dropped, events.Refused, events.Held, events.Paused, events.Resumed, events.RateChanged, events.ShutDown, events.Later,
 }
 
 func TestKindString(t *testing.T) {
 	want := []string{
 		"queued", "granted", "started", "retrying",
 		"succeeded", "failed", "exhausted", "canceled", "closed",
-		"dropped", "refused", "held", "paused", "resumed", "rate changed", "shut down",
+		"dropped", "refused", "held", "paused", "resumed", "rate changed", "shut down", "later",
 	}
 	for i, k := range everyKind {
 		require.Equal(t, want[i], k.String())
 	}
 	require.Equal(t, "Kind(0)", events.Kind(0).String())
-	require.Equal(t, "Kind(17)", (events.ShutDown + 1).String())
+	require.Equal(t, "Kind(18)", (events.Later + 1).String())
 	require.Equal(t, "Kind(255)", events.Kind(255).String())
 }
 
@@ -70,7 +70,7 @@ func TestKinds(t *testing.T) {
 
 // TestKindsOfNothing checks that a value that is no kind is in no set, even above the number of bits.
 func TestKindsOfNothing(t *testing.T) {
-	for _, k := range []events.Kind{0, events.ShutDown + 1, 31, 32, 33, 64, 255} {
+	for _, k := range []events.Kind{0, events.Later + 1, 31, 32, 33, 64, 255} {
 		require.Zero(t, events.Of(k), "%v", k)
 		require.False(t, events.All.Has(k), "%v", k)
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Times says what a call spent its time on, from its arrival to its end. The parts add up to
+// Times says what a call spent its time on, from when it was handed in to its end. The parts add up to
 // the total. If a call waits for several things at once, the time counts as the first of Hold,
 // Queue, Tokens and Slot. Backoff and Run go on during a hold. A grant that is given up counts
 // as Run until then. In JSON the parts are in nanoseconds, and zero parts are left out.
@@ -16,19 +16,20 @@ type Times struct {
 	Slot    time.Duration `json:"slot,omitzero"`    // was next, had its tokens, and waited for a slot
 	Hold    time.Duration `json:"hold,omitzero"`    // waited while no call was granted, because of a server's wait or a pause
 	Backoff time.Duration `json:"backoff,omitzero"` // waited for its retry
+	Later   time.Duration `json:"later,omitzero"`   // had not arrived: see scheduler.NotBefore
 	Run     time.Duration `json:"run,omitzero"`     // ran, from each grant to the end of the attempt
 }
 
-// Total returns the time from the call's arrival to its end.
+// Total returns the time from when the call was handed in to its end.
 func (t Times) Total() time.Duration {
-	return t.Queue + t.Tokens + t.Slot + t.Hold + t.Backoff + t.Run
+	return t.Queue + t.Tokens + t.Slot + t.Hold + t.Backoff + t.Later + t.Run
 }
 
 // Plus returns the sum of two Times, part by part.
 func (t Times) Plus(u Times) Times {
 	return Times{
 		Queue: t.Queue + u.Queue, Tokens: t.Tokens + u.Tokens, Slot: t.Slot + u.Slot,
-		Hold: t.Hold + u.Hold, Backoff: t.Backoff + u.Backoff, Run: t.Run + u.Run,
+		Hold: t.Hold + u.Hold, Backoff: t.Backoff + u.Backoff, Later: t.Later + u.Later, Run: t.Run + u.Run,
 	}
 }
 
@@ -38,7 +39,7 @@ func (t Times) Over(n int) Times {
 	d := time.Duration(n)
 	return Times{
 		Queue: t.Queue / d, Tokens: t.Tokens / d, Slot: t.Slot / d,
-		Hold: t.Hold / d, Backoff: t.Backoff / d, Run: t.Run / d,
+		Hold: t.Hold / d, Backoff: t.Backoff / d, Later: t.Later / d, Run: t.Run / d,
 	}
 }
 
@@ -54,7 +55,7 @@ func (t Times) String() string {
 		d    time.Duration
 	}{
 		{"queue", t.Queue}, {"tokens", t.Tokens}, {"slot", t.Slot},
-		{"hold", t.Hold}, {"backoff", t.Backoff}, {"run", t.Run},
+		{"hold", t.Hold}, {"backoff", t.Backoff}, {"later", t.Later}, {"run", t.Run},
 	} {
 		if part.d != 0 {
 			fmt.Fprintf(&b, "%s%s %v", between, part.name, readable(part.d))

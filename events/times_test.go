@@ -25,6 +25,6 @@ func TestTimesForgetNoPart(t *testing.T) {
 		require.Equal(t, 20*time.Second, one.Over(3).Total())
 	}
 	require.Equal(t, time.Second<<v.NumField()-time.Second, all.Total())
-	require.Equal(t, "1m3s (queue 1s, tokens 2s, slot 4s, hold 8s, backoff 16s, run 32s)", all.String())
+	require.Equal(t, "2m7s (queue 1s, tokens 2s, slot 4s, hold 8s, backoff 16s, later 32s, run 1m4s)", all.String())
 	require.Equal(t, "0s", events.Times{}.String())
 }

@@ -43,16 +43,25 @@ var (
 	errNoReturn = retry.Permanent(errors.New("scheduler: the function panicked or called runtime.Goexit"))
 )
 
+// later stands for the time until a call arrives, for its NotBefore or Delay.
+const later = "later"
+
 // DeadlineError ends a call at once whose context would be done before the call's turn. It
 // matches [context.DeadlineExceeded] and, if attempts were made, the last one's error.
 type DeadlineError struct {
 	Wait time.Duration // the estimated wait
 	Left time.Duration // the time left until the deadline
 	Err  error         // the last attempt's error; nil if there was none
+
+	Later bool // the call's own [NotBefore] or [Delay] is after the deadline
 }
 
 func (e *DeadlineError) Error() string {
-	return (&core.Early{Reason: core.TooLate, Wait: e.Wait, Left: e.Left, Last: e.Err}).Error()
+	early := core.Early{Reason: core.TooLate, Wait: e.Wait, Left: e.Left, Last: e.Err}
+	if e.Later {
+		early.First = later
+	}
+	return early.Error()
 }
 
 // Is reports whether target is [context.DeadlineExceeded].
@@ -77,7 +86,7 @@ func (e *QueueFullError) Is(target error) bool { return target == ErrQueueFull }
 
 // WouldWaitError refuses a call with [NoWait] that could not start at once.
 type WouldWaitError struct {
-	For  string        // the first thing it would have to wait for: "hold", "queue", "tokens" or "slot", as in [events.Times]
+	For  string        // the first thing it would have to wait for: "later", "hold", "queue", "tokens" or "slot", as in [events.Times]
 	Wait time.Duration // the estimated wait for its tokens
 }
 
@@ -148,7 +157,7 @@ func reasonError(e *core.Early) error {
 	case core.Closed:
 		return ErrClosed
 	case core.TooLate:
-		return &DeadlineError{Wait: e.Wait, Left: e.Left, Err: e.Last}
+		return &DeadlineError{Wait: e.Wait, Left: e.Left, Err: e.Last, Later: e.First == later}
 	case core.QueueFull:
 		return &QueueFullError{Queued: e.Queued, Max: e.Most, Wait: e.Wait}
 	case core.WouldWait:

@@ -32,6 +32,7 @@ type state uint8
 
 const (
 	unknown state = iota
+	notArrived
 	waiting
 	running
 	backingOff
@@ -54,8 +55,11 @@ func (c *call) apply(ev events.Event, t *Timeline) {
 	}
 	c.cost = ev.Cost
 	switch ev.Kind {
+	case events.Later:
+		c.checkState(first)
+		c.state = notArrived
 	case events.Queued:
-		c.checkState(c.state == backingOff || first)
+		c.checkState(c.state == backingOff || c.state == notArrived || first)
 		c.closeSpan(ev, t)
 		c.state, c.available = waiting, ev.Available
 	case events.Granted:
@@ -107,6 +111,10 @@ func (c *call) endSpan(ev events.Event, t *Timeline) {
 		if ev.Err != nil {
 			s.err = text(safetext.Error(ev.Err))
 		}
+		c.spans = append(c.spans, s)
+	case notArrived:
+		s.part = later
+		s.attempt++
 		c.spans = append(c.spans, s)
 	case backingOff:
 		s.part = backoff

@@ -74,9 +74,9 @@ func (h page) head() {
 
 func (h page) legend() {
 	h.put(`<p>On what a call spends its time:`)
-	for p, name := range partNames {
-		h.putf(`<span class="key %s"></span>%s`, name, name)
-		if part(p) == run {
+	for _, p := range h.legendParts() {
+		h.putf(`<span class="key %s"></span>%s`, partNames[p], partNames[p])
+		if p == run {
 			h.put(` <span class="key run bad"></span>run that failed`)
 		}
 	}

@@ -101,7 +101,7 @@ func (tr trace) calls(t require.TestingT) (all []drawnCall) {
 func (c drawnCall) times(t require.TestingT) (sum events.Times) {
 	for _, ev := range c.parts {
 		field := map[string]*time.Duration{
-			"queue": &sum.Queue, "tokens": &sum.Tokens, "slot": &sum.Slot, "hold": &sum.Hold, "backoff": &sum.Backoff, "run": &sum.Run,
+			"queue": &sum.Queue, "tokens": &sum.Tokens, "slot": &sum.Slot, "hold": &sum.Hold, "backoff": &sum.Backoff, "later": &sum.Later, "run": &sum.Run,
 		}[ev.Name]
 		require.NotNil(t, field, ev.Name)
 		*field += nanos(t, ev.Dur)

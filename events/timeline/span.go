@@ -20,18 +20,19 @@ const (
 	slot
 	hold
 	backoff
+	later
 	run
 	parts
 )
 
-var partNames = [parts]string{"queue", "tokens", "slot", "hold", "backoff", "run"}
+var partNames = [parts]string{"queue", "tokens", "slot", "hold", "backoff", "later", "run"}
 
 func byPart(t events.Times) [parts]time.Duration {
-	return [parts]time.Duration{t.Queue, t.Tokens, t.Slot, t.Hold, t.Backoff, t.Run}
+	return [parts]time.Duration{t.Queue, t.Tokens, t.Slot, t.Hold, t.Backoff, t.Later, t.Run}
 }
 
 func toTimes(d [parts]time.Duration) events.Times {
-	return events.Times{Queue: d[queue], Tokens: d[tokens], Slot: d[slot], Hold: d[hold], Backoff: d[backoff], Run: d[run]}
+	return events.Times{Queue: d[queue], Tokens: d[tokens], Slot: d[slot], Hold: d[hold], Backoff: d[backoff], Later: d[later], Run: d[run]}
 }
 
 // plausible reports whether a call can have such times. They come from a user, so they

@@ -119,8 +119,8 @@ func (d drawing) legend() {
 		d.text(x+16, float64(y)+9, "note", "start", name)
 		x += 34 + 6*float64(len(name))
 	}
-	for _, name := range partNames {
-		key(name, name)
+	for _, p := range d.legendParts() {
+		key(partNames[p], partNames[p])
 	}
 	key("run bad", "run that failed")
 	key("break", "no grants")

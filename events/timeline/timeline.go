@@ -114,7 +114,7 @@ func (t *Timeline) Add(ev events.Event) {
 	case events.RateChanged, events.ShutDown:
 		ev.Missed = 0
 		t.mark(text(ev.String()))
-	case events.Queued, events.Granted, events.Started, events.Retrying:
+	case events.Later, events.Queued, events.Granted, events.Started, events.Retrying:
 		t.addCallEvent(ev)
 	default:
 		if ev.Kind.Ends() {
@@ -199,6 +199,18 @@ type picture struct {
 	peak   int // the most calls that waited at once
 	every  uint64
 	sums   sums
+}
+
+// legendParts returns the parts to explain. Few calls arrive later, so that part is left out where no
+// call has it.
+func (p picture) legendParts() (list []part) {
+	arrivesLater := func(c call) bool { return c.times.Later > 0 }
+	for i := range parts {
+		if i != later || slices.ContainsFunc(p.calls, arrivesLater) {
+			list = append(list, i)
+		}
+	}
+	return list
 }
 
 // draw returns a picture of the timeline as it stands now.

@@ -25,7 +25,7 @@ type calls struct {
 
 // call records the events of a call so far.
 type call struct {
-	incomplete bool // not seen from its arrival on
+	incomplete bool // not seen from its first event on
 	arrived    time.Time
 	name       string
 	cost       int64
@@ -74,7 +74,7 @@ func (cs *calls) record(ev events.Event) {
 func (cs *calls) find(ev events.Event) *call {
 	c := cs.open[ev.Call]
 	if c == nil {
-		c = &call{arrived: ev.At, incomplete: ev.Kind != events.Queued || ev.Attempt > 1}
+		c = &call{arrived: ev.At, incomplete: ev.Kind != events.Later && ev.Kind != events.Queued || ev.Attempt > 1}
 		cs.open[ev.Call] = c
 	}
 	return c

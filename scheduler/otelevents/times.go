@@ -31,6 +31,7 @@ var parts = [...]struct {
 	{"slot", func(t events.Times) time.Duration { return t.Slot }},
 	{"hold", func(t events.Times) time.Duration { return t.Hold }},
 	{"backoff", func(t events.Times) time.Duration { return t.Backoff }},
+	{"later", func(t events.Times) time.Duration { return t.Later }},
 	{"run", func(t events.Times) time.Duration { return t.Run }},
 }
 
@@ -56,7 +57,7 @@ func newTimes(meter metric.Meter, common []attribute.KeyValue) (*times, error) {
 // record takes the end of a call.
 func (t *times) record(ev events.Event) {
 	ctx, how := context.Background(), t.outcomes[ev.Kind]
-	t.wait.Record(ctx, (ev.Times.Total() - ev.Times.Run).Seconds(), how...)
+	t.wait.Record(ctx, (ev.Times.Total() - ev.Times.Later - ev.Times.Run).Seconds(), how...)
 	t.run.Record(ctx, ev.Times.Run.Seconds(), how...)
 	for i, part := range parts {
 		if d := part.of(ev.Times); d > 0 {

@@ -51,7 +51,7 @@ func Spans(p trace.TracerProvider) Option {
 var (
 	forHolds     = events.Of(events.Held, events.Paused, events.Resumed)
 	forDurations = events.Ends &^ events.Of(events.Refused)
-	forSpans     = events.Ends | events.Of(events.Queued, events.Granted, events.Started, events.Retrying, events.ShutDown)
+	forSpans     = events.Ends | events.Of(events.Later, events.Queued, events.Granted, events.Started, events.Retrying, events.ShutDown)
 )
 
 // Watch exports a scheduler to OpenTelemetry until stop is called. It fails if s is nil or an

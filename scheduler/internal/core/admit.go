@@ -19,6 +19,10 @@ func (k *Core) Submit(now time.Duration, c *Call) {
 	}
 	k.LastID = c.ID
 	k.Totals.Accepted++
+	if k.arrivesAt(c) > k.Now {
+		k.postpone(c)
+		return
+	}
 	if k.queueFull() && !k.startsAtOnce(c) {
 		switch {
 		case k.overflow == dropLowest:
@@ -46,14 +50,15 @@ func (k *Core) refusal(c *Call) error {
 	if err := k.Budgets.check(c); err != nil {
 		return err
 	}
-	if c.Options().NoWait && !k.startsAtOnce(c) {
+	later := k.arrivesAt(c) > k.Now
+	if c.Options().NoWait && (later || !k.startsAtOnce(c)) {
 		_, wait := k.estimate(c)
 		return &Early{Reason: WouldWait, First: k.obstacle(c), Wait: wait}
 	}
 	if wait, late := k.late(c); late {
 		return k.tooLate(c, wait)
 	}
-	if k.queueFull() && !k.startsAtOnce(c) && k.overflow != waitForRoom {
+	if !later && k.queueFull() && !k.startsAtOnce(c) && k.overflow != waitForRoom {
 		last := k.queue.lastNeverGranted()
 		if k.overflow == refuseNew || last.Before(c) {
 			return k.noRoom(c)
@@ -65,7 +70,7 @@ func (k *Core) refusal(c *Call) error {
 // startsAtOnce reports whether a call that arrives now need not wait.
 func (k *Core) startsAtOnce(c *Call) bool {
 	head := k.queue.head()
-	if head != nil && !c.Before(head) || k.Paused() || !k.hasSlot() || k.Now < k.handover.earliest || k.backoff.precedes(k.Now, c) {
+	if head != nil && !c.Before(head) || k.Paused() || !k.hasSlot() || k.Now < k.handover.earliest || k.nextDue <= k.Now && (k.backoff.precedes(k.Now, c) || k.later.precedes(k.Now, c)) {
 		return false
 	}
 	at := k.Budgets.readyFor(c)
@@ -76,6 +81,8 @@ func (k *Core) startsAtOnce(c *Call) bool {
 func (k *Core) obstacle(c *Call) string {
 	head := k.queue.head()
 	switch {
+	case k.arrivesAt(c) > k.Now:
+		return "later"
 	case k.Paused() || k.Budgets.heldUntil() > k.Now:
 		return "hold"
 	case head != nil && head.Before(c):
@@ -93,7 +100,7 @@ func (k *Core) obstacle(c *Call) string {
 func (k *Core) estimate(c *Call) (position int, wait time.Duration) {
 	ahead := k.queue.ahead(c)
 	ahead.cost.addCall(c, len(k.Budgets))
-	return ahead.count + 1, k.ready(&ahead.cost) - k.Now
+	return ahead.count + 1, max(k.ready(&ahead.cost), k.arrivesAt(c)) - k.Now
 }
 
 // ready returns when so many tokens will be there.
@@ -116,7 +123,11 @@ func (k *Core) late(c *Call) (wait time.Duration, late bool) {
 
 // tooLate returns why a call ends that would have to wait for so long.
 func (k *Core) tooLate(c *Call, wait time.Duration) error {
-	return EndEarly(Early{Reason: TooLate, Wait: wait, Left: max(0, c.Deadline-k.Now)}, c)
+	early := Early{Reason: TooLate, Wait: wait, Left: max(0, c.Deadline-k.Now)}
+	if k.arrivesAt(c) > max(k.Now, c.Deadline) {
+		early.First = "later"
+	}
+	return EndEarly(early, c)
 }
 
 // queueFull reports whether maxQueued calls wait for their first attempt. Calls that wait for
@@ -135,8 +146,7 @@ func (k *Core) noRoom(c *Call) error {
 func (k *Core) drop(c *Call) {
 	err := k.noRoom(c)
 	k.leave(c)
-	k.Totals.Dropped++
-	k.end(c, events.Dropped, err)
+	k.endDropped(c, err)
 }
 
 // admit lets the Submit of a call return.
@@ -167,7 +177,7 @@ func (k *Core) stopWaitingForRoom(c *Call) {
 // attempt. The place is 0 if it does not wait.
 func (k *Core) EstimateOf(now time.Duration, c *Call) (position int, wait time.Duration) {
 	k.Advance(now)
-	if c.State != Queued && c.State != BackingOff {
+	if c.State != Queued && c.State != BackingOff && c.State != Later {
 		return 0, 0
 	}
 	position, wait = k.estimate(c)

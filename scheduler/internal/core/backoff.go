@@ -6,11 +6,11 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// backoff holds the calls whose backoff delay has not passed. It is a heap in which each entry
-// has four children, so that it is half as deep as a binary one and the children share a cache
-// line. A call knows its index, so it can be removed. How long the delay is, [retry.Policy]
-// decides.
-type backoff []pending
+// dueHeap holds calls that come to the queue at an instant, such as those whose backoff delay has
+// not passed. It is a heap in which each entry has four children, so that it is half as deep as a
+// binary one and the children share a cache line. A call knows its index, so it can be removed.
+// How long a backoff delay is, [retry.Policy] decides.
+type dueHeap []pending
 
 // pending is a call with the fields that order it, so that comparing does not load the call.
 type pending struct {
@@ -29,7 +29,7 @@ func (p *pending) before(q *pending) bool {
 }
 
 // next returns when the first call is due, or [bucket.Forever] if there is none.
-func (h backoff) next() time.Duration {
+func (h dueHeap) next() time.Duration {
 	if len(h) == 0 {
 		return bucket.Forever
 	}
@@ -38,22 +38,22 @@ func (h backoff) next() time.Duration {
 
 // precedes reports whether a call is due that goes before c: one that was due before now, or a
 // senior one that is due now. After a stall, several may be due at once.
-func (h backoff) precedes(now time.Duration, c *Call) bool {
+func (h dueHeap) precedes(now time.Duration, c *Call) bool {
 	return len(h) > 0 && (h[0].due < now || h[0].due == now && h[0].call.Before(c))
 }
 
-func (h *backoff) push(c *Call) {
+func (h *dueHeap) push(c *Call) {
 	*h = append(*h, pending{})
 	h.up(len(*h)-1, pending{c.detail.due, c.Rank, c.ID, c})
 }
 
-func (h *backoff) pop() *Call {
+func (h *dueHeap) pop() *Call {
 	c := (*h)[0].call
 	h.remove(c)
 	return c
 }
 
-func (h *backoff) remove(c *Call) {
+func (h *dueHeap) remove(c *Call) {
 	i, last := int(c.detail.index), len(*h)-1
 	p := (*h)[last]
 	(*h)[last] = pending{}
@@ -69,7 +69,7 @@ func (h *backoff) remove(c *Call) {
 }
 
 // up puts p at index i or nearer to the top.
-func (h backoff) up(i int, p pending) {
+func (h dueHeap) up(i int, p pending) {
 	for i > 0 {
 		parent := (i - 1) / 4
 		if !p.before(&h[parent]) {
@@ -82,7 +82,7 @@ func (h backoff) up(i int, p pending) {
 }
 
 // down puts p at index i or farther from the top.
-func (h backoff) down(i int, p pending) {
+func (h dueHeap) down(i int, p pending) {
 	for {
 		first := 4*i + 1
 		if first >= len(h) {
@@ -103,7 +103,7 @@ func (h backoff) down(i int, p pending) {
 	h.set(i, p)
 }
 
-func (h backoff) set(i int, p pending) {
+func (h dueHeap) set(i int, p pending) {
 	h[i] = p
 	p.call.detail.index = int32(i)
 }

@@ -16,6 +16,7 @@ const (
 	Queued                  // waits in Core.queue for its tokens
 	Running                 // has paid; its function runs or is about to
 	BackingOff              // waits in Core.backoff for its backoff to end
+	Later                   // waits in Core.later for the instant at which it takes its place in the queue
 	Ended
 	leaving // has left one state, and has not entered the next
 )
@@ -59,12 +60,12 @@ type detail struct {
 	paid         int64         // from the first budget, for all attempts
 	extra        *extra        // nil for most calls
 	granted      time.Duration // when the running attempt was granted
-	due          time.Duration // when its backoff ends or ended
+	due          time.Duration // when its backoff ends or ended; of a call in state Later, when it arrives
 	next         *Call         // neighbors in a callList
 	prev         *Call
-	spent        events.Times // until its state began; Queue still includes Tokens and Slot
-	index        int32        // in Core.backoff
-	waitsForRoom bool         // in Core.waitingForRoom
+	spent        times // until its state began; Queue still includes Tokens and Slot
+	index        int32 // in Core.backoff or Core.later
+	waitsForRoom bool  // in Core.waitingForRoom
 }
 
 // Options are the options of a call that the core heeds. They are set before the call is
@@ -85,7 +86,13 @@ type extra struct {
 	settled bool  // the running attempt was settled
 	costs   Costs // what that attempt has cost so far, if it was settled
 	nesting
+	arrival
 	seniority *seniority // nil: the call has the priority of its options, and its rank tells when it arrived
+}
+
+// times is an [events.Times] without Later, since a million calls may have one.
+type times struct {
+	Queue, Tokens, Slot, Hold, Backoff, Run time.Duration
 }
 
 // extras returns the extra of a call, and makes it if there is none.
@@ -98,7 +105,7 @@ func (c *Call) extras() *extra {
 }
 
 // Nested reports whether the call may be made inside another, or others inside it. It also reports
-// true for a call that was settled or has changed its priority.
+// true for a call that was settled, has changed its priority or may have been in state Later.
 func (c *Call) Nested() bool { return c.detail != nil && c.detail.extra != nil }
 
 // ensureDetail returns the detail of a call, and makes it if there is none.
@@ -196,7 +203,7 @@ func (c *Call) Err() error { return c.detail.err }
 // SetErr replaces the error of a call that has ended.
 func (c *Call) SetErr(err error) { c.detail.err = err }
 
-// Due returns when the backoff of a call ends or ended.
+// Due returns when the backoff of a call ends or ended, or when a call in state Later arrives.
 func (c *Call) Due() time.Duration { return c.detail.due }
 
 // AttemptsMade returns how many attempts were granted.
@@ -221,7 +228,10 @@ func (c *Call) Times() events.Times {
 	if c.detail == nil {
 		return events.Times{}
 	}
-	t := c.detail.spent
-	t.Queue -= t.Tokens + t.Slot // see detail.spent
+	s := &c.detail.spent // see there for Queue
+	t := events.Times{Queue: s.Queue - s.Tokens - s.Slot, Tokens: s.Tokens, Slot: s.Slot, Hold: s.Hold, Backoff: s.Backoff, Run: s.Run}
+	if x := c.detail.extra; x != nil {
+		t.Later = x.later
+	}
 	return t
 }

@@ -38,7 +38,7 @@ const DefaultPriorityStep = time.Minute
 // New returns a core at the instant 0. Its limits must be valid.
 func New(cfg Config) (*Core, error) {
 	k := &Core{
-		origin: cfg.Origin, step: cmp.Or(cfg.PriorityStep, DefaultPriorityStep), queue: queue{more: len(cfg.Limits) - 1},
+		origin: cfg.Origin, step: cmp.Or(cfg.PriorityStep, DefaultPriorityStep), queue: queue{more: len(cfg.Limits) - 1}, nextDue: bucket.Forever,
 		adaptive:    adaptiveRate{enabled: cfg.Adaptive, share: fullShare, decreasedAt: -1, increaseAt: bucket.Forever},
 		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, overflow: cfg.Overflow, policy: cfg.Retry.WithDefaults(),
 	}

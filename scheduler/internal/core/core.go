@@ -29,10 +29,12 @@ type Core struct {
 	Budgets        Budgets
 	queue          queue
 	waitingForRoom callList // queued calls beyond maxQueued, which have not been admitted
-	backoff        backoff
-	running        callList // in the order of their grants
-	InFast         int      // how many more calls run by the fast path
-	stuck          int      // how many running calls wait for calls made inside them
+	backoff        dueHeap
+	later          dueHeap       // calls that have not arrived
+	nextDue        time.Duration // when the first call in backoff or later is due
+	running        callList      // in the order of their grants
+	InFast         int           // how many more calls run by the fast path
+	stuck          int           // how many running calls wait for calls made inside them
 	adaptive       adaptiveRate
 	pausedUntil    time.Duration // 0: not paused; bucket.Forever: until it is resumed
 	holdTime       time.Duration // for how long no call could be granted, up to now
@@ -85,7 +87,7 @@ func Emptied[T any](s []T) []T {
 func (k *Core) Advance(now time.Duration) {
 	now = max(now, k.Now) // a clock may go back
 	for {
-		due, ready, resume, increase := k.backoff.next(), k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt
+		due, ready, resume, increase := k.nextDue, k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt
 		at := min(due, ready, resume, increase)
 		if at > now || at == bucket.Forever {
 			break
@@ -97,7 +99,7 @@ func (k *Core) Advance(now time.Duration) {
 		case resume:
 			k.resumed()
 		case due: // before the grant, since it may be senior to the head
-			k.requeue(k.backoff[0].call)
+			k.requeue(k.firstDue())
 		default:
 			k.grantHead()
 		}
@@ -117,7 +119,7 @@ func (k *Core) advanceNow() {
 // Wake returns the instant at which the core has to be advanced next. It returns [bucket.Forever]
 // if only new input can change anything.
 func (k *Core) Wake() time.Duration {
-	return min(k.backoff.next(), k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt)
+	return min(k.nextDue, k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt)
 }
 
 // nextGrant returns the instant at which the head of the queue has its tokens and a slot. It
@@ -189,9 +191,10 @@ func (k *Core) reportPlace(c *Call) {
 	k.report(c, ev, ev.Wait > 0)
 }
 
-// requeue puts a call back into the queue when its backoff delay has passed. It ends the call if
-// it could not be granted, or not before its deadline.
+// requeue puts a call into the queue when its backoff delay has passed or when it arrives later. It
+// ends the call if it could not be granted, or not before its deadline.
 func (k *Core) requeue(c *Call) {
+	arrives := c.State == Later
 	k.leave(c)
 	if err := k.Budgets.check(c); err != nil { // the capacity was lowered meanwhile
 		k.endFailed(c, EndEarly(Early{Cause: err}, c))
@@ -199,6 +202,10 @@ func (k *Core) requeue(c *Call) {
 	}
 	if wait, late := k.late(c); late {
 		k.endTooLate(c, wait)
+		return
+	}
+	if arrives {
+		k.arriveLate(c)
 		return
 	}
 	k.enqueue(c)
@@ -224,6 +231,11 @@ func (k *Core) leave(c *Call) {
 	case BackingOff:
 		c.detail.spent.Backoff += d
 		k.backoff.remove(c)
+		k.noteDue()
+	case Later:
+		c.detail.extra.later += d
+		k.later.remove(c)
+		k.noteDue()
 	}
 	c.Since = k.Now
 	c.State = leaving // so that an attempt that is over does not count as one for which calls inside it wait

@@ -88,5 +88,8 @@ func (k *Core) newestInner() (newest *Call) {
 	for i := range k.backoff {
 		look(k.backoff[i].call)
 	}
+	for i := range k.later {
+		look(k.later[i].call)
+	}
 	return newest
 }

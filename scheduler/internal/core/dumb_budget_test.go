@@ -147,6 +147,9 @@ func (d *dumb) recordTimes(to time.Duration) {
 	for _, c := range d.backingOff {
 		c.times.Backoff += all
 	}
+	for _, c := range d.later {
+		c.times.Later += all
+	}
 	for i, c := range d.queue {
 		c.times.Hold += all - rest
 		switch {
@@ -197,7 +200,7 @@ func (d *dumb) restart(gap time.Duration) {
 		b.level.Sub(b.level, b.z.Mod(part, b.refill))
 	}
 	d.now, d.pausedUntil, d.earliest = 0, 0, 0
-	d.queue, d.running, d.backingOff, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], false
+	d.queue, d.running, d.backingOff, d.later, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], d.later[:0], false
 	d.passTime(gap)
 	d.now = 0
 	for _, b := range d.budgets {

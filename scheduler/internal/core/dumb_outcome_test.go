@@ -203,8 +203,22 @@ func (d *dumb) setShare(share int) {
 	}
 }
 
-func (d *dumb) close() {
+// drain takes no more calls, and ends those that have not arrived.
+func (d *dumb) drain() {
 	d.draining = true
+	slices.SortFunc(d.later, func(a, b *dumbCall) int {
+		if a.goesFirst(b) {
+			return -1
+		}
+		return 1
+	})
+	for len(d.later) > 0 {
+		d.endCall(d.later[0], events.Closed)
+	}
+}
+
+func (d *dumb) close() {
+	d.drain()
 	for len(d.queue) > 0 {
 		d.endCall(d.queue[0], events.Closed)
 	}

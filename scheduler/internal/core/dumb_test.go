@@ -24,6 +24,7 @@ type dumb struct {
 	queue       []*dumbCall   // in order
 	running     []*dumbCall
 	backingOff  []*dumbCall
+	later       []*dumbCall // not arrived
 	draining    bool
 
 	adapts    bool
@@ -44,7 +45,8 @@ type dumbCall struct {
 	priority       int
 	deadline       time.Duration
 	noWait         bool
-	wantsAdmission bool // its caller waits for room
+	later          time.Duration // how much later it takes its place
+	wantsAdmission bool          // its caller waits for room
 	policy         *retry.Policy
 	arrived        time.Duration
 	rank           time.Duration
@@ -104,6 +106,8 @@ func (d *dumb) leave(c *dumbCall) {
 		d.remove(&d.running, c)
 	case BackingOff:
 		d.remove(&d.backingOff, c)
+	case Later:
+		d.remove(&d.later, c)
 	}
 }
 
@@ -215,7 +219,7 @@ func (d *dumb) advanceNow() {
 	d.advance(d.now)
 	for d.deadlocked() {
 		var newest *dumbCall
-		for _, c := range append(slices.Clone(d.queue), d.backingOff...) {
+		for _, c := range slices.Concat(d.queue, d.backingOff, d.later) {
 			if c.awaited() && (newest == nil || c.id > newest.id) {
 				newest = c
 			}
@@ -236,7 +240,7 @@ func (d *dumb) deadlocked() bool {
 		return false
 	}
 	waits := map[*dumbCall]bool{}
-	for _, list := range [][]*dumbCall{d.queue, d.running, d.backingOff} {
+	for _, list := range [][]*dumbCall{d.queue, d.running, d.backingOff, d.later} {
 		for _, c := range list {
 			if c.awaited() {
 				waits[c.outer] = true
@@ -247,7 +251,7 @@ func (d *dumb) deadlocked() bool {
 }
 
 func (d *dumb) nextDue() (next *dumbCall) {
-	for _, c := range d.backingOff {
+	for _, c := range slices.Concat(d.backingOff, d.later) {
 		if next == nil || c.due < next.due || c.due == next.due && c.goesFirst(next) {
 			next = c
 		}
@@ -276,15 +280,26 @@ func (d *dumb) grant(c *dumbCall) {
 }
 
 func (d *dumb) requeue(c *dumbCall) {
-	d.remove(&d.backingOff, c)
+	arrives := c.state == Later
+	d.leave(c)
 	c.state = arriving
+	full := arrives && d.full() && !d.startsAtOnce(c)
+	_, last := d.neverGranted()
 	switch {
 	case !d.possible(c):
 		d.endCall(c, events.Failed)
 	case d.late(c):
 		d.endCall(c, events.Canceled)
-	default:
+	case full && d.overflow == refuseNew, full && d.overflow == dropLowest && last.goesFirst(c):
+		d.endCall(c, events.Dropped)
+	case full && d.overflow == dropLowest:
+		d.endCall(last, events.Dropped)
 		d.enqueue(c)
+	default:
+		atOnce := d.startsAtOnce(c)
+		if d.enqueue(c); atOnce {
+			d.grant(c) // before the next call arrives, for which there is room then
+		}
 	}
 }
 
@@ -307,7 +322,11 @@ func (d *dumb) estimate(c *dumbCall) (position int, at time.Duration) {
 			}
 		}
 	}
-	return position, d.ready(sum)
+	at = d.ready(sum)
+	if c.state == Later || c.state == arriving {
+		at = max(at, c.due)
+	}
+	return position, at
 }
 
 func (d *dumb) late(c *dumbCall) bool {
@@ -318,23 +337,29 @@ func (d *dumb) late(c *dumbCall) bool {
 	return at > c.deadline
 }
 
+// startsAtOnce reports whether a call that takes its place now need not wait there. Another call that
+// is due, and has not taken its place, may have to go first.
 func (d *dumb) startsAtOnce(c *dumbCall) bool {
+	if next := d.nextDue(); next != nil && (next.due < d.now || next.due == d.now && next.goesFirst(c)) {
+		return false
+	}
 	position, at := d.estimate(c)
 	return position == 1 && at == d.now && d.hasSlot() && d.pausedUntil == 0 && d.now >= d.earliest
 }
 
 func (d *dumb) submit(c *dumbCall) {
-	c.arrived, c.rank = d.now, d.now-time.Duration(c.priority)*d.step
+	c.due = d.now + c.later
+	c.arrived, c.rank = c.due, c.due-time.Duration(c.priority)*d.step
 	_, at := d.estimate(c)
 	c.wait = at - d.now
-	full := d.full() && !d.startsAtOnce(c)
+	full := d.full() && !d.startsAtOnce(c) && c.later == 0
 	_, last := d.neverGranted()
 	switch {
 	case d.draining:
 		c.refusal = refusal{reason: Closed}
 	case !d.possible(c):
 		c.refusal = refusal{cost: true}
-	case c.noWait && !d.startsAtOnce(c):
+	case c.noWait && !(d.startsAtOnce(c) && c.later == 0):
 		c.refusal = refusal{reason: WouldWait}
 	case d.late(c):
 		c.refusal = refusal{reason: TooLate}
@@ -349,7 +374,12 @@ func (d *dumb) submit(c *dumbCall) {
 		d.endCall(c, events.Refused)
 		return
 	}
-	d.enqueue(c)
+	if c.later > 0 {
+		c.state = Later
+		d.later = append(d.later, c)
+	} else {
+		d.enqueue(c)
+	}
 	d.advanceNow()
 }
 

@@ -18,7 +18,7 @@ type Early struct {
 
 	Queued int    // QueueFull: how many calls were queued
 	Most   int    // QueueFull: MaxQueued; Deadlock: MaxInFlight
-	First  string // WouldWait: the first thing that the call would have to wait for: "hold", "queue", "tokens" or "slot"
+	First  string // WouldWait: the first thing that the call would have to wait for: "later", "hold", "queue", "tokens" or "slot"; TooLate: "later" or ""
 	Outer  uint64 // Deadlock: the number of the call inside which this one was made
 
 	Attempts int   // how many attempts have failed
@@ -66,11 +66,17 @@ func (e *Early) text() string {
 	case Closed:
 		return "scheduler is closed"
 	case TooLate:
+		if e.First == "later" {
+			return fmt.Sprintf("scheduler: the call is to arrive only after its context's deadline, which is in %v: give it an earlier NotBefore or Delay, or allow more time", durations.Down(e.Left))
+		}
 		return fmt.Sprintf("scheduler: the call would have to wait %v, but the context's deadline is in %v: allow more time or call later", durations.Up(e.Wait), durations.Down(e.Left))
 	case QueueFull:
 		return fmt.Sprintf("scheduler: queue is full: %d calls wait, MaxQueued is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, e.Most, durations.Round(e.Wait))
 	case WouldWait:
 		what := e.First
+		if what == "later" {
+			return fmt.Sprintf("scheduler: the call would have to wait about %v, since it has a NotBefore or Delay: give it that or NoWait", durations.Round(e.Wait))
+		}
 		switch e.First {
 		case "hold":
 			what = "the end of a hold or pause"

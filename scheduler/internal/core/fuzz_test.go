@@ -253,6 +253,10 @@ func (p *play) submit() {
 	if what&2 != 0 {
 		priority = int(p.size()) * (p.upTo(3) - 1)
 	}
+	arrives := p.now
+	if what&128 != 0 {
+		arrives = After(p.now, p.size())
+	}
 	if what&4 != 0 {
 		policy = retry.Policy{MaxRetries: 2, Initial: p.size(), Max: p.size(), MaxServerWait: p.size()}
 	}
@@ -268,6 +272,9 @@ func (p *play) submit() {
 		c.ensureDetail().policy = &policy
 		if o := (Options{Priority: priority, NoWait: what&16 != 0}); o != (Options{}) {
 			c.detail.options = &o
+		}
+		if what&128 != 0 {
+			c.SetNotBefore(arrives)
 		}
 		wanted, refused := c.WantsAdmission, p.k.Totals.Refused
 		p.calls = append(p.calls, c)
@@ -298,13 +305,19 @@ func (p *play) check() {
 	}
 	p.checkCounts()
 	p.checkQueue()
-	for i, pending := range k.backoff {
-		if c := pending.call; c.State != BackingOff || int(c.detail.index) != i || c.detail.due != pending.due || i > 0 && pending.before(&k.backoff[(i-1)/4]) {
-			p.Fatalf("call %d is in the wrong place in the backoff heap", c.ID)
-		}
-	}
+	p.checkHeap(k.backoff, BackingOff)
+	p.checkHeap(k.later, Later)
 	if p.spendsUp {
 		p.checkSpent()
+	}
+}
+
+// checkHeap checks the calls that come to the queue at an instant.
+func (p *play) checkHeap(h dueHeap, state State) {
+	for i, pending := range h {
+		if c := pending.call; c.State != state || int(c.detail.index) != i || c.detail.due != pending.due || c.Rank != pending.rank || i > 0 && pending.before(&h[(i-1)/4]) {
+			p.Fatalf("call %d is in the wrong place in its heap", c.ID)
+		}
 	}
 }
 
@@ -358,10 +371,10 @@ func (p *play) checkCounts() {
 	}
 	n := k.Totals
 	over := n.Ended()
-	got := []int{int(n.Accepted), int(over), k.queue.len(), k.waitingForRoom.count, k.running.count, len(k.backoff), int(n.Attempts), int(n.Retries)}
-	want := []int{len(p.calls), in[Ended], in[Queued], waiting, in[Running], in[BackingOff], attempts, retries}
+	got := []int{int(n.Accepted), int(over), k.queue.len(), k.waitingForRoom.count, k.running.count, len(k.backoff), len(k.later), int(n.Attempts), int(n.Retries)}
+	want := []int{len(p.calls), in[Ended], in[Queued], waiting, in[Running], in[BackingOff], in[Later], attempts, retries}
 	if !slices.Equal(want, got) {
-		p.Fatalf("accepted, ended, queued, waiting for room, running, backing off, attempts, retries:\n%v, but the core says\n%v", want, got)
+		p.Fatalf("accepted, ended, queued, waiting for room, running, backing off, later, attempts, retries:\n%v, but the core says\n%v", want, got)
 	}
 }
 
@@ -397,7 +410,7 @@ func (p *play) checkSpent() {
 // checkClosed checks a closed core, and one that is restarted from it.
 func (p *play) checkClosed() {
 	k := p.k
-	require.Zero(p, k.queue.len()+len(k.backoff))
+	require.Zero(p, k.queue.len()+len(k.backoff)+len(k.later))
 	require.Equal(p, k.running.count, p.observer.Unfinished())
 	require.EqualError(p, k.refusal(new(Call)), "scheduler is closed")
 	text, err := json.Marshal(levelsOf(k))

@@ -173,6 +173,7 @@ func (k *Core) backOff(c *Call, due time.Duration) {
 	delay := due - k.Now
 	c.State, c.detail.due = BackingOff, due
 	k.backoff.push(c)
+	k.noteDue()
 	if c.Watched || k.Wanted.Has(events.Retrying) {
 		ev := k.event(events.Retrying, c)
 		ev.Delay, ev.Until, ev.Err = delay, k.Time(due), c.LastErr()
@@ -185,7 +186,7 @@ func (k *Core) backOff(c *Call, due time.Duration) {
 func (k *Core) Cancel(now time.Duration, c *Call, cause error) {
 	k.Advance(now)
 	switch c.State {
-	case Queued, BackingOff:
+	case Queued, BackingOff, Later:
 		k.leave(c)
 		k.endCanceled(c, cause)
 	case Running:
@@ -204,15 +205,17 @@ func (k *Core) CancelReservation(now time.Duration, c *Call, cause error) {
 	}
 }
 
-// Drain stops taking new calls.
+// Drain stops taking new calls. Calls that have not arrived end at once, so that Drained does
+// not wait for them.
 func (k *Core) Drain(now time.Duration) {
 	k.Advance(now)
 	k.Draining = true
+	k.endLater()
 }
 
 // Drained reports whether every accepted call has ended.
 func (k *Core) Drained() bool {
-	return k.queue.len() == 0 && len(k.backoff) == 0 && k.running.count+k.InFast == 0
+	return k.queue.len() == 0 && len(k.backoff) == 0 && len(k.later) == 0 && k.running.count+k.InFast == 0
 }
 
 // Functions returns how many functions run and don't wait for a call made inside them. A
@@ -228,6 +231,9 @@ func (k *Core) Functions() int {
 	k.queue.each(note)
 	for i := range k.backoff {
 		note(k.backoff[i].call)
+	}
+	for i := range k.later {
+		note(k.later[i].call)
 	}
 	for c := k.running.first; c != nil; c = c.detail.next {
 		if c.Reservation {
@@ -250,6 +256,7 @@ func (k *Core) Unfinished(now time.Duration) (open []*Call) {
 	for _, p := range k.backoff {
 		open = append(open, p.call)
 	}
+	open = append(open, k.LaterCalls()...)
 	slices.SortFunc(open, byRank)
 	return open
 }
@@ -261,11 +268,20 @@ func (k *Core) Close(now time.Duration) {
 	for _, c := range open {
 		if c.State != Running {
 			k.leave(c)
-			k.Totals.Closed++
-			k.end(c, events.Closed, EndEarly(Early{Reason: Closed}, c))
+			k.endClosed(c)
 		}
 	}
 	k.emitEvent(events.Event{Kind: events.ShutDown})
+}
+
+func (k *Core) endClosed(c *Call) {
+	k.Totals.Closed++
+	k.end(c, events.Closed, EndEarly(Early{Reason: Closed}, c))
+}
+
+func (k *Core) endDropped(c *Call, err error) {
+	k.Totals.Dropped++
+	k.end(c, events.Dropped, err)
 }
 
 func (k *Core) endFailed(c *Call, err error) {

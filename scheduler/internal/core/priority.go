@@ -46,14 +46,18 @@ func (k *Core) SetPriority(now time.Duration, c *Call, priority int) {
 		k.backoff.remove(c)
 		c.Rank = rank
 		k.backoff.push(c)
+	case Later:
+		k.later.remove(c)
+		c.Rank = rank
+		k.later.push(c)
 	default:
 		c.Rank = rank
 	}
 	k.advanceNow()
 }
 
-// rank returns the rank of a call that arrives now.
-func (k *Core) rank(c *Call) time.Duration { return k.rankAt(c, k.Now) }
+// rank returns the rank of a call that is submitted now.
+func (k *Core) rank(c *Call) time.Duration { return k.rankAt(c, k.arrivesAt(c)) }
 
 // rankAt returns the instant at which a call that arrives at an instant counts as having arrived.
 // Each point of priority makes that a step earlier. The queue is FIFO by rank, so calls of one

@@ -271,7 +271,7 @@ func BenchmarkQueue(b *testing.B) {
 // TestBackoffAgainstModel checks that the heap returns calls in order of due time, then seniority.
 func TestBackoffAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var h backoff
+		var h dueHeap
 		var model []*Call
 		order := func(a, b *Call) int {
 			return cmp.Or(cmp.Compare(a.detail.due, b.detail.due), cmp.Compare(a.ID, b.ID))

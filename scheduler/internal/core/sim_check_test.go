@@ -17,6 +17,7 @@ import (
 type before struct {
 	now     time.Duration
 	waiting int // queued, never granted and not waiting for room
+	later   int // not arrived
 }
 
 // check checks the rules that hold after every move. What exactly should have happened is compared
@@ -123,7 +124,7 @@ func (s *sim) checkOrder(m move) {
 func (s *sim) checkCounts(m move, was before) {
 	k, t := s.k, &s.k.Totals
 	s.must(k.running.count == len(s.running), "C1: every granted call runs")
-	s.must(k.queue.len()+len(k.backoff) == len(s.waiting), "C1: every other unfinished call waits")
+	s.must(k.queue.len()+len(k.backoff)+len(k.later) == len(s.waiting), "C1: every other unfinished call waits")
 	s.must(t.Accepted == t.Ended()+uint64(len(s.running)+len(s.waiting)), "C1: every accepted call is here or has ended")
 	s.must(t.Attempts == s.attempts && t.Retries == s.retries, "B4, paid attempts: every used grant is one attempt")
 	s.must(t.RateLimited == s.limited, "rate-limited attempts are counted")
@@ -132,7 +133,8 @@ func (s *sim) checkCounts(m move, was before) {
 	}
 	waiting := s.queued()
 	if k.MaxQueued > 0 && waiting > k.MaxQueued && waiting > was.waiting {
-		forgiven := m.verb == moveSetRoom || m.verb == moveSubmit && k.overflow == waitForRoom && !m.wantsAdmission
+		forgiven := m.verb == moveSetRoom || m.verb == moveSubmit && k.overflow == waitForRoom && !m.wantsAdmission ||
+			k.overflow == waitForRoom && (len(k.later) < was.later || m.later > 0) // it was admitted when it was submitted
 		s.must(forgiven, "no more calls wait than MaxQueued")
 	}
 	if k.waitingForRoom.count > 0 && !k.Closed {
@@ -181,11 +183,11 @@ func (s *sim) checkUpdates() {
 		case ev.Call == 0 || !c.Watched:
 		case ev.Kind == events.Queued && ev.Wait > 0:
 			want = append(want, *ev)
-		case ev.Kind == events.Retrying:
+		case ev.Kind == events.Retrying, ev.Kind == events.Later:
 			want = append(want, *ev)
 		}
 	}
-	s.must(len(want) == len(s.k.Effects.Updates), "a watched call has one update for each wait and each retry")
+	s.must(len(want) == len(s.k.Effects.Updates), "a watched call has one update for each wait, each retry and if it is Later")
 	for i, ev := range want {
 		ev.Err = s.byID[ev.Call].LastErr()
 		s.must(s.k.Effects.Updates[i].Event == ev, "an update is the event, with the latest error")

@@ -21,7 +21,7 @@ func (s *sim) applyToModel(m move) {
 	switch m.verb {
 	case moveSubmit:
 		c := s.calls[m.call]
-		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.Deadline, noWait: m.noWait, wantsAdmission: m.wantsAdmission, policy: &s.policy}
+		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.Deadline, noWait: m.noWait, wantsAdmission: m.wantsAdmission, policy: &s.policy, later: m.later}
 		if c.Nested() && c.detail.extra.outer != nil {
 			c.model.outer = &s.calls[m.inside-1].model
 			c.model.outerAttempt = int(c.detail.extra.outerAttempt)
@@ -49,7 +49,7 @@ func (s *sim) applyToModel(m move) {
 	case moveLearn:
 		d.learn(m.n, m.limit, m.costs[0])
 	case moveDrain:
-		d.draining = true
+		d.drain()
 	}
 }
 
@@ -89,7 +89,7 @@ func (s *sim) compare(m move) {
 	for _, c := range d.ended {
 		s.compareEnd(c)
 	}
-	s.must(len(d.queue) == k.queue.len() && len(d.running) == k.running.count && len(d.backingOff) == len(k.backoff),
+	s.must(len(d.queue) == k.queue.len() && len(d.running) == k.running.count && len(d.backingOff) == len(k.backoff) && len(d.later) == len(k.later),
 		"as many queue, run and back off as in the model")
 	for i, b := range d.budgets {
 		s.must(b.tokens() == k.Budgets[i].Available(), "B2, exactness: as many tokens are left as in the model")
@@ -106,8 +106,14 @@ func (s *sim) compare(m move) {
 	for _, c := range d.backingOff {
 		s.must(s.byID[c.id].State == BackingOff && s.byID[c.id].detail.due == c.due, "R3, jitter: a call backs off as in the model")
 	}
-	if len(d.queue) > 0 {
-		s.compareEstimate(d.queue[s.drawn%len(d.queue)])
+	for _, c := range d.later {
+		s.must(s.byID[c.id].Rank == c.rank, "O8, SetPriority: a call that has not arrived ranks as in the model")
+		s.must(s.byID[c.id].State == Later && s.byID[c.id].detail.due == c.due, "O9, arrivals: a call arrives when it does in the model")
+	}
+	for _, list := range [][]*dumbCall{d.queue, d.later} {
+		if len(list) > 0 {
+			s.compareEstimate(list[s.drawn%len(list)])
+		}
 	}
 	switch m.verb {
 	case moveDryRun:
@@ -115,7 +121,7 @@ func (s *sim) compare(m move) {
 	case moveSnapshot:
 		s.compareSnapshot()
 	}
-	s.must(k.Drained() == (len(d.queue)+len(d.running)+len(d.backingOff) == 0), "C6, close: drained when no call is left")
+	s.must(k.Drained() == (len(d.queue)+len(d.running)+len(d.backingOff)+len(d.later) == 0), "C6, close: drained when no call is left")
 	s.must(k.Wanted == 0 || s.countEvents(events.Held) == d.holds, "E3, completeness: every new hold has one event")
 }
 
@@ -130,7 +136,8 @@ func (s *sim) countEvents(kind events.Kind) (n int) {
 }
 
 func (s *sim) compareDryRun(m move) {
-	c := &dumbCall{id: math.MaxUint64, costs: m.costs, rank: s.d.now - time.Duration(m.priority)*s.d.step}
+	c := &dumbCall{id: math.MaxUint64, costs: m.costs, due: s.d.now + m.later}
+	c.rank = c.due - time.Duration(m.priority)*s.d.step
 	position, at := s.d.estimate(c)
 	s.must(s.asked == estimated{position, at - s.d.now}, "a dry run is estimated as in the model")
 }
@@ -151,6 +158,11 @@ func (s *sim) compareSnapshot() {
 		next = min(next, c.due)
 	}
 	s.must(got.nextReturn == next, "a snapshot has the end of the next backoff")
+	next = bucket.Forever
+	for _, c := range d.later {
+		next = min(next, c.due)
+	}
+	s.must(got.later == len(d.later) && got.nextLater == next, "a snapshot has the calls that have not arrived")
 }
 
 func (s *sim) compareEstimate(c *dumbCall) {

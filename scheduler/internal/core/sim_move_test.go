@@ -20,6 +20,7 @@ type move struct {
 	costs          Costs
 	priority       int
 	deadline       time.Duration // from now; 0: none
+	later          time.Duration // from now; 0: it takes its place at once
 	noWait         bool
 	wantsAdmission bool
 	bare           bool // has no options
@@ -85,6 +86,9 @@ func (m move) command() string {
 		if m.deadline != 0 {
 			fmt.Fprintf(&b, " deadline=+%v", m.deadline)
 		}
+		if m.later != 0 {
+			fmt.Fprintf(&b, " later=+%v", m.later)
+		}
 		if m.noWait {
 			b.WriteString(" nowait=yes")
 		}
@@ -127,7 +131,11 @@ func (m move) command() string {
 	case moveAsk:
 		return "estimate " + name
 	case moveDryRun:
-		return fmt.Sprintf("dryrun cost=%s priority=%d", m.costs.text(), m.priority)
+		text := fmt.Sprintf("dryrun cost=%s priority=%d", m.costs.text(), m.priority)
+		if m.later != 0 {
+			text += fmt.Sprintf(" later=+%v", m.later)
+		}
+		return text
 	case moveSnapshot:
 		return "snapshot"
 	case movePause:
@@ -172,6 +180,7 @@ type profile struct {
 	costs      Costs  // one more than the highest
 	deadline   bool   // some calls have one
 	priority   bool
+	later      bool // some calls take their place later
 	clockJumps bool
 	nests      bool // some calls are made inside others
 	owner      bool // grants are handed over after each move, sometimes late
@@ -188,6 +197,7 @@ func drawProfile(rnd *rand.Rand, limits []bucket.Limit) profile {
 		clockJumps: rnd.IntN(4) == 0,
 		owner:      rnd.IntN(2) == 0,
 		nests:      rnd.IntN(4) == 0,
+		later:      rnd.IntN(3) == 0,
 		per:        int64(limits[0].Per),
 		budgets:    len(limits),
 	}
@@ -315,6 +325,9 @@ func (s *sim) draw() move {
 	case moveDryRun:
 		s.drawCosts(&m)
 		m.priority = s.rnd.IntN(3)
+		if s.profile.later && s.rnd.IntN(2) == 0 {
+			m.later = s.drawTime()
+		}
 	case movePause:
 		if m.d = bucket.Forever; s.rnd.IntN(3) > 0 {
 			m.d = s.drawTime()
@@ -380,6 +393,9 @@ func (s *sim) drawCall(m *move) {
 	}
 	if s.profile.nests && len(s.running) > 0 && r>>12&1 == 0 {
 		m.inside = s.running[s.rnd.IntN(len(s.running))].serial + 1
+	}
+	if s.profile.later && r>>16&3 != 0 {
+		m.later = s.drawTime()
 	}
 	if m.bare = m.priority == 0 && !m.watched && r>>11&1 == 0; m.bare {
 		for i := range m.costs {

@@ -140,9 +140,9 @@ func (s *sim) must(holds bool, rule string) {
 // state describes the core in one line.
 func (s *sim) state() string {
 	k := s.k
-	text := fmt.Sprintf("at %v: held until %v, paused until %v, wakes at %v, granted now %d, ended now %d, queued %d, running %d, backing off %d, %+v",
+	text := fmt.Sprintf("at %v: held until %v, paused until %v, wakes at %v, granted now %d, ended now %d, queued %d, running %d, backing off %d, later %d, %+v",
 		k.Now, k.Budgets.heldUntil(), k.pausedUntil, k.Wake(), len(k.Effects.Granted), len(k.Effects.Ended),
-		k.queue.len(), k.running.count, len(k.backoff), k.Totals)
+		k.queue.len(), k.running.count, len(k.backoff), len(k.later), k.Totals)
 	for i := range k.Budgets {
 		text += fmt.Sprintf("; %v: %d left, %+v", k.Budgets[i].Limit(), k.Budgets[i].Available(), k.Budgets[i].Ledger())
 	}
@@ -155,7 +155,7 @@ func (s *sim) make(m move) {
 		s.trace = append(s.trace, m)
 	}
 	s.current = m
-	was := before{s.k.Now, s.queued()}
+	was := before{s.k.Now, s.queued(), len(s.k.later)}
 	s.apply(m)
 	if m.verb == moveRestart {
 		return
@@ -203,7 +203,11 @@ func (s *sim) apply(m move) {
 			s.applyToCall(m, s.calls[m.call])
 		}
 	case moveDryRun:
-		s.asked.position, s.asked.wait = s.k.DryRun(s.now, &Call{Cost: m.costs[0], detail: &detail{options: &Options{Priority: m.priority, Costs: m.costs, Several: true}}})
+		c := &Call{Cost: m.costs[0], detail: &detail{options: &Options{Priority: m.priority, Costs: m.costs, Several: true}}}
+		if m.later > 0 {
+			c.SetNotBefore(After(max(s.now, s.k.Now), m.later))
+		}
+		s.asked.position, s.asked.wait = s.k.DryRun(s.now, c)
 	case moveSnapshot:
 		s.k.Advance(s.now)
 		s.snap = stateOf(s.k)
@@ -255,6 +259,9 @@ func (s *sim) submit(m move) {
 		c.opts = Options{Priority: m.priority, Costs: m.costs, Several: true, NoWait: m.noWait}
 		c.room.options = &c.opts
 		c.detail = &c.room
+	}
+	if m.later > 0 {
+		c.SetNotBefore(After(c.arrived, m.later))
 	}
 	if m.deadline > 0 {
 		c.Deadline = After(c.arrived, m.deadline)
@@ -402,7 +409,7 @@ func (s *sim) leave(c *simCall) {
 // restart closes the core, checks that every call is reported, and starts another core with the
 // level of the first one.
 func (s *sim) restart(m move) {
-	was := before{s.k.Now, s.queued()}
+	was := before{s.k.Now, s.queued(), len(s.k.later)}
 	left := s.k.Unfinished(s.now)
 	for i := 1; i < len(left); i++ {
 		s.must(left[i].Rank >= left[i-1].Rank, "unfinished calls are in queue order")

@@ -12,22 +12,22 @@ var errGaveUp = errors.New("gave up")
 
 // coreState holds what an owner can see of a core at its present instant.
 type coreState struct {
-	now                                                        time.Duration
-	queued, waitingForRoom, running, backingOff                int
-	maxInFlight, maxQueued                                     int
-	heldUntil, pausedUntil, nextGrant, nextPlanned, nextReturn time.Duration
-	rate                                                       float64
-	available                                                  int64 // in the first budget
-	totals                                                     Totals
-	levels                                                     map[string]bucket.State
-	ledgers                                                    []bucket.Ledger
+	now                                                                   time.Duration
+	queued, waitingForRoom, running, backingOff, later                    int
+	maxInFlight, maxQueued                                                int
+	heldUntil, pausedUntil, nextGrant, nextPlanned, nextReturn, nextLater time.Duration
+	rate                                                                  float64
+	available                                                             int64 // in the first budget
+	totals                                                                Totals
+	levels                                                                map[string]bucket.State
+	ledgers                                                               []bucket.Ledger
 }
 
 func stateOf(k *Core) coreState {
 	s := coreState{
-		now: k.Now, queued: k.queue.len(), waitingForRoom: k.waitingForRoom.count, running: k.running.count, backingOff: len(k.backoff),
+		now: k.Now, queued: k.queue.len(), waitingForRoom: k.waitingForRoom.count, running: k.running.count, backingOff: len(k.backoff), later: len(k.later),
 		maxInFlight: k.MaxInFlight, maxQueued: k.MaxQueued, heldUntil: k.Budgets.heldUntil(), pausedUntil: k.PauseEnds(),
-		nextGrant: k.nextGrant(), nextPlanned: k.NextPlanned(), nextReturn: k.backoff.next(), rate: k.adaptive.rate(), totals: k.Totals,
+		nextGrant: k.nextGrant(), nextPlanned: k.NextPlanned(), nextReturn: k.backoff.next(), nextLater: k.later.next(), rate: k.adaptive.rate(), totals: k.Totals,
 		available: k.Budgets[0].Available(),
 	}
 	s.levels = levelsOf(k)

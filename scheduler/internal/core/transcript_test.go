@@ -93,6 +93,7 @@ type stepper struct {
 //	                                   the policy of the calls that follow
 //	submit a b cost=2 deadline=5s priority=1 nowait=yes asks=no
 //	                                   calls arrive now; deadline=+5s is 5 s from now
+//	submit a later=5s                  it takes its place at 5 s; later=+5s is 5 s from now
 //	submit b inside=a                  b is made inside a's function, which waits for it
 //	reserve a                          a reservation arrives; done or withdraw ends it
 //	done a                             a's attempt succeeded
@@ -189,6 +190,9 @@ func (st *stepper) run(line string) string {
 	case "dryrun":
 		c := &Call{detail: &detail{options: &Options{Priority: st.int(set["priority"])}}}
 		st.price(c, set["cost"])
+		if later, ok := set["later"]; ok {
+			c.SetNotBefore(st.instant(later))
+		}
 		return inWords(st.k.DryRun(st.now, c)) + "\n" + st.report()
 	case "pause":
 		until := time.Duration(bucket.Forever)
@@ -235,7 +239,7 @@ func (st *stepper) begin(names []string, set map[string]string) {
 func (st *stepper) close() string {
 	var b strings.Builder
 	for _, c := range st.k.Unfinished(st.now) {
-		state := map[State]string{Running: "running", Queued: "queued", BackingOff: "backing off"}[c.State]
+		state := map[State]string{Running: "running", Queued: "queued", BackingOff: "backing off", Later: "later"}[c.State]
 		fmt.Fprintf(&b, "unfinished: %s, %s, rank %v, attempts %d, paid %d\n", c.Options().Name, state, c.Rank, c.Attempts, c.Paid())
 	}
 	st.k.Close(st.now)
@@ -304,10 +308,10 @@ func (st *stepper) submit(name string, set map[string]string) {
 	c := &Call{detail: &detail{options: o, policy: &policy}, Cost: 1, Deadline: bucket.Forever}
 	st.price(c, set["cost"])
 	if deadline, ok := set["deadline"]; ok {
-		c.Deadline = st.duration(deadline)
-		if strings.HasPrefix(deadline, "+") {
-			c.Deadline = After(max(st.now, st.k.Now), c.Deadline)
-		}
+		c.Deadline = st.instant(deadline)
+	}
+	if later, ok := set["later"]; ok {
+		c.SetNotBefore(st.instant(later))
 	}
 	c.WantsAdmission = st.k.MaxQueued > 0 && set["asks"] != "no"
 	if outer := st.calls[set["inside"]]; outer != nil {
@@ -315,6 +319,15 @@ func (st *stepper) submit(name string, set map[string]string) {
 	}
 	st.calls[name] = c
 	st.k.Submit(st.now, c)
+}
+
+// instant returns an instant. With a sign it counts from now.
+func (st *stepper) instant(text string) time.Duration {
+	d := st.duration(text)
+	if strings.HasPrefix(text, "+") {
+		return After(max(st.now, st.k.Now), d)
+	}
+	return d
 }
 
 func (st *stepper) fail(names []string, set map[string]string) {
@@ -350,6 +363,9 @@ func (st *stepper) report() string {
 		fmt.Fprintf(&b, " (%d outside)", n)
 	}
 	fmt.Fprintf(&b, ", running %d, backing off %d", st.k.running.count, len(st.k.backoff))
+	if n := len(st.k.later); n > 0 {
+		fmt.Fprintf(&b, ", later %d", n)
+	}
 	if st.k.adaptive.share < fullShare {
 		fmt.Fprintf(&b, ", rate %v", st.k.adaptive.rate())
 	}

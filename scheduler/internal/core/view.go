@@ -18,6 +18,9 @@ func (k *Core) InFlight() int { return k.running.count + k.InFast }
 // BackingOff returns how many calls wait for their backoff to end.
 func (k *Core) BackingOff() int { return len(k.backoff) }
 
+// Later returns how many calls have not arrived.
+func (k *Core) Later() int { return len(k.later) }
+
 // RunningCalls returns the calls that run, without those of the fast path, in the order of their
 // grants.
 func (k *Core) RunningCalls() (calls []*Call) {
@@ -29,6 +32,9 @@ func (k *Core) RunningCalls() (calls []*Call) {
 
 // NextRetry returns when the first backoff ends, or [bucket.Forever].
 func (k *Core) NextRetry() time.Duration { return k.backoff.next() }
+
+// NextLater returns when the first call in state Later arrives, or [bucket.Forever].
+func (k *Core) NextLater() time.Duration { return k.later.next() }
 
 // Rate returns the fraction of the configured rates that is in force, from 0 to 1.
 func (k *Core) Rate() float64 { return k.adaptive.rate() }

@@ -12,7 +12,7 @@ import (
 // scheduler may do: events that are lost or out of order, impossible sequences of a call's events,
 // and grants out of turn, without a slot, during a hold or a pause, or before their tokens existed.
 type Observer struct {
-	Rank  func(events.Event) time.Duration // of a call, at its first Queued event
+	Rank  func(events.Event) time.Duration // of a call, at its first event
 	Slots int                              // the cap on running calls; 0: none
 	Purse *Purse                           // nil: tokens are not counted
 
@@ -32,6 +32,7 @@ type Call struct {
 	id      uint64
 	rank    time.Duration
 	arrived time.Time
+	due     time.Time // when it arrives, if it was Later
 	attempt int
 	Last    events.Kind
 }
@@ -50,7 +51,8 @@ func (p *Purse) put(d time.Duration) { p.level = min(p.level+d, p.capacity) }
 
 // Follows has the kinds of events that may follow each kind in a call. Kinds that end it have none.
 var Follows = [...]events.Kinds{
-	0:               events.Of(events.Queued),
+	0:               events.Of(events.Queued, events.Later),
+	events.Later:    events.Of(events.Queued, events.Canceled, events.Closed, events.Dropped, events.Failed),
 	events.Queued:   events.Of(events.Granted, events.Canceled, events.Closed, events.Dropped, events.Failed),
 	events.Granted:  events.Of(events.Started, events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Canceled),
 	events.Started:  events.Of(events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Canceled),
@@ -153,8 +155,16 @@ func (o *Observer) callEvent(ev events.Event) {
 	switch {
 	case ev.Kind == events.Queued:
 		o.queued[c.id] = c
+		if ev.At.Before(c.due) {
+			o.fault(ev, "it arrives at %v", c.due)
+		}
 		if ev.Wait < 0 || ev.Attempt != c.attempt+1 {
 			o.fault(ev, "attempt %d in %v, after %d", ev.Attempt, ev.Wait, c.attempt)
+		}
+	case ev.Kind == events.Later:
+		c.due = ev.Until
+		if !c.due.After(ev.At) || ev.Attempt != 1 {
+			o.fault(ev, "attempt %d until %v", ev.Attempt, ev.Until)
 		}
 	case ev.Kind == events.Granted:
 		c.attempt++
@@ -167,7 +177,7 @@ func (o *Observer) callEvent(ev events.Event) {
 	case ev.Kind == events.Dropped && c.attempt > 0:
 		o.fault(ev, "it was granted before")
 	}
-	if ev.Kind != events.Queued && ev.Attempt != c.attempt {
+	if ev.Kind != events.Queued && ev.Kind != events.Later && ev.Attempt != c.attempt {
 		o.fault(ev, "this is attempt %d", c.attempt)
 	}
 	if ev.Kind.Ends() {

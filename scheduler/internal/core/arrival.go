@@ -1,0 +1,85 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"example.com/fairlead/events"
+)
+
+// arrival has the fields of a call that does not arrive when it is submitted.
+type arrival struct {
+	notBefore time.Duration // when it arrives
+	later     time.Duration // for how long it was in state Later
+}
+
+// SetNotBefore lets a call that is not submitted yet arrive at an instant, if that has not passed when
+// the call is submitted.
+func (c *Call) SetNotBefore(at time.Duration) { c.extras().notBefore = at }
+
+// arrivesAt returns when a call in state Later arrives, or one that is about to be submitted. For
+// other calls it returns the present instant.
+func (k *Core) arrivesAt(c *Call) time.Duration {
+	if c.detail == nil || c.detail.extra == nil {
+		return k.Now
+	}
+	return max(k.Now, c.detail.extra.notBefore)
+}
+
+// postpone puts a call that was accepted into state Later.
+func (k *Core) postpone(c *Call) {
+	k.admit(c)
+	k.link(c)
+	c.State, c.detail.due = Later, c.detail.extra.notBefore
+	k.later.push(c)
+	k.noteDue()
+	if c.Watched || k.Wanted.Has(events.Later) {
+		ev := k.event(events.Later, c)
+		ev.Attempt, ev.Delay, ev.Until = 1, c.detail.due-k.Now, k.Time(c.detail.due)
+		k.report(c, ev, true)
+	}
+	k.advanceNow()
+}
+
+// arriveLate lets a call that was in state Later take its place in the queue. From now on it counts
+// for MaxQueued. If there is no room, that call ends, or the one that ranks last.
+func (k *Core) arriveLate(c *Call) {
+	if k.queueFull() && !k.startsAtOnce(c) && k.overflow != waitForRoom {
+		last := k.queue.lastNeverGranted()
+		if k.overflow == refuseNew || last.Before(c) {
+			k.endDropped(c, k.noRoom(c))
+			return
+		}
+		k.drop(last)
+	}
+	k.enqueue(c)
+}
+
+// noteDue notes when the first call comes to the queue by itself, from its backoff or for the first
+// time. It is called when that may have changed.
+func (k *Core) noteDue() { k.nextDue = min(k.backoff.next(), k.later.next()) }
+
+// firstDue returns the first call that comes to the queue by itself. Of calls that are due together it is the senior one.
+func (k *Core) firstDue() *Call {
+	if len(k.later) == 0 || len(k.backoff) > 0 && k.backoff[0].before(&k.later[0]) {
+		return k.backoff[0].call
+	}
+	return k.later[0].call
+}
+
+// LaterCalls returns the calls in state Later, in order of rank.
+func (k *Core) LaterCalls() (calls []*Call) {
+	for i := range k.later {
+		calls = append(calls, k.later[i].call)
+	}
+	slices.SortFunc(calls, byRank)
+	return calls
+}
+
+// endLater ends every call in state Later, since none of them can arrive any more.
+func (k *Core) endLater() {
+	for _, c := range k.LaterCalls() {
+		k.leave(c)
+		k.endClosed(c)
+	}
+}
