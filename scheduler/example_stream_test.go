@@ -118,6 +118,56 @@ func ExampleLookAhead() {
 	// Output: 2 true
 }
 
+// At most two functions run at once. Other calls of the scheduler are not bounded by that.
+func ExampleParallel() {
+	s := newStreams()
+	defer s.Close()
+	var running, most atomic.Int64
+	convert := func(_ context.Context, n int) (int, error) {
+		most.Store(max(most.Load(), running.Add(1)))
+		defer running.Add(-1)
+		time.Sleep(time.Millisecond)
+		return 2 * n, nil
+	}
+	numbers := slices.Values([]int{1, 2, 3, 4, 5, 6})
+	for res := range scheduler.Stream(context.Background(), s, numbers, convert, scheduler.Parallel(2), scheduler.Ordered()) {
+		fmt.Print(res.Value, " ")
+	}
+	fmt.Println(most.Load() <= 2)
+	// Output: 2 4 6 8 10 12 true
+}
+
+// The first error stops the stream. The first result that has an error says why.
+func ExampleStopOnError() {
+	s := newStreams()
+	defer s.Close()
+	get := func(ctx context.Context, key string) (string, error) {
+		if key == "wrong" {
+			return "", errors.New("401 Unauthorized")
+		}
+		<-ctx.Done() // a slow request
+		return "", ctx.Err()
+	}
+	keys := slices.Values([]string{"good", "wrong"})
+	for res := range scheduler.Stream(context.Background(), s, keys, get, scheduler.StopOnError()) {
+		var stopped *scheduler.StoppedError
+		fmt.Println(res.Input, errors.As(res.Err, &stopped), res.Err)
+	}
+	// Output:
+	// wrong false 401 Unauthorized
+	// good true scheduler: the stream was stopped by the error of input 1: 401 Unauthorized (attempts made: 1, the last failed with: context canceled)
+}
+
+// What was ended by a stop can be sent again later, apart from what has failed itself.
+func ExampleStoppedError() {
+	err := error(&scheduler.StoppedError{Index: 7, Err: errors.New("401 Unauthorized")})
+	var stopped *scheduler.StoppedError
+	if errors.As(err, &stopped) {
+		fmt.Println("ended by input", stopped.Index)
+	}
+	// Output: ended by input 7
+}
+
 // Results can be written as lines of JSON.
 func ExampleResult_MarshalJSON() {
 	text, err := json.Marshal([]scheduler.Result[string, int]{

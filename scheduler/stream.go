@@ -11,12 +11,6 @@ import (
 	"example.com/fairlead/events"
 )
 
-// DefaultLookAhead is the default of [LookAhead].
-const DefaultLookAhead = 1024
-
-// MaxLookAhead is the largest [LookAhead], since room for that many results is allocated at once.
-const MaxLookAhead = 1 << 24
-
 // Result is the outcome for one input of [Stream].
 type Result[In, Out any] struct {
 	Index    int // of the input, from 0
@@ -28,47 +22,9 @@ type Result[In, Out any] struct {
 	Times    events.Times // how the call spent its time
 }
 
-// StreamOption is an option of [Stream]. It is an [Option], for each of its calls, or one of [Ordered],
-// [LookAhead] and [OptionsFor].
-type StreamOption interface {
-	addTo(*streamOptions)
-}
-
-// streamOptions collects the options of a Stream.
-type streamOptions struct {
-	opts       []Option // of each call
-	ordered    bool
-	lookAhead  int
-	optionsFor any // func(In) []Option
-}
-
-func (opt Option) addTo(o *streamOptions) { o.opts = append(o.opts, opt) }
-
-// streamOption is an option that a single call does not have.
-type streamOption func(*streamOptions)
-
-func (opt streamOption) addTo(o *streamOptions) { opt(o) }
-
-// Ordered makes [Stream] yield results in the order of their inputs. A result waits for those
-// before it, and counts for [LookAhead] meanwhile.
-func Ordered() StreamOption {
-	return streamOption(func(o *streamOptions) { o.ordered = true })
-}
-
-// LookAhead bounds the inputs that [Stream] has read and whose results were not taken yet. It
-// must be from 1 to [MaxLookAhead].
-func LookAhead(n int) StreamOption {
-	return streamOption(func(o *streamOptions) { o.lookAhead = n })
-}
-
-// OptionsFor gives each input of [Stream] its own options, such as its cost, in addition to those
-// of all inputs. In must be the type of Stream's inputs.
-func OptionsFor[In any](f func(In) []Option) StreamOption {
-	return streamOption(func(o *streamOptions) { o.optionsFor = f })
-}
-
 // Stream runs call for each input, as a call of its own, and yields the results as they come, or
-// in the order of the inputs with [Ordered]. Each input that was read yields exactly one result.
+// in the order of the inputs with [Ordered]. Each input that was read yields exactly one result. An error
+// concerns one input, unless [StopOnError] is given. [Parallel] bounds how many functions run at once.
 // Stream holds a bounded number of inputs ([LookAhead]), so that a file of any length runs in
 // constant memory. As with [Scheduler.Do], an error that is not marked is not retried. The context of
 // call ends when call returns, so work that call submits in turn needs another one.
@@ -100,15 +56,20 @@ func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In],
 	st := &stream[In, Out]{s: s, inputs: inputs, call: call}
 	st.configure(opts)
 	return func(yield func(Result[In, Out]) bool) {
-		ctx, cancel := context.WithCancel(guardContext(ctx))
+		ctx, cancel := context.WithCancelCause(guardContext(ctx))
 		r := &streamRun[In, Out]{
 			stream:   st,
+			ctx:      ctx,
+			cancel:   cancel,
 			slots:    make(chan struct{}, st.lookAhead),
 			finished: make(chan *Result[In, Out], st.lookAhead),
 			read:     make(chan struct{}),
 		}
-		defer r.stop(cancel)
-		go r.feed(ctx)
+		if st.limited && st.parallel < st.lookAhead {
+			r.places = make(chan struct{}, st.parallel)
+		}
+		defer r.stop()
+		go r.feed()
 		r.yieldAll(yield)
 	}
 }
@@ -134,6 +95,9 @@ func (st *stream[In, Out]) configure(opts []StreamOption) {
 	if o.lookAhead < 1 || o.lookAhead > MaxLookAhead {
 		panic(fmt.Sprintf("scheduler: LookAhead(%d): it must be from 1 to %d", o.lookAhead, MaxLookAhead))
 	}
+	if o.limited && o.parallel < 1 {
+		panic(fmt.Sprintf("scheduler: Parallel(%d): it must be at least 1", o.parallel))
+	}
 	if o.optionsFor != nil {
 		each, ok := o.optionsFor.(func(In) []Option)
 		if !ok {
@@ -146,7 +110,11 @@ func (st *stream[In, Out]) configure(opts []StreamOption) {
 // streamRun is one loop over the results.
 type streamRun[In, Out any] struct {
 	*stream[In, Out]
+	ctx      context.Context // of all calls
+	cancel   context.CancelCauseFunc
+	stopper                        // of StopOnError
 	slots    chan struct{}         // one entry for each input in hand
+	places   chan struct{}         // one entry for each call that has not ended; nil without Parallel
 	finished chan *Result[In, Out] // has room for all results
 	taken    int                   // how many results were received from finished
 
@@ -159,7 +127,7 @@ type streamRun[In, Out any] struct {
 }
 
 // feed reads the input and submits it. It takes a slot before it reads.
-func (r *streamRun[In, Out]) feed(ctx context.Context) {
+func (r *streamRun[In, Out]) feed() {
 	defer close(r.read)
 	returned := false
 	defer func() {
@@ -172,14 +140,14 @@ func (r *streamRun[In, Out]) feed(ctx context.Context) {
 	slot := func() bool {
 		select {
 		case r.slots <- struct{}{}:
-			return ctx.Err() == nil
-		case <-ctx.Done():
+			return r.ctx.Err() == nil
+		case <-r.ctx.Done():
 			return false
 		}
 	}
 	if slot() {
 		for in := range r.inputs {
-			if !r.start(ctx, in) || !slot() {
+			if !r.start(in) || !slot() {
 				break
 			}
 		}
@@ -188,8 +156,9 @@ func (r *streamRun[In, Out]) feed(ctx context.Context) {
 }
 
 // start submits one input. It returns false if no more may be submitted.
-func (r *streamRun[In, Out]) start(ctx context.Context, in In) bool {
+func (r *streamRun[In, Out]) start(in In) bool {
 	opts, err := r.callOptions(in) // outside of the lock, since it is user code
+	placed := err == nil && r.takePlace()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
@@ -198,13 +167,27 @@ func (r *streamRun[In, Out]) start(ctx context.Context, in In) bool {
 	result := &Result[In, Out]{Index: r.started, Input: in}
 	r.started++
 	if err == nil {
-		err = r.submit(ctx, result, opts)
+		err = r.submit(result, opts)
 	}
 	if err != nil {
 		result.Err = err
-		r.finished <- result
+		r.end(result, placed)
 	}
 	return true
+}
+
+// takePlace waits for one of the places of Parallel. It returns false if there is no such bound. It also
+// does if the context is done. Such a call is not accepted and never runs.
+func (r *streamRun[In, Out]) takePlace() bool {
+	if r.places == nil {
+		return false
+	}
+	select {
+	case r.places <- struct{}{}:
+		return true
+	case <-r.ctx.Done():
+		return false
+	}
 }
 
 // callOptions returns the options for one input, or the panic of the function of OptionsFor.
@@ -221,16 +204,28 @@ func (r *streamRun[In, Out]) callOptions(in In) (opts []Option, err error) {
 }
 
 // submit submits the call for one input. The call sets the result.
-func (r *streamRun[In, Out]) submit(ctx context.Context, result *Result[In, Out], opts []Option) error {
-	_, err := r.s.submit(ctx, func(ctx context.Context) error {
+func (r *streamRun[In, Out]) submit(result *Result[In, Out], opts []Option) error {
+	_, err := r.s.submit(r.ctx, func(ctx context.Context) error {
 		var err error
 		result.Value, err = r.call(ctx, result.Input)
 		return err
 	}, func(h *Handle) {
 		result.Err, result.Call, result.Attempts, result.Times = h.call.Err(), h.call.ID, h.call.AttemptsMade(), h.call.Times()
-		r.finished <- result
+		r.end(result, r.places != nil)
 	}, opts)
 	return err
+}
+
+// end hands over the result of a call that has ended. It does not wait, since the owner calls it.
+func (r *streamRun[In, Out]) end(result *Result[In, Out], placed bool) {
+	if result.Err != nil && r.stopOnError {
+		r.failed(result.Index, result.Err, r.cancel, func() { r.finished <- result })
+	} else {
+		r.finished <- result
+	}
+	if placed {
+		<-r.places
+	}
 }
 
 // yieldAll yields all results, until the loop is left.
@@ -238,6 +233,7 @@ func (r *streamRun[In, Out]) yieldAll(yield func(Result[In, Out]) bool) {
 	read, total := r.read, -1 // the total is not known until all inputs are read
 	deliver := func(result *Result[In, Out]) bool {
 		<-r.slots
+		result.Err = r.explained(r.ctx, result.Err, result.Attempts)
 		return yield(*result)
 	}
 	if r.ordered {
@@ -277,12 +273,13 @@ func inOrder[In, Out any](deliver func(*Result[In, Out]) bool) func(*Result[In, 
 }
 
 // stop cancels the remaining calls when the loop is left early, and waits for them.
-func (r *streamRun[In, Out]) stop(cancel context.CancelFunc) {
-	cancel() // first, since Submit may wait for room with the lock held
+func (r *streamRun[In, Out]) stop() {
+	r.cancel(nil) // first, since Submit may wait for room with the lock held
 	r.mu.Lock()
 	r.stopped = true
 	r.mu.Unlock()
 	for ; r.taken < r.started; r.taken++ {
 		<-r.finished
 	}
+	r.canceled.Wait()
 }

@@ -125,6 +125,8 @@ func TestH06_WrongStreamOptions(t *testing.T) {
 		}
 		require.PanicsWithValue(t, "scheduler: LookAhead(0): it must be from 1 to 16777216", stream(scheduler.LookAhead(0)))
 		require.PanicsWithValue(t, "scheduler: LookAhead(-1): it must be from 1 to 16777216", stream(scheduler.LookAhead(-1)))
+		require.PanicsWithValue(t, "scheduler: Parallel(0): it must be at least 1", stream(scheduler.Parallel(0)))
+		require.PanicsWithValue(t, "scheduler: Parallel(-1): it must be at least 1", stream(scheduler.Parallel(-1)))
 		require.PanicsWithValue(t, "scheduler: option 2 is nil", stream(scheduler.Ordered(), nil))
 		require.PanicsWithValue(t, "scheduler: option 1 is nil", stream(scheduler.Option(nil)))
 		require.PanicsWithValue(t, "scheduler: OptionsFor has a func(string) []scheduler.Option, but the inputs of this Stream want a func(int) []scheduler.Option",
