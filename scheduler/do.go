@@ -87,7 +87,7 @@ func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, o
 		return c, attempting, nil
 	}
 	s.nest(c, ctx)
-	if !s.post(message{op: opSubmit, call: c}) {
+	if !s.arrive(c) {
 		return nil, over, ErrClosed
 	}
 	return c, waiting, nil

@@ -87,7 +87,7 @@ func newFastMatch(t *rapid.T) *fastMatch {
 	k, err := core.New(core.Config{Limits: bucket.Limits{"": limit}, MaxInFlight: rapid.SampledFrom([]int{0, 0, 2, 5}).Draw(t, "slots")})
 	require.NoError(t, err)
 	c := &handClock{due: bucket.Forever}
-	m := &fastMatch{ids: map[uint64]bool{}, clock: c, o: &owner{s: &Scheduler{clock: c, retry: retry.Policy{}.WithDefaults(), inbox: make(chan message, 1)}, core: k, read: reader(c, time.Time{}), timer: c, armed: bucket.Forever}}
+	m := &fastMatch{ids: map[uint64]bool{}, clock: c, o: &owner{s: &Scheduler{clock: c, retry: retry.Policy{}.WithDefaults(), inbox: make(chan message, 1), read: reader(c, time.Time{})}, core: k, timer: c, armed: bucket.Forever}}
 	m.exact, _ = bucket.New(limit, 0)
 	return m
 }

@@ -18,7 +18,6 @@ import (
 type owner struct {
 	s     *Scheduler
 	core  *core.Core
-	read  func() time.Duration // returns the time since origin
 	timer clock.Timer
 	armed time.Duration // when the timer goes off; bucket.Forever if it does not
 	slack time.Duration // crowdSlack; 0 if the clock is a mock or a bubble's, which are never late
@@ -134,7 +133,7 @@ func (o *owner) run() {
 
 // turn handles a message and those that came meanwhile, all at one instant.
 func (o *owner) turn(m message) {
-	now := o.read()
+	now := o.s.read()
 	if o.core.Wake() <= now {
 		o.revokeLease(now)
 		o.core.WakeUp(now)
@@ -142,16 +141,20 @@ func (o *owner) turn(m message) {
 	o.want(now)
 	o.look(now)
 	o.collect(now)
+	o.takeArrivals(now)
 	o.handle(now, m)
 	for range min(len(o.s.inbox), turnLength) {
-		o.handle(now, <-o.s.inbox)
+		m := <-o.s.inbox
+		o.takeArrivals(now)
+		o.handle(now, m)
 	}
 	o.core.Advance(now)
+	o.setArrivals(now)
 	o.collectUrgent(now)
 	o.grantLease()
 	o.deliver()
 	if o.core.HandoverPending() {
-		o.core.HandedOver(o.read())
+		o.core.HandedOver(o.s.read())
 	}
 	o.arm()
 	o.notify()

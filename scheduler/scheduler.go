@@ -22,6 +22,7 @@ import (
 type Scheduler struct {
 	clock       clock.Clock
 	origin      time.Time                    // the owner's instants are durations since origin
+	read        func() time.Duration         // returns the time since origin
 	limits      atomic.Pointer[[]namedLimit] // a copy of the owner's, to check costs against
 	bounded     atomic.Bool                  // there is a MaxQueued, so Submit waits until its call is admitted
 	retry       retry.Policy
@@ -34,6 +35,7 @@ type Scheduler struct {
 	fast      fastPath
 	fastSlots fastSlots
 	successes successes
+	arrivals  arrivals
 	hub       events.Hub
 	inbox     chan message // never closed
 	workers   workers
@@ -88,13 +90,14 @@ func New(cfg Config) (*Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.read = reader(s.clock, s.origin)
 	s.limits.Store(limitsOf(k))
 	if cfg.Logger != nil {
 		go logEvents(cfg.Logger, s.hub.Subscribe(kindsFor(cfg.Logger), cfg.EventBuffer))
 	}
 	timer := s.clock.NewTimer(time.Hour)
 	timer.Stop()
-	o := &owner{s: s, core: k, read: reader(s.clock, s.origin), timer: timer, armed: bucket.Forever}
+	o := &owner{s: s, core: k, timer: timer, armed: bucket.Forever}
 	if s.origin != s.origin.Round(0) { // it has a monotonic reading: this is a real clock
 		o.slack = crowdSlack
 	}

@@ -17,7 +17,7 @@ import (
 type successes struct {
 	urgent atomic.Bool // the owner has to be told of each success, and when no function of OnEnd runs any more
 	_      [63]byte    // keeps other fields out of the next cache line
-	latest atomic.Pointer[call]
+	list   callStack
 	count  atomic.Uint32 // how many were ever put on the list; it wraps around
 	_      [52]byte
 }
@@ -45,27 +45,16 @@ func (s *Scheduler) successUrgent() bool {
 // putSuccess puts a call on the list. The call belongs to the owner from then on.
 func (s *Scheduler) putSuccess(c *call) {
 	c.ctx, c.fn, c.runner.done = nil, nil, nil
-	list := &s.successes
-	for {
-		latest := list.latest.Load()
-		c.runner.after = latest
-		if list.latest.CompareAndSwap(latest, c) {
-			break
-		}
-	}
+	s.successes.list.push(c)
 	// If it became urgent meanwhile, the owner may have collected without this call.
-	if list.count.Add(1)%maxUncollected == 0 || s.successUrgent() {
+	if s.successes.count.Add(1)%maxUncollected == 0 || s.successUrgent() {
 		s.post(message{op: opTick})
 	}
 }
 
 // collect ends the calls on the list.
 func (o *owner) collect(now time.Duration) {
-	list := &o.s.successes.latest
-	if list.Load() == nil {
-		return
-	}
-	for c := list.Swap(nil); c != nil; {
+	for c := o.s.successes.list.take(); c != nil; {
 		next := c.runner.after
 		c.runner.after, c.runner.runnerDone = nil, true
 		o.core.Finish(now, &c.Call, nil, retry.Verdict{})

@@ -21,7 +21,7 @@ var leaseless = bucket.Per(10, time.Millisecond).Burst(minLease - 1)
 // uncollected returns how many successful calls the owner has not collected.
 func uncollected(s *Scheduler) int {
 	n := 0
-	for c := s.successes.latest.Load(); c != nil; c = c.runner.after {
+	for c := s.successes.list.latest.Load(); c != nil; c = c.runner.after {
 		n++
 	}
 	return n
@@ -213,7 +213,7 @@ func TestSuccessesInSnapshots(t *testing.T) {
 func TestSuccessesKeepNothing(t *testing.T) {
 	withLeaseless(t, func(t *testing.T, s *Scheduler) {
 		startCall(t, s)()
-		c := s.successes.latest.Load()
+		c := s.successes.list.latest.Load()
 		require.NotNil(t, c)
 		require.Nil(t, c.ctx)
 		require.Nil(t, c.fn)
