@@ -47,8 +47,14 @@ func (s *Scheduler) putArrival(c *call) bool {
 	return !s.closed
 }
 
-// takeArrivals takes in the calls on the list.
+// takeArrivals takes in the calls on the list. It is inlined, since most often there are none.
 func (o *owner) takeArrivals(now time.Duration) {
+	if !o.s.arrivals.list.empty() {
+		o.submitArrivals(now)
+	}
+}
+
+func (o *owner) submitArrivals(now time.Duration) {
 	for c := o.s.arrivals.list.takeReversed(); c != nil; {
 		next := c.runner.after
 		c.runner.after = nil
@@ -61,6 +67,9 @@ func (o *owner) takeArrivals(now time.Duration) {
 // next wake-up is so near that the timer may be late: see latest. If not, the owner first takes in
 // those that were put there meanwhile, since none of them will wake it.
 func (o *owner) setArrivals(now time.Duration) {
+	if o.core.Queued() < crowd && o.s.arrivals.due.Load() == 0 {
+		return
+	}
 	wake, due := o.core.Wake(), time.Duration(0)
 	if latest := o.latest(wake); latest > wake && o.core.MaxQueued == 0 {
 		due = latest

@@ -34,7 +34,7 @@ func inCrowd(t *testing.T, cfg Config, f func(t *testing.T, s *Scheduler)) {
 }
 
 // listed reports whether there are calls on the list.
-func listed(s *Scheduler) bool { return s.arrivals.list.latest.Load() != nil }
+func listed(s *Scheduler) bool { return !s.arrivals.list.empty() }
 
 // goDo makes a call on a goroutine of its own, waits until it waits, and returns where its error will be.
 func goDo(ctx context.Context, s *Scheduler, fn func(context.Context) error, opts ...Option) chan error {

@@ -18,9 +18,11 @@ func (s *callStack) push(c *call) {
 	}
 }
 
+func (s *callStack) empty() bool { return s.latest.Load() == nil }
+
 // take empties the list and returns its latest call, or nil.
 func (s *callStack) take() *call {
-	if s.latest.Load() == nil { // cheaper than to write
+	if s.empty() { // cheaper than to write
 		return nil
 	}
 	return s.latest.Swap(nil)
