@@ -138,7 +138,7 @@ func ExampleWouldWaitError() {
 	fmt.Println(err)
 	// Output:
 	// true hold
-	// scheduler: the call would have to wait for the end of a hold or pause; its tokens will be there in about 0s
+	// scheduler: the call would have to wait for the end of a hold or pause
 }
 
 // A call whose turn would come after its deadline ends at once, except with WaitUntilDeadline.

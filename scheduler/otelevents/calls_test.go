@@ -96,7 +96,7 @@ func TestSpans(t *testing.T) {
 			" [queued 2s queue.position=1 wait.estimate=4]: while asking: request is malformed",
 		"  attempt 6s-6s attempt=1 error.type=*errors.errorString [started 6s]: while asking: request is malformed",
 		"call 6s-6s scheduler=api cost=1 attempts=0 outcome=refused error.type=*scheduler.WouldWaitError: " +
-			"scheduler: the call would have to wait for tokens; its tokens will be there in about 1s",
+			"scheduler: the call would have to wait about 1s for its tokens",
 	}, got)
 }
 

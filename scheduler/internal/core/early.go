@@ -71,23 +71,36 @@ func (e *Early) text() string {
 		}
 		return fmt.Sprintf("scheduler: the call would have to wait %v, but the context's deadline is in %v: allow more time or call later", durations.Up(e.Wait), durations.Down(e.Left))
 	case QueueFull:
-		return fmt.Sprintf("scheduler: queue is full: %d calls wait, MaxQueued is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, e.Most, durations.Round(e.Wait))
+		wait := "calls wait"
+		if e.Queued == 1 {
+			wait = "call waits"
+		}
+		return fmt.Sprintf("scheduler: queue is full: %d %s, MaxQueued is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, wait, e.Most, durations.Round(e.Wait))
 	case WouldWait:
-		what := e.First
-		if what == "later" {
-			return fmt.Sprintf("scheduler: the call would have to wait about %v, since it has a NotBefore or Delay: give it that or NoWait", durations.Round(e.Wait))
-		}
-		switch e.First {
-		case "hold":
-			what = "the end of a hold or pause"
-		case "queue":
-			what = "the calls ahead of it"
-		case "slot":
-			what = "a slot: MaxInFlight calls run"
-		}
-		return fmt.Sprintf("scheduler: the call would have to wait for %s; its tokens will be there in about %v", what, durations.Round(e.Wait))
+		return "scheduler: the call would have to wait " + e.obstacle()
 	case Deadlock:
 		return fmt.Sprintf("scheduler: deadlock: the call was made inside call %d and needs a slot of its own, but all slots (MaxInFlight is %d) are held by calls that wait for calls made inside them: give the inner calls a scheduler of their own", e.Outer, e.Most)
 	}
 	return e.Cause.Error()
+}
+
+// obstacle says for what a call with NoWait would have to wait, and until when if that is known.
+func (e *Early) obstacle() string {
+	what := ""
+	switch e.First {
+	case "later":
+		return fmt.Sprintf("about %v, since it has a NotBefore or Delay: give it that or NoWait", durations.Round(e.Wait))
+	case "tokens":
+		return fmt.Sprintf("about %v for its tokens", durations.Round(e.Wait))
+	case "hold":
+		what = "for the end of a hold or pause"
+	case "queue":
+		what = "for the calls ahead of it"
+	case "slot":
+		what = "for a slot: MaxInFlight calls run"
+	}
+	if e.Wait <= 0 {
+		return what
+	}
+	return fmt.Sprintf("%s; its tokens will be there in about %v", what, durations.Round(e.Wait))
 }
