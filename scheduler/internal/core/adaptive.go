@@ -66,7 +66,7 @@ func (b *Budget) level(now time.Duration, wall time.Time) bucket.State {
 	return full.State(now, wall)
 }
 
-// limitAtShare returns the limit at a share of its rate.
+// limitAtShare returns the limit at a share of its rate. With a Reset there is no rate: Refill and Per are 0.
 func limitAtShare(l bucket.Limit, share int) bucket.Limit {
 	switch {
 	case share == fullShare:

@@ -102,7 +102,7 @@ func (b Budgets) take(at time.Duration, c *Call) bool {
 // refund gives back what an attempt has paid that was never started.
 func (b Budgets) refund(at time.Duration, c *Call) {
 	for i := range b {
-		b[i].Refund(at, c.costOf(i))
+		b[i].RefundFrom(at, c.detail.granted, c.costOf(i))
 	}
 }
 

@@ -43,7 +43,7 @@ func New(cfg Config) (*Core, error) {
 		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, overflow: cfg.Overflow, policy: cfg.Retry.WithDefaults(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
-		b, err := bucket.New(cfg.Limits[name], 0)
+		b, err := bucket.NewAt(cfg.Limits[name], 0, cfg.Origin)
 		if level, ok := cfg.Levels[name]; ok {
 			b, err = bucket.Restore(cfg.Limits[name], level, 0, cfg.Origin)
 		}
@@ -52,5 +52,6 @@ func New(cfg Config) (*Core, error) {
 		}
 		k.Budgets = append(k.Budgets, Budget{name, b.Limit(), b})
 	}
+	k.noteQuotas()
 	return k, nil
 }

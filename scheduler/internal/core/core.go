@@ -27,6 +27,8 @@ type Core struct {
 
 	Now            time.Duration
 	Budgets        Budgets
+	HasQuotas      bool          // a limit has a Reset
+	drift          time.Duration // how far the wall clock is ahead of origin + Now
 	queue          queue
 	waitingForRoom callList // queued calls beyond maxQueued, which have not been admitted
 	backoff        dueHeap

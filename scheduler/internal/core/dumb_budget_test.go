@@ -13,6 +13,7 @@ type dumbBudget struct {
 	refill, per *big.Int // the limit's, in lowest terms
 	level       *big.Int // in tokens/per
 	heldUntil   time.Duration
+	quota       dumbQuota
 	x, y, z     big.Int // scratch
 }
 
@@ -20,12 +21,16 @@ func newDumbBudget(l bucket.Limit) *dumbBudget {
 	b := &dumbBudget{level: big.NewInt(l.Capacity)}
 	b.setRate(l, 64)
 	b.level.Mul(b.level, b.per)
+	b.setReset(l.Reset, 0)
 	return b
 }
 
 // setRate sets the limit, and a share of its rate in 64ths.
 func (b *dumbBudget) setRate(l bucket.Limit, share int) {
 	part := limitAtShare(l, share)
+	if part.Reset != (bucket.Reset{}) {
+		part.Refill, part.Per = 1, 1 // so that the level is in whole tokens
+	}
 	r := big.NewRat(part.Refill, int64(part.Per))
 	b.limit, b.refill, b.per = l, new(big.Int).Set(r.Num()), new(big.Int).Set(r.Denom())
 }
@@ -52,8 +57,17 @@ func (b *dumbBudget) add(n int64) {
 	b.cap()
 }
 
+// take takes n tokens at an instant, or adds them if n is negative.
+func (b *dumbBudget) take(now time.Duration, n int64) {
+	b.add(-n)
+	b.changed(now)
+}
+
 // empty empties the bucket, as a server's wait does. A debt stays.
 func (b *dumbBudget) empty() {
+	if b.resets() {
+		return
+	}
 	if b.level.Sign() > 0 {
 		b.level.SetInt64(0)
 	} else { // the fraction of a token is lost
@@ -96,13 +110,14 @@ func (b *dumbBudget) wait(n int64) time.Duration {
 }
 
 // setLimit keeps the fraction of a token, rounded down to a unit of the new rate.
-func (b *dumbBudget) setLimit(l bucket.Limit, share int) {
+func (b *dumbBudget) setLimit(l bucket.Limit, share int, now time.Duration) {
 	whole, part := new(big.Int).DivMod(b.level, b.per, new(big.Int))
 	old := b.per
 	b.setRate(l, share)
 	part.Mul(part, b.per).Div(part, old)
 	b.level = whole.Mul(whole, b.per).Add(whole, part)
 	b.cap()
+	b.setReset(l.Reset, now)
 }
 
 // passTime lets time pass in which nothing happens. Budgets refill, and each call's times are
@@ -112,12 +127,13 @@ func (d *dumb) passTime(to time.Duration) {
 	d.recordTimes(to)
 	for _, b := range d.budgets {
 		b.refillFor(d.refillTime(b, from, to))
+		b.reset(to)
 	}
 }
 
 // refillTime returns how much of the time a budget refills, which is not during a hold or a pause.
 func (d *dumb) refillTime(b *dumbBudget, from, to time.Duration) time.Duration {
-	if d.pausedUntil > 0 {
+	if d.pausedUntil > 0 || b.resets() {
 		return 0
 	}
 	return max(0, to-max(from, b.heldUntil))
@@ -175,7 +191,11 @@ func (d *dumb) ready(sum Costs) time.Duration {
 	}
 	latest := start
 	for i, b := range d.budgets {
-		latest = max(latest, After(max(start, b.heldUntil), b.wait(sum[i])))
+		if b.resets() {
+			latest = max(latest, b.readyFrom(max(start, b.heldUntil), sum[i]))
+		} else {
+			latest = max(latest, After(max(start, b.heldUntil), b.wait(sum[i])))
+		}
 	}
 	return latest
 }
@@ -198,6 +218,7 @@ func (d *dumb) restart(gap time.Duration) {
 		b.heldUntil = max(0, b.heldUntil-d.now)
 		part := b.y.Mod(b.level, b.per)
 		b.level.Sub(b.level, b.z.Mod(part, b.refill))
+		b.quota.restart(d.now)
 	}
 	d.now, d.pausedUntil, d.earliest = 0, 0, 0
 	d.queue, d.running, d.backingOff, d.later, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], d.later[:0], false

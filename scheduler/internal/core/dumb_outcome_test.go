@@ -50,7 +50,7 @@ func (d *dumb) abandon(c *dumbCall) {
 	d.endCall(c, events.Canceled)
 	c.attempt--
 	for i, b := range d.budgets {
-		b.add(c.costs[i])
+		b.giveBack(d.now, c.granted, c.costs[i])
 	}
 	d.advanceNow()
 }
@@ -67,7 +67,11 @@ func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
 	if i == 0 {
 		c.paid += more
 	}
-	b.add(-more)
+	if more < 0 {
+		b.giveBack(d.now, c.granted, -more)
+	} else {
+		b.take(d.now, more)
+	}
 	d.advanceNow()
 }
 
@@ -82,7 +86,7 @@ func (d *dumb) resent(c *dumbCall) {
 func (d *dumb) observe(i int, remaining int64) {
 	b := d.budgets[i]
 	if more := b.tokens() - remaining; more > 0 && remaining >= 0 {
-		b.add(-more)
+		b.take(d.now, more)
 		d.replan()
 	}
 	d.advanceNow()
@@ -113,6 +117,7 @@ func (d *dumb) cancel(c *dumbCall) {
 
 // learn sets limit and level to what a server reports, minus the costs of running calls.
 func (d *dumb) learn(i int, l bucket.Limit, remaining int64) {
+	l.Reset = sameResets(l.Reset, d.budgets[i].limit.Reset)
 	d.setLimit(i, l)
 	if remaining < 0 {
 		return
@@ -121,7 +126,7 @@ func (d *dumb) learn(i int, l bucket.Limit, remaining int64) {
 		remaining = max(0, remaining-c.costs[i])
 	}
 	if b := d.budgets[i]; b.heldUntil <= d.now || remaining < b.tokens() {
-		b.add(remaining - b.tokens())
+		b.take(d.now, b.tokens()-remaining)
 		d.replan()
 	}
 	d.advanceNow()
@@ -174,7 +179,7 @@ func (d *dumb) replan() {
 }
 
 func (d *dumb) setLimit(i int, l bucket.Limit) {
-	d.budgets[i].setLimit(l, d.share)
+	d.budgets[i].setLimit(l, d.share, d.now)
 	for n := 0; n < len(d.queue); {
 		if c := d.queue[n]; c.costs[i] > l.Capacity {
 			d.endCall(c, events.Failed)
@@ -192,7 +197,7 @@ func (d *dumb) setShare(share int) {
 	d.share, d.raiseAt = share, bucket.Forever
 	wait := time.Second
 	for _, b := range d.budgets {
-		b.setLimit(b.limit, share)
+		b.setLimit(b.limit, share, d.now)
 		wait = max(wait, min(b.limit.Per, time.Minute))
 	}
 	if share < 64 {

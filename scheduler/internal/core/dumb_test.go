@@ -182,15 +182,29 @@ func (d *dumb) advance(now time.Duration) {
 func (d *dumb) wakeUp(now time.Duration) {
 	late := 25 * time.Millisecond
 	for _, b := range d.budgets {
-		late = min(late, b.late())
+		if late = min(late, b.late()); b.resetsBy(now) {
+			late = 0
+		}
 	}
 	d.earliest = max(d.earliest, now-late)
 }
 
+// setWall says that the wall clock is ahead by drift. All that was due before happens now.
+func (d *dumb) setWall(now, drift time.Duration) {
+	d.passTime(max(now, d.now))
+	for _, b := range d.budgets {
+		b.setWall(d.now, drift)
+	}
+	d.replan()
+	d.admitWaiting()
+}
+
 // handedOver says that the latest grants were handed over at this instant. If that is too late for
-// a budget, its tokens stayed in it until then, and what did not fit is lost.
+// a budget, or after a reset, its tokens stayed in it until then, and what did not fit is lost.
 func (d *dumb) handedOver(at time.Duration) {
-	late := func(b *dumbBudget) bool { return len(d.granted) > 0 && at-d.granted[0].at > b.late() }
+	late := func(b *dumbBudget) bool {
+		return len(d.granted) > 0 && (at-d.granted[0].at > b.late() || b.resetsBy(at))
+	}
 	if !slices.ContainsFunc(d.budgets, late) {
 		return
 	}
@@ -204,10 +218,11 @@ func (d *dumb) handedOver(at time.Duration) {
 			}
 		}
 		spent = min(spent, b.limit.Capacity-b.tokens()) // the rest was refunded
-		if came := d.refillTime(b, from, at); came > 0 {
-			b.add(spent)
+		if came := d.refillTime(b, from, at); came > 0 || b.resets() {
+			b.take(from, -spent)
 			b.refillFor(came)
-			b.add(-spent)
+			b.reset(at)
+			b.take(at, spent)
 		}
 	}
 }
@@ -269,7 +284,7 @@ func (d *dumb) grant(c *dumbCall) {
 	}
 	d.leave(c)
 	for i, b := range d.budgets {
-		b.add(-c.costs[i])
+		b.take(d.now, c.costs[i])
 	}
 	c.actual, c.granted = c.costs, d.now
 	c.paid += c.costs[0]

@@ -20,9 +20,21 @@ func (k *Core) Leasable() bool {
 func (b Budgets) FullAt() time.Duration {
 	at := bucket.Forever
 	for i := range b {
-		at = min(at, b[i].Ready(b[i].Limit().Capacity))
+		at = min(at, b[i].fullAt())
 	}
 	return at
+}
+
+// fullAt returns when a budget will be full. For a quota it returns an instant before the reset, early
+// enough that a late timer does not come after it. Otherwise all that the fast path took in a period
+// would count in the next one. A period that begins with its first token begins at any moment.
+func (b *Budget) fullAt() time.Duration {
+	if b.isQuota() {
+		if next := b.NextReset(); next != bucket.Forever {
+			return next - maxLate
+		}
+	}
+	return b.Ready(b.Limit().Capacity)
 }
 
 // LeasableSlots returns how many calls may run by the fast path, up to most.
@@ -36,6 +48,9 @@ func (k *Core) LeasableSlots(most int) int {
 // TookFast accounts for calls that were granted by the fast path up to now. They count as
 // successes, until one turns out to be a failure.
 func (k *Core) TookFast(now time.Duration, tokens int64, calls uint64) {
+	if k.resetsBy(now) {
+		k.pass(now) // they may have been taken after the reset
+	}
 	k.pass(min(now, k.Wake())) // what falls due later finds the tokens gone
 	for i := range k.Budgets {
 		if !k.Budgets[i].Take(k.Now, tokens) {

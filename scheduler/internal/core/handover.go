@@ -51,24 +51,28 @@ func (b Budgets) MaxLate() time.Duration {
 
 // WakeUp notes that grants are handed over at now or later.
 func (k *Core) WakeUp(now time.Duration) {
-	k.handover.earliest = max(k.handover.earliest, now-k.Budgets.MaxLate())
+	earliest := now - k.Budgets.MaxLate()
+	if k.resetsBy(now) {
+		earliest = now
+	}
+	k.handover.earliest = max(k.handover.earliest, earliest)
 }
 
 // HandedOver notes that all grants were handed over by the instant at. If that is too late for
-// a budget, its tokens count as taken only then. The core's time moves on to it, so all that
+// a budget, or after a reset, its tokens count as taken only then. The core's time moves on to it, so all that
 // fell due meanwhile happens at that instant, in order.
 func (k *Core) HandedOver(at time.Duration) {
 	h := &k.handover
 	late, pending := at-h.since, h.pending
-	if h.pending = false; !pending || late <= k.Budgets.MaxLate() || at <= k.Now {
+	if h.pending = false; !pending || at <= k.Now || late <= k.Budgets.MaxLate() && !k.resetsBy(at) {
 		return
 	}
 	k.spend(at)
 	for i := range k.Budgets {
 		switch b := &k.Budgets[i]; {
-		case k.Paused():
+		case k.Paused() && !b.isQuota():
 			b.Skip(at)
-		case late > b.maxLate():
+		case late > b.maxLate() || b.resetsBy(at):
 			b.Postpone(at, h.spent[i])
 		default:
 			b.Advance(at)

@@ -94,7 +94,7 @@ func (k *Core) SettleCost(now time.Duration, c *Call, attempt, i int, tokens int
 		more = min(more, max(0, addCosts(b.Available(), b.Limit().Capacity))) // bounds the debt
 		b.Charge(k.Now, more)
 	} else {
-		b.Refund(k.Now, -more)
+		b.RefundFrom(k.Now, c.detail.granted, -more)
 	}
 	x.costs[i] += more
 	if i == 0 {

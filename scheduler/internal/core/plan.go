@@ -54,10 +54,12 @@ func (k *Core) resumed() {
 // grant, and those that it would now grant too late.
 func (k *Core) SetLimit(now time.Duration, i int, l bucket.Limit) error {
 	k.Advance(now)
-	if err := l.Validate(); err != nil {
+	attempt := k.Budgets[i].Bucket
+	if err := attempt.SetLimit(k.Now, l); err != nil {
 		return err
 	}
 	k.Budgets[i].Configured = l.WithDefaults()
+	k.noteQuotas()
 	k.Budgets[i].setShare(k.Now, k.adaptive.share)
 	var tooBig []*Call
 	k.queue.each(func(c *Call) {
@@ -88,6 +90,7 @@ func (k *Core) Observe(now time.Duration, i int, remaining int64) {
 // Learn sets the limit and the level of the i-th budget to what a server says. It subtracts from
 // the level what running calls have paid, since the server may not have counted them yet.
 func (k *Core) Learn(now time.Duration, i int, l bucket.Limit, remaining int64) error {
+	l.Reset = sameResets(l.Reset, k.Budgets[i].Configured.Reset)
 	if err := k.SetLimit(now, i, l); err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (s *sim) checkBound(i int, m move) {
 		*was = bound{s.k.Now, l.Spent, b.Available() + 1}
 		return
 	}
-	if s.k.Paused() {
+	if s.k.Paused() || b.isQuota() {
 		return
 	}
 	high, low := bits.Mul64(uint64(s.k.Now-was.at), uint64(b.Limit().Refill))
@@ -74,6 +74,10 @@ type bound struct {
 func (s *sim) checkDelivery(m move) {
 	for i := range s.k.Budgets {
 		b, d := &s.k.Budgets[i], &s.delivered[i]
+		if b.isQuota() { // see checkPeriods
+			*d = delivered{}
+			continue
+		}
 		rate := max(perNano(b.Limit()), perNano(d.limit)) // the rate may have changed in between
 		d.level = max(0, d.level-rate*float64(max(0, s.now-d.at)))
 		d.at = max(d.at, s.now)
@@ -90,6 +94,40 @@ func (s *sim) checkDelivery(m move) {
 			s.must(d.level <= most*(1+1e-9)+1e-6, "B7: no window gets more than a full bucket and the refill")
 		}
 	}
+}
+
+// checkPeriods checks B15, resets. Of what is handed over between two resets by the wall clock, a quota
+// has paid no more than its capacity.
+func (s *sim) checkPeriods(m move) {
+	for i := range s.k.Budgets {
+		b, p := &s.k.Budgets[i], &s.periods[i]
+		r := b.Limit().Reset
+		if r.Every == 0 || r.FromFirst || s.setBack {
+			*p = period{}
+			continue
+		}
+		shown := simOrigin.Add(s.now + s.drift)
+		number := shown.Unix() - r.From
+		if number -= (number%int64(r.Every/time.Second) + int64(r.Every/time.Second)) % int64(r.Every/time.Second); number != p.number {
+			p.number, p.spent = number, 0
+		}
+		for _, c := range s.k.Effects.Granted {
+			p.spent += c.costOf(i)
+		}
+		switch {
+		case p.limit != b.Limit() || slices.Contains([]verb{moveAbandon, moveWithdraw, moveSettle, moveLearn}, m.verb):
+			p.limit, p.spent = b.Limit(), min(p.spent, b.Limit().Capacity-b.Available())
+		case len(s.k.Effects.Granted) > 0:
+			s.must(p.spent <= b.Limit().Capacity, "B15, resets: no more is spent in a period than the quota")
+		}
+	}
+}
+
+// period counts what was handed over since the latest reset.
+type period struct {
+	limit  bucket.Limit
+	number int64
+	spent  int64
 }
 
 func perNano(l bucket.Limit) float64 { return float64(l.Refill) / max(1, float64(l.Per)) }

@@ -14,6 +14,9 @@ import (
 // applyToModel makes the same move in the model.
 func (s *sim) applyToModel(m move) {
 	d := s.d
+	if m.verb == moveSetWall {
+		d.setWall(s.now, s.drift)
+	}
 	if s.profile.owner || m.verb == moveSleep {
 		d.wakeUp(s.now)
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -28,7 +29,7 @@ type move struct {
 	watched        bool
 
 	verdict retry.Verdict // fail
-	d       time.Duration // advance, pause, restart
+	d       time.Duration // advance, pause, restart; wall: by how much it is set forward
 	late    bool          // settle: for an attempt that is over
 	again   bool          // settle: the request was sent once more
 	n       int           // slots, room, or the number of a budget
@@ -61,6 +62,7 @@ const (
 	moveSettle
 	moveObserve
 	moveLearn
+	moveSetWall
 	moveDrain
 	moveRestart
 	moveVerbs
@@ -160,6 +162,8 @@ func (m move) command() string {
 		return fmt.Sprintf("setslots %d", m.n)
 	case moveSetRoom:
 		return fmt.Sprintf("setroom %d", m.n)
+	case moveSetWall:
+		return fmt.Sprintf("wall %v", m.d)
 	case moveDrain:
 		return "drain"
 	}
@@ -170,7 +174,11 @@ func (m move) command() string {
 func (s Costs) text() string { return fmt.Sprintf("%d,%d,%d", s[0], s[1], s[2]) }
 
 func limitText(l bucket.Limit) string {
-	return fmt.Sprintf("%d/%v capacity=%d", l.Refill, l.Per, l.Capacity) + []string{"", " strict=yes"}[b2i(l.Strict)]
+	text := fmt.Sprintf("%d/%v capacity=%d", l.Refill, l.Per, l.Capacity) + []string{"", " strict=yes"}[b2i(l.Strict)]
+	if l.Reset != (bucket.Reset{}) {
+		text += fmt.Sprintf(" every=%v from=%d", l.Reset.Every, l.Reset.From) + []string{"", " first=yes"}[b2i(l.Reset.FromFirst)]
+	}
+	return text
 }
 
 // profile says which moves and calls a run has. With few kinds of move, rare ones meet more often.
@@ -198,7 +206,7 @@ func drawProfile(rnd *rand.Rand, limits []bucket.Limit) profile {
 		owner:      rnd.IntN(2) == 0,
 		nests:      rnd.IntN(4) == 0,
 		later:      rnd.IntN(3) == 0,
-		per:        int64(limits[0].Per),
+		per:        int64(periodOf(limits[0])),
 		budgets:    len(limits),
 	}
 	one := rnd.IntN(2) == 0 && len(limits) == 1
@@ -215,7 +223,23 @@ func drawProfile(rnd *rand.Rand, limits []bucket.Limit) profile {
 	return h
 }
 
+// periodOf returns the Per of a limit, or the time between its resets.
+func periodOf(l bucket.Limit) time.Duration { return cmp.Or(l.Per, l.Reset.Every) }
+
+func drawQuota(rnd *rand.Rand) bucket.Limit {
+	r := bucket.Reset{Every: []time.Duration{time.Second, 7 * time.Second, time.Minute}[rnd.IntN(3)]}
+	if r.FromFirst = rnd.IntN(2) == 0; !r.FromFirst {
+		r.From = simOrigin.Unix() + rnd.Int64N(200) - 100
+	}
+	l := bucket.Quota(1+rnd.Int64N(20), r)
+	l.Strict = rnd.IntN(4) == 0
+	return l
+}
+
 func drawLimits(rnd *rand.Rand) bucket.Limit {
+	if rnd.IntN(5) == 0 {
+		return drawQuota(rnd)
+	}
 	if rnd.IntN(10) == 0 {
 		return []bucket.Limit{
 			{Capacity: 1, Refill: 1, Per: 24 * time.Hour},
@@ -236,7 +260,7 @@ func drawLimits(rnd *rand.Rand) bucket.Limit {
 
 func drawConfig(rnd *rand.Rand) (Config, retry.Policy, []bucket.Limit) {
 	limits := []bucket.Limit{drawLimits(rnd)}
-	per := min(limits[0].Per, time.Hour)
+	per := min(periodOf(limits[0]), time.Hour)
 	cfg := Config{
 		Origin:       simOrigin,
 		MaxInFlight:  []int{0, 0, 1, 3}[rnd.IntN(4)],
@@ -338,6 +362,10 @@ func (s *sim) draw() move {
 		m.limit = drawLimits(s.rnd)
 		m.n = s.rnd.IntN(s.profile.budgets)
 		m.costs[0] = s.rnd.Int64N(s.profile.costs[m.n]+2) - 1
+	case moveSetWall:
+		if m.d = s.drawTime(); s.rnd.IntN(3) == 0 && m.d < s.drift+maxTime {
+			m.d = -m.d
+		}
 	case moveSetSlots, moveSetRoom:
 		m.n = s.rnd.IntN(5)
 	}

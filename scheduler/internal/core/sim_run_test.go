@@ -27,6 +27,9 @@ type sim struct {
 	d   *dumb // nil: only the rules are checked
 	now time.Duration
 
+	drift   time.Duration // how far the wall clock is ahead
+	setBack bool          // it was set back
+
 	calls   []*simCall // by serial number
 	byID    []*simCall // by the number that the core assigned
 	running []*simCall
@@ -38,6 +41,7 @@ type sim struct {
 	limited   uint64 // attempts that were rate limited
 	bounds    [MaxBudgets]bound
 	delivered [MaxBudgets]delivered
+	periods   [MaxBudgets]period
 	settled   bool      // some cost was corrected
 	asked     estimated // the result of the last dry run
 	snap      coreState
@@ -144,7 +148,7 @@ func (s *sim) state() string {
 		k.Now, k.Budgets.heldUntil(), k.pausedUntil, k.Wake(), len(k.Effects.Granted), len(k.Effects.Ended),
 		k.queue.len(), k.running.count, len(k.backoff), len(k.later), k.Totals)
 	for i := range k.Budgets {
-		text += fmt.Sprintf("; %v: %d left, %+v", k.Budgets[i].Limit(), k.Budgets[i].Available(), k.Budgets[i].Ledger())
+		text += fmt.Sprintf("; %v: %d left, %+v, resets at %v", k.Budgets[i].Limit(), k.Budgets[i].Available(), k.Budgets[i].Ledger(), k.Budgets[i].NextReset())
 	}
 	return text
 }
@@ -182,6 +186,7 @@ func (s *sim) handOver(m move) {
 	}
 	if !s.profile.clockJumps { // it needs a steady clock
 		s.checkDelivery(m)
+		s.checkPeriods(m)
 	}
 }
 
@@ -191,6 +196,10 @@ func (s *sim) apply(m move) {
 		s.now += m.d
 	case moveSleep:
 		s.now = max(s.now, s.k.Now) + m.d
+	case moveSetWall:
+		s.drift += m.d
+		s.setBack = s.setBack || m.d < 0
+		s.k.SetWall(s.now, s.drift)
 	}
 	if s.profile.owner || m.verb == moveSleep { // as the owner begins a turn
 		s.k.WakeUp(s.now)
@@ -211,7 +220,7 @@ func (s *sim) apply(m move) {
 	case moveSnapshot:
 		s.k.Advance(s.now)
 		s.snap = stateOf(s.k)
-	case moveAdvance, moveSleep:
+	case moveAdvance, moveSleep, moveSetWall:
 		s.k.Advance(s.now)
 	case movePause:
 		s.k.Pause(s.now, After(max(s.now, s.k.Now), m.d))
@@ -443,7 +452,7 @@ func (s *sim) restart(m move) {
 
 // restartConfig returns the configuration of a core that continues after a gap where k ended.
 func restartConfig(cfg Config, k *Core, gap time.Duration) Config {
-	cfg.Origin, cfg.Limits, cfg.Levels = k.Time(k.Now).Add(gap), limitsOf(k), levelsOf(k)
+	cfg.Origin, cfg.Limits, cfg.Levels = k.wall(k.Now).Add(gap), limitsOf(k), levelsOf(k)
 	return cfg
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/bucket"
 )
 
 var (
@@ -89,14 +91,14 @@ func TestSimulationFindsAndShortens(t *testing.T) {
 		}
 		return n >= 3
 	}
-	s := newSim(1, false)
+	s := newSim(2, false)
 	s.recording = true
 	s.run()
 	short := shorten(s.trace, third)
 	require.Len(t, short, 3)
 	require.True(t, third(short))
 
-	s = newSim(1, true)
+	s = newSim(2, true)
 	s.d.budgets[0].level.SetInt64(0) // the model starts with an empty bucket
 	s.run()
 	require.NotNil(t, s.failure)
@@ -151,9 +153,16 @@ func limitsText(cfg Config) string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
 		l := cfg.Limits[name]
-		all = append(all, fmt.Sprintf("%s=%d/%v/%d", name, l.Refill, l.Per, l.Capacity)+[]string{"", "/strict"}[b2i(l.Strict)])
+		all = append(all, fmt.Sprintf("%s=%d/%v/%d", name, l.Refill, l.Per, l.Capacity)+[]string{"", "/strict"}[b2i(l.Strict)]+resetText(l.Reset))
 	}
 	return strings.Join(all, " ")
+}
+
+func resetText(r bucket.Reset) string {
+	if r == (bucket.Reset{}) {
+		return ""
+	}
+	return fmt.Sprintf("/every:%v/from:%d", r.Every, r.From) + []string{"", "/first:yes"}[b2i(r.FromFirst)]
 }
 
 // transcript writes a trace as the commands of a transcript.

@@ -41,7 +41,7 @@ func stateOf(k *Core) coreState {
 func levelsOf(k *Core) map[string]bucket.State {
 	levels := map[string]bucket.State{}
 	for i := range k.Budgets {
-		levels[k.Budgets[i].Name] = k.Budgets[i].level(k.Now, k.Time(k.Now))
+		levels[k.Budgets[i].Name] = k.LevelOf(i)
 	}
 	return levels
 }

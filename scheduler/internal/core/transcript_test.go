@@ -86,6 +86,8 @@ type stepper struct {
 //	limit a=10/1s/3 b=5/1m/9 slots=2    the same, with several budgets: their capacities last
 //	limit 10/1s capacity=3 slots=2 room=5 overflow=refuse|drop step=1s
 //	                                   the budget; first in every transcript
+//	limit 0/0s capacity=3 every=1h from=600 first=yes
+//	                                   a quota: see bucket.Reset
 //	limit … strict=yes owner=yes       a strict limit; grants are handed over after each command
 //	any command stall=300ms            with owner=yes: they are handed over that much later
 //	adaptive yes                       the rate is halved when a server refuses
@@ -111,6 +113,7 @@ type stepper struct {
 //	dryrun cost=2 priority=1           prints those of a new call
 //	pause, pause 5s, resume            no call is granted in between
 //	setlimit 10/1s capacity=3 budget=1, setslots 2, setroom 5
+//	wall 8h                            the wall clock is set forward, or the machine has slept
 //	advance 1.5s                       time passes
 //	sleep 1h                           the same, with the owner asleep
 //	snapshot                           takes a snapshot
@@ -131,6 +134,8 @@ func (st *stepper) run(line string) string {
 		st.now += st.duration(names[0])
 	case "sleep":
 		st.now = max(st.now, st.k.Now) + st.duration(names[0])
+	case "wall":
+		st.k.SetWall(st.now, st.k.drift+st.duration(names[0]))
 	}
 	if st.owner || verb == "sleep" {
 		st.k.WakeUp(st.now)
@@ -208,7 +213,7 @@ func (st *stepper) run(line string) string {
 		st.k.SetMaxInFlight(st.now, st.int(names[0]))
 	case "setroom":
 		st.k.SetMaxQueued(st.now, st.int(names[0]))
-	case "advance", "sleep":
+	case "advance", "sleep", "wall":
 		st.k.Advance(st.now)
 	case "snapshot":
 		st.k.Advance(st.now)
@@ -261,7 +266,9 @@ func (st *stepper) restart(gap time.Duration) string {
 func (st *stepper) limit(rate string, set map[string]string) bucket.Limit {
 	refill, per, _ := strings.Cut(rate, "/")
 	l := bucket.Per(st.int64(refill), st.duration(per)).Burst(st.int64(set["capacity"]))
-	l.Strict = set["strict"] != ""
+	if l.Strict = set["strict"] != ""; set["every"] != "" {
+		l.Reset = bucket.Reset{Every: st.duration(set["every"]), From: st.int64(set["from"]), FromFirst: set["first"] != ""}
+	}
 	return l
 }
 
@@ -284,7 +291,18 @@ func (st *stepper) limits(names []string, set map[string]string) (all bucket.Lim
 				all = bucket.Limits{}
 			}
 			l := bucket.Per(st.int64(part[0]), st.duration(part[1])).Burst(st.int64(part[2]))
-			l.Strict = len(part) > 3
+			for _, word := range part[3:] {
+				switch key, value, _ := strings.Cut(word, ":"); key {
+				case "strict":
+					l.Strict = true
+				case "every":
+					l.Reset.Every = st.duration(value)
+				case "from":
+					l.Reset.From = st.int64(value)
+				case "first":
+					l.Reset.FromFirst = true
+				}
+			}
 			all[name] = l
 		}
 	}

@@ -44,7 +44,7 @@ func (k *Core) HeldUntil() time.Duration { return k.Budgets.heldUntil() }
 
 // LevelOf returns the state of the i-th budget, to be saved. It assumes the configured rate and not an
 // adaptive one, since the budget will be restored with that.
-func (k *Core) LevelOf(i int) bucket.State { return k.Budgets[i].level(k.Now, k.Time(k.Now)) }
+func (k *Core) LevelOf(i int) bucket.State { return k.Budgets[i].level(k.Now, k.wall(k.Now)) }
 
 // HandoverPending reports whether there are grants that the owner has not handed over: see [Core.HandedOver].
 func (k *Core) HandoverPending() bool { return k.handover.pending }
