@@ -24,7 +24,7 @@ const (
 	Retrying         // the attempt failed and will be repeated: Delay, Err
 	Succeeded        // the function returned nil
 	Failed           // an error that is not retried, a panic, a Goexit or a cost above a lowered capacity: Err
-	Exhausted        // no retry is left, or the server asked for too long a wait: Err
+	Exhausted        // no retry is left, or it would begin after MaxElapsed, or the server asked for too long a wait: Err
 	Canceled         // its context was done, its handle was canceled or its deadline was out of reach: Err
 	Closed           // the scheduler was closed before the call could finish: Err
 	Dropped          // the queue was full and the call ranked last: Err

@@ -56,7 +56,8 @@ func (d Decision) String() string {
 //   - Again after [Policy.ServerWait] if there is a server's wait;
 //   - Again after [Policy.Delay] otherwise.
 //
-// A server's wait replaces the backoff, even if it is shorter, or longer than Max. Decide is a pure
+// A server's wait replaces the backoff, even if it is shorter, or longer than Max. MaxElapsed plays no
+// part, since Decide does not know when the first attempt began. Decide is a pure
 // function and does not allocate.
 func (p Policy) Decide(call uint64, attempt int, v Verdict) Decision {
 	p.fill()

@@ -68,8 +68,8 @@ func (p *Policy) backoff(attempt int) time.Duration {
 const maxTerms = 1 << 16
 
 // TotalWait returns the sum of the delays of the given number of retries, without jitter. That is how
-// long a call waits between its attempts if all of them fail. It ignores MaxRetries, so pass
-// p.Attempts()-1 for the whole policy. It saturates at the longest duration.
+// long a call waits between its attempts if all of them fail. It ignores MaxElapsed and
+// MaxRetries, so pass p.Attempts()-1 for the whole policy. It saturates at the longest duration.
 //
 // The sum is exact if the delay reaches Max, or the retries end, within 65,536 retries. Otherwise it is
 // a lower bound, in which the delay does not grow any more after that.

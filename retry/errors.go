@@ -17,12 +17,16 @@ var (
 	ErrWaitTooLong = errors.New("retry: server's wait is too long")
 )
 
-// ExhaustedError is the error of a call that has no retries left. In errors.Is and errors.As it
+// ExhaustedError is the error of a call that has no retries left, or whose next attempt would begin after
+// the policy's MaxElapsed. In errors.Is and errors.As it
 // matches [ErrExhausted] and the last attempt's error.
 type ExhaustedError struct {
 	Attempts int           // the number of attempts
 	Waited   time.Duration // the sum of the waits between the attempts
 	Errors   []error       // the error of each attempt, oldest first
+
+	MaxElapsed time.Duration // the policy's MaxElapsed if the call ended because of it; else zero
+	Elapsed    time.Duration // if MaxElapsed is set: how long after the first attempt the next would begin
 }
 
 // Error returns a text such as "retry: retries exhausted: 6 attempts failed, 31.2s waited in between, the
@@ -36,6 +40,9 @@ func (e *ExhaustedError) Error() string {
 	b.WriteString(" failed")
 	if e.Waited > 0 {
 		fmt.Fprintf(&b, ", %v waited in between", durations.Round(e.Waited))
+	}
+	if e.MaxElapsed > 0 {
+		fmt.Fprintf(&b, ", the next would begin %v after the first and Policy.MaxElapsed is %v", durations.Up(e.Elapsed), e.MaxElapsed)
 	}
 	if last := e.Unwrap(); last != nil {
 		fmt.Fprintf(&b, ", the last with: %v", last)

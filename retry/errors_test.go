@@ -31,6 +31,8 @@ func TestExhaustedError_Text(t *testing.T) {
 		"retry: retries exhausted: 1 attempt failed, the last with: plain")
 	require.EqualError(t, &retry.ExhaustedError{Attempts: 2, Waited: 1234 * time.Microsecond},
 		"retry: retries exhausted: 2 attempts failed, 1.234ms waited in between")
+	require.EqualError(t, &retry.ExhaustedError{Attempts: 3, Waited: 3 * time.Second, Errors: []error{errPlain}, MaxElapsed: 10 * time.Second, Elapsed: 10*time.Second + 1},
+		"retry: retries exhausted: 3 attempts failed, 3s waited in between, the next would begin 10.1s after the first and Policy.MaxElapsed is 10s, the last with: plain")
 	require.NoError(t, errors.Unwrap(&retry.ExhaustedError{}))
 }
 

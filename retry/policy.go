@@ -58,13 +58,19 @@ type Policy struct {
 	// minutes. None accepts no wait, so any server's wait ends the call.
 	MaxServerWait time.Duration
 
+	// MaxElapsed is the longest time from the beginning of a call's first attempt to the beginning of
+	// its last. If the next attempt would begin later, because of its delay, of the queue or of a
+	// server's wait, the call ends with an [ExhaustedError]. An attempt that runs is not cut short.
+	// Zero means no limit. The scheduler applies it; the methods of Policy do not.
+	MaxElapsed time.Duration
+
 	// Seed selects the jitter. Use different seeds for processes that should not retry at the same
 	// times, and the same seed for a replay. Zero is a seed like any other.
 	Seed uint64
 }
 
-// WithDefaults returns p with each zero field set to its default. None stays None, and Seed does not
-// change. With FullJitter, a zero Jitter becomes None.
+// WithDefaults returns p with each zero field set to its default. None stays None, and MaxElapsed and
+// Seed do not change. With FullJitter, a zero Jitter becomes None.
 func (p Policy) WithDefaults() Policy {
 	p.fill()
 	return p
@@ -135,6 +141,9 @@ func (p Policy) String() string {
 		fmt.Fprintf(&b, ", server waits up to %v", p.MaxServerWait)
 	} else {
 		b.WriteString(", no server waits")
+	}
+	if p.MaxElapsed > 0 {
+		fmt.Fprintf(&b, ", the last within %v", p.MaxElapsed)
 	}
 	if p.Seed != 0 {
 		fmt.Fprintf(&b, ", seed %d", p.Seed)

@@ -73,6 +73,7 @@ func TestH28_FaultsNameFieldValueAndRemedy(t *testing.T) {
 		{retry.Policy{Jitter: math.Inf(-1)}, "retry: Policy.Jitter is -Inf: give a fraction up to 1, 0 for the default of 0.1 or retry.None for no jitter"},
 		{retry.Policy{FullJitter: true, Jitter: 0.2}, "retry: Policy.Jitter is 0.2: Policy.FullJitter takes its place: leave out one of the two"},
 		{retry.Policy{MaxServerWait: -2}, "retry: Policy.MaxServerWait is -2ns: give a positive duration, 0 for the default of 2m0s or retry.None to accept no server wait"},
+		{retry.Policy{MaxElapsed: retry.None}, "retry: Policy.MaxElapsed is -1ns: give a positive duration or 0 for no limit"},
 	}
 	for _, tt := range tests {
 		require.EqualError(t, tt.give.Validate(), tt.want)
@@ -81,17 +82,17 @@ func TestH28_FaultsNameFieldValueAndRemedy(t *testing.T) {
 
 func TestValidate_ReportsEveryFaultAtOnce(t *testing.T) {
 	err := retry.Policy{
-		MaxRetries: -7, Initial: -1, Max: -2, Multiplier: -3, Jitter: 4, FullJitter: true, MaxServerWait: -5,
+		MaxRetries: -7, Initial: -1, Max: -2, Multiplier: -3, Jitter: 4, FullJitter: true, MaxServerWait: -5, MaxElapsed: -6,
 	}.Validate()
 	joined, ok := err.(interface{ Unwrap() []error })
 	require.True(t, ok)
-	require.Len(t, joined.Unwrap(), 7)
+	require.Len(t, joined.Unwrap(), 8)
 }
 
 func TestValidate_AcceptsTheEdges(t *testing.T) {
 	for _, p := range []retry.Policy{
 		{MaxRetries: retry.None, Jitter: retry.None, MaxServerWait: retry.None},
-		{MaxRetries: math.MaxInt, Initial: 1, Max: math.MaxInt64, Multiplier: math.MaxFloat64, Jitter: 1, MaxServerWait: math.MaxInt64},
+		{MaxRetries: math.MaxInt, Initial: 1, Max: math.MaxInt64, Multiplier: math.MaxFloat64, Jitter: 1, MaxServerWait: math.MaxInt64, MaxElapsed: math.MaxInt64},
 		{Initial: math.MaxInt64, Multiplier: 1, Jitter: math.SmallestNonzeroFloat64},
 		{FullJitter: true, Jitter: retry.None},
 		{Initial: time.Second, Max: time.Second},
@@ -114,6 +115,7 @@ func TestPolicy_String(t *testing.T) {
 		{retry.Policy{}, "5 retries, 1s to 1m0s ×2 ±10%, server waits up to 2m0s"},
 		{retry.Policy{MaxRetries: retry.None}, "no retries"},
 		{retry.Policy{MaxRetries: 1, Jitter: retry.None, MaxServerWait: retry.None, Seed: 3}, "1 retry, 1s to 1m0s ×2, no server waits, seed 3"},
+		{retry.Policy{MaxElapsed: time.Hour}, "5 retries, 1s to 1m0s ×2 ±10%, server waits up to 2m0s, the last within 1h0m0s"},
 		{retry.Policy{FullJitter: true, Multiplier: 1.5}, "5 retries, 1s to 1m0s ×1.5 with full jitter, server waits up to 2m0s"},
 	}
 	for _, tt := range tests {

@@ -38,5 +38,8 @@ func (p Policy) Validate() error {
 	if p.MaxServerWait < None {
 		fault("MaxServerWait", p.MaxServerWait, "give a positive duration, 0 for the default of 2m0s or retry.None to accept no server wait")
 	}
+	if p.MaxElapsed < 0 {
+		fault("MaxElapsed", p.MaxElapsed, "give a positive duration or 0 for no limit")
+	}
 	return errors.Join(faults...)
 }

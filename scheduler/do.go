@@ -5,6 +5,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler/internal/core"
 )
 
@@ -26,7 +27,7 @@ import (
 //
 // A panic in fn passes through Do to its caller, and so does runtime.Goexit.
 func (s *Scheduler) Do(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
-	if len(opts) == 0 && ctx != nil && fn != nil && ctx.Err() == nil {
+	if len(opts) == 0 && ctx != nil && fn != nil && !s.timesFirst && ctx.Err() == nil {
 		if w, l := s.fast.take(1); l != nil {
 			returned := false
 			defer func() {
@@ -82,7 +83,7 @@ func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, o
 		return nil, over, err
 	}
 	c.runner.fast = c.Cost > 0 && !c.Options().Several
-	if c.runner.fast && len(opts) > 0 && s.startFast(c) {
+	if c.runner.fast && (len(opts) > 0 || s.timesFirst) && s.startFast(c) {
 		c.made = 1
 		return c, attempting, nil
 	}
@@ -93,13 +94,16 @@ func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, o
 	return c, waiting, nil
 }
 
-// startFast pays for a call with options by the fast path, if that is open.
+// startFast pays for a call by the fast path, if that is open, and puts it into a slot.
 func (s *Scheduler) startFast(c *call) bool {
 	if s.fast.capped() {
 		s.nest(c, c.ctx)
 	}
 	if c.runner.slot == nil {
 		c.runner.slot = s.fastSlots.add()
+	}
+	if s.policyOf(c).MaxElapsed > 0 {
+		c.runner.began = s.clock.Now().Sub(s.origin)
 	}
 	c.runner.slot.mu.Lock() // the owner sees both the payment and the call, or neither
 	defer c.runner.slot.mu.Unlock()
@@ -109,6 +113,14 @@ func (s *Scheduler) startFast(c *call) bool {
 	}
 	c.runner.permit, c.runner.slot.call = l.permit(w), c
 	return true
+}
+
+// policyOf returns the retry policy of a call of Do.
+func (s *Scheduler) policyOf(c *call) *retry.Policy {
+	if o := c.runner.options; o != nil && o.policySet {
+		return &o.policy
+	}
+	return &s.retry
 }
 
 // failedFast hands a call without options to the owner after its first attempt has failed, and

@@ -115,6 +115,18 @@ func ExampleRetry() {
 	// Output: true 1
 }
 
+// A call is retried for a minute at most. The server asks to wait for longer, so the call ends at once.
+func ExampleRetry_maxElapsed() {
+	s := newCalls()
+	defer s.Close()
+	err := s.Do(context.Background(), func(context.Context) error {
+		return retry.After(errors.New("too many requests"), 90*time.Second)
+	}, scheduler.Retry(retry.Policy{MaxElapsed: time.Minute}))
+	var exhausted *retry.ExhaustedError
+	fmt.Println(errors.As(err, &exhausted), exhausted.Attempts, exhausted.MaxElapsed)
+	// Output: true 1 1m0s
+}
+
 // The caller often knows best what an error means.
 func ExampleClassify() {
 	s := newCalls()

@@ -6,12 +6,13 @@ import (
 )
 
 // The owner does not know the calls that run by the fast path. Of those without options there is
-// nothing to know but how many they are. Those with options have a cost and a name. So each of them
-// stands in a slot, where the owner finds it when it needs the cost or the name: for Learn, and for
-// the report of Shutdown. From then on the owner knows the call, and the call ends as if it had been
-// granted by the owner. Settle and a call made inside it have the same effect.
+// nothing to know but how many they are. Those with options have a cost and a name, and those whose
+// policy has MaxElapsed the instant at which they began. So each of them stands in a slot, where the
+// owner finds it when it needs the cost or the name: for Learn, and for the report of Shutdown. From
+// then on the owner knows the call, and the call ends as if it had been granted by the owner. Settle
+// and a call made inside it have the same effect.
 
-// fastSlot is the place of one call with options that runs by the fast path. It belongs to a call
+// fastSlot is the place of one such call that runs by the fast path. It belongs to a call
 // of Do, and is used again with it.
 type fastSlot struct {
 	mu      sync.Mutex // held for a few instructions

@@ -170,6 +170,37 @@ func TestO5_FastCallKeepsItsPriority(t *testing.T) {
 	})
 }
 
+// On the fast path MaxElapsed counts from the beginning of the function, and not from that of the lease
+// (R8, MaxElapsed).
+func TestR8_FastPath(t *testing.T) {
+	policy := retry.Policy{MaxElapsed: 10 * time.Second, Jitter: retry.None}
+	for name, c := range map[string]struct {
+		ofAll retry.Policy
+		opts  []Option
+	}{
+		"plain": {ofAll: policy}, "with an option": {policy, []Option{Priority(1)}}, "of the call": {opts: []Option{Retry(policy)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := Config{Limit: bucket.Per(1, time.Hour).Burst(1000), Retry: c.ofAll}
+			fastBubble(t, cfg, func(t *testing.T, s *Scheduler) {
+				time.Sleep(time.Minute)
+				for _, late := range []bool{false, true} {
+					release, _ := inFastWith(t, s, retry.Transient(errFlaky), c.opts...)
+					if late {
+						time.Sleep(9*time.Second + 1)
+						require.ErrorIs(t, release(), retry.ErrExhausted)
+						break
+					}
+					time.Sleep(9 * time.Second)
+					require.NoError(t, release(), "its retry begins after 10 s")
+					warm(t, s)
+					time.Sleep(time.Minute)
+				}
+			})
+		})
+	}
+}
+
 // Calls of the fast path may hold all slots and wait for calls made inside them (O7, MaxInFlight;
 // H62).
 func TestH62_DeadlockOfFastCalls(t *testing.T) {

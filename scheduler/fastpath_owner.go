@@ -200,7 +200,7 @@ func (o *owner) tryFast(now time.Duration, c *call) bool {
 	if l == nil {
 		return false
 	}
-	c.runner.permit = l.permit(w)
+	c.runner.permit, c.runner.began = l.permit(w), now
 	o.know(now, c)
 	o.core.GrantedFast(&c.Call)
 	return true
@@ -215,7 +215,7 @@ func (o *owner) know(now time.Duration, c *call) {
 	o.look(now)
 	o.core.Advance(now)
 	p.lease.release()
-	o.core.AddFast(&c.Call, p.number, p.lease.since)
+	o.core.AddFast(&c.Call, p.number, p.lease.since, max(p.lease.since, c.runner.began))
 	c.runner.permit = permit{}
 	c.leaveSlot()
 }

@@ -64,7 +64,7 @@ func fastBubble(t *testing.T, cfg Config, f func(t *testing.T, s *Scheduler)) {
 	if cfg.Limit == (bucket.Limit{}) {
 		cfg.Limit = bucket.PerSecond(1000)
 	}
-	cfg.Retry = retry.Policy{Jitter: retry.None}
+	cfg.Retry.Jitter = retry.None
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(cfg)
 		require.NoError(t, err)

@@ -30,6 +30,7 @@ type Scheduler struct {
 	eventBuffer int
 
 	attemptTimeout time.Duration // of calls without their own; 0: none
+	timesFirst     bool          // the retry policy has MaxElapsed, so each call has to know when it began
 	systemClock    bool          // the clock is that of package time
 
 	fast      fastPath
@@ -77,6 +78,7 @@ func New(cfg Config) (*Scheduler, error) {
 		logger:      cfg.Logger,
 
 		attemptTimeout: cfg.AttemptTimeout,
+		timesFirst:     cfg.Retry.MaxElapsed > 0,
 		systemClock:    cfg.Clock == clock.System() || cfg.Clock == clock.Plain(),
 
 		inbox:    make(chan message, inboxSize),

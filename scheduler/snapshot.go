@@ -58,7 +58,7 @@ type Totals struct {
 	Accepted  uint64 `json:"accepted"`  // accepted calls
 	Succeeded uint64 `json:"succeeded"` // ended with nil
 	Failed    uint64 `json:"failed"`    // ended with an error that is not retried, or a cost above a lowered capacity
-	Exhausted uint64 `json:"exhausted"` // ended because retries ran out, or a server's wait was too long
+	Exhausted uint64 `json:"exhausted"` // ended because retries or MaxElapsed ran out, or a server's wait was too long
 	Canceled  uint64 `json:"canceled"`  // ended by their context, handle or deadline
 	Dropped   uint64 `json:"dropped"`   // ended by [DropLowest], to make room for others
 	Closed    uint64 `json:"closed"`    // ended by Close or Shutdown while they waited

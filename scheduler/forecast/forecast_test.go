@@ -44,6 +44,10 @@ func TestPredict(t *testing.T) {
 			Took:   3 * time.Second,
 			Totals: scheduler.Totals{Accepted: 3, Exhausted: 3, Attempts: 9, Retries: 6}, Spent: map[string]int64{"": 63}, MostRunning: 3,
 		}},
+		{"all fail, for two seconds", scheduler.Config{Retry: retry.Policy{MaxRetries: 9, Multiplier: 1, Jitter: retry.None, MaxElapsed: 2 * time.Second}}, []Workload{{Calls: 3, Cost: 7, Failures: 1}}, Forecast{
+			Took:   2 * time.Second,
+			Totals: scheduler.Totals{Accepted: 3, Exhausted: 3, Attempts: 9, Retries: 6}, Spent: map[string]int64{"": 63}, MostRunning: 3,
+		}},
 		{"too late, too many, too dear", scheduler.Config{Limit: bucket.PerSecond(1), MaxQueued: 5, Overflow: scheduler.RefuseNew},
 			[]Workload{{Calls: 4, Timeout: 2 * time.Second}, {Calls: 10}, {Calls: 1, Cost: 2}}, Forecast{
 				Took: 5 * time.Second, MedianWait: 2 * time.Second, P99Wait: 4 * time.Second, WorstWait: 5 * time.Second,

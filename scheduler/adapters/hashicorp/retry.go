@@ -25,7 +25,7 @@ import (
 // use.
 type Retry struct {
 	// Policy says how long to wait, and how long a server may make us wait. If its Seed is zero, the
-	// jitter differs each time.
+	// jitter differs each time. MaxElapsed has no effect: use a context with a deadline.
 	Policy retry.Policy
 
 	// Classify judges errors. Nil means [retry.Network], which retries after timeouts and lost

@@ -29,7 +29,7 @@ type Call struct {
 	// Set before the call is submitted.
 	Work     any           // what the call is for; the core only keeps it
 	Cost     int64         // from the first budget
-	Deadline time.Duration // bucket.Forever if there is none
+	Deadline time.Duration // bucket.Forever if there is none; the policy's MaxElapsed may lower it: see Core.limitElapsed
 
 	// The core's.
 	ID             uint64 // in order of arrival, from 1
@@ -87,7 +87,8 @@ type extra struct {
 	costs   Costs // what that attempt has cost so far, if it was settled
 	nesting
 	arrival
-	seniority *seniority // nil: the call has the priority of its options, and its rank tells when it arrived
+	retryUntil time.Duration // no retry begins later; 0: no limit, or no attempt has failed
+	seniority  *seniority    // nil: the call has the priority of its options, and its rank tells when it arrived
 }
 
 // times is an [events.Times] without Later, since a million calls may have one.
@@ -105,7 +106,7 @@ func (c *Call) extras() *extra {
 }
 
 // Nested reports whether the call may be made inside another, or others inside it. It also reports
-// true for a call that was settled, has changed its priority or may have been in state Later.
+// true for other calls with an extra.
 func (c *Call) Nested() bool { return c.detail != nil && c.detail.extra != nil }
 
 // ensureDetail returns the detail of a call, and makes it if there is none.

@@ -243,10 +243,15 @@ func (k *Core) leave(c *Call) {
 	c.State = leaving // so that an attempt that is over does not count as one for which calls inside it wait
 }
 
-// grantHead starts the head of the queue.
+// grantHead starts the head of the queue. A retry that has waited for too long, for a slot or behind
+// calls that overtook it, ends instead.
 func (k *Core) grantHead() {
 	c := k.queue.head()
 	k.leave(c)
+	if until, limited := c.lastRetryAt(); limited && k.Now > until {
+		k.endElapsed(c, k.Now)
+		return
+	}
 	k.grant(c)
 }
 

@@ -34,11 +34,16 @@ func (d *dumb) finish(c *dumbCall, failed bool, v retry.Verdict) {
 func (d *dumb) retry(c *dumbCall, v retry.Verdict) {
 	next := c.policy.Decide(c.id, c.attempt, v)
 	due := After(d.now, next.Delay)
+	if c.attempt == 1 && c.policy.MaxElapsed > 0 {
+		c.lastRetry = After(c.granted, c.policy.MaxElapsed)
+	}
 	switch {
 	case next.Action != retry.Again:
 		d.endCall(c, events.Exhausted)
-	case c.canceled, due > c.deadline:
+	case c.canceled:
 		d.endCall(c, events.Canceled)
+	case due > c.deadline || !c.mayBegin(due):
+		d.endLate(c)
 	default:
 		c.state, c.due = BackingOff, due
 		d.backingOff = append(d.backingOff, c)
@@ -100,7 +105,7 @@ func (d *dumb) setPriority(c *dumbCall, priority int) {
 		d.remove(&d.queue, c)
 		d.enqueue(c)
 		if d.late(c) {
-			d.endCall(c, events.Canceled)
+			d.endLate(c)
 		}
 	}
 	d.advanceNow()
@@ -171,7 +176,7 @@ func (d *dumb) resume() {
 func (d *dumb) replan() {
 	for i := 0; i < len(d.queue); {
 		if c := d.queue[i]; d.late(c) {
-			d.endCall(c, events.Canceled)
+			d.endLate(c)
 		} else {
 			i++
 		}

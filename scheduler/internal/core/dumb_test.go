@@ -58,6 +58,7 @@ type dumbCall struct {
 	waitsForRoom bool
 	canceled     bool // while it ran
 	due          time.Duration
+	lastRetry    time.Duration // the latest instant at which a retry may begin; 0: any
 	attempt      int
 	granted      time.Duration
 	paid         int64 // from the first budget
@@ -171,7 +172,11 @@ func (d *dumb) advance(now time.Duration) {
 		case due:
 			d.requeue(next)
 		default:
-			d.grant(d.queue[0])
+			if head := d.queue[0]; head.mayBegin(d.now) {
+				d.grant(head)
+			} else {
+				d.endCall(head, events.Exhausted)
+			}
 		}
 		d.admitWaiting()
 	}
@@ -304,7 +309,7 @@ func (d *dumb) requeue(c *dumbCall) {
 	case !d.possible(c):
 		d.endCall(c, events.Failed)
 	case d.late(c):
-		d.endCall(c, events.Canceled)
+		d.endLate(c)
 	case full && d.overflow == refuseNew, full && d.overflow == dropLowest && last.goesFirst(c):
 		d.endCall(c, events.Dropped)
 	case full && d.overflow == dropLowest:
@@ -317,6 +322,9 @@ func (d *dumb) requeue(c *dumbCall) {
 		}
 	}
 }
+
+// mayBegin reports whether a retry may begin at an instant.
+func (c *dumbCall) mayBegin(at time.Duration) bool { return c.lastRetry == 0 || at <= c.lastRetry }
 
 func (d *dumb) endCall(c *dumbCall, kind events.Kind) {
 	d.leave(c)
@@ -345,11 +353,21 @@ func (d *dumb) estimate(c *dumbCall) (position int, at time.Duration) {
 }
 
 func (d *dumb) late(c *dumbCall) bool {
-	if c.deadline == bucket.Forever {
+	if c.deadline == bucket.Forever && c.lastRetry == 0 {
 		return false
 	}
 	_, at := d.estimate(c)
-	return at > c.deadline
+	return at > c.deadline || !c.mayBegin(at)
+}
+
+// endLate ends a call that would be granted after its deadline, or after its last retry could begin,
+// whichever comes first.
+func (d *dumb) endLate(c *dumbCall) {
+	if c.lastRetry > 0 && c.lastRetry <= c.deadline {
+		d.endCall(c, events.Exhausted)
+	} else {
+		d.endCall(c, events.Canceled)
+	}
 }
 
 // startsAtOnce reports whether a call that takes its place now need not wait there. Another call that

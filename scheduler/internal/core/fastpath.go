@@ -70,10 +70,10 @@ func (k *Core) DoneFast(now time.Duration, c *Call, number uint64) {
 	k.advanceNow()
 }
 
-// AddFast adds a call that was granted by the fast path to those that run, with its slot and the
-// number that it has from there.
-func (k *Core) AddFast(c *Call, number uint64, granted time.Duration) {
-	c.ID, c.Rank = number, k.rankAt(c, granted)
+// AddFast adds a call that was granted by the fast path to those that run, with its slot, the number
+// that it has from there, and when it counts as having arrived. granted is not before that.
+func (k *Core) AddFast(c *Call, number uint64, arrived, granted time.Duration) {
+	c.ID, c.Rank = number, k.rankAt(c, arrived)
 	k.Totals.Succeeded--
 	k.InFast--
 	c.ensureDetail()

@@ -153,9 +153,10 @@ func (k *Core) applyVerdict(c *Call, v retry.Verdict, d retry.Decision) {
 // retry makes a failed call back off, or ends it, as its policy has decided.
 func (k *Core) retry(c *Call, v retry.Verdict, d retry.Decision) {
 	due := After(k.Now, d.Delay)
+	k.limitElapsed(c)
 	switch {
 	case d.Action == retry.Exhausted:
-		k.endExhausted(c, &retry.ExhaustedError{Attempts: int(c.Attempts), Waited: c.detail.spent.Backoff, Errors: append(c.detail.earlier, c.detail.last)})
+		k.endExhausted(c, c.exhausted())
 	case d.Action == retry.TooLong:
 		k.endExhausted(c, &retry.WaitTooLongError{
 			Wait: v.Wait, Max: k.policyOf(c).MaxServerWait, RetryAt: k.Time(After(k.Now, v.Wait)), Err: c.LastErr(),
@@ -294,7 +295,12 @@ func (k *Core) endCanceled(c *Call, cause error) {
 	k.end(c, events.Canceled, EndEarly(Early{Cause: cause}, c))
 }
 
+// endTooLate ends a call that would have to wait until after its deadline.
 func (k *Core) endTooLate(c *Call, wait time.Duration) {
+	if until, limited := c.lastRetryAt(); limited && c.Deadline == until {
+		k.endElapsed(c, After(k.Now, wait))
+		return
+	}
 	k.Totals.Canceled++
 	k.end(c, events.Canceled, k.tooLate(c, wait))
 }

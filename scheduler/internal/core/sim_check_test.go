@@ -239,7 +239,12 @@ func (s *sim) checkEnd(c *simCall) {
 	var tooLong *retry.WaitTooLongError
 	switch {
 	case errors.As(c.detail.err, &exhausted):
-		s.must(exhausted.Attempts == s.policy.MaxRetries+1 && len(exhausted.Errors) == exhausted.Attempts, "R6: a call is exhausted when all retries are used")
+		s.must(len(exhausted.Errors) == exhausted.Attempts, "R6: an exhausted call has the error of each attempt")
+		if exhausted.MaxElapsed == 0 {
+			s.must(exhausted.Attempts == s.policy.MaxRetries+1, "R6: a call is exhausted when all retries are used")
+		} else {
+			s.must(exhausted.MaxElapsed == s.policy.MaxElapsed && exhausted.Elapsed > exhausted.MaxElapsed, "R8, MaxElapsed: or when the next would begin too late")
+		}
 	case errors.As(c.detail.err, &tooLong):
 		s.must(tooLong.Wait > s.policy.MaxServerWait, "R5, server's wait: WaitTooLongError only above MaxServerWait")
 	}

@@ -276,6 +276,7 @@ func drawConfig(rnd *rand.Rand) (Config, retry.Policy, []bucket.Limit) {
 		Jitter:        []float64{retry.None, 0.1, 1}[rnd.IntN(3)],
 		Seed:          rnd.Uint64N(100),
 		MaxServerWait: []time.Duration{time.Minute, 3 * per}[rnd.IntN(2)],
+		MaxElapsed:    []time.Duration{0, 0, 0, 0, 1, per, 10 * per, 5 * time.Minute}[rnd.IntN(8)],
 	}.WithDefaults()
 	cfg.Retry = policy
 	more := []int{0, 0, 1, 2}[rnd.IntN(4)]

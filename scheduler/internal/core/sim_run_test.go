@@ -65,6 +65,7 @@ type simCall struct {
 	index   int // in running or waiting
 	runs    bool
 	arrived time.Duration
+	first   time.Duration // when its first attempt was granted
 	last    events.Kind
 	model   dumbCall
 	room    detail
@@ -378,8 +379,12 @@ func (s *sim) take() {
 		s.leave(mine)
 		mine.runs = true
 		s.attempts++
+		if c.Attempts == 1 {
+			mine.first = c.detail.granted
+		}
 		if c.Attempts > 1 {
 			s.retries++
+			s.must(s.policy.MaxElapsed == 0 || c.detail.granted-mine.first <= s.policy.MaxElapsed, "R8, MaxElapsed: no retry begins later")
 		}
 		s.enter(&s.running, mine)
 	}

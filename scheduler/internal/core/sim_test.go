@@ -33,7 +33,7 @@ var (
 //   - A transcript is a trace written as text, with what each move made happen.
 
 // TestSimulation runs the real core in virtual time with random moves. After every move it checks the
-// rules of budgets (B1–B7), order (O1, O2, O4), retries (R1–R3, R5, R6), calls (C1, C4) and events (E1,
+// rules of budgets (B1–B7), order (O1, O2, O4), retries (R1–R3, R5, R6, R8), calls (C1, C4) and events (E1,
 // E3), and compares the core with the model, which computes the nanosecond of every grant.
 //
 // A failure prints its seed and the shortest trace that still fails. make sim SEED=… replays it.
@@ -175,7 +175,7 @@ func (s *sim) transcript(trace []move) string {
 		b.WriteString("adaptive yes\n\n")
 	}
 	p := s.policy
-	fmt.Fprintf(&b, "retry max=%d initial=%v longest=%v jitter=%v seed=%d maxserverwait=%v\n", p.MaxRetries, p.Initial, p.Max, p.Jitter, p.Seed, p.MaxServerWait)
+	fmt.Fprintf(&b, "retry max=%d initial=%v longest=%v jitter=%v seed=%d maxserverwait=%v maxelapsed=%v\n", p.MaxRetries, p.Initial, p.Max, p.Jitter, p.Seed, p.MaxServerWait, p.MaxElapsed)
 	for _, m := range trace {
 		fmt.Fprintf(&b, "\n%s\n", m.text())
 	}

@@ -6,7 +6,7 @@ type Totals struct {
 	Accepted  uint64 // accepted calls
 	Succeeded uint64 // ended with nil; those that run by the fast path count already
 	Failed    uint64 // ended with an error that is not retried, or a cost above a lowered capacity
-	Exhausted uint64 // ended because retries ran out, or a server's wait was too long
+	Exhausted uint64 // ended because retries or MaxElapsed ran out, or a server's wait was too long
 	Canceled  uint64 // ended by their caller or their deadline
 	Dropped   uint64 // ended to make room for others
 	Closed    uint64 // ended by close while they waited

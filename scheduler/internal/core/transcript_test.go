@@ -91,7 +91,7 @@ type stepper struct {
 //	limit … strict=yes owner=yes       a strict limit; grants are handed over after each command
 //	any command stall=300ms            with owner=yes: they are handed over that much later
 //	adaptive yes                       the rate is halved when a server refuses
-//	retry max=2 initial=1s longest=1m jitter=0.1 seed=7 maxserverwait=1m
+//	retry max=2 initial=1s longest=1m jitter=0.1 seed=7 maxserverwait=1m maxelapsed=10s
 //	                                   the policy of the calls that follow
 //	submit a b cost=2 deadline=5s priority=1 nowait=yes asks=no
 //	                                   calls arrive now; deadline=+5s is 5 s from now
@@ -155,6 +155,7 @@ func (st *stepper) run(line string) string {
 		st.policy = retry.Policy{
 			MaxRetries: st.int(set["max"]), Initial: st.duration(set["initial"]), Max: st.duration(set["longest"]),
 			Jitter: st.float(set["jitter"], retry.None), Seed: uint64(st.int64(set["seed"])), MaxServerWait: st.duration(set["maxserverwait"]),
+			MaxElapsed: st.duration(set["maxelapsed"]),
 		}
 	case "submit", "reserve":
 		for _, name := range names {

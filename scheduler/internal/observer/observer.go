@@ -53,10 +53,10 @@ func (p *Purse) put(d time.Duration) { p.level = min(p.level+d, p.capacity) }
 var Follows = [...]events.Kinds{
 	0:               events.Of(events.Queued, events.Later),
 	events.Later:    events.Of(events.Queued, events.Canceled, events.Closed, events.Dropped, events.Failed),
-	events.Queued:   events.Of(events.Granted, events.Canceled, events.Closed, events.Dropped, events.Failed),
+	events.Queued:   events.Of(events.Granted, events.Canceled, events.Closed, events.Dropped, events.Failed, events.Exhausted),
 	events.Granted:  events.Of(events.Started, events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Canceled),
 	events.Started:  events.Of(events.Retrying, events.Succeeded, events.Failed, events.Exhausted, events.Canceled),
-	events.Retrying: events.Of(events.Queued, events.Canceled, events.Closed, events.Failed),
+	events.Retrying: events.Of(events.Queued, events.Canceled, events.Closed, events.Failed, events.Exhausted),
 	events.ShutDown: 0,
 }
 

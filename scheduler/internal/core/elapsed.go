@@ -1,0 +1,39 @@
+package core
+
+import (
+	"time"
+
+	"example.com/fairlead/retry"
+)
+
+// limitElapsed makes the end of the policy's MaxElapsed a deadline of a call, when its first attempt has
+// failed.
+func (k *Core) limitElapsed(c *Call) {
+	if most := k.policyOf(c).MaxElapsed; most > 0 && c.Attempts == 1 {
+		until := After(c.detail.granted, most)
+		c.extras().retryUntil = until
+		c.Deadline = min(c.Deadline, until)
+	}
+}
+
+// lastRetryAt returns the latest instant at which a retry of a call may begin.
+func (c *Call) lastRetryAt() (at time.Duration, limited bool) {
+	if c.detail == nil || c.detail.extra == nil {
+		return 0, false
+	}
+	return c.detail.extra.retryUntil, c.detail.extra.retryUntil > 0
+}
+
+// endElapsed ends a call whose next attempt would begin at an instant after its policy's MaxElapsed.
+func (k *Core) endElapsed(c *Call, at time.Duration) {
+	until, _ := c.lastRetryAt()
+	err := c.exhausted()
+	err.MaxElapsed = k.policyOf(c).MaxElapsed
+	err.Elapsed = After(err.MaxElapsed, at-until)
+	k.endExhausted(c, err)
+}
+
+// exhausted returns the error of a call that has no retries left.
+func (c *Call) exhausted() *retry.ExhaustedError {
+	return &retry.ExhaustedError{Attempts: int(c.Attempts), Waited: c.detail.spent.Backoff, Errors: append(c.detail.earlier, c.detail.last)}
+}
