@@ -119,7 +119,7 @@ func TestAllIsCompared(t *testing.T) {
 			t.Errorf("%s of %s: %d leads although ours is best", c.what, c.ours, got)
 		}
 	}
-	for _, name := range []string{noLimiter, floorWord, floorCells, floorSubmit, floorDo, goLimiter} {
+	for _, name := range []string{noLimiter, floorWord, floorCells, floorSubmit, floorDo, floorSleep, goLimiter} {
 		if strings.Contains(ahead(r.comparisons()), "of "+name) {
 			t.Errorf("%s is ahead", name)
 		}

@@ -64,14 +64,6 @@ var peersFeatures = []row{
 		{no, "", absentBeside("circuitbreaker", "TypedInterface.Add", breakerWords, workqueuePkg, flowPkg)},
 		{no, "", absentBeside("circuitbreaker", "NewAttemptMiddleware", breakerWords, awsRetryPkg)},
 	}},
-	{"Time limit of each attempt", [6]cell{
-		{no, notesOwnTimeout, absentBeside("timeout", "Transport.Base", "(on|with|attempt|config\\.|transport\\.)timeout", ourPkg, ourRetryPkg, ourHTTPPkg)},
-		{no, notesOwnTimeout, absentBeside("timeout", "WithMaxElapsedTime", timeoutWords, xratePkg, backoffPkg)},
-		{no, "", onlyTake},
-		{yes, "", failsafeTimesOut},
-		{no, "`rest.Config.Timeout` is for all attempts together", k8sTimesOut},
-		{partly, "inside its own clients", all(has(awsHTTPPkg, "BuildableClient.WithTimeout"), says("github.com/aws/aws-sdk-go-v2", "aws/transport/http/client.go", "b.clientTimeout"))},
-	}},
 	{"Concurrency that adapts to response times", [6]cell{
 		{no, notesAdaptiveRate, absentBeside("adaptivelimiter", "Config.MaxInFlight", adaptiveWords, ourPkg)},
 		{no, "", absentBeside("adaptivelimiter", "Limiter", adaptiveWords, xratePkg, backoffPkg)},

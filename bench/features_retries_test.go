@@ -62,6 +62,14 @@ var retryFeatures = []row{
 		{partly, "by the call that was told", all(k8sToldToWait, says("k8s.io/client-go", "rest/with_retry.go", "delay = r.retryAfter.Wait", "request.backoff.SleepWithContext(ctx, delay)"))},
 		{partly, "`X-Amz-Retry-After` alone, up to 5 s beyond its own backoff, by the call that was told", awsToldToWait},
 	}},
+	{"Time limit of each attempt", [6]cell{
+		{yes, "", all(tested("TestAttemptTimeout"), fairleadTimesOut)},
+		{no, notesOwnTimeout, absentBeside("timeout", "WithMaxElapsedTime", timeoutWords, xratePkg, backoffPkg)},
+		{no, "", onlyTake},
+		{yes, "", failsafeTimesOut},
+		{no, "`rest.Config.Timeout` is for all attempts together", k8sTimesOut},
+		{partly, "inside its own clients", all(has(awsHTTPPkg, "BuildableClient.WithTimeout"), says("github.com/aws/aws-sdk-go-v2", "aws/transport/http/client.go", "b.clientTimeout"))},
+	}},
 }
 
 var errFails = errors.New("fails")
@@ -390,4 +398,21 @@ func awsToldToWait(t *testing.T) mark {
 		return yes
 	}
 	return heeds(3*time.Second, open("X-Amz-Retry-After", "3000"))(t)
+}
+
+// fairleadTimesOut: the first attempt would take for ever, and is ended after a second.
+func fairleadTimesOut(t *testing.T) mark {
+	s := newFairlead(t, scheduler.Config{AttemptTimeout: time.Second, Retry: retry.Policy{Initial: time.Millisecond, Jitter: retry.None}})
+	began, attempts := time.Now(), 0
+	err := s.Do(t.Context(), func(ctx context.Context) error {
+		if attempts++; attempts == 1 {
+			<-ctx.Done()
+		}
+		return ctx.Err()
+	})
+	if err != nil || attempts != 2 || time.Since(began) != time.Second+time.Millisecond {
+		t.Logf("%v after %v, %d attempts", err, time.Since(began), attempts)
+		return no
+	}
+	return yes
 }

@@ -21,6 +21,9 @@ const (
 	// floorDo is a goroutine for each caller, and one that answers them in order and on time.
 	floorDo = "floor: a goroutine each, and one that answers on time"
 
+	// floorSleep is one caller that computes when its token is there, and blocks a thread until then.
+	floorSleep = "floor: a thread that sleeps in the kernel"
+
 	// floorSubmit is the least that could run functions at a rate, with a handle for each.
 	floorSubmit = "floor: functions in a slice, run on time"
 
@@ -163,6 +166,19 @@ func answerOnTime(l limit, inbox chan *request) {
 			timer.Reset(free - now)
 		}
 	}
+}
+
+// openFloorSleep returns a wait for one caller, who blocks a thread until the next token is there.
+func openFloorSleep(l limit) taker {
+	begin, free := time.Now(), time.Duration(0)
+	return taker{wait: func(context.Context) error {
+		free = max(free, time.Since(begin)-time.Duration(l.burst-1)*l.interval())
+		for now := time.Since(begin); now < free; now = time.Since(begin) {
+			kernelSleep(free - now)
+		}
+		free += l.interval()
+		return nil
+	}}
 }
 
 // handle is what a submitted function leaves to its submitter.

@@ -82,6 +82,7 @@ var limiters = []limiter{
 	{k8s, "flowcontrol: TryAccept, Wait", openK8s},
 	{awsSDK, "ratelimit: GetToken; it never refills with time", openAWS},
 	{floorDo, "", openFloorDo},
+	{floorSleep, "", openFloorSleep},
 }
 
 func limiterNamed(name string) limiter {

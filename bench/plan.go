@@ -125,17 +125,18 @@ func (p plan) backing(who string) job { return job{Work: "backing", Who: who, N:
 
 // Who takes part in what.
 var (
-	tryers    = []string{fairlead, xrate, jujuLimit, failsafe, goLimiter, throttledLimit, k8s, awsSDK}
-	waiters   = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit, k8s}
-	crowders  = append([]string{fairleadSubmit}, waiters...)
-	inCrowds  = append(slices.Clone(crowders), floorDo)
-	doers     = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe}
-	loopers   = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit}
-	cancelers = []string{fairleadSubmit, fairlead, xrate, failsafe, k8s}
-	flooders  = []string{fairlead, xrate, xratePolled, jujuLimit, failsafe, throttledLimit}
-	changers  = []string{fairlead, xrate, goLimiter}
-	stoppers  = []string{fairleadSubmit, fairlead, xrate, uberLimit, jujuLimit}
-	jobbers   = []string{fairlead, workqueueK8s, avastShared, avastPerCall, cenkalti, goRetry, failsafe, awsSDK, floorJob}
+	tryers     = []string{fairlead, xrate, jujuLimit, failsafe, goLimiter, throttledLimit, k8s, awsSDK}
+	waiters    = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit, k8s}
+	inLateness = append(slices.Clone(waiters), floorSleep)
+	crowders   = append([]string{fairleadSubmit}, waiters...)
+	inCrowds   = append(slices.Clone(crowders), floorDo)
+	doers      = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe}
+	loopers    = []string{fairlead, xrate, uberLimit, jujuLimit, failsafe, goLimiter, throttledLimit}
+	cancelers  = []string{fairleadSubmit, fairlead, xrate, failsafe, k8s}
+	flooders   = []string{fairlead, xrate, xratePolled, jujuLimit, failsafe, throttledLimit}
+	changers   = []string{fairlead, xrate, goLimiter}
+	stoppers   = []string{fairleadSubmit, fairlead, xrate, uberLimit, jujuLimit}
+	jobbers    = []string{fairlead, workqueueK8s, avastShared, avastPerCall, cenkalti, goRetry, failsafe, awsSDK, floorJob}
 )
 
 // couples returns the floors, Fairlead and all pairs of a limiter and a retrier.
@@ -288,7 +289,7 @@ func (p plan) featureGroup() group {
 // timeGroups returns the workloads in which callers wait.
 func (p plan) timeGroups(rounds int) []group {
 	list := []group{
-		{"lateness", 3, each(waiters, p.late)},
+		{"lateness", 3, each(inLateness, p.late)},
 		{"D: order and exactness in the account", 1, []job{p.granted()}},
 		{"D: a third canceled", 1, each(cancelers, p.canceled)},
 		{"D: the process is stopped", rounds, each(stoppers, p.stall)},
@@ -343,7 +344,7 @@ func (p plan) quickGroups() []group {
 		group{"F: a big call in a flood", 2, each([]string{fairlead, jujuLimit}, p.flood)},
 		group{"E: retries", 1, each([]string{fairlead, floorJob, workqueueK8s}, p.retries)},
 		group{"E: memory of retries", 1, each([]string{fairlead, floorJob, workqueueK8s}, p.backing)},
-		group{"lateness", 2, each([]string{fairlead, xrate, jujuLimit, uberLimit}, p.late)},
+		group{"lateness", 2, each([]string{fairlead, floorSleep, xrate, jujuLimit, uberLimit}, p.late)},
 		group{"an idle scheduler", 1, []job{p.idle(fairlead), p.idle("")}},
 	)
 }

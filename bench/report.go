@@ -246,7 +246,7 @@ func (r *run) timeTables() string {
 	p, get := r.Plan, r.results.of
 	var b strings.Builder
 	b.WriteString("### How late tokens are\n\nOne caller, waits of 0.2 to 5 ms, nothing else to do.\n\n" + chart("lateness", "lateness"))
-	b.WriteString(table([]string{"", "median, µs", "p99, µs"}, waiters, func(who string) []string {
+	b.WriteString(table([]string{"", "median, µs", "p99, µs"}, inLateness, func(who string) []string {
 		return []string{number(get(p.late(who), "p50 us")), number(get(p.late(who), "p99 us"))}
 	}))
 	b.WriteString("### F: a call that costs 500 among 64 callers that ask for one token without a pause\n\nfailsafe-go's depends on how much is left of its period.\n\n")
