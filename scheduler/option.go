@@ -181,7 +181,6 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 		if err := o.policy.Validate(); err != nil {
 			return retry.Permanent(err)
 		}
-		o.policy = o.policy.WithDefaults()
 		if o.policy.Seed == 0 {
 			o.policy.Seed = s.retry.Seed
 		}

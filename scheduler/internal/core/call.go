@@ -140,6 +140,14 @@ func (k *Core) policyOf(c *Call) *retry.Policy {
 	return c.detail.policy
 }
 
+// fillPolicy sets the fields of a call's policy that are zero to their defaults. That waits for the first
+// failure, since most calls have none.
+func (c *Call) fillPolicy() {
+	if c.detail != nil && c.detail.policy != nil {
+		*c.detail.policy = c.detail.policy.WithDefaults()
+	}
+}
+
 // verdict is a [retry.Verdict] with the number of a budget in place of its name, since a
 // million calls may each have one.
 type verdict struct {
@@ -213,7 +221,7 @@ func (c *Call) AttemptsMade() int { return int(c.Attempts) }
 // SetOptions sets the options of a call that is not submitted yet.
 func (c *Call) SetOptions(o *Options) { c.ensureDetail().options = o }
 
-// SetPolicy sets the retry policy of a call that is not submitted yet.
+// SetPolicy sets the retry policy of a call that is not submitted yet. It belongs to the core from then on.
 func (c *Call) SetPolicy(p *retry.Policy) { c.ensureDetail().policy = p }
 
 // LastErr returns the latest attempt's error, or nil.

@@ -49,6 +49,7 @@ func (k *Core) Finish(now time.Duration, c *Call, err error, v retry.Verdict) {
 		k.endFailed(c, err)
 	default:
 		c.addError(err)
+		c.fillPolicy()
 		d := k.policyOf(c).Decide(c.ID, int(c.Attempts), v)
 		k.applyVerdict(c, v, d)
 		k.retry(c, v, d)
