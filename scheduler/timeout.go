@@ -70,10 +70,16 @@ func (s *Scheduler) inTime(ctx context.Context, d time.Duration, run func(contex
 	if _, panicked := err.(*PanicError); err == nil || panicked || context.Cause(ctx) != error(cause) {
 		return err
 	}
-	if !errors.Is(err, error(cause)) { // the function did not return the cause
+	if !isA(err, cause) { // the function did not return the cause
 		err = &AttemptTimeoutError{After: d, Err: err}
 	}
 	return retry.Transient(err)
+}
+
+// isA works like [errors.Is], also if a method of err panics, as that of a nil pointer may.
+func isA(err, target error) (found bool) {
+	defer func() { _ = recover() }()
+	return errors.Is(err, target)
 }
 
 // withTimeout works like [context.WithTimeoutCause] on the scheduler's clock.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -235,5 +236,18 @@ func TestAttemptTimeoutStopsItsTimer(t *testing.T) {
 	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
 		s := open(t, scheduler.Config{Clock: struct{ clock.Clock }{mock}, AttemptTimeout: time.Hour})
 		require.NoError(t, s.Do(t.Context(), func(context.Context) error { return nil }))
+	})
+}
+
+// The error after the timeout may be a nil pointer, whose methods panic (C12, H03).
+func TestH03_ErrorAfterTheTimeoutPanics(t *testing.T) {
+	bubble(t, scheduler.Config{AttemptTimeout: time.Second, Retry: retry.Policy{MaxRetries: retry.None}}, func(t *testing.T, s *scheduler.Scheduler) {
+		h := submit(t, s, func(ctx context.Context) error {
+			<-ctx.Done()
+			return (*url.Error)(nil)
+		})
+		var late *scheduler.AttemptTimeoutError
+		require.ErrorAs(t, settled(h), &late)
+		require.Equal(t, (*url.Error)(nil), late.Err)
 	})
 }

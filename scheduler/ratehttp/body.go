@@ -95,6 +95,6 @@ func (b *body) end(err error) {
 
 // duplex is the body of a protocol with traffic in both directions.
 type duplex struct {
-	*body
+	io.ReadCloser
 	io.Writer
 }

@@ -19,6 +19,8 @@ type exchange struct {
 	r        *scheduler.Reservation // of the attempt that waits or runs
 	sent     *sends                 // how often the latest attempt was sent
 	last     error                  // the failure of the attempt before
+	waits    bool                   // for its turn
+	late     bool                   // the latest attempt ended by AttemptTimeout
 	returned bool                   // run has returned, so the reservation has ended or the response's body will end it
 }
 
@@ -49,7 +51,7 @@ func (x *exchange) run() (*http.Response, error) {
 				return nil, err
 			}
 		}
-		res, err := x.t.base().RoundTrip(req)
+		res, err := x.roundTrip(req)
 		if res != nil && res.Request == req {
 			res.Request = x.req
 		}
@@ -64,6 +66,7 @@ func (x *exchange) run() (*http.Response, error) {
 
 // waitTurn waits until the attempt may start.
 func (x *exchange) waitTurn() error {
+	x.waits = true
 	<-x.r.Ready() // the scheduler watches the context, so this also returns when it is done
 	if err := x.r.Err(); err != nil {
 		return err
@@ -72,6 +75,7 @@ func (x *exchange) waitTurn() error {
 		x.r.Cancel()
 		return x.withLast(context.Cause(ctx))
 	}
+	x.waits = false
 	return nil
 }
 
@@ -102,6 +106,9 @@ func (e *endedError) Timeout() bool {
 // exchange ends.
 func (x *exchange) report(res *http.Response, err error) (again bool, _ error) {
 	a := Attempt{Request: x.req, Response: res, Err: err, x: x}
+	if x.late {
+		a.Err = retry.Transient(err) // whatever Base has made of it
+	}
 	v, asked := x.judge(a)
 	failure := hide(err, x.req)
 	if res != nil && (res.StatusCode >= 400 || v.Retryable()) {

@@ -3,6 +3,7 @@ package ratehttp
 import (
 	"cmp"
 	"net/http"
+	"time"
 
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
@@ -20,9 +21,20 @@ type Transport struct {
 	// Choose means Scheduler for all requests.
 	Choose func(*http.Request) *scheduler.Scheduler
 
-	// Base makes the attempts. Nil means [http.DefaultTransport]. A timeout of the client or of a request's context includes the
-	// wait for the turn. A timeout of Base, such as [http.Transport.ResponseHeaderTimeout], is for one attempt.
+	// Base makes the attempts. Nil means [http.DefaultTransport].
 	Base http.RoundTripper
+
+	// AttemptTimeout bounds each attempt, from its turn until the headers of its response have come. That includes connecting and
+	// sending the request's body. It does not include waiting for the turn, backoff and reading the response's body. Then the
+	// attempt ends with a [scheduler.AttemptTimeoutError], and the request is retried if it may be sent again (see Repeatable).
+	// Base must end an attempt when its context is done, as [http.Transport] does. Zero or less means no timeout.
+	AttemptTimeout time.Duration
+
+	// ReadTimeout bounds each Read of a response's body, so that it ends a stream that stalls but not one that is slow. The time
+	// between Reads does not count. Then the Read returns an error that matches [context.DeadlineExceeded], and the slot is freed.
+	// There is no retry, because the caller has the response. It does not apply to 101 Switching Protocols. Zero or less means no
+	// timeout.
+	ReadTimeout time.Duration
 
 	// Options returns a request's cost, priority, name and so on, by [scheduler.Cost], [scheduler.CostOf], [scheduler.Priority],
 	// [scheduler.Name], [scheduler.Retry] and others. [scheduler.OnProgress] does not work, because a request has no goroutine of
@@ -60,7 +72,7 @@ type Transport struct {
 //   - the error of [scheduler.Scheduler.Do] for a call that gets no turn. This is the context's error joined with the last
 //     attempt's, a [scheduler.DeadlineError] at once if the turn would come too late, [scheduler.ErrClosed] and others.
 //
-// The wait counts towards [http.Client.Timeout] and the context's deadline.
+// The wait counts towards [http.Client.Timeout] and the context's deadline, but not towards AttemptTimeout.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	s := t.scheduler(req)
 	if s == nil {
@@ -80,7 +92,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer x.unwound()
 	res, err := x.run()
 	x.returned = true
-	return res, err
+	return res, x.explained(err)
 }
 
 // CloseIdleConnections closes the idle connections of Base.
