@@ -45,6 +45,13 @@
 // Some APIs send the wait only in the body, or an error with status 200. A Classify can read the beginning of the body by
 // [Attempt.Peek], and Google's waits by [headers.RetryInfo].
 //
+// # Timeouts
+//
+// [Transport.AttemptTimeout] ends an attempt whose headers do not come, and [Transport.ReadTimeout] a body that stalls. Neither includes
+// the wait for the turn. With both, a request needs no timeout of [http.Transport] or of the server. [http.Client.Timeout] and a
+// deadline of the request's context are for all of the request, with its waits, its backoffs and its body. Use the context's to say
+// how long the result is of use.
+//
 // # Errors
 //
 // Events and errors of this package show URLs without their queries and users, which may be secret. The [url.Error] of an [http.Client]

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,42 +48,46 @@ func TestServerWaitHoldsEverybody(t *testing.T) {
 
 // TestH48_NoHerd checks that requests with the same wait come back one after the other, and none too early.
 func TestH48_NoHerd(t *testing.T) {
-	const n = 20
-	var told sync.WaitGroup
-	told.Add(n)
-	srv := serve(t, func(k int64, w http.ResponseWriter, r *http.Request) {
-		if k <= n {
-			told.Done()
-			told.Wait() // so that all are refused at the same time
-			w.Header().Set("Retry-After-Ms", "100")
-			w.WriteHeader(429)
-		}
-	})
-	s := open(t, scheduler.Config{Limit: bucket.PerSecond(1000)})
-	sub := s.Subscribe(events.Of(events.Granted, events.Held))
-	c := client(t, &ratehttp.Transport{Scheduler: s})
-	var all sync.WaitGroup
-	for range n {
-		all.Go(func() {
-			res, err := c.Get(srv.URL)
-			_ = text(t, res, err)
+	synctest.Test(t, func(t *testing.T) {
+		const n = 20
+		var k atomic.Int64
+		var told sync.WaitGroup
+		told.Add(n)
+		base := served(t, func(w http.ResponseWriter, r *http.Request) {
+			if k.Add(1) <= n {
+				told.Done()
+				told.Wait() // so that all are refused at the same time
+				w.Header().Set("Retry-After-Ms", "100")
+				w.WriteHeader(429)
+			}
 		})
-	}
-	all.Wait()
-	sub.Close()
-	var held time.Time
-	back := map[time.Time]bool{}
-	for ev := range sub.C {
-		switch {
-		case ev.Kind == events.Held:
-			held = ev.Until
-		case ev.Attempt == 2:
-			require.False(t, ev.At.Before(held))
-			back[ev.At] = true
+		s := open(t, scheduler.Config{Limit: bucket.PerSecond(1000)})
+		sub := s.Subscribe(events.Of(events.Granted, events.Held))
+		c := client(t, &ratehttp.Transport{Scheduler: s, Base: base})
+		var all sync.WaitGroup
+		for range n {
+			all.Go(func() {
+				res, err := c.Get("http://example.com/")
+				_ = text(t, res, err)
+			})
 		}
-	}
-	require.Len(t, back, n, "each at its own instant")
-	idle(t, s, srv)
+		all.Wait()
+		sub.Close()
+		var held time.Time
+		back := map[time.Time]bool{}
+		for ev := range sub.C {
+			switch {
+			case ev.Kind == events.Held:
+				held = ev.Until
+			case ev.Attempt == 2:
+				require.False(t, ev.At.Before(held))
+				back[ev.At] = true
+			}
+		}
+		require.Len(t, back, n, "each at its own instant")
+		require.EqualValues(t, k.Load(), s.Snapshot().Totals.Attempts)
+		idle(t, s, nil)
+	})
 }
 
 // TestH46_RetryAfterOverHTTP (H46, H47) checks that nonsensical waits are ignored. A wait that is too long ends the request with the

@@ -23,10 +23,11 @@ type After struct {
 // NewAfter returns a client. Close it when done.
 func NewAfter(c *http.Client) (*After, error) {
 	s, err := scheduler.New(scheduler.Config{
-		Retry:       retry.Policy{MaxRetries: 5, Initial: time.Second, Max: time.Minute, Jitter: 0.1},
-		Classify:    retry.Network,
-		Limit:       bucket.PerSecond(1).Burst(10), // the rate limiter, smooth after a burst
-		MaxInFlight: 4,                             // the bulkhead
+		Retry:          retry.Policy{MaxRetries: 5, Initial: time.Second, Max: time.Minute, Jitter: 0.1},
+		Classify:       retry.Network,
+		Limit:          bucket.PerSecond(1).Burst(10), // the rate limiter, smooth after a burst
+		MaxInFlight:    4,                             // the bulkhead
+		AttemptTimeout: 10 * time.Second,
 	})
 	if err != nil {
 		return nil, err
@@ -40,8 +41,6 @@ func (a *After) Close() { a.s.Close() }
 // Get returns the content at a URL.
 func (a *After) Get(ctx context.Context, url string) (string, error) {
 	return scheduler.Value(ctx, a.s, func(ctx context.Context) (string, error) {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // the timeout of an attempt, without its wait
-		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return "", err
