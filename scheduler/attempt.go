@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -136,7 +137,7 @@ func (a *attempt) context() *cancellable {
 		}
 		ctx, cancel := context.WithCancelCause(guardContext(a.Context))
 		if old == attemptOver {
-			cancel(nil)
+			cancel(errFunctionReturned)
 		}
 		if a.derived.CompareAndSwap(old, &cancellable{ctx, cancel}) {
 			continue
@@ -144,6 +145,11 @@ func (a *attempt) context() *cancellable {
 		cancel(nil) // another goroutine was faster
 	}
 }
+
+// errFunctionReturned is the cause in the context of submitted work whose function has returned. It names the
+// remedy for a function that handed its context on to other work.
+var errFunctionReturned = fmt.Errorf("scheduler: the function of the call that this context belonged to has returned: "+
+	"give work that goes on the context that Submit or Stream was given, or context.WithoutCancel: %w", context.Canceled)
 
 func (a *attempt) cancel(cause error) { a.context().cancel(cause) }
 
@@ -153,7 +159,7 @@ func (a *attempt) end() {
 	a.done = true
 	a.mu.Unlock()
 	if a.derives && !a.derived.CompareAndSwap(nil, attemptOver) {
-		a.cancel(nil)
+		a.cancel(errFunctionReturned)
 	}
 }
 

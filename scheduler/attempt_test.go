@@ -2,6 +2,8 @@ package scheduler_test
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +29,7 @@ func TestSubmitContextEnds(t *testing.T) {
 				context.Canceled, scheduler.ErrClosed},
 			{"by its user", func(_ *scheduler.Scheduler, _ *scheduler.Handle, stop context.CancelCauseFunc) { stop(errBroken) },
 				context.Canceled, errBroken},
-			{"with its attempt", nil, context.Canceled, context.Canceled},
+			{"with its attempt", nil, context.Canceled, nil},
 		} {
 			name := tt.name + ", not asked before"
 			if asked {
@@ -59,7 +61,11 @@ func TestSubmitContextEnds(t *testing.T) {
 					}
 					for range 2 { // at every call
 						require.Equal(t, tt.err, ctx.Err())
-						require.Equal(t, tt.cause, context.Cause(ctx))
+						if tt.cause != nil {
+							require.Equal(t, tt.cause, context.Cause(ctx))
+						} else {
+							require.ErrorContains(t, context.Cause(ctx), "has returned")
+						}
 						<-ctx.Done()
 						require.Equal(t, "value", ctx.Value(key{}))
 						stop(context.DeadlineExceeded) // too late to change anything
@@ -101,5 +107,52 @@ func TestDoContextIsTheCallers(t *testing.T) {
 		require.NoError(t, given.Err())
 		stop()
 		require.Equal(t, context.Canceled, given.Err())
+	})
+}
+
+// crawl submits a page that submits two more, and so on: 15 pages. Each page has a context that next makes of the
+// one before, and of that of the crawl. It returns how many pages were read, and the error of one that was not.
+func crawl(t *testing.T, s *scheduler.Scheduler, next func(pages, crawls context.Context) context.Context) (read int, err error) {
+	var lock sync.Mutex
+	note := scheduler.OnEnd(func(h *scheduler.Handle) {
+		lock.Lock()
+		defer lock.Unlock()
+		if h.Err() != nil {
+			err = h.Err()
+		} else {
+			read++
+		}
+	})
+	var visit func(ctx context.Context, depth int) error
+	visit = func(ctx context.Context, depth int) error {
+		_, err := s.Submit(ctx, func(ctx context.Context) error {
+			if depth == 0 {
+				return nil
+			}
+			return errors.Join(visit(next(ctx, t.Context()), depth-1), visit(next(ctx, t.Context()), depth-1))
+		}, note)
+		return err
+	}
+	require.NoError(t, visit(t.Context(), 3))
+	require.NoError(t, s.WaitIdle(t.Context()))
+	return read, err
+}
+
+// Work that is submitted inside a call with that call's context is canceled when the call's function returns.
+// The error names the remedy, and the remedy helps (C8, cancel; H94).
+func TestH94_WorkOutlivesTheCallThatSubmitsIt(t *testing.T) {
+	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
+		read, err := crawl(t, s, func(page, _ context.Context) context.Context { return page })
+		require.Equal(t, 1, read)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorContains(t, err, "context.WithoutCancel")
+		for _, remedy := range []func(page, crawl context.Context) context.Context{
+			func(_, crawl context.Context) context.Context { return crawl },
+			func(page, _ context.Context) context.Context { return context.WithoutCancel(page) },
+		} {
+			read, err := crawl(t, s, remedy)
+			require.NoError(t, err)
+			require.Equal(t, 15, read)
+		}
 	})
 }

@@ -59,7 +59,8 @@
 //
 // With [Config.Limits] there are several budgets, such as requests and tokens. A call at the head
 // of the one queue pays from all of them ([CostOf]) or from none. While it waits for one budget
-// it takes nothing from another. Its actual cost can be settled while it runs ([Settle]).
+// it takes nothing from another. Its actual cost can be settled while it runs ([Settle]), and its
+// function can ask for its number and attempt ([CallInfo]).
 // [Scheduler.Observe] lowers a budget to what a server reports, and [Scheduler.Learn] takes over
 // the server's limit and level. While a call waits for one budget, another may be full and lose
 // its refill. So an estimate is a lower bound, and a deadline is only refused if it certainly

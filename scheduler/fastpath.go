@@ -59,10 +59,10 @@ type lease struct {
 	slots  uint64        // how many calls may be in flight
 }
 
-// permit shows that a call has paid by the fast path. The zero permit means that the owner knows the call.
+// permit shows that a call has paid by the fast path.
 type permit struct {
-	number uint64 // the call's number
-	lease  *lease
+	number uint64 // the call's number, which does not change while it runs; 0 if the core numbers the call
+	lease  *lease // nil if the owner knows the call
 }
 
 // take pays for a call, if the tokens and a slot are there. It returns the word before and its

@@ -216,7 +216,7 @@ func (o *owner) know(now time.Duration, c *call) {
 	o.core.Advance(now)
 	p.lease.release()
 	o.core.AddFast(&c.Call, p.number, p.lease.since, max(p.lease.since, c.runner.began))
-	c.runner.permit = permit{}
+	c.runner.permit.lease = nil
 	c.leaveSlot()
 }
 

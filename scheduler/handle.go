@@ -51,9 +51,9 @@ func (s stopped) err() error {
 
 // Submit queues a call and returns at once. While the call waits it costs no goroutine and no
 // timer. fn runs on a goroutine of the scheduler. Its context is derived from ctx. It ends when fn
-// returns, and by [Handle.Cancel] and [Scheduler.Close]. So work that fn submits in turn needs
-// another context, or it is canceled too. As with [Scheduler.Do], an error that is not marked is not
-// retried.
+// returns, and by [Handle.Cancel] and [Scheduler.Close]. So work that fn submits in turn is canceled
+// unless it has another context, such as ctx or one of [context.WithoutCancel]. As with
+// [Scheduler.Do], an error that is not marked is not retried.
 //
 // Submit returns an error if the call is invalid or the scheduler is closed. All later errors are
 // in the handle. With [Config.MaxQueued] or [NoWait], Submit waits until the call is admitted,

@@ -32,7 +32,7 @@ type runner struct {
 	reply  chan reply      // of Do; nil if no caller waits
 	done   <-chan struct{} // closed when the caller's context is done; nil if it never is
 	after  *call           // the call that was put on the list of successes before it
-	permit permit          // from the fast path; the zero permit if the owner knows the call
+	permit permit          // from the fast path; without a lease if the owner knows the call
 	began  time.Duration   // when it got its permit; 0: not known
 	slot   *fastSlot       // where the owner looks for a call of the fast path of which it was not told; nil if it has never had one
 

@@ -27,7 +27,8 @@ type Result[In, Out any] struct {
 // concerns one input, unless [StopOnError] is given. [Parallel] bounds how many functions run at once.
 // Stream holds a bounded number of inputs ([LookAhead]), so that a file of any length runs in
 // constant memory. As with [Scheduler.Do], an error that is not marked is not retried. The context of
-// call ends when call returns, so work that call submits in turn needs another one.
+// call ends when call returns, so work that call submits in turn needs another one, such as ctx or one
+// of [context.WithoutCancel].
 //
 // Inputs are read on a separate goroutine, so results don't wait for the next input. When ctx is
 // done, Stream reads no more inputs, and waiting calls end with the context's error. Stream waits

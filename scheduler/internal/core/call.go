@@ -212,6 +212,9 @@ func (c *Call) Err() error { return c.detail.err }
 // SetErr replaces the error of a call that has ended.
 func (c *Call) SetErr(err error) { c.detail.err = err }
 
+// Granted returns when the running attempt of a call was granted.
+func (c *Call) Granted() time.Duration { return c.detail.granted }
+
 // Due returns when the backoff of a call ends or ended, or when a call in state Later arrives.
 func (c *Call) Due() time.Duration { return c.detail.due }
 
