@@ -36,8 +36,7 @@ type Limit struct {
 	Strict bool `json:"strict,omitzero"`
 
 	// Reset, if not zero, makes the tokens come all at once, as with a quota for each calendar day.
-	// [Quota], [Daily], [Monthly] and [Every] set it. Only a [Bucket] keeps such a limit: a scheduler
-	// does not take it yet.
+	// [Quota], [Daily], [Monthly] and [Every] set it.
 	Reset Reset `json:"reset,omitzero"`
 }
 

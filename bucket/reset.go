@@ -13,7 +13,8 @@ import (
 // Every, Days and Months is positive. Resets are comparable with ==.
 //
 // A reset fills the bucket to its capacity, from any level and from debt. Tokens that were left are
-// not added to it, and no token comes in between.
+// not added to it, and no token comes in between. So all calls that wait for a reset start at once when
+// it comes. To spread them, give the scheduler a second limit, such as one for each minute.
 //
 // With Days and Months the resets follow the calendar and the clocks in Zone. A reset is at the first
 // instant at which these show its time or a later one. So if the clocks are put forward over it, the

@@ -24,7 +24,7 @@ type Config struct {
 	// Limit is the budget, a token bucket, such as bucket.PerMinute(500).Burst(50). For a scheduler
 	// that only retries, or only caps what runs, use [bucket.Unlimited]. Zero means [bucket.Limit]'s
 	// default, 100 tokens a minute and a capacity of 1000, which few APIs have: the first 1000
-	// calls go at once. It must have no Reset.
+	// calls go at once. For a quota of each day or month, see [bucket.Daily].
 	Limit bucket.Limit
 
 	// Limits are several budgets by name, at most 6, instead of Limit. A call at the head of the
@@ -58,7 +58,8 @@ type Config struct {
 	// Adaptive makes the rate follow what the server takes. A rate-limit error halves it, once
 	// for all attempts that were running then. It climbs back by a sixteenth of the configured
 	// rate in each Per of the limit, where a Per counts as one second at least and one minute at
-	// most. It never exceeds the configured rate. False means the configured rate.
+	// most. It never exceeds the configured rate. A limit with a Reset has no rate, and stays as it
+	// is. False means the configured rate.
 	Adaptive bool
 
 	// MaxInFlight caps the calls whose functions run at the same time. A call that backs off does
@@ -192,7 +193,7 @@ func (cfg Config) Validate() error {
 // checkLimits returns all faults in the limits and levels.
 func (cfg Config) checkLimits() error {
 	var faults []error
-	if err := checkLimit(cfg.Limit); err != nil {
+	if err := cfg.Limit.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Limit: %w", err))
 	}
 	if len(cfg.Limits) > 0 && (cfg.Limit != bucket.Limit{} || cfg.Level != nil) {
@@ -205,7 +206,7 @@ func (cfg Config) checkLimits() error {
 		if name == "" {
 			faults = append(faults, errors.New("scheduler: Config.Limits has a budget without a name: use Limit for a single budget"))
 		}
-		if err := checkLimit(cfg.Limits[name]); err != nil {
+		if err := cfg.Limits[name].Validate(); err != nil {
 			faults = append(faults, fmt.Errorf("scheduler: Config.Limits[%q]: %w", name, err))
 		}
 	}
@@ -215,14 +216,6 @@ func (cfg Config) checkLimits() error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-// checkLimit returns an error if a limit is invalid, or if a scheduler can't keep it.
-func checkLimit(l bucket.Limit) error {
-	if l.Reset != (bucket.Reset{}) {
-		return fmt.Errorf("the limit is %v: a scheduler can't keep a limit with a Reset yet, only a bucket.Bucket can", l)
-	}
-	return l.Validate()
 }
 
 // core returns the configuration of the core, from a normal configuration.

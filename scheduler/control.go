@@ -9,7 +9,8 @@ import (
 
 // Pause stops granting until [Scheduler.Resume]. Running calls go on, and calls may still arrive
 // and back off. The budget stands still, so that after the pause queued calls come at the rate of
-// the refill, not as a thundering herd. Pause fails only with [ErrClosed].
+// the refill, not as a thundering herd. Only resets come as ever, if the limit has a Reset. Pause fails
+// only with [ErrClosed].
 func (s *Scheduler) Pause() error {
 	return s.control(func(o *owner, now time.Duration) error {
 		o.core.Pause(now, bucket.Forever)
@@ -49,10 +50,13 @@ func (s *Scheduler) SetLimitOf(budget string, l bucket.Limit) error {
 	if err != nil {
 		return err
 	}
-	if err := checkLimit(l); err != nil {
+	if err := l.Validate(); err != nil {
 		return err
 	}
 	return s.control(func(o *owner, now time.Duration) error {
+		if l.Reset != (bucket.Reset{}) {
+			o.readWall(now)
+		}
 		err := o.core.SetLimit(now, i, l)
 		if err == nil {
 			s.limits.Store(limitsOf(o.core))
@@ -66,17 +70,22 @@ func (s *Scheduler) SetLimitOf(budget string, l bucket.Limit) error {
 // configuration, so use it only with servers that you trust. What running calls have paid is
 // subtracted from remaining, since the server may not have counted them yet. Responses may arrive
 // out of order: ignore any that is older than the last one applied. A negative remaining means
-// unknown, and only the limit is applied. Learn fails as [Scheduler.SetLimitOf] does.
+// unknown, and only the limit is applied. If only the From of the Reset differs, and by 5 s at most, the
+// present resets stay, since the server's clock may be a little off. Learn fails as
+// [Scheduler.SetLimitOf] does.
 func (s *Scheduler) Learn(budget string, l bucket.Limit, remaining int64) error {
 	i, err := s.budget(budget)
 	if err != nil {
 		return err
 	}
-	if err := checkLimit(l); err != nil {
+	if err := l.Validate(); err != nil {
 		return err
 	}
 	return s.control(func(o *owner, now time.Duration) error {
 		o.knowAll(now) // since Learn subtracts what they have paid
+		if l.Reset != (bucket.Reset{}) {
+			o.readWall(now)
+		}
 		err := o.core.Learn(now, i, l, remaining)
 		if err == nil {
 			s.limits.Store(limitsOf(o.core))

@@ -116,6 +116,9 @@ func (o *owner) grantLease() {
 	}
 	l.active, l.slots = true, slots
 	l.renewAt = max(k.Budgets.FullAt(), core.After(k.Now, leaseInterval))
+	if k.HasQuotas {
+		l.renewAt = min(l.renewAt, core.After(k.Now, wallInterval))
+	}
 }
 
 // wantsSpread reports whether the next lease should have several cells: if callers clash, all cells

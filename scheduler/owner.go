@@ -22,6 +22,7 @@ type owner struct {
 	armed time.Duration // when the timer goes off; bucket.Forever if it does not
 	slack time.Duration // crowdSlack; 0 if the clock is a mock or a bubble's, which are never late
 	lease leaser
+	drift time.Duration // how far the wall clock was ahead when the core was last told: see readWall
 
 	work   []*call         // empty between two turns
 	after  []func()        // called at the end of the turn, after the timer is set
@@ -134,6 +135,9 @@ func (o *owner) run() {
 // turn handles a message and those that came meanwhile, all at one instant.
 func (o *owner) turn(m message) {
 	now := o.s.read()
+	if o.core.HasQuotas {
+		o.readWall(now)
+	}
 	if o.core.Wake() <= now {
 		o.revokeLease(now)
 		o.core.WakeUp(now)
@@ -275,6 +279,9 @@ func (o *owner) arm() {
 	wake := o.core.Wake()
 	if o.lease.active {
 		wake = min(wake, o.lease.renewAt)
+	}
+	if o.core.HasQuotas {
+		wake = o.lookBy(wake)
 	}
 	latest := o.latest(wake)
 	if wake <= o.armed && o.armed <= latest {
