@@ -60,10 +60,10 @@ func (s stopped) err() error {
 // and returns an error if it is refused. A panic in fn becomes a [PanicError], and runtime.Goexit
 // becomes [ErrGoexit].
 func (s *Scheduler) Submit(ctx context.Context, fn func(context.Context) error, opts ...Option) (*Handle, error) {
-	return s.submit(ctx, fn, nil, opts)
+	return s.submit(ctx, fn, nil, nil, opts)
 }
 
-func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, notify func(*Handle), opts []Option) (*Handle, error) {
+func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, notify func(*Handle), gate *places, opts []Option) (*Handle, error) {
 	h := &Handle{s: s}
 	if notify != nil {
 		h.extras().notify = notify
@@ -73,6 +73,9 @@ func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, 
 	}
 	if notify != nil {
 		s.nest(&h.call, ctx) // the loop over Stream's results waits for the call
+	}
+	if gate != nil {
+		h.call.SetGate(gate)
 	}
 	return h.send()
 }

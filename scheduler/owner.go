@@ -153,6 +153,7 @@ func (o *owner) turn(m message) {
 		o.handle(now, m)
 	}
 	o.core.Advance(now)
+	o.passGates(now)
 	o.setArrivals(now)
 	o.collectUrgent(now)
 	o.grantLease()

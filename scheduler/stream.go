@@ -7,8 +7,10 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // Result is the outcome for one input of [Stream].
@@ -67,7 +69,7 @@ func Stream[In, Out any](ctx context.Context, s *Scheduler, inputs iter.Seq[In],
 			read:     make(chan struct{}),
 		}
 		if st.limited && st.parallel < st.lookAhead {
-			r.places = make(chan struct{}, st.parallel)
+			r.places = newPlaces(st.parallel)
 		}
 		defer r.stop()
 		go r.feed()
@@ -115,7 +117,7 @@ type streamRun[In, Out any] struct {
 	cancel   context.CancelCauseFunc
 	stopper                        // of StopOnError
 	slots    chan struct{}         // one entry for each input in hand
-	places   chan struct{}         // one entry for each call that has not ended; nil without Parallel
+	places   *places               // nil without Parallel
 	finished chan *Result[In, Out] // has room for all results
 	taken    int                   // how many results were received from finished
 
@@ -159,7 +161,7 @@ func (r *streamRun[In, Out]) feed() {
 // start submits one input. It returns false if no more may be submitted.
 func (r *streamRun[In, Out]) start(in In) bool {
 	opts, err := r.callOptions(in) // outside of the lock, since it is user code
-	placed := err == nil && r.takePlace()
+	placed := err == nil && r.places != nil && r.places.take(r.ctx, r.s)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stopped {
@@ -172,23 +174,12 @@ func (r *streamRun[In, Out]) start(in In) bool {
 	}
 	if err != nil {
 		result.Err = err
-		r.end(result, placed)
+		r.end(result)
+		if placed {
+			r.giveBack()
+		}
 	}
 	return true
-}
-
-// takePlace waits for one of the places of Parallel. It returns false if there is no such bound. It also
-// does if the context is done. Such a call is not accepted and never runs.
-func (r *streamRun[In, Out]) takePlace() bool {
-	if r.places == nil {
-		return false
-	}
-	select {
-	case r.places <- struct{}{}:
-		return true
-	case <-r.ctx.Done():
-		return false
-	}
 }
 
 // callOptions returns the options for one input, or the panic of the function of OptionsFor.
@@ -212,20 +203,24 @@ func (r *streamRun[In, Out]) submit(result *Result[In, Out], opts []Option) erro
 		return err
 	}, func(h *Handle) {
 		result.Err, result.Call, result.Attempts, result.Times = h.call.Err(), h.call.ID, h.call.AttemptsMade(), h.call.Times()
-		r.end(result, r.places != nil)
-	}, opts)
+		r.end(result)
+	}, r.places, opts)
 	return err
 }
 
 // end hands over the result of a call that has ended. It does not wait, since the owner calls it.
-func (r *streamRun[In, Out]) end(result *Result[In, Out], placed bool) {
+func (r *streamRun[In, Out]) end(result *Result[In, Out]) {
 	if result.Err != nil && r.stopOnError {
 		r.failed(result.Index, result.Err, r.cancel, func() { r.finished <- result })
 	} else {
 		r.finished <- result
 	}
-	if placed {
-		<-r.places
+}
+
+// giveBack frees the place of a call that was not accepted.
+func (r *streamRun[In, Out]) giveBack() {
+	if c := r.places.end(nil); c != nil {
+		r.s.post(message{op: opAsk, do: func(o *owner, now time.Duration) { o.comeBack(now, []*core.Call{c}) }})
 	}
 }
 

@@ -45,11 +45,10 @@ func LookAhead(n int) StreamOption {
 // Parallel bounds how many functions of one loop over [Stream] run at once. n must be at least 1. Without
 // Parallel, [LookAhead] and [Config.MaxInFlight] are the only bounds.
 //
-// An input takes one of the n places from the submission of its call to the end of the call, also while
-// it waits for tokens or backs off. So no token is taken for a call that has no place, and the other
-// calls of the scheduler are not held up. If many calls back off for long, a [Config.MaxInFlight] uses
-// the places better, since such a call has no slot. A result that is ready has no place, but still
-// counts for LookAhead.
+// An input whose call is queued or runs has one of n places. So no token is taken for a call that may not
+// run, and no other call of the scheduler waits for the stream. A call that backs off has no place. When
+// its backoff is over it waits for one, ahead of inputs that have not been submitted, and that wait
+// counts as backoff. A result that is ready has no place, but still counts for LookAhead.
 func Parallel(n int) StreamOption {
 	return streamOption(func(o *streamOptions) { o.limited, o.parallel = true, n })
 }

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
 )
 
@@ -94,35 +97,91 @@ func TestParallelOfASlowReader(t *testing.T) {
 	})
 }
 
-// A call that backs off keeps its place, so its retry needs no other (C13).
+// A call that backs off has no place. When it comes back it waits for one, ahead of inputs that have not been
+// submitted (C13).
 func TestParallelAndRetries(t *testing.T) {
 	bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
 		var m most
-		calls := []func(context.Context) error{(&flaky{failures: 2}).run, nothing, nothing}
-		started := time.Now()
-		var at []time.Duration
-		for r := range scheduler.Stream(t.Context(), s, slices.Values(calls), func(ctx context.Context, call func(context.Context) error) (int, error) {
+		var log []string
+		started, tried := time.Now(), 0
+		for r := range scheduler.Stream(t.Context(), s, upTo(4), func(_ context.Context, i int) (int, error) {
 			m.begin()
 			defer m.end()
-			return 0, call(ctx)
-		}, scheduler.Parallel(1), scheduler.Ordered()) {
+			log = append(log, fmt.Sprint(i, " at ", time.Since(started)))
+			if i > 0 {
+				time.Sleep(5 * time.Second)
+			} else if tried++; tried < 3 {
+				return 0, retry.Transient(errBusy)
+			}
+			return 0, nil
+		}, scheduler.Parallel(1)) {
 			require.NoError(t, r.Err)
-			at = append(at, time.Since(started))
+			if r.Index == 0 {
+				require.Equal(t, events.Times{Backoff: 10 * time.Second}, r.Times, "the wait for a place is part of it")
+			}
 		}
-		require.Equal(t, []time.Duration{3 * time.Second, 3 * time.Second, 3 * time.Second}, at, "the backoff is 1s and then 2s")
+		require.Equal(t, []string{"0 at 0s", "1 at 0s", "0 at 5s", "2 at 5s", "0 at 10s", "3 at 10s"}, log, "the backoff is 1s and then 2s")
 		require.EqualValues(t, 1, m.max.Load())
 	})
+}
+
+// A call that waits for a place after its backoff ends with its context and with the scheduler (C13).
+func TestParallelEndsWithoutAPlace(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *scheduler.Scheduler, func()){
+		"canceled": func(_ *testing.T, _ *scheduler.Scheduler, cancel func()) { cancel() },
+		"closed":   func(_ *testing.T, s *scheduler.Scheduler, _ func()) { s.Close() },
+		"shut down": func(t *testing.T, s *scheduler.Scheduler, _ func()) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			left, err := s.Shutdown(ctx)
+			require.ErrorIs(t, err, scheduler.ErrClosed)
+			require.Equal(t, "backing off", left[0].State)
+			require.Equal(t, epoch.Add(time.Second), left[0].Due.UTC())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, scheduler.Config{Retry: exact}, func(t *testing.T, s *scheduler.Scheduler) {
+				work := func(ctx context.Context, i int) (int, error) {
+					if i == 0 {
+						return 0, retry.Transient(errBusy)
+					}
+					time.Sleep(5 * time.Second) // the function ignores its context
+					return i, nil
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				go func() {
+					time.Sleep(3 * time.Second)
+					snap := s.Snapshot()
+					require.Equal(t, []int{1, 0, 1}, []int{snap.BackingOff, snap.Queued, snap.Running})
+					require.Zero(t, snap.NextRetry)
+					end(t, s, cancel)
+				}()
+				got := slices.SortedFunc(scheduler.Stream(ctx, s, upTo(3), work, scheduler.Parallel(1)),
+					func(a, b scheduler.Result[int, int]) int { return a.Index - b.Index })
+				require.ErrorIs(t, got[0].Err, errBusy)
+				require.Equal(t, 1, got[0].Attempts)
+				require.NoError(t, got[1].Err)
+				require.Zero(t, got[2].Attempts)
+				require.Error(t, got[2].Err)
+			})
+		})
+	}
 }
 
 // With n places a stream is as quick as with a cap of the scheduler on n running calls, whichever of tokens
 // and places is scarce (C13).
 func TestParallelLosesNoThroughput(t *testing.T) {
-	took := func(t *testing.T, cfg scheduler.Config, opts ...scheduler.StreamOption) (took time.Duration) {
+	took := func(t *testing.T, failing int, cfg scheduler.Config, opts ...scheduler.StreamOption) (took time.Duration) {
 		cfg.Limit = bucket.PerSecond(100).Burst(10)
 		bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
 			started := time.Now()
+			var failed [3000]atomic.Bool
 			work := func(_ context.Context, i int) (int, error) {
 				time.Sleep(time.Duration(20+i*i%161) * time.Millisecond) // 0.1 s on average
+				if i%10 < failing && failed[i].CompareAndSwap(false, true) {
+					return 0, retry.Transient(errBusy)
+				}
 				return i, nil
 			}
 			for r := range scheduler.Stream(t.Context(), s, upTo(3000), work, opts...) {
@@ -133,9 +192,11 @@ func TestParallelLosesNoThroughput(t *testing.T) {
 		return took
 	}
 	for _, n := range []int{5, 10, 20} {
-		capped := took(t, scheduler.Config{MaxInFlight: n})
-		parallel := took(t, scheduler.Config{}, scheduler.Parallel(n))
-		t.Logf("n %d: %v with MaxInFlight, %v with Parallel", n, capped, parallel)
-		require.InEpsilon(t, capped, parallel, 0.01, n)
+		for _, failing := range []int{0, 1, 3} { // of 10 calls, so many back off for 1 to 2 s
+			capped := took(t, failing, scheduler.Config{MaxInFlight: n})
+			parallel := took(t, failing, scheduler.Config{}, scheduler.Parallel(n))
+			t.Logf("n %d, %d of 10 fail once: %v with MaxInFlight, %v with Parallel", n, failing, capped, parallel)
+			require.InEpsilon(t, capped, parallel, 0.02, n)
+		}
 	}
 }

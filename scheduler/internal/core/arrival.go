@@ -33,6 +33,7 @@ func (k *Core) postpone(c *Call) {
 	c.State, c.detail.due = Later, c.detail.extra.notBefore
 	k.later.push(c)
 	k.noteDue()
+	k.away(c)
 	if c.Watched || k.Wanted.Has(events.Later) {
 		ev := k.event(events.Later, c)
 		ev.Attempt, ev.Delay, ev.Until = 1, c.detail.due-k.Now, k.Time(c.detail.due)

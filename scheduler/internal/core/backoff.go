@@ -44,7 +44,11 @@ func (h dueHeap) precedes(now time.Duration, c *Call) bool {
 
 func (h *dueHeap) push(c *Call) {
 	*h = append(*h, pending{})
-	h.up(len(*h)-1, pending{c.detail.due, c.Rank, c.ID, c})
+	due := c.detail.due
+	if c.detail.outside {
+		due = bucket.Forever
+	}
+	h.up(len(*h)-1, pending{due, c.Rank, c.ID, c})
 }
 
 func (h *dueHeap) pop() *Call {

@@ -66,6 +66,7 @@ type detail struct {
 	spent        times // until its state began; Queue still includes Tokens and Slot
 	index        int32 // in Core.backoff or Core.later
 	waitsForRoom bool  // in Core.waitingForRoom
+	outside      bool  // its backoff is over, or it has arrived, and it waits for room in its gate
 }
 
 // Options are the options of a call that the core heeds. They are set before the call is
@@ -87,6 +88,7 @@ type extra struct {
 	costs   Costs // what that attempt has cost so far, if it was settled
 	nesting
 	arrival
+	gate       any           // see SetGate
 	retryUntil time.Duration // no retry begins later; 0: no limit, or no attempt has failed
 	seniority  *seniority    // nil: the call has the priority of its options, and its rank tells when it arrived
 }

@@ -56,6 +56,8 @@ type Effects struct {
 	Admitted []*Call        // their Submit can return
 	Granted  []*Call        // to be started
 	Ended    []*Call        // have ended with their err
+	Away     []*Call        // with a gate, they back off or arrive later
+	Due      []*Call        // with a gate, they want to come back: see Core.Return
 	Updates  []Update       // progress of calls
 	Events   []events.Event // to be published
 }
@@ -69,6 +71,7 @@ type Update struct {
 // Clear makes the effects empty, for the next call of the core.
 func (e *Effects) Clear() {
 	e.Admitted, e.Granted, e.Ended = Emptied(e.Admitted), Emptied(e.Granted), Emptied(e.Ended)
+	e.Away, e.Due = Emptied(e.Away), Emptied(e.Due)
 	e.Updates, e.Events = Emptied(e.Updates), Emptied(e.Events)
 }
 
@@ -101,7 +104,7 @@ func (k *Core) Advance(now time.Duration) {
 		case resume:
 			k.resumed()
 		case due: // before the grant, since it may be senior to the head
-			k.requeue(k.firstDue())
+			k.comeBack(k.firstDue())
 		default:
 			k.grantHead()
 		}
@@ -240,6 +243,7 @@ func (k *Core) leave(c *Call) {
 		k.noteDue()
 	}
 	c.Since = k.Now
+	c.detail.outside = false
 	c.State = leaving // so that an attempt that is over does not count as one for which calls inside it wait
 }
 

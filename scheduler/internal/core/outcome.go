@@ -176,6 +176,7 @@ func (k *Core) backOff(c *Call, due time.Duration) {
 	c.State, c.detail.due = BackingOff, due
 	k.backoff.push(c)
 	k.noteDue()
+	k.away(c)
 	if c.Watched || k.Wanted.Has(events.Retrying) {
 		ev := k.event(events.Retrying, c)
 		ev.Delay, ev.Until, ev.Err = delay, k.Time(due), c.LastErr()

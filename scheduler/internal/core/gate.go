@@ -1,0 +1,57 @@
+package core
+
+import "time"
+
+// A gate bounds how many calls of a group are queued or run, apart from MaxInFlight. It is the owner's. The
+// core tells the owner when a call needs no room in its gate (Effects.Away), and when it wants to come
+// back (Effects.Due). The owner then calls Return at once, or when there is room.
+
+// SetGate gives a call that is not submitted yet a gate, of which the core knows nothing. The owner has
+// room for the call when it submits it.
+func (c *Call) SetGate(gate any) { c.extras().gate = gate }
+
+// Gate returns the gate of a call, or nil.
+func (c *Call) Gate() any {
+	if c.detail == nil || c.detail.extra == nil {
+		return nil
+	}
+	return c.detail.extra.gate
+}
+
+// away tells the owner that a call will not be queued for a while.
+func (k *Core) away(c *Call) {
+	if c.Gate() != nil {
+		k.Effects.Away = append(k.Effects.Away, c)
+	}
+}
+
+// comeBack lets a call whose backoff is over, or which arrives later, into the queue. A call with a gate
+// waits in its state until Return.
+func (k *Core) comeBack(c *Call) {
+	if c.Gate() == nil {
+		k.requeue(c)
+		return
+	}
+	k.waiting(c).remove(c)
+	c.detail.outside = true
+	k.waiting(c).push(c)
+	k.noteDue()
+	k.Effects.Due = append(k.Effects.Due, c)
+}
+
+// waiting returns the heap in which a call in state BackingOff or Later is.
+func (k *Core) waiting(c *Call) *dueHeap {
+	if c.State == Later {
+		return &k.later
+	}
+	return &k.backoff
+}
+
+// Return lets a call of Effects.Due into the queue. It does nothing if the call has ended.
+func (k *Core) Return(now time.Duration, c *Call) {
+	k.Advance(now)
+	if c.detail.outside {
+		k.requeue(c)
+		k.advanceNow()
+	}
+}
