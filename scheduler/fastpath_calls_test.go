@@ -201,6 +201,29 @@ func TestR8_FastPath(t *testing.T) {
 	}
 }
 
+// The same for a call that the owner grants from the lease.
+func TestR8_FromTheLease(t *testing.T) {
+	cfg := Config{Limit: bucket.Per(1, time.Hour).Burst(1000), Retry: retry.Policy{MaxElapsed: 10 * time.Second}}
+	fastBubble(t, cfg, func(t *testing.T, s *Scheduler) {
+		time.Sleep(time.Minute)
+		failed := false
+		c := s.calls.Get().(*call)
+		require.NoError(t, s.prepare(c, t.Context(), func(context.Context) error {
+			if failed {
+				return nil
+			}
+			failed = true
+			return retry.Transient(errFlaky)
+		}, nil))
+		c.runner.fast = true
+		before := taken(s.fast.cells[0].word.Load())
+		require.True(t, s.post(message{op: opSubmit, call: c}))
+		synctest.Wait()
+		require.Equal(t, before+1, taken(s.fast.cells[0].word.Load()))
+		require.NoError(t, s.run(c, waiting))
+	})
+}
+
 // Calls of the fast path may hold all slots and wait for calls made inside them (O7, MaxInFlight;
 // H62).
 func TestH62_DeadlockOfFastCalls(t *testing.T) {
