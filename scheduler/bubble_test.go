@@ -52,7 +52,7 @@ func audit(t testing.TB, snap scheduler.Snapshot) {
 	t.Helper()
 	l, n := snap.Ledger, snap.Totals
 	require.Equal(t, l.Initial+l.Refilled+l.Refunded+l.Adjusted, l.Spent+snap.Available, "ledger: %+v", snap)
-	pending := uint64(snap.Queued + snap.Running + snap.BackingOff)
+	pending := uint64(snap.Queued + snap.Running + snap.BackingOff + snap.Later)
 	require.Equal(t, n.Accepted, n.Ended()+pending, "calls: %+v", snap)
 }
 

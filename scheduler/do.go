@@ -82,7 +82,7 @@ func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, o
 		s.recycle(c)
 		return nil, over, err
 	}
-	c.runner.fast = c.Cost > 0 && !c.Options().Several
+	c.runner.fast = c.Cost > 0 && !c.Options().Several && !c.ArrivesLater()
 	if c.runner.fast && (len(opts) > 0 || s.timesFirst) && s.startFast(c) {
 		c.made = 1
 		return c, attempting, nil

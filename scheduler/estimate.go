@@ -39,7 +39,7 @@ func (o *owner) estimate(position int, wait time.Duration) Estimate {
 }
 
 // Estimate returns when a call with these options would start if it came now. Only [Cost],
-// [CostOf] and [Priority] make a difference. Nothing is taken or changed. Estimate fails for a
+// [CostOf], [Priority], [NotBefore] and [Delay] make a difference. Nothing is taken or changed. Estimate fails for a
 // cost that can never be granted, and with [ErrClosed].
 func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
 	s.mustBeMade()

@@ -313,3 +313,25 @@ func TestFastCallsUnderFire(t *testing.T) {
 	}
 	require.Equal(t, goroutines*spent, snap.Ledger.Spent-snap.Ledger.Refunded)
 }
+
+// The fast path takes no call before its instant, and takes one whose instant has passed. A call that
+// has not arrived does not close it (O9, arrivals).
+func TestFastPathAndNotBefore(t *testing.T) {
+	fastBubble(t, Config{}, func(t *testing.T, s *Scheduler) {
+		warm(t, s)
+		start := time.Now()
+		require.NoError(t, s.Do(t.Context(), succeed, Delay(time.Second)))
+		require.Equal(t, time.Second, time.Since(start))
+
+		h, err := s.Submit(t.Context(), succeed, Delay(time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, 1, s.Snapshot().Later)
+		warm(t, s)
+		release, _ := inFastWith(t, s, nil, NotBefore(start))
+		require.NoError(t, release())
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.NoError(t, h.Err())
+		require.Equal(t, events.Times{Later: time.Hour}, h.Times())
+	})
+}

@@ -12,7 +12,7 @@ import (
 )
 
 // Option is an option of one call: [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
-// [AttemptTimeout], [OnProgress], [NoWait], [WaitUntilDeadline] and, for [Scheduler.Submit], [OnEnd]. It is
+// [AttemptTimeout], [OnProgress], [NoWait], [WaitUntilDeadline], [NotBefore], [Delay] and, for [Scheduler.Submit], [OnEnd]. It is
 // also an option of [Stream], for each of its calls.
 type Option func(*options)
 
@@ -29,6 +29,8 @@ type options struct {
 	onEnd         func(*Handle)
 	timeout       time.Duration // of each attempt; 0: the scheduler's; noTimeout: none
 	untilDeadline bool
+	notBefore     time.Time
+	delay         time.Duration
 }
 
 // forCore reports whether there are options for which a submitted call needs a detail.
@@ -80,6 +82,26 @@ func NoWait() Option {
 // [DeadlineError].
 func WaitUntilDeadline() Option {
 	return func(o *options) { o.untilDeadline = true }
+}
+
+// NotBefore makes the call arrive at t and not when it is made: it takes its place in the queue then,
+// behind all calls that came before t, and counts for [Config.MaxQueued] from then on. It is accepted or refused at once,
+// and its estimates, [OnProgress] and [Scheduler.Snapshot] include the time until t. Submitted work
+// takes no goroutine until it starts. [Scheduler.Do] waits. A t that is not in the future makes no
+// difference. Of NotBefore and [Delay] the later instant counts.
+//
+// t is on the scheduler's clock. It is taken as a distance from now, so a wall clock that is set
+// meanwhile does not move it. With [NoWait] the call is refused. If its context ends before t, it
+// is refused with a [DeadlineError], also with [WaitUntilDeadline]. [Scheduler.Shutdown] does not
+// wait for t, but ends the call and returns it.
+func NotBefore(t time.Time) Option {
+	return func(o *options) { o.notBefore = t }
+}
+
+// Delay makes the call arrive d after it is made: see [NotBefore]. A d that is not positive makes no
+// difference.
+func Delay(d time.Duration) Option {
+	return func(o *options) { o.delay = d }
 }
 
 // Name names the call in events, progress, logs and reports.
@@ -185,7 +207,11 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 			o.policy.Seed = s.retry.Seed
 		}
 	}
-	if o.untilDeadline {
+	at, later := s.notBefore(o)
+	if later {
+		c.SetNotBefore(at)
+	}
+	if o.untilDeadline && !(later && at > c.Deadline) {
 		c.Deadline = bucket.Forever
 	}
 	if c.Watched = o.progress != nil; c.handle() == nil || o.forRunner() {
@@ -203,6 +229,19 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 		c.SetPolicy(policy)
 	}
 	return nil
+}
+
+// notBefore returns when a call with these options arrives, if that is in the future.
+func (s *Scheduler) notBefore(o *options) (at time.Duration, later bool) {
+	if o.notBefore.IsZero() && o.delay <= 0 {
+		return 0, false
+	}
+	now := s.clock.Now()
+	d := o.delay
+	if !o.notBefore.IsZero() {
+		d = max(d, o.notBefore.Sub(now))
+	}
+	return core.After(now.Sub(s.origin), max(0, d)), d > 0
 }
 
 // setCosts sets what a call costs, and checks it.

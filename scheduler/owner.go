@@ -28,6 +28,8 @@ type owner struct {
 	after  []func()        // called at the end of the turn, after the timer is set
 	drains []chan struct{} // of Shutdown: closed when every call and function of OnEnd has ended
 	idles  []chan struct{} // of WaitIdle, likewise
+
+	handedBack []Unfinished // calls that Shutdown has ended because they had not arrived
 }
 
 // message is sent to the owner.
@@ -72,8 +74,8 @@ const (
 	replyUpdate                   // progress of the call
 )
 
-// maxReplies is how many replies to one runner can be pending. After a failed attempt they are
-// "retrying", "waiting", and "granted" or "ended".
+// maxReplies is how many replies to one runner can be pending. They are "retrying" after a failed
+// attempt or "later" at first, then "waiting", and then "granted" or "ended".
 const maxReplies = 3
 
 // crowd is how many queued calls are a crowd. Thousands of goroutines may then be about to run, and

@@ -17,15 +17,18 @@ type ProgressState uint8
 const (
 	Waiting  ProgressState = iota + 1 // for tokens or a slot
 	Retrying                          // for its backoff to end, after a failed attempt
+	Later                             // for the instant of its NotBefore or Delay
 )
 
-// String returns "waiting" or "retrying".
+// String returns "waiting", "retrying" or "later".
 func (s ProgressState) String() string {
 	switch s {
 	case Waiting:
 		return "waiting"
 	case Retrying:
 		return "retrying"
+	case Later:
+		return later
 	}
 	return fmt.Sprintf("ProgressState(%d)", uint8(s))
 }
@@ -35,11 +38,11 @@ type Progress struct {
 	State       ProgressState
 	Call        uint64        // the call's number, in order of arrival
 	Name        string        // as given by [Name]
-	Attempt     int           // Waiting: the next attempt; Retrying: the one that failed
+	Attempt     int           // Waiting, Later: the next attempt; Retrying: the one that failed
 	MaxAttempts int           // the most attempts its policy allows
 	Position    int           // Waiting: its place in the queue, from 1
 	Wait        time.Duration // Waiting: the estimated wait for its tokens
-	Delay       time.Duration // Retrying: the wait until it queues again
+	Delay       time.Duration // Retrying, Later: the wait until it queues
 	Budget      string        // the name of the budget that Available is of: of several, the first by name; "" if there is only one
 	Available   int64         // tokens in it; negative in debt
 	Err         error         // the latest attempt's error; nil before the first
@@ -51,8 +54,11 @@ func progressOf(ev *events.Event) Progress {
 		State: Waiting, Call: ev.Call, Name: ev.Name, Attempt: ev.Attempt, MaxAttempts: ev.MaxAttempts,
 		Position: ev.Position, Wait: ev.Wait, Delay: ev.Delay, Budget: ev.Budget, Available: ev.Available, Err: ev.Err,
 	}
-	if ev.Kind == events.Retrying {
+	switch ev.Kind {
+	case events.Retrying:
 		p.State = Retrying
+	case events.Later:
+		p.State = Later
 	}
 	return p
 }
@@ -70,6 +76,8 @@ func (p Progress) String() string {
 		fmt.Fprintf(&b, "attempt %d of %d waits for tokens: number %d in the queue, about %v to go", p.Attempt, p.MaxAttempts, p.Position, durations.Round(p.Wait))
 	case Retrying:
 		fmt.Fprintf(&b, "attempt %d of %d failed: %v; next in %v", p.Attempt, p.MaxAttempts, safetext.Line(safetext.Of(p.Err)), durations.Round(p.Delay))
+	case Later:
+		fmt.Fprintf(&b, "attempt %d of %d comes later: it queues in %v", p.Attempt, p.MaxAttempts, durations.Round(p.Delay))
 	default:
 		b.WriteString(p.State.String())
 	}

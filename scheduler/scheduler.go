@@ -229,7 +229,7 @@ func (s *Scheduler) Close() {
 // Shutdown stops taking calls, waits until all accepted calls and functions of [OnEnd] have ended or ctx is done, and
 // closes the scheduler. It returns the calls that did not end, in the order in which they would
 // have been served. If there are any, the error wraps [ErrClosed] (not ctx.Err()). Otherwise it
-// is nil. If Shutdown is called from inside a call it waits for that call, too, and during a
+// is nil. Calls that have not arrived, for [NotBefore] or [Delay], are not waited for: they end with [ErrClosed] and are returned. If Shutdown is called from inside a call it waits for that call, too, and during a
 // pause it waits for the end of the pause, so give it a context that ends.
 func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 	if ctx == nil {
@@ -237,7 +237,7 @@ func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 	}
 	drained := make(chan struct{})
 	if s.post(message{op: opAsk, do: func(o *owner, now time.Duration) {
-		o.core.Drain(now)
+		o.drain(now)
 		o.drains = append(o.drains, drained)
 	}}) {
 		select {

@@ -19,6 +19,7 @@ type Snapshot struct {
 	WaitingForRoom int `json:"waiting_for_room"` // queued calls whose Submit has not returned: see [WaitForRoom]
 	Running        int `json:"running"`          // calls whose function runs
 	BackingOff     int `json:"backing_off"`      // calls whose backoff has not ended
+	Later          int `json:"later,omitzero"`   // calls that have not arrived: see [NotBefore]
 
 	MaxInFlight int `json:"max_in_flight"` // 0: no cap
 	MaxQueued   int `json:"max_queued"`    // 0: no bound
@@ -31,6 +32,7 @@ type Snapshot struct {
 	HeldUntil time.Time `json:"held_until,omitzero"` // the end of a hold by a server's Retry-After; zero if there is none
 	NextGrant time.Time `json:"next_grant,omitzero"` // when the head of the queue has its tokens; zero if no call waits for time
 	NextRetry time.Time `json:"next_retry,omitzero"` // when the first backoff ends; zero if there is none
+	NextLater time.Time `json:"next_later,omitzero"` // when the first of the calls that have not arrived does; zero if there is none
 
 	Totals Totals `json:"totals"`
 	Seed   uint64 `json:"seed"` // of the jitter: with it, and the same calls, a run can be replayed
@@ -90,6 +92,7 @@ func (o *owner) snapshot(now time.Duration) Snapshot {
 		WaitingForRoom: k.CallsWaitingForRoom(),
 		Running:        k.InFlight(),
 		BackingOff:     k.BackingOff(),
+		Later:          k.Later(),
 		Totals:         Totals(k.Totals),
 	}
 	s.Totals.Succeeded -= uint64(k.InFast) // they are not over
@@ -104,5 +107,6 @@ func (o *owner) snapshot(now time.Duration) Snapshot {
 	s.PausedUntil = k.TimeOrZero(k.PauseEnds())
 	s.NextGrant = k.TimeOrZero(k.NextPlanned())
 	s.NextRetry = k.TimeOrZero(k.NextRetry())
+	s.NextLater = k.TimeOrZero(k.NextLater())
 	return s
 }

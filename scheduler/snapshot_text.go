@@ -27,6 +27,9 @@ func (s Snapshot) String() string {
 	if !s.NextRetry.IsZero() {
 		fmt.Fprintf(&b, " (next in %v)", durations.Round(s.NextRetry.Sub(s.At)))
 	}
+	if s.Later > 0 {
+		fmt.Fprintf(&b, ", %d later (next in %v)", s.Later, durations.Round(s.NextLater.Sub(s.At)))
+	}
 	if !s.HeldUntil.IsZero() {
 		fmt.Fprintf(&b, ", held for %v", durations.Round(s.HeldUntil.Sub(s.At)))
 	}

@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"example.com/fairlead/scheduler/internal/core"
@@ -13,13 +15,13 @@ import (
 type Unfinished struct {
 	Call     uint64    `json:"call,omitzero"` // its number, in order of arrival; 0 for a Do without options that runs and did not have to wait
 	Name     string    `json:"name,omitzero"`
-	State    string    `json:"state"`             // "running", "queued" or "backing off"
+	State    string    `json:"state"`             // "running", "queued", "backing off" or "later"
 	Rank     time.Time `json:"rank,omitzero"`     // its seniority: when it arrived, or counts as having arrived by its priority
 	Priority int       `json:"priority,omitzero"` // as given by [Priority] or [Handle.SetPriority]
 	Cost     int64     `json:"cost"`              // tokens that an attempt pays; of several budgets, from the first by name
 	Attempts int       `json:"attempts"`          // attempts made
 	Paid     int64     `json:"paid"`              // tokens paid by them, likewise
-	Due      time.Time `json:"due,omitzero"`      // when its backoff would have ended
+	Due      time.Time `json:"due,omitzero"`      // when its backoff would have ended or, if it is later, when it would have arrived
 	Err      string    `json:"err,omitzero"`      // its last attempt's error
 
 	Costs map[string]int64 `json:"costs,omitzero"` // with [Config.Limits]: what an attempt pays from each of them
@@ -40,7 +42,22 @@ func (o *owner) unfinishedCalls(now time.Duration) []Unfinished {
 	for _, c := range open {
 		all = append(all, o.describe(c))
 	}
+	if all = append(all, o.handedBack...); len(o.handedBack) > 0 {
+		slices.SortFunc(all[o.core.InFast:], func(a, b Unfinished) int {
+			return cmp.Or(a.Rank.Compare(b.Rank), cmp.Compare(a.Call, b.Call))
+		})
+	}
 	return all
+}
+
+// drain takes no more calls, and ends those that have not arrived. Shutdown hands them back with the
+// calls that are unfinished in the end.
+func (o *owner) drain(now time.Duration) {
+	o.core.Advance(now)
+	for _, c := range o.core.LaterCalls() {
+		o.handedBack = append(o.handedBack, o.describe(c))
+	}
+	o.core.Drain(now)
 }
 
 // describe describes a call that has not ended.
@@ -56,6 +73,9 @@ func (o *owner) describe(c *core.Call) Unfinished {
 		u.State = "queued"
 	case core.BackingOff:
 		u.State = "backing off"
+		u.Due = o.core.Time(c.Due())
+	case core.Later:
+		u.State = later
 		u.Due = o.core.Time(c.Due())
 	}
 	return u

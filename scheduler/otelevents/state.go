@@ -51,6 +51,8 @@ func newState(meter metric.Meter, common []attribute.KeyValue) (*state, error) {
 			func(s snap) int64 { return int64(s.Running) }),
 		st.level("fairlead.calls.backing_off", "{call}", "Calls that wait to be retried.",
 			func(s snap) int64 { return int64(s.BackingOff) }),
+		st.level("fairlead.calls.later", "{call}", "Calls that have not arrived, for NotBefore or Delay.",
+			func(s snap) int64 { return int64(s.Later) }),
 		st.count("fairlead.calls.ended", "{call}", "Calls that have ended, by outcome, with refused ones.",
 			func(s snap, add func(int64, attribute.KeyValue)) {
 				for kind, n := range endings(s.Totals) {

@@ -105,6 +105,9 @@ func (st style) state(h *history) []line {
 	case snap.BackingOff > 0:
 		add(yellow, "%d backing off", snap.BackingOff)
 	}
+	if snap.Later > 0 {
+		add("", "%d later (next in %s)", snap.Later, in(snap.NextLater))
+	}
 	if !snap.HeldUntil.IsZero() {
 		add(yellow, "held by the server for %s", in(snap.HeldUntil))
 	}

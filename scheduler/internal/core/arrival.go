@@ -17,6 +17,11 @@ type arrival struct {
 // the call is submitted.
 func (c *Call) SetNotBefore(at time.Duration) { c.extras().notBefore = at }
 
+// ArrivesLater reports whether SetNotBefore was called.
+func (c *Call) ArrivesLater() bool {
+	return c.detail != nil && c.detail.extra != nil && c.detail.extra.notBefore != 0
+}
+
 // arrivesAt returns when a call in state Later arrives, or one that is about to be submitted. For
 // other calls it returns the present instant.
 func (k *Core) arrivesAt(c *Call) time.Duration {
