@@ -306,7 +306,7 @@ func contradiction(snap Snapshot) string {
 	switch {
 	case l.Initial+l.Refilled+l.Refunded+l.Adjusted != l.Spent+snap.Available:
 		return fmt.Sprintf("the ledger does not balance: %+v", snap)
-	case n.Accepted != over+uint64(snap.Queued+snap.Running+snap.BackingOff):
+	case n.Accepted != over+uint64(snap.Queued+snap.Running+snap.BackingOff+snap.Later):
 		return fmt.Sprintf("a call is lost or counted twice: %+v", snap)
 	case snap.WaitingForRoom > snap.Queued || snap.Available > snap.Limit.Capacity:
 		return fmt.Sprintf("more than is possible: %+v", snap)
@@ -321,7 +321,11 @@ func (st *stormRun) checkEvents(t *testing.T, all []events.Event, final Snapshot
 	}
 	o := observer.Observer{Slots: st.slots, Purse: observer.NewPurse(st.tokens, st.every), Rank: func(ev events.Event) time.Duration {
 		priority, _ := strconv.Atoi(ev.Name) // none is 0
-		return ev.At.Sub(st.s.origin) - time.Duration(priority)*stormStep
+		arrives := ev.At
+		if ev.Kind == events.Later {
+			arrives = ev.Until
+		}
+		return arrives.Sub(st.s.origin) - time.Duration(priority)*stormStep
 	}}
 	o.Begin(st.s.origin)
 	for _, ev := range all {

@@ -8,8 +8,8 @@
 // # Model
 //
 // A call is one piece of work, and an attempt is one run of its function. Every attempt pays its
-// cost in tokens from the scheduler's budget, a token bucket. A call is queued (waiting for its
-// tokens), running, backing off (waiting to be retried) or ended.
+// cost in tokens from the scheduler's budget, a token bucket. A call is later (for [NotBefore]), queued
+// (waiting for its tokens), running, backing off (waiting to be retried) or ended.
 //
 // One goroutine, the owner, has the budget and the queue to itself. Everything reaches it through
 // one channel, which makes one order of all that happens. It never blocks and never runs user

@@ -215,6 +215,44 @@ func ExampleHandle_Times() {
 	// 2s (queue 1s, tokens 1s)
 }
 
+// A report is sent at nine, behind the calls that wait then.
+func ExampleNotBefore() {
+	mock := clocktest.NewMock()
+	s := newQueue(scheduler.Config{Clock: mock, Limit: bucket.PerSecond(1)})
+	defer s.Close()
+	nine := mock.Now().Add(9 * time.Hour)
+	h := wait(s, say("report"), scheduler.Name("report"), scheduler.NotBefore(nine))
+	snap := s.Snapshot()
+	fmt.Println(snap.Later, "later, the next in", snap.NextLater.Sub(snap.At))
+	clocktest.Advance(s, mock, 9*time.Hour)
+	<-h.Done()
+	fmt.Println(h.Times())
+	// Output:
+	// 1 later, the next in 9h0m0s
+	// report
+	// 9h0m0s (later 9h0m0s)
+}
+
+// With Delay, work can submit its own next run.
+func ExampleDelay() {
+	mock := clocktest.NewMock()
+	s := newQueue(scheduler.Config{Clock: mock, Limit: bucket.PerSecond(1)})
+	defer s.Close()
+	runs := 0
+	var poll func(context.Context) error
+	poll = func(context.Context) error {
+		if runs++; runs < 3 {
+			wait(s, poll, scheduler.Delay(time.Minute))
+		}
+		return nil
+	}
+	wait(s, poll)
+	clocktest.Advance(s, mock, time.Hour)
+	_ = s.WaitIdle(context.Background())
+	fmt.Println(runs, "runs")
+	// Output: 3 runs
+}
+
 func ExampleScheduler_Pause() {
 	s := newQueue(scheduler.Config{Limit: bucket.PerSecond(50)})
 	defer s.Close()

@@ -80,6 +80,9 @@ func (st *stormRun) options(rnd *rand.Rand) (opts []Option, cost int64) {
 	if rnd.IntN(8) == 0 {
 		opts = append(opts, WaitUntilDeadline())
 	}
+	if rnd.IntN(8) == 0 {
+		opts = append(opts, Delay(time.Duration(rnd.IntN(2000))*time.Microsecond))
+	}
 	return opts, cost
 }
 

@@ -121,8 +121,8 @@ func (cs *calls) unfinished(ev events.Event) {
 
 // export makes the spans of a call that ended with the given event.
 func (cs *calls) export(end events.Event, c *call) {
-	if c.incomplete && end.Times != (events.Times{}) {
-		c.arrived = end.At.Add(-end.Times.Total())
+	if first := end.At.Add(-end.Times.Total()); end.Times != (events.Times{}) && first.Before(c.arrived) {
+		c.arrived, c.incomplete = first, true // it was Later, or more was lost
 	}
 	ctx, span := cs.tracer.Start(context.Background(), "fairlead.call",
 		trace.WithNewRoot(), trace.WithTimestamp(c.arrived), trace.WithAttributes(cs.attributes(&end, c)...))

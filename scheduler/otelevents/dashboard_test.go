@@ -161,6 +161,7 @@ func TestExposition(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"fairlead_queue_length":                "gauge",
 		"fairlead_calls_in_flight":             "gauge",
+		"fairlead_calls_later":                 "gauge",
 		"fairlead_calls_backing_off":           "gauge",
 		"fairlead_calls_ended_total":           "counter",
 		"fairlead_attempts_total":              "counter",

@@ -18,9 +18,10 @@ import (
 func TestPartlySeen(t *testing.T) {
 	arrived := time.Unix(1000, 0)
 	end := events.Event{Kind: events.Succeeded, Call: 7, Attempt: 2, At: arrived.Add(4 * time.Second),
-		Times: events.Times{Queue: time.Second, Backoff: time.Second, Run: 2 * time.Second}}
+		Times: events.Times{Queue: time.Second / 2, Later: time.Second / 2, Backoff: time.Second, Run: 2 * time.Second}}
 	life := []events.Event{
-		{Kind: events.Queued, Call: 7, Attempt: 1, At: arrived},
+		{Kind: events.Later, Call: 7, Attempt: 1, At: arrived},
+		{Kind: events.Queued, Call: 7, Attempt: 1, At: arrived.Add(time.Second / 2)},
 		{Kind: events.Granted, Call: 7, Attempt: 1, At: arrived.Add(time.Second)},
 		{Kind: events.Started, Call: 7, Attempt: 1, At: arrived.Add(time.Second)},
 		{Kind: events.Retrying, Call: 7, Attempt: 1, At: arrived.Add(2 * time.Second)},

@@ -31,11 +31,13 @@ func TestState(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond) // the call fails again after 1 s, and then backs off for 2 s
 		submit(t, s, blocked, 3)
 		submit(t, s, nothing, 4)
+		submit(t, s, nothing, 5, scheduler.Delay(time.Hour))
 		m := collect()
 		require.Equal(t, map[string]float64{
 			"fairlead.queue.length":                               4,
 			"fairlead.calls.in_flight":                            3,
 			"fairlead.calls.backing_off":                          1,
+			"fairlead.calls.later":                                5,
 			"fairlead.calls.ended{fairlead.outcome=succeeded}":    1,
 			"fairlead.calls.ended{fairlead.outcome=failed}":       1,
 			"fairlead.calls.ended{fairlead.outcome=exhausted}":    0,

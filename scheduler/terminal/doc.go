@@ -20,8 +20,8 @@
 // The ETA is the rest of a hold plus the longer of two times. One is the time until the quota has
 // paid for the remaining calls, at what attempts have cost so far. The other is the time they take
 // at the present pace, which is known once a call has ended. There is no ETA during a pause without
-// an end. The ETA assumes that the remaining calls are like those so far, and that no other program
-// uses the quota.
+// an end. The ETA assumes that the remaining calls are like those so far, that all have arrived, and that
+// no other program uses the quota.
 //
 // # Where
 //

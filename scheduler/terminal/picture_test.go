@@ -83,7 +83,7 @@ func (p *painter) paint(transcript string) string {
 //
 //	title crawl, total 320, done 120, failed 3
 //	budget requests 12 of 60 per 1m     what is left of a budget, and its limit
-//	running 8, queued 41, retries 14, backing-off 3 1.2s
+//	running 8, queued 41, retries 14, backing-off 3 1.2s, later 2 9h
 //	held 12s, paused, paused 5s, resumed, rate 0.5, closed
 //	look 10s attempts=50 ended=40 spent=50
 //	                                    adds a snapshot 10 s later; counts are since the one before
@@ -112,6 +112,9 @@ func (p *painter) set(command string) string {
 	case "backing-off":
 		n, next, _ := strings.Cut(rest, " ")
 		snap.BackingOff, snap.NextRetry = int(p.int(n)), p.in(next)
+	case "later":
+		n, next, _ := strings.Cut(rest, " ")
+		snap.Later, snap.NextLater = int(p.int(n)), p.in(next)
 	case "held":
 		snap.HeldUntil = p.in(rest)
 	case "paused":
