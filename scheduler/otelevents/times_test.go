@@ -24,7 +24,7 @@ func TestDurations(t *testing.T) {
 		runs := func(d time.Duration, err error) func(context.Context) error {
 			return func(context.Context) error { time.Sleep(d); return err }
 		}
-		require.NoError(t, s.Do(t.Context(), runs(200*time.Millisecond, nil), scheduler.Cost(10)))
+		require.NoError(t, s.Do(t.Context(), runs(200*time.Millisecond, nil), scheduler.Cost(10), scheduler.Delay(7*time.Second))) // not a wait
 		require.NoError(t, s.Do(t.Context(), runs(3*time.Second, nil), scheduler.Cost(4))) // 3.8 s for its tokens
 		fails := retry.Policy{Jitter: retry.None, MaxRetries: 1}
 		require.Error(t, s.Do(t.Context(), runs(time.Second, retry.Transient(errBusy)), scheduler.Retry(fails))) // two attempts of 1 s, and 1 s in between
@@ -48,6 +48,7 @@ func TestDurations(t *testing.T) {
 
 		require.InDelta(t, 3.8, m.values["fairlead.call.time{fairlead.part=tokens}"], 1e-9)
 		require.InDelta(t, 1, m.values["fairlead.call.time{fairlead.part=backoff}"], 1e-9)
+		require.InDelta(t, 7, m.values["fairlead.call.time{fairlead.part=later}"], 1e-9)
 		require.InDelta(t, 5.2, m.values["fairlead.call.time{fairlead.part=run}"], 1e-9)
 		require.NotContains(t, m.values, "fairlead.call.time{fairlead.part=queue}")
 		require.Equal(t, "s", m.units["fairlead.wait.duration"])
