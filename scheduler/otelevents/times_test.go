@@ -25,7 +25,7 @@ func TestDurations(t *testing.T) {
 			return func(context.Context) error { time.Sleep(d); return err }
 		}
 		require.NoError(t, s.Do(t.Context(), runs(200*time.Millisecond, nil), scheduler.Cost(10), scheduler.Delay(7*time.Second))) // not a wait
-		require.NoError(t, s.Do(t.Context(), runs(3*time.Second, nil), scheduler.Cost(4))) // 3.8 s for its tokens
+		require.NoError(t, s.Do(t.Context(), runs(3*time.Second, nil), scheduler.Cost(4)))                                         // 3.8 s for its tokens
 		fails := retry.Policy{Jitter: retry.None, MaxRetries: 1}
 		require.Error(t, s.Do(t.Context(), runs(time.Second, retry.Transient(errBusy)), scheduler.Retry(fails))) // two attempts of 1 s, and 1 s in between
 		require.ErrorIs(t, s.Do(t.Context(), nothing, scheduler.Cost(10), scheduler.NoWait()), scheduler.ErrWouldWait, "the call neither waits nor runs")
