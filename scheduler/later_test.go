@@ -147,8 +147,8 @@ func TestNotBeforeIsCanceled(t *testing.T) {
 }
 
 // Shutdown does not wait for calls that have not arrived: it ends them at once, and returns them with
-// the others, in the order of their ranks (C6, close).
-func TestNotBeforeAndShutdown(t *testing.T) {
+// the others, in the order of their ranks (C6, close; H95).
+func TestH95_ShutdownReturnsWorkForTomorrow(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: oneEach, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
 		start := time.Now()
 		second := submit(t, s, nothing, scheduler.Name("second"), scheduler.Delay(2*time.Hour))

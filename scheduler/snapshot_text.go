@@ -28,7 +28,10 @@ func (s Snapshot) String() string {
 		fmt.Fprintf(&b, " (next in %v)", durations.Round(s.NextRetry.Sub(s.At)))
 	}
 	if s.Later > 0 {
-		fmt.Fprintf(&b, ", %d later (next in %v)", s.Later, durations.Round(s.NextLater.Sub(s.At)))
+		fmt.Fprintf(&b, ", %d later", s.Later)
+	}
+	if !s.NextLater.IsZero() {
+		fmt.Fprintf(&b, " (next in %v)", durations.Round(s.NextLater.Sub(s.At)))
 	}
 	if !s.HeldUntil.IsZero() {
 		fmt.Fprintf(&b, ", held for %v", durations.Round(s.HeldUntil.Sub(s.At)))

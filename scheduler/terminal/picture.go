@@ -105,8 +105,11 @@ func (st style) state(h *history) []line {
 	case snap.BackingOff > 0:
 		add(yellow, "%d backing off", snap.BackingOff)
 	}
-	if snap.Later > 0 {
+	switch {
+	case !snap.NextLater.IsZero():
 		add("", "%d later (next in %s)", snap.Later, in(snap.NextLater))
+	case snap.Later > 0:
+		add("", "%d later", snap.Later)
 	}
 	if !snap.HeldUntil.IsZero() {
 		add(yellow, "held by the server for %s", in(snap.HeldUntil))
