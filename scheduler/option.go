@@ -84,16 +84,17 @@ func WaitUntilDeadline() Option {
 	return func(o *options) { o.untilDeadline = true }
 }
 
-// NotBefore makes the call arrive at t and not when it is made: it takes its place in the queue then,
-// behind all calls that came before t, and counts for [Config.MaxQueued] from then on. It is accepted or refused at once,
-// and its estimates, [OnProgress] and [Scheduler.Snapshot] include the time until t. Submitted work
-// takes no goroutine until it starts. [Scheduler.Do] waits. A t that is not in the future makes no
-// difference. Of NotBefore and [Delay] the later instant counts.
+// NotBefore makes the call arrive at t, on the scheduler's clock, and not when it is made. It takes its
+// place in the queue then, behind the calls that came before t, and counts for [Config.MaxQueued] from
+// then on. Submitted work takes no goroutine until it starts. [Scheduler.Do] waits. A t that is not in
+// the future makes no difference. Of NotBefore and [Delay] the later instant counts.
 //
-// t is on the scheduler's clock. It is taken as a distance from now, so a wall clock that is set
-// meanwhile does not move it. With [NoWait] the call is refused. If its context ends before t, it
-// is refused with a [DeadlineError], also with [WaitUntilDeadline]. [Scheduler.Shutdown] does not
-// wait for t, but ends the call and returns it.
+// The call is accepted or refused at once. It is refused with [NoWait], and with a [DeadlineError] if
+// the deadline of its context comes before t, even with [WaitUntilDeadline]. [Scheduler.Shutdown] does
+// not wait for t: it ends the call and returns it.
+//
+// The distance to t is measured when the call is made. A wall clock that is set afterwards does not
+// move the call, and it comes later by as long as the machine sleeps.
 func NotBefore(t time.Time) Option {
 	return func(o *options) { o.notBefore = t }
 }
