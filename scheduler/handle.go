@@ -75,6 +75,7 @@ func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, 
 		s.nest(&h.call, ctx) // the loop over Stream's results waits for the call
 	}
 	if gate != nil {
+		s.gated.Store(true)
 		h.call.SetGate(gate)
 	}
 	return h.send()

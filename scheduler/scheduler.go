@@ -25,6 +25,7 @@ type Scheduler struct {
 	read        func() time.Duration         // returns the time since origin
 	limits      atomic.Pointer[[]namedLimit] // a copy of the owner's, to check costs against
 	bounded     atomic.Bool                  // there is a MaxQueued, so Submit waits until its call is admitted
+	gated       atomic.Bool                  // there was a call with a gate
 	retry       retry.Policy
 	classify    retry.Classifier
 	eventBuffer int

@@ -92,6 +92,9 @@ func (p *places) free() *core.Call {
 
 // passGates frees the places of calls that back off or have ended, and lets others come back.
 func (o *owner) passGates(now time.Duration) {
+	if !o.s.gated.Load() {
+		return
+	}
 	fx := &o.core.Effects
 	for away, due, ended := 0, 0, 0; away < len(fx.Away) || due < len(fx.Due) || ended < len(fx.Ended); {
 		var back []*core.Call
