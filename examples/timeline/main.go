@@ -24,8 +24,7 @@ func main() {
 	if len(os.Args) != 3 {
 		log.Fatal("usage: timeline page.html trace.json")
 	}
-	policy := retry.Policy{MaxRetries: 2, Initial: 100 * time.Millisecond}
-	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50).Burst(10), MaxInFlight: 4, Retry: policy})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50).Burst(10), MaxInFlight: 4, Retry: retry.Policy{MaxRetries: 2, Initial: time.Second / 10}})
 	if err != nil {
 		log.Fatal(err)
 	}
