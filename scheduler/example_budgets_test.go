@@ -119,3 +119,20 @@ func ExampleSnapshot_Levels() {
 	fmt.Println(s.Snapshot().Budgets[1].Available)
 	// Output: 1000
 }
+
+// An API takes 1000 calls a day, and begins to count anew at midnight in Los Angeles. All calls that wait
+// for midnight would start at once, so a second limit spreads them.
+func ExampleConfig_quotaOfADay() {
+	mock := clocktest.NewMock()
+	mock.Set(time.Date(2030, 3, 9, 20, 0, 0, 0, time.UTC)) // noon there
+	s := newBudgets(scheduler.Config{Clock: mock, Limits: bucket.Limits{
+		"day": bucket.Daily(1000, "America/Los_Angeles"), "minute": bucket.PerMinute(60).Burst(5),
+	}})
+	defer s.Close()
+	if err := s.Observe("day", 0); err != nil { // the server says that nothing is left
+		panic(err)
+	}
+	est, err := s.Estimate()
+	fmt.Println(est.At, err)
+	// Output: 2030-03-10 08:00:00 +0000 UTC <nil>
+}

@@ -55,6 +55,12 @@ func TestQPS(t *testing.T) {
 	require.EqualValues(t, 0.5, one.QPS())
 	require.NoError(t, one.Scheduler.SetLimit(bucket.PerSecond(20)))
 	require.EqualValues(t, 20, one.QPS())
+	for limit, qps := range map[bucket.Limit]float64{
+		bucket.Every(7200, time.Hour): 2, bucket.Daily(86_400, ""): 1, bucket.Monthly(30*86_400, 1, ""): 1,
+	} {
+		require.NoError(t, one.Scheduler.SetLimit(limit))
+		require.EqualValues(t, qps, one.QPS())
+	}
 
 	several := adapters.Limiter{Scheduler: open(t, scheduler.Config{Limits: bucket.Limits{
 		"requests": bucket.PerSecond(50), "each": bucket.PerSecond(40), "tokens": bucket.PerMinute(120),

@@ -113,8 +113,9 @@ func (f Forecast) limits() string {
 // the nanosecond if calls arrive, run and fail as assumed. The same arguments always give the
 // same forecast.
 //
-// The budget starts full, or at Config.Level without refill for the time since. Clock, Classify,
-// Logger and EventBuffer are ignored.
+// The budget starts full, or at Config.Level without refill for the time since. Classify, Logger and
+// EventBuffer are ignored, and so is Clock if no limit has a Reset. With one, the forecast begins at the
+// Clock's time, and a Level is refilled until then. Without a Clock it begins at Config.Level's At.
 func Predict(cfg scheduler.Config, work ...Workload) (Forecast, error) {
 	faults := []error{cfg.Validate()}
 	if len(work) == 0 {
@@ -129,8 +130,8 @@ func Predict(cfg scheduler.Config, work ...Workload) (Forecast, error) {
 		return Forecast{}, err
 	}
 	k, err := core.New(coreConfig(cfg))
-	if err != nil {
-		return Forecast{}, err
+	if err != nil { // the rest is valid
+		return Forecast{}, fmt.Errorf("forecast: set Config.Clock to the clock of the forecast's first instant: %w", err)
 	}
 	return newSimulator(k, cfg.Retry.Seed, work).predict()
 }
@@ -146,6 +147,11 @@ func coreConfig(cfg scheduler.Config) core.Config {
 	}
 	if cfg.Level != nil {
 		c.Origin, c.Levels = cfg.Level.At, map[string]bucket.State{"": *cfg.Level}
+	}
+	for _, l := range c.Limits {
+		if l.Reset != (bucket.Reset{}) && cfg.Clock != nil {
+			c.Origin = cfg.Clock.Now()
+		}
 	}
 	return c
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/clock/clocktest"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
 )
@@ -271,4 +272,31 @@ func BenchmarkPredict(b *testing.B) {
 			b.Fatal(errors.Join(err, errPredicted))
 		}
 	}
+}
+
+// TestPredictQuota checks that a forecast with a Reset goes by the time of day.
+func TestPredictQuota(t *testing.T) {
+	evening := time.Date(2030, 3, 9, 20, 0, 0, 0, time.UTC)
+	mock := clocktest.NewMock()
+	mock.Set(evening)
+	daily := bucket.Daily(1000, "America/Los_Angeles") // it is noon there
+	f, err := Predict(scheduler.Config{Limit: daily, Clock: mock}, Workload{Calls: 2500})
+	require.NoError(t, err)
+	require.Equal(t, 12*time.Hour+23*time.Hour, f.Took, "a day of 23 hours")
+	require.Equal(t, 12*time.Hour, f.MedianWait)
+	require.Equal(t, Sample{At: 35 * time.Hour, Available: []int64{500}, Attempts: 2500, Ended: 2500}, f.Samples[len(f.Samples)-1])
+	var b bytes.Buffer
+	require.NoError(t, f.WriteSVG(&b))
+	require.Contains(t, b.String(), "1000 at once every day at 00:00 America/Los_Angeles")
+
+	level := bucket.State{Tokens: 200, At: evening}
+	f, err = Predict(scheduler.Config{Limit: daily, Level: &level}, Workload{Calls: 300})
+	require.NoError(t, err)
+	require.Equal(t, 12*time.Hour, f.Took)
+	mock.Add(12 * time.Hour)
+	f, err = Predict(scheduler.Config{Limit: daily, Level: &level, Clock: mock}, Workload{Calls: 300})
+	require.NoError(t, err)
+	require.Zero(t, f.Took, "midnight was since")
+	_, err = Predict(scheduler.Config{Limit: daily}, Workload{Calls: 300})
+	require.ErrorContains(t, err, "set Config.Clock")
 }

@@ -1,8 +1,10 @@
 package terminal
 
 import (
+	"math"
 	"time"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/scheduler"
 )
 
@@ -122,13 +124,26 @@ func (h *history) quotaTime(remaining float64) float64 {
 		was := h.first.Budgets[i].Ledger
 		need := starts*float64(b.Ledger.Spent-was.Spent)/attempts -
 			ends*float64(b.Ledger.Refunded-was.Refunded)/float64(max(1, ended)) - float64(b.Available)
-		limit := b.Limit.WithDefaults()
-		longest = max(longest, need/(float64(limit.Refill)*h.now.Rate)*limit.Per.Seconds())
+		longest = max(longest, refillTime(b, need, h.now.Rate))
 	}
 	if longest > 0 { // the last attempt has to run, too
 		longest += h.busy.Seconds() / max(1, attempts-running/2)
 	}
 	return longest
+}
+
+// refillTime returns how many seconds a budget needs for tokens that it does not have yet, at a part of
+// its rate.
+func refillTime(b scheduler.Budget, need, rate float64) float64 {
+	limit := b.Limit.WithDefaults()
+	if limit.Reset == (bucket.Reset{}) {
+		return need / (float64(limit.Refill) * rate) * limit.Per.Seconds()
+	}
+	tokens, err := bucket.Restore(limit, b.Level, 0, b.Level.At)
+	if err != nil || need <= 0 {
+		return 0
+	}
+	return tokens.Ready(b.Available + int64(min(math.Ceil(need), math.MaxInt32))).Seconds()
 }
 
 // workTime returns how many seconds the remaining calls take at the present pace.

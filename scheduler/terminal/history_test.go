@@ -139,3 +139,15 @@ func (tr trip) run(t *testing.T) {
 		require.InEpsilon(t, truth.Seconds(), g.eta.Seconds(), 0.15)
 	}
 }
+
+// TestRefillTimeOfAQuota checks that the ETA with a quota goes by its resets.
+func TestRefillTimeOfAQuota(t *testing.T) {
+	at := time.Date(2030, 3, 9, 20, 0, 0, 0, time.UTC)
+	b := scheduler.Budget{Available: 3, Limit: bucket.Daily(10, ""), Level: bucket.State{Tokens: 3, At: at}}
+	const hour = 60 * 60.0
+	require.Zero(t, refillTime(b, -3, 1))
+	require.Equal(t, 4*hour, refillTime(b, 1, 0.5))
+	require.Equal(t, 4*hour, refillTime(b, 10, 1))
+	require.Equal(t, 28*hour, refillTime(b, 10.5, 1))
+	require.Positive(t, refillTime(b, 1e300, 1))
+}

@@ -49,6 +49,38 @@ func TestFastPathBeforeAReset(t *testing.T) {
 	require.Equal(t, 2*time.Minute+hour-maxLate, first.Budgets.FullAt())
 }
 
+// TestEstimatesOfQuotas checks that an estimate is exact if the costs use up each period, and otherwise
+// the least (C7, estimates).
+func TestEstimatesOfQuotas(t *testing.T) {
+	for _, c := range []struct {
+		cost               int64
+		estimated, granted []int // in hours after the first reset; -1 is at once
+	}{
+		{5, []int{-1, -1, 0, 0, 1, 1}, []int{-1, -1, 0, 0, 1, 1}},
+		{6, []int{-1, 0, 0, 1}, []int{-1, 0, 1, 2}},
+	} {
+		k := quotaCore(t, 10)
+		var calls []*Call
+		for i, want := range c.estimated {
+			call := &Call{Cost: c.cost, Deadline: bucket.Forever}
+			k.Submit(0, call)
+			if want >= 0 {
+				_, wait := k.EstimateOf(0, call)
+				require.Equal(t, 15*time.Minute+time.Duration(want)*hour, wait, "call %d of cost %d", i, c.cost)
+			}
+			calls = append(calls, call)
+		}
+		k.Advance(24 * hour)
+		for i, want := range c.granted {
+			granted := time.Duration(0)
+			if want >= 0 {
+				granted = 15*time.Minute + time.Duration(want)*hour
+			}
+			require.Equal(t, granted, calls[i].detail.granted, "call %d of cost %d", i, c.cost)
+		}
+	}
+}
+
 // TestLearnResets checks that a server's reset replaces ours only if it is another one. A clock that is a
 // little off would otherwise make a reset come twice (B11, Observe and Learn; B15, resets).
 func TestLearnResets(t *testing.T) {
