@@ -13,8 +13,8 @@ import (
 // about limits to the scheduler. The zero Transport does the same as its Base. Its fields must not be changed after the first
 // request; then it may be used from any goroutine.
 type Transport struct {
-	// Scheduler gives requests their turn. If it is nil, requests go to Base at once. A request made inside a call of the same
-	// scheduler may deadlock under MaxInFlight (see [scheduler.Config.MaxInFlight]).
+	// Scheduler gives requests their turn. If it is nil, requests go to Base at once, without the timeouts below. A request made
+	// inside a call of the same scheduler may deadlock under MaxInFlight (see [scheduler.Config.MaxInFlight]).
 	Scheduler *scheduler.Scheduler
 
 	// Choose returns the scheduler of a request, for example by host. A request with a nil scheduler goes to Base at once. A nil
