@@ -58,3 +58,15 @@ func TestArrivalInThePast(t *testing.T) {
 		require.Zero(t, c.Times())
 	}
 }
+
+// TestArrivesLater checks which calls have an instant at which they arrive.
+func TestArrivesLater(t *testing.T) {
+	c := new(Call)
+	require.False(t, c.ArrivesLater())
+	c.SetOptions(noOptions)
+	require.False(t, c.ArrivesLater())
+	c.extras()
+	require.False(t, c.ArrivesLater())
+	c.SetNotBefore(time.Second)
+	require.True(t, c.ArrivesLater())
+}
