@@ -40,14 +40,6 @@ const (
 
 // peersFeatures are those that a peer has and Fairlead lacks, or has in part.
 var peersFeatures = []row{
-	{"Retry budget: a bound on all retries together", [6]cell{
-		{no, "retries pay tokens, so the rate alone bounds them", absentBeside("retrypolicy", "Policy.MaxRetries", budgetWords, ourPkg, ourRetryPkg)},
-		{no, "", absentBeside("retrypolicy", "WithMaxTries", budgetWords, xratePkg, backoffPkg)},
-		{no, "", onlyTake},
-		{yes, "", retriesBounded(failsafeBudget)},
-		{no, "", absentBeside("retrypolicy", "TypedRateLimiter.NumRequeues", budgetWords, workqueuePkg, flowPkg)},
-		{yes, "", retriesBounded(awsBudget)},
-	}},
 	{"Hedging: a second attempt while the first is slow", [6]cell{
 		{no, "", absentBeside("hedgepolicy", "Scheduler.Do", hedgeWords, ourPkg, ourRetryPkg)},
 		{no, "", absentBeside("hedgepolicy", "Retry", hedgeWords, xratePkg, backoffPkg)},

@@ -70,6 +70,14 @@ var retryFeatures = []row{
 		{no, "`rest.Config.Timeout` is for all attempts together", k8sTimesOut},
 		{partly, "inside its own clients", all(has(awsHTTPPkg, "BuildableClient.WithTimeout"), says("github.com/aws/aws-sdk-go-v2", "aws/transport/http/client.go", "b.clientTimeout"))},
 	}},
+	{"Retry budget: a bound on all retries together", [6]cell{
+		{yes, "", all(tested("TestRetryBudget"), retriesBounded(fairleadBudget))},
+		{no, "", absentBeside("retrypolicy", "WithMaxTries", budgetWords, xratePkg, backoffPkg)},
+		{no, "", onlyTake},
+		{yes, "", retriesBounded(failsafeBudget)},
+		{no, "", absentBeside("retrypolicy", "TypedRateLimiter.NumRequeues", budgetWords, workqueuePkg, flowPkg)},
+		{yes, "", retriesBounded(awsBudget)},
+	}},
 }
 
 var errFails = errors.New("fails")
@@ -415,4 +423,11 @@ func fairleadTimesOut(t *testing.T) mark {
 		return no
 	}
 	return yes
+}
+
+// fairleadBudget has three retries, and hardly any more.
+func fairleadBudget(t *testing.T) runner {
+	s := newFairlead(t, scheduler.Config{Limit: bucket.Unlimited, Classify: retry.Any, Retry: retry.Policy{Initial: time.Millisecond},
+		RetryBudget: &retry.Budget{Ratio: 0.001, PerSecond: 0.001, Burst: 3}})
+	return func(ctx context.Context, fn work) error { return s.Do(ctx, fn) }
 }

@@ -17,8 +17,8 @@ var (
 	ErrWaitTooLong = errors.New("retry: server's wait is too long")
 )
 
-// ExhaustedError is the error of a call that has no retries left, or whose next attempt would begin after
-// the policy's MaxElapsed. In errors.Is and errors.As it
+// ExhaustedError is the error of a call that has no retries left, whose next attempt would begin after
+// the policy's MaxElapsed, or whose retry the [Budget] did not have. In errors.Is and errors.As it
 // matches [ErrExhausted] and the last attempt's error.
 type ExhaustedError struct {
 	Attempts int           // the number of attempts
@@ -27,6 +27,8 @@ type ExhaustedError struct {
 
 	MaxElapsed time.Duration // the policy's MaxElapsed if the call ended because of it; else zero
 	Elapsed    time.Duration // if MaxElapsed is set: how long after the first attempt the next would begin
+
+	Budget Budget // of all calls, if the call ended because of it; else zero
 }
 
 // Error returns a text such as "retry: retries exhausted: 6 attempts failed, 31.2s waited in between, the
@@ -43,6 +45,9 @@ func (e *ExhaustedError) Error() string {
 	}
 	if e.MaxElapsed > 0 {
 		fmt.Fprintf(&b, ", the next would begin %v after the first and Policy.MaxElapsed is %v", durations.Up(e.Elapsed), e.MaxElapsed)
+	}
+	if e.Budget != (Budget{}) {
+		fmt.Fprintf(&b, ", the retry budget of all calls (%v) was used up", e.Budget)
 	}
 	if last := e.Unwrap(); last != nil {
 		fmt.Fprintf(&b, ", the last with: %v", last)

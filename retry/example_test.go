@@ -112,6 +112,15 @@ func ExamplePolicy_Decide() {
 	// retries exhausted
 }
 
+// A budget says for itself what it allows.
+func ExampleBudget() {
+	fmt.Println(retry.Budget{Ratio: 0.2})
+	fmt.Println(retry.Budget{Ratio: 20}.Validate())
+	// Output:
+	// 0.2 retries a call and 1 a second, at most 10 at once
+	// retry: Budget.Ratio is 20: give a number from 0.001 to 1, or 0 for the default of 0.1
+}
+
 func ExampleDecision() {
 	p := retry.Policy{Jitter: retry.None}
 	d := p.Decide(1, 3, retry.Verdict{Kind: retry.KindTransient})

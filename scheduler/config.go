@@ -51,6 +51,11 @@ type Config struct {
 	// [retry.Any] all errors but those that are marked as permanent.
 	Classify retry.Classifier
 
+	// RetryBudget limits how many retries all calls make together, so that they don't multiply the load
+	// of a server that is down. A call whose retry is not in the budget ends with a
+	// [retry.ExhaustedError]. Nil means no limit, and a zero [retry.Budget] one retry for ten calls.
+	RetryBudget *retry.Budget
+
 	// AttemptTimeout is how long each attempt of a call without an [AttemptTimeout] of its own may
 	// take before its context ends. It does not apply to reservations. Zero means no timeout.
 	AttemptTimeout time.Duration
@@ -158,6 +163,11 @@ func (cfg Config) normal() (Config, error) {
 	if err := cfg.Retry.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Retry: %w", err))
 	}
+	if cfg.RetryBudget != nil {
+		if err := cfg.RetryBudget.Validate(); err != nil {
+			faults = append(faults, fmt.Errorf("scheduler: Config.RetryBudget: %w", err))
+		}
+	}
 	if cfg.AttemptTimeout < 0 {
 		faults = append(faults, fmt.Errorf("scheduler: Config.AttemptTimeout is %v: it must be positive, or 0 for no timeout", cfg.AttemptTimeout))
 	}
@@ -222,7 +232,7 @@ func (cfg Config) checkLimits() error {
 func (cfg Config) core(origin time.Time) core.Config {
 	c := core.Config{
 		Origin: origin, Limits: cfg.Limits, Levels: cfg.Levels, PriorityStep: cfg.PriorityStep,
-		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, Overflow: core.Overflow(cfg.Overflow), Retry: cfg.Retry, Adaptive: cfg.Adaptive,
+		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, Overflow: core.Overflow(cfg.Overflow), Retry: cfg.Retry, RetryBudget: cfg.RetryBudget, Adaptive: cfg.Adaptive,
 	}
 	if len(c.Limits) == 0 {
 		c.Limits = bucket.Limits{"": cfg.Limit}

@@ -127,6 +127,30 @@ func ExampleRetry_maxElapsed() {
 	// Output: true 1 1m0s
 }
 
+// The server is down. The first call uses up the budget for retries, so the second call is not retried.
+func ExampleConfig_retryBudget() {
+	s, err := scheduler.New(scheduler.Config{
+		Limit:       bucket.Unlimited,
+		Retry:       retry.Policy{Initial: time.Millisecond},
+		RetryBudget: &retry.Budget{Ratio: 0.1, PerSecond: 0.1, Burst: 5},
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	for range 2 {
+		err := s.Do(context.Background(), func(context.Context) error {
+			return retry.Transient(errors.New("connection refused"))
+		})
+		var exhausted *retry.ExhaustedError
+		errors.As(err, &exhausted)
+		fmt.Println(exhausted.Attempts, "attempt(s)")
+	}
+	// Output:
+	// 6 attempt(s)
+	// 1 attempt(s)
+}
+
 // The caller often knows best what an error means.
 func ExampleClassify() {
 	s := newCalls()

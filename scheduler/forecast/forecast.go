@@ -140,7 +140,7 @@ func Predict(cfg scheduler.Config, work ...Workload) (Forecast, error) {
 func coreConfig(cfg scheduler.Config) core.Config {
 	c := core.Config{
 		Limits: cfg.Limits, Levels: cfg.Levels, PriorityStep: cfg.PriorityStep, MaxInFlight: cfg.MaxInFlight,
-		MaxQueued: cfg.MaxQueued, Overflow: core.Overflow(cfg.Overflow), Retry: cfg.Retry.WithDefaults(), Adaptive: cfg.Adaptive,
+		MaxQueued: cfg.MaxQueued, Overflow: core.Overflow(cfg.Overflow), Retry: cfg.Retry.WithDefaults(), RetryBudget: cfg.RetryBudget, Adaptive: cfg.Adaptive,
 	}
 	if len(c.Limits) == 0 {
 		c.Limits = bucket.Limits{"": cfg.Limit.WithDefaults()}

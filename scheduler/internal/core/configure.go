@@ -20,6 +20,7 @@ type Config struct {
 	MaxQueued    int                     // 0: no bound
 	Overflow     Overflow                // what happens to calls beyond MaxQueued
 	Retry        retry.Policy            // of calls without their own
+	RetryBudget  *retry.Budget           // for the retries of all calls; nil: no limit
 	Adaptive     bool                    // the rate adapts to what the server takes
 }
 
@@ -41,6 +42,10 @@ func New(cfg Config) (*Core, error) {
 		origin: cfg.Origin, step: cmp.Or(cfg.PriorityStep, DefaultPriorityStep), queue: queue{more: len(cfg.Limits) - 1}, nextDue: bucket.Forever,
 		adaptive:    adaptiveRate{enabled: cfg.Adaptive, share: fullShare, decreasedAt: -1, increaseAt: bucket.Forever},
 		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, overflow: cfg.Overflow, policy: cfg.Retry.WithDefaults(),
+	}
+	var err error
+	if k.retries, err = newRetryBudget(cfg.RetryBudget); err != nil {
+		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
 		b, err := bucket.NewAt(cfg.Limits[name], 0, cfg.Origin)

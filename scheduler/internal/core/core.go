@@ -24,6 +24,7 @@ type Core struct {
 	MaxQueued   int           // 0: no bound
 	overflow    Overflow
 	policy      retry.Policy // of calls without their own
+	retries     *retryBudget // nil: no limit
 
 	Now            time.Duration
 	Budgets        Budgets
@@ -213,6 +214,10 @@ func (k *Core) requeue(c *Call) {
 		k.arriveLate(c)
 		return
 	}
+	if !k.retries.takes(k.Now) {
+		k.endOverBudget(c)
+		return
+	}
 	k.enqueue(c)
 }
 
@@ -277,6 +282,8 @@ func (k *Core) grant(c *Call) {
 	k.Totals.Attempts++
 	if c.Attempts > 1 {
 		k.Totals.Retries++
+	} else {
+		k.retries.add(k.Now, 1)
 	}
 	k.emit(events.Granted, c)
 	k.Effects.Granted = append(k.Effects.Granted, c)

@@ -27,6 +27,10 @@ type dumb struct {
 	later       []*dumbCall // not arrived
 	draining    bool
 
+	retries   *dumbBudget // in thousandths of a retry; nil: no limit
+	retriesAt time.Duration
+	perCall   int64 // added by each call
+
 	adapts    bool
 	share     int // of the rate, in 64ths
 	loweredAt time.Duration
@@ -86,6 +90,11 @@ func newDumb(cfg Config, limits []bucket.Limit) *dumb {
 	d := &dumb{
 		step: cfg.PriorityStep, slots: cfg.MaxInFlight, room: cfg.MaxQueued, overflow: cfg.Overflow,
 		adapts: cfg.Adaptive, share: 64, loweredAt: -1, raiseAt: bucket.Forever,
+	}
+	if cfg.RetryBudget != nil {
+		var l bucket.Limit
+		l, d.perCall = retryLimit(cfg.RetryBudget.WithDefaults())
+		d.retries = newDumbBudget(l)
 	}
 	for _, l := range limits {
 		d.budgets = append(d.budgets, newDumbBudget(l))
@@ -295,6 +304,10 @@ func (d *dumb) grant(c *dumbCall) {
 	c.paid += c.costs[0]
 	c.state, c.waitsForRoom = Running, false
 	c.attempt++
+	if c.attempt == 1 && d.retries != nil {
+		d.refillRetries()
+		d.retries.add(d.perCall)
+	}
 	d.running = append(d.running, c)
 	d.granted = append(d.granted, grant{c.id, d.now, c.costs})
 }
@@ -310,6 +323,8 @@ func (d *dumb) requeue(c *dumbCall) {
 		d.endCall(c, events.Failed)
 	case d.late(c):
 		d.endLate(c)
+	case !arrives && !d.paysForRetry():
+		d.endCall(c, events.Exhausted)
 	case full && d.overflow == refuseNew, full && d.overflow == dropLowest && last.goesFirst(c):
 		d.endCall(c, events.Dropped)
 	case full && d.overflow == dropLowest:
@@ -321,6 +336,25 @@ func (d *dumb) requeue(c *dumbCall) {
 			d.grant(c) // before the next call arrives, for which there is room then
 		}
 	}
+}
+
+// refillRetries adds to the retry budget what time has added, which is also in holds and pauses.
+func (d *dumb) refillRetries() {
+	d.retries.refillFor(d.now - d.retriesAt)
+	d.retriesAt = d.now
+}
+
+// paysForRetry takes a retry from the budget, if there is one.
+func (d *dumb) paysForRetry() bool {
+	if d.retries == nil {
+		return true
+	}
+	d.refillRetries()
+	if d.retries.tokens() < 1000 {
+		return false
+	}
+	d.retries.add(-1000)
+	return true
 }
 
 // mayBegin reports whether a retry may begin at an instant.

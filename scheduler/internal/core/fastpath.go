@@ -57,6 +57,7 @@ func (k *Core) TookFast(now time.Duration, tokens int64, calls uint64) {
 			panic("scheduler: the fast path took more tokens than it was leased")
 		}
 	}
+	k.retries.add(k.Now, calls)
 	k.Totals.Accepted += calls
 	k.Totals.Attempts += calls
 	k.Totals.Succeeded += calls

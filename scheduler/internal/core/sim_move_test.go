@@ -279,6 +279,13 @@ func drawConfig(rnd *rand.Rand) (Config, retry.Policy, []bucket.Limit) {
 		MaxElapsed:    []time.Duration{0, 0, 0, 0, 1, per, 10 * per, 5 * time.Minute}[rnd.IntN(8)],
 	}.WithDefaults()
 	cfg.Retry = policy
+	if rnd.IntN(4) == 0 {
+		cfg.RetryBudget = &retry.Budget{
+			Ratio:     []float64{0, 0.001, 0.25, 1}[rnd.IntN(4)],
+			PerSecond: []float64{0, 0.001, 0.5, 1000}[rnd.IntN(4)],
+			Burst:     []int{0, 1, 2}[rnd.IntN(3)],
+		}
+	}
 	more := []int{0, 0, 1, 2}[rnd.IntN(4)]
 	if more == 0 {
 		cfg.Limits = bucket.Limits{"": limits[0]}

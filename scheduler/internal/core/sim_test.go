@@ -174,6 +174,9 @@ func (s *sim) transcript(trace []move) string {
 	if cfg.Adaptive {
 		b.WriteString("adaptive yes\n\n")
 	}
+	if cfg.RetryBudget != nil {
+		fmt.Fprintf(&b, "retrybudget ratio=%v persecond=%v burst=%d\n\n", cfg.RetryBudget.Ratio, cfg.RetryBudget.PerSecond, cfg.RetryBudget.Burst)
+	}
 	p := s.policy
 	fmt.Fprintf(&b, "retry max=%d initial=%v longest=%v jitter=%v seed=%d maxserverwait=%v maxelapsed=%v\n", p.MaxRetries, p.Initial, p.Max, p.Jitter, p.Seed, p.MaxServerWait, p.MaxElapsed)
 	for _, m := range trace {

@@ -91,6 +91,8 @@ type stepper struct {
 //	limit … strict=yes owner=yes       a strict limit; grants are handed over after each command
 //	any command stall=300ms            with owner=yes: they are handed over that much later
 //	adaptive yes                       the rate is halved when a server refuses
+//	retrybudget ratio=0.1 persecond=1 burst=10
+//	                                   for the retries of all calls; full at 0 s
 //	retry max=2 initial=1s longest=1m jitter=0.1 seed=7 maxserverwait=1m maxelapsed=10s
 //	                                   the policy of the calls that follow
 //	submit a b cost=2 deadline=5s priority=1 nowait=yes asks=no
@@ -151,6 +153,8 @@ func (st *stepper) run(line string) string {
 		st.begin(names, set)
 	case "adaptive":
 		st.k.adaptive.enabled = names[0] == "yes"
+	case "retrybudget":
+		st.k.retries, _ = newRetryBudget(&retry.Budget{Ratio: st.float(set["ratio"], 0), PerSecond: st.float(set["persecond"], 0), Burst: st.int(set["burst"])})
 	case "retry":
 		st.policy = retry.Policy{
 			MaxRetries: st.int(set["max"]), Initial: st.duration(set["initial"]), Max: st.duration(set["longest"]),
@@ -256,6 +260,9 @@ func (st *stepper) restart(gap time.Duration) string {
 	old := st.k
 	old.Advance(st.now)
 	cfg := Config{Adaptive: old.adaptive.enabled, MaxInFlight: old.MaxInFlight, MaxQueued: old.MaxQueued, Overflow: old.overflow, PriorityStep: old.step}
+	if old.retries != nil {
+		cfg.RetryBudget = &old.retries.config
+	}
 	k, err := New(restartConfig(cfg, old, gap))
 	require.NoError(st.t, err)
 	k.Wanted = events.All
