@@ -64,19 +64,21 @@ func FuzzCore(f *testing.F) {
 	for _, stride := range []int{1, 3, 7, 31, 97, 255} {
 		f.Add(someBytes(300, stride))
 	}
-	f.Fuzz(func(t *testing.T, program []byte) {
-		if len(program) > 400 {
-			t.Skip("a shorter one would show the fault, too")
-		}
-		p := newPlay(t, program)
-		for p.left() && !t.Failed() {
-			p.step()
-			p.check()
-		}
-		p.k.Close(p.now)
+	f.Fuzz(func(t *testing.T, program []byte) { newPlay(t, program, false).play() })
+}
+
+// play makes the moves and checks the core after each.
+func (p *play) play() {
+	if p.program.Len() > 400 {
+		p.Skip("a shorter one would show the fault, too")
+	}
+	for p.left() && !p.Failed() {
+		p.step()
 		p.check()
-		p.checkClosed()
-	})
+	}
+	p.k.Close(p.now)
+	p.check()
+	p.checkClosed()
 }
 
 // play makes the moves that a program encodes, a byte or two at a time.
@@ -91,10 +93,11 @@ type play struct {
 	done     map[*Call]bool
 	observer observer.Observer
 	spendsUp bool // neither limit nor cost was ever changed
+	quotas   bool // some limits have a Reset
 }
 
-func newPlay(t *testing.T, program []byte) *play {
-	p := &play{T: t, program: bytes.NewReader(program), entered: map[*Call]bool{}, done: map[*Call]bool{}}
+func newPlay(t *testing.T, program []byte, quotas bool) *play {
+	p := &play{T: t, quotas: quotas, program: bytes.NewReader(program), entered: map[*Call]bool{}, done: map[*Call]bool{}}
 	cfg := Config{
 		Origin:       simOrigin,
 		Limits:       bucket.Limits{"": p.limit()},
@@ -110,7 +113,7 @@ func newPlay(t *testing.T, program []byte) *play {
 	p.k, err = New(cfg)
 	require.NoError(t, err)
 	p.k.Wanted = events.All
-	p.spendsUp = cfg.Levels == nil
+	p.spendsUp = cfg.Levels == nil && !quotas
 	p.observer.Rank = func(ev events.Event) time.Duration {
 		return p.calls[slices.IndexFunc(p.calls, func(c *Call) bool { return c.ID == ev.Call })].Rank
 	}
@@ -134,6 +137,9 @@ func (p *play) size() time.Duration {
 }
 
 func (p *play) limit() bucket.Limit {
+	if p.quotas && p.upTo(4) > 0 {
+		return p.quota()
+	}
 	return bucket.Limit{Capacity: max(1, int64(p.size())), Refill: max(1, int64(p.size())), Per: max(1, p.size())}
 }
 
@@ -191,6 +197,10 @@ func (p *play) step() {
 			p.spendsUp = false
 		}
 	case 17:
+		if p.quotas && p.upTo(2) == 0 {
+			p.setWall()
+			return
+		}
 		k.Observe(now, 0, int64(p.size())-1)
 	case 18:
 		require.NoError(p, k.Learn(now, 0, p.limit(), int64(p.size())-1))
@@ -417,7 +427,7 @@ func (p *play) checkClosed() {
 	require.NoError(p, err)
 	var read map[string]bucket.State
 	require.NoError(p, json.Unmarshal(text, &read))
-	next, err := New(Config{Origin: k.Time(k.Now), Limits: limitsOf(k), Levels: read})
+	next, err := New(Config{Origin: k.wall(k.Now), Limits: limitsOf(k), Levels: read})
 	require.NoError(p, err)
 	require.Equal(p, k.Budgets[0].Available(), next.Budgets[0].Available(), "%s", text)
 	if held := k.Budgets[0].HeldUntil() - k.Now; next.Budgets[0].HeldUntil() != held {
