@@ -19,7 +19,7 @@ type dumbQuota struct {
 
 // instant returns when the wall clock shows the n-th reset.
 func (q *dumbQuota) instant(n int64) time.Duration {
-	return time.Unix(q.reset.From, 0).Add(time.Duration(n)*q.reset.Every).Sub(simOrigin) - q.drift
+	return time.Unix(q.reset.From+n*int64(q.reset.Every/time.Second), 0).Sub(simOrigin.Add(q.drift)) // saturates
 }
 
 // shown returns the number of the latest reset that the wall clock has shown by an instant.
