@@ -46,9 +46,10 @@ func LookAhead(n int) StreamOption {
 // Parallel, [LookAhead] and [Config.MaxInFlight] are the only bounds.
 //
 // An input whose call is queued or runs has one of n places. So no token is taken for a call that may not
-// run, and no other call of the scheduler waits for the stream. A call that backs off has no place. When
-// its backoff is over it waits for one, ahead of inputs that have not been submitted, and that wait
-// counts as backoff. A result that is ready has no place, but still counts for LookAhead.
+// run, and no other call of the scheduler waits for the stream. A call that backs off, or that arrives
+// later ([NotBefore]), has no place meanwhile. Then it waits for one, ahead of inputs that have not been
+// submitted. That wait counts as backoff or as later. A result that is ready has no place, but still
+// counts for LookAhead.
 func Parallel(n int) StreamOption {
 	return streamOption(func(o *streamOptions) { o.limited, o.parallel = true, n })
 }

@@ -78,7 +78,7 @@ func parallelStorm(t *testing.T, s *scheduler.Scheduler, places, ahead int, seed
 	}
 	each := scheduler.OptionsFor(func(int) []scheduler.Option {
 		return [][]scheduler.Option{nil, {scheduler.Priority(draw(5))}, {scheduler.NoWait()}, {scheduler.Cost(int64(draw(7)))},
-			{scheduler.OnProgress(func(scheduler.Progress) {})}, {scheduler.OnEnd(func(*scheduler.Handle) {})}}[draw(6)]
+			{scheduler.OnProgress(func(scheduler.Progress) {})}, {scheduler.OnEnd(func(*scheduler.Handle) {})}, {scheduler.Delay(time.Duration(draw(2000)) * time.Millisecond)}}[draw(7)]
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

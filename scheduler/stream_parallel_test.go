@@ -125,6 +125,29 @@ func TestParallelAndRetries(t *testing.T) {
 	})
 }
 
+// A call that arrives later has no place until then (C13).
+func TestParallelAndLaterArrivals(t *testing.T) {
+	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+		started := time.Now()
+		var log []string
+		work := func(_ context.Context, i int) (int, error) {
+			log = append(log, fmt.Sprint(i, " at ", time.Since(started)))
+			time.Sleep(2 * time.Second)
+			return i, nil
+		}
+		first := scheduler.OptionsFor(func(i int) []scheduler.Option {
+			if i == 0 {
+				return []scheduler.Option{scheduler.Delay(time.Second)}
+			}
+			return nil
+		})
+		for r := range scheduler.Stream(t.Context(), s, upTo(3), work, scheduler.Parallel(1), first) {
+			require.NoError(t, r.Err)
+		}
+		require.Equal(t, []string{"1 at 0s", "0 at 2s", "2 at 4s"}, log)
+	})
+}
+
 // A call that waits for a place after its backoff ends with its context and with the scheduler (C13).
 func TestParallelEndsWithoutAPlace(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *scheduler.Scheduler, func()){
