@@ -107,7 +107,6 @@ func TestH57_NothingIsPolled(t *testing.T) {
 // TestSkips checks that no test is skipped but where it is known.
 func TestSkips(t *testing.T) {
 	known := map[string]string{ // by function, and why
-		"FuzzCore":                      "a shorter input shows the same fault",
 		"TestInterleavings":             "rapid draws another action",
 		"TestWaitingKeepsTheFirstStack": "the race detector has larger frames",
 		"TestH72_NoRoom":                "needs a device that is full",
