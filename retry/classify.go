@@ -9,7 +9,7 @@ import (
 // Classify judges an error by its markers and methods. It is the default [Classifier]. It looks
 // through any wrapping and [errors.Join] for
 //
-//   - the markers [RateLimited], [After], [Transient] and [Permanent];
+//   - the markers [RateLimited], [After], [AfterAlone], [Transient] and [Permanent];
 //   - a method RetryAfter() time.Duration that returns more than zero (rate limited, with that wait);
 //   - a method RateLimited() bool that returns true (rate limited);
 //   - a method Permanent() bool that returns true (final).

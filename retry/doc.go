@@ -11,6 +11,8 @@
 //     means, so that a classifier does not have to guess. [Verdict.Mark] marks an error with a whole
 //     verdict, and [Marked] finds the marks.
 //
+// A [Budget] is for schedulers. It limits how many retries all calls make together.
+//
 // All functions are pure. They read no clock, start no goroutine and share no random source. The same
 // policy, call number and attempt give the same delay on every machine and in any order. All of it is
 // safe for concurrent use.

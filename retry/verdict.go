@@ -73,5 +73,5 @@ func (v Verdict) String() string {
 }
 
 // Classifier judges the error of a failed attempt, which is never nil. It may be called by many
-// goroutines at once. [Classify] and [Network] are classifiers, and one of your own may call them.
+// goroutines at once. [Classify], [Network] and [Any] are classifiers, and one of your own may call them.
 type Classifier func(err error) Verdict

@@ -11,12 +11,12 @@ import (
 
 var errIdleInside = retry.Permanent(errors.New("scheduler: WaitIdle inside a call would wait for that call: use it outside of the scheduler's calls"))
 
-// WaitIdle waits until no accepted call is queued, backs off, runs or is reserved, and no function of [OnEnd]
-// runs. Work that submits more work, such as a crawler, is over then. If ctx is done before, it returns the
+// WaitIdle waits until no accepted call is later (see [NotBefore]), queued, backs off, runs or is reserved, and
+// no function of [OnEnd] runs. Work that submits more work, such as a crawler, is over then. If ctx is done before, it returns the
 // error of ctx. If the scheduler is closed before, it returns [ErrClosed].
 //
 // Inside a call, with that call's context, WaitIdle returns an error at once. Don't use it in a function of
-// [Scheduler.Do] without options or of OnEnd, since it would wait for that function. While a goroutine is in
+// [Scheduler.Do] without [Cost] or [CostOf], or of OnEnd, since it would wait for that function. While a goroutine is in
 // WaitIdle there is no fast path, so Do is slower.
 func (s *Scheduler) WaitIdle(ctx context.Context) error {
 	switch {
