@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Times says what a call spent its time on, from when it was handed in to its end. The parts add up to
+// Times says what a call spent its time on, from when it was made to its end. The parts add up to
 // the total. If a call waits for several things at once, the time counts as the first of Hold,
 // Queue, Tokens and Slot. Backoff and Run go on during a hold. A grant that is given up counts
 // as Run until then. In JSON the parts are in nanoseconds, and zero parts are left out.
@@ -20,7 +20,7 @@ type Times struct {
 	Run     time.Duration `json:"run,omitzero"`     // ran, from each grant to the end of the attempt
 }
 
-// Total returns the time from when the call was handed in to its end.
+// Total returns the time from when the call was made to its end.
 func (t Times) Total() time.Duration {
 	return t.Queue + t.Tokens + t.Slot + t.Hold + t.Backoff + t.Later + t.Run
 }

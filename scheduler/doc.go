@@ -8,7 +8,7 @@
 // # Model
 //
 // A call is one piece of work, and an attempt is one run of its function. Every attempt pays its
-// cost in tokens from the scheduler's budget, a token bucket. A call is later (for [NotBefore]), queued
+// cost in tokens from the scheduler's budget, a token bucket. A call is later ([NotBefore]), queued
 // (waiting for its tokens), running, backing off (waiting to be retried) or ended.
 //
 // One goroutine, the owner, has the budget and the queue to itself. Everything reaches it through
@@ -71,8 +71,8 @@
 // Limits, caps, bounds and pauses may be changed while calls wait, and apply to them at once:
 // [Scheduler.SetLimit], [Scheduler.SetLimitOf], [Scheduler.SetMaxInFlight],
 // [Scheduler.SetMaxQueued], [Scheduler.Pause], [Scheduler.PauseUntil]. [Handle.SetPriority]
-// changes the priority of one call. A call's deadline is compared with the plan whenever it is queued, and whenever a server's Retry-After, a pause or a
-// new limit changes the plan. A call that can't meet its deadline ends at once with a
+// changes the priority of one call. A call's deadline is compared with the plan whenever the call is
+// queued, and whenever a server's Retry-After, a pause or a new limit changes the plan. A call that can't meet its deadline ends at once with a
 // [DeadlineError]. Being overtaken does not count as a change of plan. Then the context ends the
 // call at its deadline.
 //

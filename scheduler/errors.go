@@ -43,7 +43,7 @@ var (
 	errNoReturn = retry.Permanent(errors.New("scheduler: the function panicked or called runtime.Goexit"))
 )
 
-// later stands for the time until a call arrives, for its NotBefore or Delay.
+// later names the state of a call that has not arrived.
 const later = "later"
 
 // DeadlineError ends a call at once whose context would be done before the call's turn. It

@@ -14,8 +14,8 @@ import (
 // a retry with seniority), fails or leaves, and the scheduler is not paused or reconfigured. It
 // counts tokens only, since how long running calls keep their slots is not known. A pause without
 // a known end counts as if it ended now. With several budgets the wait is a lower bound, since
-// one budget may be full while calls wait for another. With a limit that has a Reset it is one, too,
-// if a period can't be used up because the next call costs more than is left of it. In JSON, Wait is in nanoseconds.
+// one budget may be full while calls wait for another. With a Reset it is one, too, if the next call
+// costs more than is left of a period. In JSON, Wait is in nanoseconds.
 type Estimate struct {
 	Position int           `json:"position"`    // place in the queue, from 1; 0 if the call does not wait
 	Wait     time.Duration `json:"wait"`        // from now
@@ -38,9 +38,9 @@ func (o *owner) estimate(position int, wait time.Duration) Estimate {
 	return Estimate{Position: position, Wait: wait, At: o.core.Time(core.After(o.core.Now, wait))}
 }
 
-// Estimate returns when a call with these options would start if it came now. Only [Cost],
-// [CostOf], [Priority], [NotBefore] and [Delay] make a difference. Nothing is taken or changed. Estimate fails for a
-// cost that can never be granted, and with [ErrClosed].
+// Estimate returns when a call with these options would start if it were made now. Only [Cost],
+// [CostOf], [Priority], [NotBefore] and [Delay] make a difference. Nothing is taken or changed.
+// Estimate fails for a cost that can never be granted, and with [ErrClosed].
 func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
 	s.mustBeMade()
 	c := call{Call: core.Call{Cost: 1}}

@@ -250,8 +250,8 @@ func (h *Handle) Estimate() Estimate {
 
 // SetPriority changes the call's [Priority]. The call keeps its arrival, so it ranks as if it had
 // arrived with priority p. If it is queued, it moves at once, and it ends with a [DeadlineError] if
-// its turn is now expected after its deadline. If it runs or backs off, p counts for its next
-// attempt. SetPriority does nothing to a call that has ended, and fails only with [ErrClosed].
+// its turn is now expected after its deadline. Otherwise p counts when the call is next queued.
+// SetPriority does nothing to a call that has ended, and fails only with [ErrClosed].
 func (h *Handle) SetPriority(p int) error {
 	return h.s.control(func(o *owner, now time.Duration) error {
 		o.core.SetPriority(now, &h.call.Call, p)

@@ -23,7 +23,7 @@ type Info struct {
 // the call around that Do, if there is one. If calls are nested, also in calls of other schedulers,
 // CallInfo describes the innermost.
 //
-// It reports false for the context of no call, and when the function has returned.
+// It reports false for the context of no call, and once the function has returned.
 func CallInfo(ctx context.Context) (Info, bool) {
 	if ctx == nil {
 		return Info{}, false

@@ -48,7 +48,7 @@ func LookAhead(n int) StreamOption {
 // An input whose call is queued or runs has one of n places. So no token is taken for a call that may not
 // run, and no other call of the scheduler waits for the stream. A call that backs off, or that arrives
 // later ([NotBefore]), has no place meanwhile. Then it waits for one, ahead of inputs that have not been
-// submitted. That wait counts as backoff or as later. A result that is ready has no place, but still
+// submitted. This wait counts as backoff or later. A result that is ready has no place, but still
 // counts for LookAhead.
 func Parallel(n int) StreamOption {
 	return streamOption(func(o *streamOptions) { o.limited, o.parallel = true, n })
@@ -60,8 +60,8 @@ func Parallel(n int) StreamOption {
 // Stream then reads no more inputs, ends the calls that wait with a [StoppedError], and cancels the
 // contexts of functions that run, with that error as the cause. All inputs that were read have their
 // results. Without [Ordered] the first result with an error is the one that has stopped the others. In
-// either order errors.As finds the StoppedError in the results of calls that were ended, and it has the
-// index of that result and its error. A function that returns nil in spite of its context has a result
+// either order errors.As finds a StoppedError, with that result's index and error, in the results of
+// calls that were ended. A function that returns nil in spite of its context has a result
 // without an error.
 func StopOnError() StreamOption {
 	return streamOption(func(o *streamOptions) { o.stopOnError = true })

@@ -37,7 +37,7 @@ func (p *places) take(ctx context.Context, s *Scheduler) bool {
 	return false
 }
 
-// leave frees the place of a call that backs off. It returns the call that has got the place, or nil.
+// leave frees the place of a call that goes away. It returns the call that has got the place, or nil.
 func (p *places) leave(c *core.Call) *core.Call {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -53,7 +53,7 @@ func AttemptTimeout(d time.Duration) Option {
 // noTimeout replaces the scheduler's timeout by none. Zero stands for the scheduler's.
 const noTimeout = -1
 
-// timeoutOf returns how long an attempt of a call may take, or no positive duration.
+// timeoutOf returns how long an attempt of a call may take, or zero or less for no timeout.
 func (s *Scheduler) timeoutOf(c *call) time.Duration {
 	if c.runner != nil && c.runner.options != nil && c.runner.options.timeout != 0 {
 		return c.runner.options.timeout

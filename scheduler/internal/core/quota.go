@@ -10,7 +10,7 @@ import (
 // core's instants, which go on evenly. What the wall clock shows is origin + instant + drift.
 //
 // The server counts a call in the period in which it arrives. So no grant is dated before a reset that
-// comes by its hand-over, and what is leased to the fast path is accounted for before the reset.
+// precedes its hand-over, and what is leased to the fast path is accounted for before the reset.
 
 // noteQuotas notes whether a limit has a Reset.
 func (k *Core) noteQuotas() {
@@ -44,9 +44,9 @@ func (k *Core) resetsBy(at time.Duration) bool {
 func (k *Core) wall(at time.Duration) time.Time { return k.Time(at).Add(k.drift) }
 
 // SetWall tells the core that the wall clock is ahead of the core's instants by drift, since it was set
-// or the machine has slept. Quotas whose reset has come meanwhile are filled.
+// or the machine has slept. It fills quotas whose reset has come meanwhile.
 //
-// When that was is not known, so all that has fallen due since the latest instant happens at now or
+// It is not known when that was, so all that has fallen due since the latest instant happens at now or
 // later. SetWall ends calls whose turn is now too late, and leaves the rest to the next Advance. It may be
 // called during a lease: calls that the core does not know of yet pay after the reset.
 func (k *Core) SetWall(now, drift time.Duration) {
@@ -73,8 +73,8 @@ func (k *Core) WaitsForReset() bool {
 	return false
 }
 
-// sameResets returns a limit's Reset, or the one before if a server reports that one with a clock a
-// little off. Otherwise a reset that has come would come again a moment later.
+// sameResets returns r, or the Reset before if r differs only by a clock that is a little off. Taken as
+// new, r would repeat a reset a moment later.
 func sameResets(r, before bucket.Reset) bucket.Reset {
 	little, moved := int64(5), r.From-before.From // in seconds
 	period := int64(r.Every/time.Second) + int64(r.Days)*24*60*60
