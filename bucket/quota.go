@@ -119,9 +119,15 @@ func (b *Bucket) NextReset() time.Duration {
 // same as [Bucket.Refund].
 func (b *Bucket) RefundFrom(now, taken time.Duration, n int64) {
 	b.Advance(now)
-	if b.quota.calendar == nil || taken >= b.quota.filled {
+	if !b.ResetSince(taken) {
 		b.Refund(now, n)
 	}
+}
+
+// ResetSince reports whether a reset has come after the given instant, up to the latest instant seen. It
+// is false without a Reset.
+func (b *Bucket) ResetSince(at time.Duration) bool {
+	return b.quota.calendar != nil && at < b.quota.filled
 }
 
 // advanceQuota is Advance for a limit with a Reset. A hold does not stop resets.

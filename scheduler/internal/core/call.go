@@ -84,8 +84,9 @@ var noOptions = new(Options)
 
 // extra has the fields that few calls need.
 type extra struct {
-	settled bool  // the running attempt was settled
-	costs   Costs // what that attempt has cost so far, if it was settled
+	settled bool           // the running attempt was settled
+	costs   Costs          // what that attempt has cost so far, if it was settled
+	sunk    *earlierPeriod // nil if no reset has come since its grant
 	nesting
 	arrival
 	gate       any           // see SetGate

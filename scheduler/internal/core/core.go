@@ -273,7 +273,7 @@ func (k *Core) grant(c *Call) {
 	k.admit(c)
 	c.detail.paid += c.Cost
 	if c.detail.extra != nil {
-		c.detail.extra.settled = false
+		c.detail.extra.settled, c.detail.extra.sunk = false, nil
 	}
 	c.State = Running
 	c.Attempts++

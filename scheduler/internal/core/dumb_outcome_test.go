@@ -64,6 +64,15 @@ func (d *dumb) abandon(c *dumbCall) {
 // capacity.
 func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
 	b := d.budgets[i]
+	if c.hasPeriods = c.hasPeriods || slices.ContainsFunc(d.budgets, (*dumbBudget).resets); c.hasPeriods {
+		for j, other := range d.budgets { // what was paid before a reset is gone
+			if other.resets() && c.settledAt < other.quota.filled {
+				c.sunk[j] = c.actual[j]
+			}
+		}
+		c.settledAt = d.now
+	}
+	tokens = max(tokens, c.sunk[i])
 	more := min(tokens-c.actual[i], max(0, b.tokens()+b.limit.Capacity))
 	if tokens < c.actual[i] {
 		more = tokens - c.actual[i]
@@ -73,7 +82,8 @@ func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
 		c.paid += more
 	}
 	if more < 0 {
-		b.giveBack(d.now, c.granted, -more)
+		b.add(-more)
+		b.changed(d.now)
 	} else {
 		b.take(d.now, more)
 	}

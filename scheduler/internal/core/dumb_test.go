@@ -67,6 +67,9 @@ type dumbCall struct {
 	granted      time.Duration
 	paid         int64 // from the first budget
 	actual       Costs // of the attempt so far
+	sunk         Costs // of that, what was paid before a reset
+	settledAt    time.Duration
+	hasPeriods   bool // it was settled while there was a quota
 	end          events.Kind
 	refusal      refusal
 	wait         time.Duration
@@ -301,6 +304,7 @@ func (d *dumb) grant(c *dumbCall) {
 		b.take(d.now, c.costs[i])
 	}
 	c.actual, c.granted = c.costs, d.now
+	c.sunk, c.settledAt, c.hasPeriods = Costs{}, d.now, false
 	c.paid += c.costs[0]
 	c.state, c.waitsForRoom = Running, false
 	c.attempt++

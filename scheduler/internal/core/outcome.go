@@ -90,12 +90,15 @@ func (k *Core) SettleCost(now time.Duration, c *Call, attempt, i int, tokens int
 		x.settled, x.costs = true, c.AllCosts()
 	}
 	b := &k.Budgets[i]
+	if k.HasQuotas || x.sunk != nil {
+		tokens = max(tokens, k.sunk(c)[i])
+	}
 	more := tokens - x.costs[i]
 	if more > 0 {
 		more = min(more, max(0, addCosts(b.Available(), b.Limit().Capacity))) // bounds the debt
 		b.Charge(k.Now, more)
 	} else {
-		b.RefundFrom(k.Now, c.detail.granted, -more)
+		b.Refund(k.Now, -more)
 	}
 	x.costs[i] += more
 	if i == 0 {

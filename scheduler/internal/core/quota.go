@@ -91,3 +91,24 @@ func sameResets(r, before bucket.Reset) bucket.Reset {
 	}
 	return r
 }
+
+// earlierPeriod is what an attempt has paid before the latest reset of each budget. It can't be refunded.
+type earlierPeriod struct {
+	costs Costs
+	at    time.Duration // when it was last known to be complete
+}
+
+// sunk returns what an attempt that was settled has paid before the latest reset of each budget.
+func (k *Core) sunk(c *Call) Costs {
+	x := c.detail.extra
+	if x.sunk == nil {
+		x.sunk = &earlierPeriod{at: c.detail.granted}
+	}
+	for i := range k.Budgets {
+		if k.Budgets[i].ResetSince(x.sunk.at) {
+			x.sunk.costs[i] = x.costs[i]
+		}
+	}
+	x.sunk.at = k.Now
+	return x.sunk.costs
+}

@@ -150,3 +150,22 @@ func TestQuotaNeedsTheTime(t *testing.T) {
 	require.ErrorContains(t, k.SetLimit(0, 0, bucket.Daily(1, "")), "time of day")
 	require.Equal(t, bucket.PerSecond(1), k.Budgets[0].Configured)
 }
+
+// What an attempt has paid before a reset is gone, and what it has paid since is corrected. The last call
+// counts.
+func TestSettleOverAReset(t *testing.T) {
+	const reset = 15 * time.Minute
+	for _, c := range []struct{ settled, left, paid []int64 }{
+		{settled: []int64{2, 10}, left: []int64{100, 100}, paid: []int64{10, 10}},
+		{settled: []int64{40, 20, 5, 11}, left: []int64{70, 90, 100, 99}, paid: []int64{40, 20, 10, 11}},
+	} {
+		k := quotaCore(t, 100)
+		call := &Call{Cost: 10, Deadline: bucket.Forever}
+		k.Submit(0, call)
+		for i, tokens := range c.settled {
+			k.SettleCost(reset+time.Duration(i+1), call, 1, 0, tokens)
+			require.Equal(t, c.left[i], k.Budgets[0].Available())
+			require.Equal(t, c.paid[i], call.Paid())
+		}
+	}
+}
