@@ -10,23 +10,25 @@ import (
 // which has nothing to grant until its timer goes off. So it is put on a list, and no message is sent.
 // Thousands of goroutines that come at once then don't take turns with the owner, one by one.
 //
-// The owner takes the calls in before it handles any message, in the order in which they came.
+// The owner takes the calls in, in the order in which they came, before it handles any message but a submit,
+// and at the end of its turn. A submit is older than all of them: see arrive.
 type arrivals struct {
-	due  atomic.Int64 // the owner's timer goes off by then, in ns since origin; 0 if each call needs a message
+	due  atomic.Int64 // from then on a new call wakes the owner, in ns since origin; 0 if each call needs a message
 	_    [56]byte     // keeps other fields out of the cache line
 	list callStack
 	_    [56]byte
 }
 
 // arrive hands a new call of Do to the owner. It returns false, as post does, if the scheduler is closed.
+// A call that comes while messages are in the inbox goes there, too, so that it stays behind a Submit.
 func (s *Scheduler) arrive(c *call) bool {
-	if s.arrivals.due.Load() == 0 || c.mayStartAtOnce() {
+	if s.arrivals.due.Load() == 0 || c.mayStartAtOnce() || len(s.inbox) > 0 {
 		return s.post(message{op: opSubmit, call: c})
 	}
 	if !s.putArrival(c) {
 		return false
 	}
-	// A processor that is busy with other goroutines may be late to run the timer.
+	// The timer may be set for later, and a processor that is busy with other goroutines is late to run it.
 	due := s.arrivals.due.Load()
 	if due == 0 || int64(s.read()) >= due && s.arrivals.due.CompareAndSwap(due, math.MaxInt64) {
 		s.post(message{op: opTick})
@@ -63,6 +65,10 @@ func (o *owner) submitArrivals(now time.Duration) {
 	}
 }
 
+// arrivalSlack is how late the owner may be before a new call wakes it. It is shorter than crowdSlack, since
+// in a closed loop the callers that were granted come again, and soon all of them would be on the list.
+const arrivalSlack = 50 * time.Microsecond
+
 // setArrivals sets whether new calls may be put on the list. They may while a crowd is queued whose
 // next wake-up is so near that the timer may be late: see latest. If not, the owner first takes in
 // those that were put there meanwhile, since none of them will wake it.
@@ -71,12 +77,13 @@ func (o *owner) setArrivals(now time.Duration) {
 		return
 	}
 	wake, due := o.core.Wake(), time.Duration(0)
-	if latest := o.latest(wake); latest > wake && o.core.MaxQueued == 0 {
-		due = latest
+	if o.latest(wake) > wake && o.core.MaxQueued == 0 {
+		due = wake + arrivalSlack
 	}
 	o.s.arrivals.due.Store(int64(due))
 	if due == 0 {
 		o.takeArrivals(now)
 		o.core.Advance(now)
+		o.passGates(now) // these may have ended or dropped others
 	}
 }

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -180,6 +181,55 @@ func TestArrivalsWakeAnOwnerThatIsOverdue(t *testing.T) {
 		goDo(context.Background(), s, succeed)
 		require.False(t, listed(s))
 		require.NoError(t, <-result)
+	})
+}
+
+// A call of Do stays behind one that was submitted before it, also while that is in the inbox (O1).
+func TestArrivalsStayBehindASubmit(t *testing.T) {
+	inCrowd(t, Config{}, func(t *testing.T, s *Scheduler) {
+		release := make(chan struct{})
+		s.post(message{op: opAsk, do: func(*owner, time.Duration) { <-release }})
+		synctest.Wait()
+		before, err := s.Submit(context.Background(), succeed)
+		require.NoError(t, err)
+		var number uint64
+		result := goDo(context.Background(), s, func(ctx context.Context) error {
+			info, ok := CallInfo(ctx)
+			require.True(t, ok)
+			number = info.Call
+			return nil
+		}, Cost(1))
+		close(release)
+		require.NoError(t, <-result)
+		require.Equal(t, before.Call()+1, number)
+	})
+}
+
+// If a call on the list drops one of a Stream at the end of a turn, the stream gets the place back (C13).
+func TestArrivalsThatDropACallOfAStream(t *testing.T) {
+	inCrowd(t, Config{Overflow: DropLowest}, func(t *testing.T, s *Scheduler) {
+		results := make(chan error, 3)
+		go func() {
+			defer close(results)
+			inputs := slices.Values([]int{1, 2, 3})
+			work := func(context.Context, int) (int, error) { return 0, nil }
+			for r := range Stream(context.Background(), s, inputs, work, Parallel(1), Priority(-1)) {
+				results <- r.Err
+			}
+		}()
+		synctest.Wait()
+		late := s.calls.Get().(*call)
+		require.NoError(t, s.prepare(late, context.Background(), succeed, nil))
+		_, ok := ask(s, func(o *owner, now time.Duration) bool {
+			o.core.SetMaxQueued(now, o.core.Queued())
+			o.s.putArrival(late)
+			return true
+		})
+		require.True(t, ok)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Len(t, results, 3)
+		require.ErrorIs(t, <-results, ErrQueueFull)
 	})
 }
 

@@ -25,6 +25,7 @@ type owner struct {
 	drift time.Duration // how far the wall clock was ahead when the core was last told: see readWall
 
 	work   []*call         // empty between two turns
+	passed passed          // zero between two turns
 	after  []func()        // called at the end of the turn, after the timer is set
 	drains []chan struct{} // of Shutdown: closed when every call and function of OnEnd has ended
 	idles  []chan struct{} // of WaitIdle, likewise
@@ -147,17 +148,15 @@ func (o *owner) turn(m message) {
 	o.want(now)
 	o.look(now)
 	o.collect(now)
-	o.takeArrivals(now)
 	o.handle(now, m)
 	for range min(len(o.s.inbox), turnLength) {
-		m := <-o.s.inbox
-		o.takeArrivals(now)
-		o.handle(now, m)
+		o.handle(now, <-o.s.inbox)
 	}
+	o.takeArrivals(now)
 	o.core.Advance(now)
+	o.collectUrgent(now)
 	o.passGates(now)
 	o.setArrivals(now)
-	o.collectUrgent(now)
 	o.grantLease()
 	o.deliver()
 	if o.core.HandoverPending() {
@@ -171,6 +170,9 @@ func (o *owner) turn(m message) {
 }
 
 func (o *owner) handle(now time.Duration, m message) {
+	if m.op != opSubmit {
+		o.takeArrivals(now) // the message may be about one of them
+	}
 	if m.op == opSubmit && m.call.runner != nil && m.call.runner.fast && o.tryFast(now, m.call) {
 		return
 	}
@@ -240,6 +242,7 @@ func (o *owner) deliver() {
 		o.s.workers.add(o.s, work)
 	}
 	o.work = core.Emptied(work)
+	o.passed = passed{}
 	fx.Clear()
 }
 

@@ -229,7 +229,7 @@ func (r *streamRun[In, Out]) yieldAll(yield func(Result[In, Out]) bool) {
 	read, total := r.read, -1 // the total is not known until all inputs are read
 	deliver := func(result *Result[In, Out]) bool {
 		<-r.slots
-		result.Err = r.explained(r.ctx, result.Err, result.Attempts)
+		result.Err = r.explained(r.ctx, result.Index, result.Err, result.Attempts)
 		return yield(*result)
 	}
 	if r.ordered {

@@ -90,13 +90,17 @@ func (p *places) free() *core.Call {
 	return c
 }
 
-// passGates frees the places of calls that back off or have ended, and lets others come back.
+// passed counts the effects of a turn for which passGates was called.
+type passed struct{ away, due, ended int }
+
+// passGates frees the places of calls that back off or have ended, and lets others come back. It may be
+// called again in the same turn, after the core was used.
 func (o *owner) passGates(now time.Duration) {
 	if !o.s.gated.Load() {
 		return
 	}
-	fx := &o.core.Effects
-	for away, due, ended := 0, 0, 0; away < len(fx.Away) || due < len(fx.Due) || ended < len(fx.Ended); {
+	fx, p := &o.core.Effects, &o.passed
+	for p.away < len(fx.Away) || p.due < len(fx.Due) || p.ended < len(fx.Ended) {
 		var back []*core.Call
 		pass := func(list []*core.Call, next *int, move func(*places, *core.Call) *core.Call) {
 			for ; *next < len(list); *next++ {
@@ -108,9 +112,9 @@ func (o *owner) passGates(now time.Duration) {
 				}
 			}
 		}
-		pass(fx.Away, &away, (*places).leave)
-		pass(fx.Due, &due, (*places).comeBack)
-		pass(fx.Ended, &ended, (*places).endOf)
+		pass(fx.Away, &p.away, (*places).leave)
+		pass(fx.Due, &p.due, (*places).comeBack)
+		pass(fx.Ended, &p.ended, (*places).endOf)
 		o.comeBack(now, back)
 	}
 }

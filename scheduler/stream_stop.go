@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -57,13 +56,13 @@ func (st *stopper) failed(index int, err error, cancel context.CancelCauseFunc, 
 }
 
 // explained returns the error of a call, with the reason of the stop if the call ended with the error of
-// its context.
-func (st *stopper) explained(ctx context.Context, err error, attempts int) error {
+// its context. The result that has stopped the stream keeps its own error.
+func (st *stopper) explained(ctx context.Context, index int, err error, attempts int) error {
 	reason := st.reason.Load()
-	if reason == nil || err == nil || context.Cause(ctx) != error(reason) {
+	if reason == nil || err == nil || index == reason.Index || context.Cause(ctx) != error(reason) {
 		return err
 	}
-	if !errors.Is(err, context.Canceled) || errors.Is(err, reason) {
+	if !isA(err, context.Canceled) || isA(err, reason) {
 		return err
 	}
 	return &endedError{reason: reason, attempts: attempts, last: err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -259,4 +260,23 @@ func TestStoppedErrorIsFinal(t *testing.T) {
 	require.ErrorIs(t, err, errBusy)
 	require.ErrorIs(t, err, context.Canceled)
 	require.EqualError(t, err, "scheduler: the stream was stopped by the error of input 7: server is busy (retry after 1m0s)")
+}
+
+// The result that has stopped a stream has its call's error, also if that is a cancellation or has methods
+// that panic (C14).
+func TestStopOnErrorKeepsTheFirstError(t *testing.T) {
+	var none *url.Error // its Unwrap panics
+	for _, failure := range []error{context.Canceled, none} {
+		bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
+			work := func(context.Context, int) (int, error) { return 0, failure }
+			for r := range scheduler.Stream(t.Context(), s, slices.Values([]int{1}), work, scheduler.StopOnError()) {
+				synctest.Wait()
+				if failure == context.Canceled {
+					require.Equal(t, failure, r.Err)
+				} else {
+					require.Error(t, r.Err)
+				}
+			}
+		})
+	}
 }
