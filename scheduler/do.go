@@ -88,7 +88,7 @@ func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, o
 		return c, attempting, nil
 	}
 	s.nest(c, ctx)
-	if !s.arrive(c) {
+	if !s.sendNew(c) {
 		return nil, over, ErrClosed
 	}
 	return c, waiting, nil

@@ -63,7 +63,7 @@ func (s *Scheduler) Submit(ctx context.Context, fn func(context.Context) error, 
 	return s.submit(ctx, fn, nil, nil, opts)
 }
 
-func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, notify func(*Handle), gate *places, opts []Option) (*Handle, error) {
+func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, notify func(*Handle), p *places, opts []Option) (*Handle, error) {
 	h := &Handle{s: s}
 	if notify != nil {
 		h.extras().notify = notify
@@ -74,9 +74,9 @@ func (s *Scheduler) submit(ctx context.Context, fn func(context.Context) error, 
 	if notify != nil {
 		s.nest(&h.call, ctx) // the loop over Stream's results waits for the call
 	}
-	if gate != nil {
-		s.gated.Store(true)
-		h.call.SetGate(gate)
+	if p != nil {
+		s.placed.Store(true)
+		h.call.SetGate(p)
 	}
 	return h.send()
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // Option is an option of one call: [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
-// [AttemptTimeout], [OnProgress], [NoWait], [WaitUntilDeadline], [NotBefore], [Delay] and, for [Scheduler.Submit], [OnEnd]. It is
-// also an option of [Stream], for each of its calls.
+// [AttemptTimeout], [OnProgress], [NoWait], [WaitUntilDeadline], [NotBefore], [Delay] and, for
+// [Scheduler.Submit], [OnEnd]. It is also an option of [Stream], for each of its calls.
 type Option func(*options)
 
 // options collects the options of a call. The zero value is a plain call.
@@ -208,13 +208,7 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 			o.policy.Seed = s.retry.Seed
 		}
 	}
-	at, later := s.notBefore(o)
-	if later {
-		c.SetNotBefore(at)
-	}
-	if o.untilDeadline && !(later && at > c.Deadline) {
-		c.Deadline = bucket.Forever
-	}
+	s.setInstants(c, o)
 	if c.Watched = o.progress != nil; c.handle() == nil || o.forRunner() {
 		c.ensureRunner().options = o
 	}
@@ -230,6 +224,17 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 		c.SetPolicy(policy)
 	}
 	return nil
+}
+
+// setInstants sets when a call arrives, and that its deadline may end its wait.
+func (s *Scheduler) setInstants(c *call, o *options) {
+	at, later := s.notBefore(o)
+	if later {
+		c.SetNotBefore(at)
+	}
+	if o.untilDeadline && !(later && at > c.Deadline) {
+		c.Deadline = bucket.Forever
+	}
 }
 
 // notBefore returns when a call with these options arrives, if that is in the future.

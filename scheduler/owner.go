@@ -152,11 +152,11 @@ func (o *owner) turn(m message) {
 	for range min(len(o.s.inbox), turnLength) {
 		o.handle(now, <-o.s.inbox)
 	}
-	o.takeArrivals(now)
+	o.takeNew(now)
 	o.core.Advance(now)
 	o.collectUrgent(now)
-	o.passGates(now)
-	o.setArrivals(now)
+	o.movePlaces(now)
+	o.setListing(now)
 	o.grantLease()
 	o.deliver()
 	if o.core.HandoverPending() {
@@ -171,7 +171,7 @@ func (o *owner) turn(m message) {
 
 func (o *owner) handle(now time.Duration, m message) {
 	if m.op != opSubmit {
-		o.takeArrivals(now) // the message may be about one of them
+		o.takeNew(now) // the message may be about one of them
 	}
 	if m.op == opSubmit && m.call.runner != nil && m.call.runner.fast && o.tryFast(now, m.call) {
 		return

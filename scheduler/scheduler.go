@@ -25,7 +25,7 @@ type Scheduler struct {
 	read        func() time.Duration         // returns the time since origin
 	limits      atomic.Pointer[[]namedLimit] // a copy of the owner's, to check costs against
 	bounded     atomic.Bool                  // there is a MaxQueued, so Submit waits until its call is admitted
-	gated       atomic.Bool                  // there was a call with a gate
+	placed      atomic.Bool                  // there was a Stream with places: see Parallel
 	retry       retry.Policy
 	classify    retry.Classifier
 	eventBuffer int
@@ -37,7 +37,7 @@ type Scheduler struct {
 	fast      fastPath
 	fastSlots fastSlots
 	successes successes
-	arrivals  arrivals
+	newCalls  newCalls
 	hub       events.Hub
 	inbox     chan message // never closed
 	workers   workers
@@ -230,8 +230,9 @@ func (s *Scheduler) Close() {
 // Shutdown stops taking calls, waits until all accepted calls and functions of [OnEnd] have ended or ctx is done, and
 // closes the scheduler. It returns the calls that did not end, in the order in which they would
 // have been served. If there are any, the error wraps [ErrClosed] (not ctx.Err()). Otherwise it
-// is nil. Calls that have not arrived, for [NotBefore] or [Delay], are not waited for: they end with [ErrClosed] and are returned. If Shutdown is called from inside a call it waits for that call, too, and during a
-// pause it waits for the end of the pause, so give it a context that ends.
+// is nil. Calls that have not arrived ([NotBefore], [Delay]) end with [ErrClosed] and are returned. If
+// Shutdown is called from inside a call it waits for that call, too, and during a pause it waits for the
+// end of the pause, so give it a context that ends.
 func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 	if ctx == nil {
 		return nil, errNilContext

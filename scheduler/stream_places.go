@@ -90,13 +90,13 @@ func (p *places) free() *core.Call {
 	return c
 }
 
-// passed counts the effects of a turn for which passGates was called.
+// passed counts the effects of a turn for which movePlaces was called.
 type passed struct{ away, due, ended int }
 
-// passGates frees the places of calls that back off or have ended, and lets others come back. It may be
+// movePlaces frees the places of calls that back off or have ended, and lets others come back. It may be
 // called again in the same turn, after the core was used.
-func (o *owner) passGates(now time.Duration) {
-	if !o.s.gated.Load() {
+func (o *owner) movePlaces(now time.Duration) {
+	if !o.s.placed.Load() {
 		return
 	}
 	fx, p := &o.core.Effects, &o.passed

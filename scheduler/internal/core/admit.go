@@ -70,7 +70,7 @@ func (k *Core) refusal(c *Call) error {
 // startsAtOnce reports whether a call that arrives now need not wait.
 func (k *Core) startsAtOnce(c *Call) bool {
 	head := k.queue.head()
-	if head != nil && !c.Before(head) || k.Paused() || !k.hasSlot() || k.Now < k.handover.earliest || k.nextDue <= k.Now && (k.backoff.precedes(k.Now, c) || k.later.precedes(k.Now, c)) {
+	if head != nil && !c.Before(head) || k.Paused() || !k.hasSlot() || k.Now < k.handover.earliest || k.dueBefore(c) {
 		return false
 	}
 	at := k.Budgets.readyFor(c)

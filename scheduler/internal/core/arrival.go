@@ -22,8 +22,8 @@ func (c *Call) ArrivesLater() bool {
 	return c.detail != nil && c.detail.extra != nil && c.detail.extra.notBefore != 0
 }
 
-// arrivesAt returns when a call in state Later arrives, or one that is about to be submitted. For
-// other calls it returns the present instant.
+// arrivesAt returns when a call arrives that is about to be submitted or in state Later. For other
+// calls it returns the present instant.
 func (k *Core) arrivesAt(c *Call) time.Duration {
 	if c.detail == nil || c.detail.extra == nil {
 		return k.Now
@@ -48,7 +48,7 @@ func (k *Core) postpone(c *Call) {
 }
 
 // arriveLate lets a call that was in state Later take its place in the queue. From now on it counts
-// for MaxQueued. If there is no room, that call ends, or the one that ranks last.
+// for MaxQueued. If there is no room, it ends, or the call that ranks last.
 func (k *Core) arriveLate(c *Call) {
 	if k.queueFull() && !k.startsAtOnce(c) && k.overflow != waitForRoom {
 		last := k.queue.lastNeverGranted()
@@ -61,16 +61,20 @@ func (k *Core) arriveLate(c *Call) {
 	k.enqueue(c)
 }
 
-// noteDue notes when the first call comes to the queue by itself, from its backoff or for the first
-// time. It is called when that may have changed.
+// noteDue notes when the first call in backoff or later is due. Each change of either calls it.
 func (k *Core) noteDue() { k.nextDue = min(k.backoff.next(), k.later.next()) }
 
-// firstDue returns the first call that comes to the queue by itself. Of calls that are due together it is the senior one.
+// firstDue returns the call that is due first. Of several at one instant it is the senior one.
 func (k *Core) firstDue() *Call {
 	if len(k.later) == 0 || len(k.backoff) > 0 && k.backoff[0].before(&k.later[0]) {
 		return k.backoff[0].call
 	}
 	return k.later[0].call
+}
+
+// dueBefore reports whether another call is due that goes before c.
+func (k *Core) dueBefore(c *Call) bool {
+	return k.nextDue <= k.Now && (k.backoff.precedes(k.Now, c) || k.later.precedes(k.Now, c))
 }
 
 // LaterCalls returns the calls in state Later, in order of rank.

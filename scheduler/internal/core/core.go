@@ -57,8 +57,8 @@ type Effects struct {
 	Admitted []*Call        // their Submit can return
 	Granted  []*Call        // to be started
 	Ended    []*Call        // have ended with their err
-	Away     []*Call        // with a gate, they back off or arrive later
-	Due      []*Call        // with a gate, they want to come back: see Core.Return
+	Away     []*Call        // calls with a gate that back off or arrive later
+	Due      []*Call        // calls with a gate that want to come back: see Core.Return
 	Updates  []Update       // progress of calls
 	Events   []events.Event // to be published
 }
@@ -197,8 +197,8 @@ func (k *Core) reportPlace(c *Call) {
 	k.report(c, ev, ev.Wait > 0)
 }
 
-// requeue puts a call into the queue when its backoff delay has passed or when it arrives later. It
-// ends the call if it could not be granted, or not before its deadline.
+// requeue puts a call into the queue whose backoff is over, or which arrives later. It ends the call
+// if it could not be granted, or not before its deadline.
 func (k *Core) requeue(c *Call) {
 	arrives := c.State == Later
 	k.leave(c)
@@ -214,7 +214,7 @@ func (k *Core) requeue(c *Call) {
 		k.arriveLate(c)
 		return
 	}
-	if !k.retries.takes(k.Now) {
+	if !k.retries.take(k.Now) {
 		k.endOverBudget(c)
 		return
 	}

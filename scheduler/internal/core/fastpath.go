@@ -25,9 +25,9 @@ func (b Budgets) FullAt() time.Duration {
 	return at
 }
 
-// fullAt returns when a budget will be full. For a quota it returns an instant before the reset, early
-// enough that a late timer does not come after it. Otherwise all that the fast path took in a period
-// would count in the next one. A period that begins with its first token begins at any moment.
+// fullAt returns when a budget will be full. For a quota it returns an instant before the reset, so early
+// that a late timer still comes before it. After it, what the fast path took in a period would count in
+// the next one. A full quota whose period begins with its first token has no reset yet.
 func (b *Budget) fullAt() time.Duration {
 	if b.isQuota() {
 		if next := b.NextReset(); next != bucket.Forever {
@@ -71,8 +71,8 @@ func (k *Core) DoneFast(now time.Duration, c *Call, number uint64) {
 	k.advanceNow()
 }
 
-// AddFast adds a call that was granted by the fast path to those that run, with its slot, the number
-// that it has from there, and when it counts as having arrived. granted is not before that.
+// AddFast adds a call that the fast path granted to those that run, with its slot, the number that it
+// has from there, and when it counts as having arrived. granted is not before arrived.
 func (k *Core) AddFast(c *Call, number uint64, arrived, granted time.Duration) {
 	c.ID, c.Rank = number, k.rankAt(c, arrived)
 	k.Totals.Succeeded--

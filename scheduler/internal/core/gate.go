@@ -6,8 +6,8 @@ import "time"
 // core tells the owner when a call needs no room in its gate (Effects.Away), and when it wants to come
 // back (Effects.Due). The owner then calls Return at once, or when there is room.
 
-// SetGate gives a call that is not submitted yet a gate, of which the core knows nothing. The owner has
-// room for the call when it submits it.
+// SetGate gives a gate to a call that is not submitted yet. When the owner submits the call, the gate
+// has room for it.
 func (c *Call) SetGate(gate any) { c.extras().gate = gate }
 
 // Gate returns the gate of a call, or nil.
@@ -32,9 +32,10 @@ func (k *Core) comeBack(c *Call) {
 		k.requeue(c)
 		return
 	}
-	k.waiting(c).remove(c)
+	heap := k.waiting(c)
+	heap.remove(c)
 	c.detail.outside = true
-	k.waiting(c).push(c)
+	heap.push(c)
 	k.noteDue()
 	k.Effects.Due = append(k.Effects.Due, c)
 }

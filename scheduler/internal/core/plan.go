@@ -54,8 +54,8 @@ func (k *Core) resumed() {
 // grant, and those that it would now grant too late.
 func (k *Core) SetLimit(now time.Duration, i int, l bucket.Limit) error {
 	k.Advance(now)
-	attempt := k.Budgets[i].Bucket
-	if err := attempt.SetLimit(k.Now, l); err != nil {
+	trial := k.Budgets[i].Bucket // a copy
+	if err := trial.SetLimit(k.Now, l); err != nil {
 		return err
 	}
 	k.Budgets[i].Configured = l.WithDefaults()

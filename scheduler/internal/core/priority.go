@@ -6,7 +6,7 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// seniority has what the rank of a call follows from.
+// seniority has what determines the rank of a call.
 type seniority struct {
 	arrived  time.Duration
 	priority int
@@ -42,14 +42,11 @@ func (k *Core) SetPriority(now time.Duration, c *Call, priority int) {
 			k.leave(c)
 			k.endTooLate(c, wait)
 		}
-	case BackingOff:
-		k.backoff.remove(c)
+	case BackingOff, Later:
+		heap := k.waiting(c)
+		heap.remove(c)
 		c.Rank = rank
-		k.backoff.push(c)
-	case Later:
-		k.later.remove(c)
-		c.Rank = rank
-		k.later.push(c)
+		heap.push(c)
 	default:
 		c.Rank = rank
 	}
@@ -59,9 +56,9 @@ func (k *Core) SetPriority(now time.Duration, c *Call, priority int) {
 // rank returns the rank of a call that is submitted now.
 func (k *Core) rank(c *Call) time.Duration { return k.rankAt(c, k.arrivesAt(c)) }
 
-// rankAt returns the instant at which a call that arrives at an instant counts as having arrived.
-// Each point of priority makes that a step earlier. The queue is FIFO by rank, so calls of one
-// priority are served first come, first served.
+// rankAt returns the rank of a call that arrives at an instant. It is that instant, a step earlier for
+// each point of priority. The queue is FIFO by rank, so calls of one priority are served first come,
+// first served.
 func (k *Core) rankAt(c *Call, at time.Duration) time.Duration {
 	if c.detail == nil {
 		return at
@@ -71,7 +68,7 @@ func (k *Core) rankAt(c *Call, at time.Duration) time.Duration {
 		return at - start
 	}
 	rank := After(at, -start)
-	if rank == bucket.Forever { // so the rank does not tell when the call arrived
+	if rank == bucket.Forever { // which does not tell when the call arrived
 		c.extras().seniority = &seniority{arrived: at, priority: c.Priority()}
 	}
 	return rank

@@ -9,7 +9,7 @@ import (
 )
 
 // retryBudget is a [retry.Budget] with what is left of it, in thousandths of a retry. It is full at the
-// instant 0. Time adds to it also during holds and pauses. A nil retryBudget has no end.
+// instant 0. Time adds to it also during holds and pauses. A nil one has no limit.
 //
 // A retry pays before it is queued. In the queue, where a retry goes before calls that came after it, one
 // that waits for the budget would block the first attempts that add to it.
@@ -19,7 +19,7 @@ type retryBudget struct {
 	perCall int64
 }
 
-// wholeRetry is what one retry takes.
+// wholeRetry is one retry.
 const wholeRetry = 1000
 
 func newRetryBudget(b *retry.Budget) (*retryBudget, error) {
@@ -37,19 +37,19 @@ func retryLimit(b retry.Budget) (l bucket.Limit, perCall int64) {
 	return bucket.Limit{Capacity: int64(b.Burst) * wholeRetry, Refill: thousandths(b.PerSecond), Per: time.Second}, thousandths(b.Ratio)
 }
 
-// add adds what the first attempts of n calls add.
+// add adds the shares of n calls.
 func (b *retryBudget) add(now time.Duration, n uint64) {
 	if b != nil {
 		b.bucket.Refund(now, int64(min(n, uint64(b.bucket.Limit().Capacity)))*b.perCall)
 	}
 }
 
-// takes takes one retry from the budget. It reports whether there was one.
-func (b *retryBudget) takes(now time.Duration) bool {
+// take takes one retry from the budget. It reports whether there was one.
+func (b *retryBudget) take(now time.Duration) bool {
 	return b == nil || b.bucket.Take(now, wholeRetry)
 }
 
-// endOverBudget ends a call whose retry is not in the budget.
+// endOverBudget ends a call for whose retry no budget is left.
 func (k *Core) endOverBudget(c *Call) {
 	err := c.exhausted()
 	err.Budget = k.retries.config

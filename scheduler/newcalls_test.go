@@ -35,7 +35,7 @@ func inCrowd(t *testing.T, cfg Config, f func(t *testing.T, s *Scheduler)) {
 }
 
 // listed reports whether there are calls on the list.
-func listed(s *Scheduler) bool { return !s.arrivals.list.empty() }
+func listed(s *Scheduler) bool { return !s.newCalls.list.empty() }
 
 // goDo makes a call on a goroutine of its own, waits until it waits, and returns where its error will be.
 func goDo(ctx context.Context, s *Scheduler, fn func(context.Context) error, opts ...Option) chan error {
@@ -47,7 +47,7 @@ func goDo(ctx context.Context, s *Scheduler, fn func(context.Context) error, opt
 
 // Calls of Do that come while a crowd is queued don't wake the owner. They run in the order in which they
 // came, after those that came before them.
-func TestArrivalsKeepTheirOrder(t *testing.T) {
+func TestNewCallsKeepTheirOrder(t *testing.T) {
 	inCrowd(t, Config{}, func(t *testing.T, s *Scheduler) {
 		const n = 5
 		var order []int
@@ -69,7 +69,7 @@ func TestArrivalsKeepTheirOrder(t *testing.T) {
 }
 
 // The owner's next wake-up takes the calls in.
-func TestArrivalsAreTakenInByTheTimer(t *testing.T) {
+func TestNewCallsAreTakenInByTheTimer(t *testing.T) {
 	inCrowd(t, Config{}, func(t *testing.T, s *Scheduler) {
 		result := goDo(context.Background(), s, succeed)
 		require.True(t, listed(s))
@@ -80,7 +80,7 @@ func TestArrivalsAreTakenInByTheTimer(t *testing.T) {
 }
 
 // Calls that may be granted or refused at once, and those whose queue is bounded, are sent to the owner.
-func TestArrivalsThatNeedAnAnswerAtOnce(t *testing.T) {
+func TestNewCallsThatNeedAnAnswerAtOnce(t *testing.T) {
 	inCrowd(t, Config{}, func(t *testing.T, s *Scheduler) {
 		result := goDo(context.Background(), s, succeed, NoWait())
 		require.False(t, listed(s))
@@ -95,7 +95,7 @@ func TestArrivalsThatNeedAnAnswerAtOnce(t *testing.T) {
 }
 
 // A call on the list can be canceled.
-func TestArrivalsCanBeCanceled(t *testing.T) {
+func TestNewCallsCanBeCanceled(t *testing.T) {
 	inCrowd(t, Config{}, func(t *testing.T, s *Scheduler) {
 		ctx, cancel := context.WithCancel(context.Background())
 		result := goDo(ctx, s, func(context.Context) error { t.Error("it ran"); return nil })
@@ -107,7 +107,7 @@ func TestArrivalsCanBeCanceled(t *testing.T) {
 }
 
 // Shutdown ends the calls on the list, and reports them.
-func TestArrivalsAreReportedByShutdown(t *testing.T) {
+func TestNewCallsAreReportedByShutdown(t *testing.T) {
 	inCrowd(t, Config{}, func(t *testing.T, s *Scheduler) {
 		result := goDo(context.Background(), s, succeed, Name("late"))
 		require.True(t, listed(s))
@@ -123,7 +123,7 @@ func TestArrivalsAreReportedByShutdown(t *testing.T) {
 }
 
 // A call is not left on the list when the tokens stop to come soon.
-func TestArrivalsAtTheEndOfACrowd(t *testing.T) {
+func TestNewCallsAtTheEndOfACrowd(t *testing.T) {
 	inCrowd(t, Config{}, func(t *testing.T, s *Scheduler) {
 		result := goDo(context.Background(), s, succeed)
 		require.True(t, listed(s))
@@ -139,7 +139,7 @@ func TestArrivalsAtTheEndOfACrowd(t *testing.T) {
 }
 
 // A call is taken in that comes while the owner is in its turn, whatever that does.
-func TestArrivalsDuringATurn(t *testing.T) {
+func TestNewCallsDuringATurn(t *testing.T) {
 	inCrowd(t, Config{}, func(t *testing.T, s *Scheduler) {
 		arriving := func(t *testing.T) *call {
 			c := s.calls.Get().(*call)
@@ -148,7 +148,7 @@ func TestArrivalsDuringATurn(t *testing.T) {
 		}
 		canceled := arriving(t)
 		_, ok := ask(s, func(o *owner, _ time.Duration) bool {
-			o.s.putArrival(canceled)
+			o.s.listNew(canceled)
 			o.s.inbox <- message{op: opCancel, call: canceled, err: context.Canceled}
 			return true
 		})
@@ -157,7 +157,7 @@ func TestArrivalsDuringATurn(t *testing.T) {
 
 		_, ok = ask(s, func(o *owner, now time.Duration) bool {
 			o.core.Pause(now, bucket.Forever)
-			o.s.putArrival(arriving(t))
+			o.s.listNew(arriving(t))
 			return true
 		})
 		require.True(t, ok)
@@ -167,7 +167,7 @@ func TestArrivalsDuringATurn(t *testing.T) {
 }
 
 // A call that comes after the instant for which the timer is set wakes the owner, once.
-func TestArrivalsWakeAnOwnerThatIsOverdue(t *testing.T) {
+func TestNewCallsWakeAnOwnerThatIsOverdue(t *testing.T) {
 	inCrowd(t, Config{}, func(t *testing.T, s *Scheduler) {
 		_, ok := ask(s, func(o *owner, _ time.Duration) bool {
 			o.after = append(o.after, o.timer.Stop) // after it was set in this turn: the timer is lost
@@ -185,7 +185,7 @@ func TestArrivalsWakeAnOwnerThatIsOverdue(t *testing.T) {
 }
 
 // A call of Do stays behind one that was submitted before it, also while that is in the inbox (O1).
-func TestArrivalsStayBehindASubmit(t *testing.T) {
+func TestNewCallsStayBehindASubmit(t *testing.T) {
 	inCrowd(t, Config{}, func(t *testing.T, s *Scheduler) {
 		release := make(chan struct{})
 		s.post(message{op: opAsk, do: func(*owner, time.Duration) { <-release }})
@@ -206,7 +206,7 @@ func TestArrivalsStayBehindASubmit(t *testing.T) {
 }
 
 // If a call on the list drops one of a Stream at the end of a turn, the stream gets the place back (C13).
-func TestArrivalsThatDropACallOfAStream(t *testing.T) {
+func TestNewCallsThatDropACallOfAStream(t *testing.T) {
 	inCrowd(t, Config{Overflow: DropLowest}, func(t *testing.T, s *Scheduler) {
 		results := make(chan error, 3)
 		go func() {
@@ -222,7 +222,7 @@ func TestArrivalsThatDropACallOfAStream(t *testing.T) {
 		require.NoError(t, s.prepare(late, context.Background(), succeed, nil))
 		_, ok := ask(s, func(o *owner, now time.Duration) bool {
 			o.core.SetMaxQueued(now, o.core.Queued())
-			o.s.putArrival(late)
+			o.s.listNew(late)
 			return true
 		})
 		require.True(t, ok)
@@ -234,7 +234,7 @@ func TestArrivalsThatDropACallOfAStream(t *testing.T) {
 }
 
 // A storm of calls, with cancellations and changes of the limit, loses none on a real clock.
-func TestArrivalsStorm(t *testing.T) {
+func TestNewCallsStorm(t *testing.T) {
 	const n = 4000
 	s, err := New(Config{Limit: bucket.Per(1, 20*time.Microsecond), Level: &bucket.State{}})
 	require.NoError(t, err)
