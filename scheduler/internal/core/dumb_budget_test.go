@@ -18,7 +18,7 @@ type dumbBudget struct {
 }
 
 func newDumbBudget(l bucket.Limit) *dumbBudget {
-	b := &dumbBudget{level: big.NewInt(l.Capacity)}
+	b := &dumbBudget{level: big.NewInt(l.Capacity), quota: dumbQuota{origin: simOrigin}}
 	b.setRate(l, 64)
 	b.level.Mul(b.level, b.per)
 	b.setReset(l.Reset, 0)

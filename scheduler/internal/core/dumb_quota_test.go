@@ -11,7 +11,7 @@ import (
 // Every, and the model goes through them by division.
 type dumbQuota struct {
 	reset  bucket.Reset  // zero: the tokens come evenly
-	drift  time.Duration // how far the wall clock is ahead
+	origin time.Time     // what the wall clock shows at the instant 0
 	number int64         // of the latest reset by the wall clock
 	filled time.Duration // when it came
 	next   time.Duration // Forever if a period begins with its first token, and none has begun
@@ -19,14 +19,15 @@ type dumbQuota struct {
 
 // instant returns when the wall clock shows the n-th reset.
 func (q *dumbQuota) instant(n int64) time.Duration {
-	return time.Unix(q.reset.From+n*int64(q.reset.Every/time.Second), 0).Sub(simOrigin.Add(q.drift)) // saturates
+	return time.Unix(q.reset.From+n*int64(q.reset.Every/time.Second), 0).Sub(q.origin) // saturates
 }
 
 // shown returns the number of the latest reset that the wall clock has shown by an instant.
 func (q *dumbQuota) shown(at time.Duration) int64 {
-	since := at - q.instant(0)
-	n := int64(since / q.reset.Every)
-	if since%q.reset.Every < 0 {
+	since := q.origin.Add(at).Unix() - q.reset.From
+	every := int64(q.reset.Every / time.Second)
+	n := since / every
+	if since%every < 0 {
 		n--
 	}
 	return n
@@ -83,7 +84,7 @@ func (b *dumbBudget) resetsBy(at time.Duration) bool {
 // it was set back, the next reset is a whole period or more after the latest one.
 func (b *dumbBudget) setWall(now, drift time.Duration) {
 	q := &b.quota
-	q.drift = drift
+	q.origin = simOrigin.Add(drift)
 	if !b.resets() || q.reset.FromFirst {
 		return
 	}
@@ -96,7 +97,7 @@ func (b *dumbBudget) setWall(now, drift time.Duration) {
 	case n == q.number:
 		q.next = q.instant(n + 1)
 	default:
-		for n++; q.instant(n) < q.filled+q.reset.Every; n++ {
+		for n++; q.instant(n) < After(q.filled, q.reset.Every); n++ {
 		}
 		q.next = q.instant(n)
 	}
@@ -104,7 +105,7 @@ func (b *dumbBudget) setWall(now, drift time.Duration) {
 
 // restart makes an instant the new instant 0. Periods by the wall clock are then those that it shows.
 func (q *dumbQuota) restart(now time.Duration) {
-	q.drift += now
+	q.origin = q.origin.Add(now)
 	switch {
 	case q.reset == (bucket.Reset{}):
 	case !q.reset.FromFirst:

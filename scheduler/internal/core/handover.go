@@ -64,7 +64,7 @@ func (k *Core) WakeUp(now time.Duration) {
 func (k *Core) HandedOver(at time.Duration) {
 	h := &k.handover
 	late, pending := at-h.since, h.pending
-	if h.pending = false; !pending || at <= k.Now || late <= k.Budgets.MaxLate() && !k.resetsBy(at) {
+	if h.pending = false; !pending || at < k.Now || late <= k.Budgets.MaxLate() && !k.resetsBy(at) {
 		return
 	}
 	k.spend(at)

@@ -105,6 +105,25 @@ func TestSimulationFindsAndShortens(t *testing.T) {
 	require.Contains(t, s.failure.rule, "as in the model")
 }
 
+// TestModelAtTheEndOfTime checks that the model's resets come as the bucket's do 292 years after the start,
+// when the first one is before the start and the wall clock is ahead (B15, resets).
+func TestModelAtTheEndOfTime(t *testing.T) {
+	const drift, end = 2 * time.Minute, bucket.Forever - 90*time.Second
+	limit := bucket.Quota(3, bucket.Reset{Every: time.Minute, From: simOrigin.Unix() - 18})
+	real, err := bucket.NewAt(limit, 0, simOrigin)
+	require.NoError(t, err)
+	model := newDumbBudget(limit)
+	real.SetWall(0, simOrigin.Add(drift))
+	model.setWall(0, drift)
+	for _, at := range []time.Duration{0, end, end, bucket.Forever - 1} {
+		require.True(t, real.Take(at, 1), "at %v", at)
+		model.reset(at)
+		model.take(at, 1)
+		require.Equal(t, real.Available(), model.tokens(), "at %v", at)
+		require.Equal(t, real.NextReset(), model.quota.next, "at %v", at)
+	}
+}
+
 // explain describes a failed run, and the shortest trace that fails in the same way.
 func explain(t *testing.T, s *sim, start func() *sim) string {
 	again := start()
