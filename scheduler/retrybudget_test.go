@@ -63,10 +63,10 @@ func TestRetryBudgetError(t *testing.T) {
 		var exhausted *retry.ExhaustedError
 		require.ErrorAs(t, <-first, &exhausted)
 		require.Equal(t, 2, exhausted.Attempts)
-		require.Zero(t, exhausted.Budget)
+		require.Nil(t, exhausted.Budget)
 		require.ErrorAs(t, <-second, &exhausted)
 		require.Equal(t, 1, exhausted.Attempts)
-		require.Equal(t, retry.Budget{Ratio: 0.1, PerSecond: 0.001, Burst: 1}, exhausted.Budget)
+		require.Equal(t, &retry.Budget{Ratio: 0.1, PerSecond: 0.001, Burst: 1}, exhausted.Budget)
 		require.ErrorIs(t, exhausted, errDown)
 		require.Contains(t, exhausted.Error(), "the retry budget of all calls (0.1 retries a call and 0.001 a second, at most 1 at once) was used up")
 	})

@@ -1,14 +1,19 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/scheduler/internal/durations"
 )
 
-// String returns a few words, such as "12 of 60 requests".
+// String returns a few words, such as "12 of 60 requests" or "unlimited tokens".
 func (b Budget) String() string {
+	if b.Limit == bucket.Unlimited {
+		return "unlimited " + cmp.Or(b.Name, "tokens")
+	}
 	return fmt.Sprintf("%d of %s", b.Available, tokens(b.Limit.Capacity, b.Name))
 }
 

@@ -16,6 +16,9 @@ func TestSnapshotReads(t *testing.T) {
 	quiet := scheduler.Snapshot{At: now, Rate: 1, Budgets: []scheduler.Budget{{Available: 60, Limit: bucket.PerMinute(60)}}}
 	require.Equal(t, "60 of 60 tokens left, 0 queued, 0 running, 0 backing off; ended: 0, retries: 0", quiet.String())
 
+	none := scheduler.Snapshot{At: now, Rate: 1, Budgets: []scheduler.Budget{{Available: 1e15, Limit: bucket.Unlimited}}}
+	require.Equal(t, "unlimited tokens left, 0 queued, 0 running, 0 backing off; ended: 0, retries: 0", none.String())
+
 	busy := scheduler.Snapshot{
 		At: now, Rate: 0.5, Closed: true, Queued: 41, Running: 8, BackingOff: 3,
 		Budgets: []scheduler.Budget{

@@ -1,8 +1,8 @@
 package scheduler
 
 import (
+	"container/heap"
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +18,22 @@ type places struct {
 
 	mu      sync.Mutex              // held briefly
 	away    map[*core.Call]struct{} // calls that have not ended and have no place
-	waiting []*core.Call            // of these, the ones that would come back
+	waiting bySeniority             // of these, the ones that would come back, and some that have ended
+}
+
+// bySeniority is a heap whose first call is the senior one.
+type bySeniority []*core.Call
+
+func (h bySeniority) Len() int           { return len(h) }
+func (h bySeniority) Less(i, j int) bool { return h[i].Before(h[j]) }
+func (h bySeniority) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *bySeniority) Push(c any)        { *h = append(*h, c.(*core.Call)) }
+func (h *bySeniority) Pop() any {
+	last := len(*h) - 1
+	c := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return c
 }
 
 func newPlaces(n int) *places {
@@ -54,7 +69,7 @@ func (p *places) comeBack(c *core.Call) *core.Call {
 		delete(p.away, c)
 		return c
 	default:
-		p.waiting = append(p.waiting, c)
+		heap.Push(&p.waiting, c)
 		return nil
 	}
 }
@@ -65,8 +80,7 @@ func (p *places) end(c *core.Call) *core.Call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, away := p.away[c]; away {
-		delete(p.away, c)
-		p.waiting = slices.DeleteFunc(p.waiting, func(w *core.Call) bool { return w == c })
+		delete(p.away, c) // free will pass it over
 		return nil
 	}
 	return p.free()
@@ -74,20 +88,15 @@ func (p *places) end(c *core.Call) *core.Call {
 
 // free hands a place to the senior call that waits for one. The caller holds the lock.
 func (p *places) free() *core.Call {
-	if len(p.waiting) == 0 {
-		<-p.taken
-		return nil
-	}
-	first := 0
-	for i, c := range p.waiting {
-		if c.Before(p.waiting[first]) {
-			first = i
+	for len(p.waiting) > 0 {
+		c := heap.Pop(&p.waiting).(*core.Call)
+		if _, away := p.away[c]; away {
+			delete(p.away, c)
+			return c
 		}
 	}
-	c := p.waiting[first]
-	p.waiting = slices.Delete(p.waiting, first, first+1)
-	delete(p.away, c)
-	return c
+	<-p.taken
+	return nil
 }
 
 // passed counts the effects of a turn for which movePlaces was called.

@@ -52,6 +52,7 @@ func (b *retryBudget) take(now time.Duration) bool {
 // endOverBudget ends a call for whose retry no budget is left.
 func (k *Core) endOverBudget(c *Call) {
 	err := c.exhausted()
-	err.Budget = k.retries.config
+	budget := k.retries.config
+	err.Budget = &budget
 	k.endExhausted(c, err)
 }

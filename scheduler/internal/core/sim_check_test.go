@@ -240,7 +240,7 @@ func (s *sim) checkEnd(c *simCall) {
 	switch {
 	case errors.As(c.detail.err, &exhausted):
 		s.must(len(exhausted.Errors) == exhausted.Attempts, "R6: an exhausted call has the error of each attempt")
-		if exhausted.Budget != (retry.Budget{}) {
+		if exhausted.Budget != nil {
 			s.must(s.cfg.RetryBudget != nil && exhausted.Attempts <= s.policy.MaxRetries, "R9: a call ends for want of a retry budget if there is one, and retries are left")
 		} else if exhausted.MaxElapsed == 0 {
 			s.must(exhausted.Attempts == s.policy.MaxRetries+1, "R6: a call is exhausted when all retries are used")
