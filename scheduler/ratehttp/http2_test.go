@@ -35,7 +35,10 @@ func TestH68_RefusedStream(t *testing.T) {
 			})
 			return ours, nil
 		}
-		defer base.CloseIdleConnections()
+		defer func() {
+			synctest.Wait() // the connection is idle shortly after its last response
+			base.CloseIdleConnections()
+		}()
 		s := open(t, scheduler.Config{})
 		res, err := (&ratehttp.Transport{Scheduler: s, Base: base}).RoundTrip(request(t, "POST", "http://example.com/", "an order"))
 		require.Empty(t, text(t, res, err))
