@@ -68,8 +68,9 @@ func (t *timer) Reset(d time.Duration) {
 		return
 	}
 	generation := t.generation
-	t.pending.add(t, t.raw.Now().Add(d))
-	t.armed = t.raw.AfterFunc(d, func() { t.tick(generation) })
+	due := t.raw.Now().Add(d)
+	t.pending.add(t, due)
+	t.armed = t.raw.AfterFunc(d, func() { t.tick(generation, due) })
 }
 
 func (t *timer) Stop() {
@@ -80,7 +81,7 @@ func (t *timer) Stop() {
 
 // tick sends the tick of a deadline. The send cannot block, because a generation starts with an empty
 // channel and ticks once.
-func (t *timer) tick(generation uint64) {
+func (t *timer) tick(generation uint64, due time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if generation != t.generation {
@@ -89,7 +90,11 @@ func (t *timer) tick(generation uint64) {
 	t.generation++
 	t.armed = nil
 	t.pending.remove(t)
-	t.c <- t.raw.Now()
+	if _, mock := t.raw.(*benclock.Mock); mock {
+		t.c <- due // the mock may have been moved on before this goroutine ran
+	} else {
+		t.c <- t.raw.Now()
+	}
 }
 
 // disarm drops the deadline and an unread tick. The caller holds t.mu.

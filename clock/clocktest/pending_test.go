@@ -23,3 +23,13 @@ func TestPendingLeavesOutWhatIsDue(t *testing.T) {
 	require.Equal(t, 1, n)
 	require.Equal(t, now.Add(5), first)
 }
+
+// A tick has its own instant, even if its goroutine runs after the clock was moved on.
+func TestLateTickHasItsInstant(t *testing.T) {
+	mock := NewMock()
+	c := mock.NewTimer(time.Minute).(*timer)
+	c.mu.Lock() // keeps the tick from being sent
+	mock.Add(time.Hour)
+	c.mu.Unlock()
+	require.Equal(t, "00:01:00", (<-c.C()).Format(time.TimeOnly))
+}
