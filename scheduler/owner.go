@@ -203,6 +203,7 @@ func (o *owner) handle(now time.Duration, m message) {
 	case opFastKnown:
 		o.know(now, m.call)
 	case opTick:
+		o.collect(now) // it may have been sent after this turn began
 		o.renewLease(now)
 	case opAsk:
 		o.collect(now)

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -73,6 +74,26 @@ func TestSuccessesAreBounded(t *testing.T) {
 		synctest.Wait()
 		require.Less(t, uncollected(s), maxUncollected)
 		require.Equal(t, uint64(10*maxUncollected), s.Snapshot().Totals.Succeeded)
+	})
+}
+
+// A success is collected that comes while the owner is in its turn, with the message for it.
+func TestSuccessesOfATurn(t *testing.T) {
+	withLeaseless(t, func(t *testing.T, s *Scheduler) {
+		ending := make(chan struct{})
+		go func() { _ = s.Do(t.Context(), func(context.Context) error { <-ending; return nil }) }()
+		synctest.Wait()
+		_, ok := ask(s, func(o *owner, _ time.Duration) bool {
+			close(ending)
+			for s.successes.list.empty() {
+				runtime.Gosched()
+			}
+			s.inbox <- message{op: opTick}
+			return true
+		})
+		require.True(t, ok)
+		synctest.Wait()
+		require.Zero(t, uncollected(s))
 	})
 }
 
