@@ -92,7 +92,8 @@ func sameResets(r, before bucket.Reset) bucket.Reset {
 	return r
 }
 
-// earlierPeriod is what an attempt has paid before the latest reset of each budget. It can't be refunded.
+// earlierPeriod has the costs of an attempt that were paid before the latest reset of each budget. They are
+// not refunded.
 type earlierPeriod struct {
 	costs Costs
 	at    time.Duration // when it was last known to be complete
