@@ -18,8 +18,9 @@ import (
 // retry it, mark it, or use [Network] or [Any]. Texts are never read.
 //
 // Permanent wins over the others, and rate limited over transient. Of several waits the longest counts.
-// It is for this call alone only if all markers with a wait say so, and it names a budget only if all
-// of them name that budget.
+// It has the widest [Scope] of all markers with a wait, and it names a budget only if all of them name
+// that budget. From narrow to wide, the scopes are [ScopeCall], [ScopeKey], [ScopeDefault] and
+// [ScopeAll].
 //
 // Classify does not look into an [ExhaustedError]. Its cause has had its retries, and a retried call
 // inside another would multiply them. Classify looks into a [WaitTooLongError], so that a more patient
@@ -64,15 +65,15 @@ func Marked(err error) (v Verdict, ok bool) {
 			return
 		}
 		if _, isMark := err.(*mark); !isMark && outer != nil { // for the scope, a marker wins over the methods inside it
-			found.Alone, found.Budget = outer.verdict.Alone, outer.verdict.Budget
+			found.Scope, found.Budget = outer.verdict.Scope, outer.verdict.Budget
 		}
 		ok = true
 		permanent = permanent || !found.Retryable()
 		switch w := found.weight(); {
 		case w > weight:
-			v.Alone, v.Budget, weight = found.Alone, found.Budget, w
+			v.Scope, v.Budget, weight = found.Scope, found.Budget, w
 		case w == weight:
-			v.Alone = v.Alone && found.Alone
+			v.Scope = v.Scope.wider(found.Scope)
 			if v.Budget != found.Budget {
 				v.Budget = ""
 			}
@@ -87,13 +88,13 @@ func Marked(err error) (v Verdict, ok bool) {
 }
 
 // weight ranks a verdict among several in one error. Only those of the highest weight decide about
-// Alone and Budget. Those with a wait weigh most, then those that are rate limited or set one of the
+// Scope and Budget. Those with a wait weigh most, then those that are rate limited or set one of the
 // two.
 func (v Verdict) weight() int {
 	switch {
 	case v.Wait > 0:
 		return 2
-	case v.Kind == KindRateLimited || v.Alone || v.Budget != "":
+	case v.Kind == KindRateLimited || v.Scope != ScopeDefault || v.Budget != "":
 		return 1
 	}
 	return 0

@@ -148,12 +148,22 @@ func ExampleVerdict() {
 // Verdict.Mark can say more than the other markers.
 func ExampleVerdict_Mark() {
 	notReady := errors.New("202 Accepted: not ready yet")
-	err := retry.Verdict{Kind: retry.KindTransient, Alone: true, Wait: 2 * time.Second}.Mark(notReady)
+	err := retry.Verdict{Kind: retry.KindTransient, Scope: retry.ScopeCall, Wait: 2 * time.Second}.Mark(notReady)
 	fmt.Println(err)
 	fmt.Println(retry.Classify(err))
 	// Output:
 	// 202 Accepted: not ready yet (retry after 2s)
 	// transient, retry after 2s, this call alone
+}
+
+// Any scope other than that of After and AfterAlone is set in a Verdict.
+func ExampleScope() {
+	err := retry.Verdict{Kind: retry.KindRateLimited, Scope: retry.ScopeAll, Wait: 30 * time.Second}.Mark(errAPI)
+	fmt.Println(err)
+	fmt.Println(retry.Classify(err))
+	// Output:
+	// the API refused (retry after 30s)
+	// rate limited, retry after 30s, all calls
 }
 
 func ExampleKind() {

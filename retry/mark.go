@@ -27,10 +27,10 @@ func After(err error, d time.Duration) error {
 // AfterAlone marks err as [After] does, but the wait is for this call alone. A scheduler neither holds
 // nor slows down other calls. Use it for a refusal that concerns one model, one account or one object
 // of a server. If err has a method RetryAfter, its wait is then for this call alone too. If err holds
-// another marker with a wait for all calls, the longest wait counts for all calls. AfterAlone returns
-// nil if err is nil.
+// another marker with a wait and a wider [Scope], the longest wait counts for that scope. AfterAlone
+// returns nil if err is nil.
 func AfterAlone(err error, d time.Duration) error {
-	return Verdict{Kind: KindRateLimited, Alone: true, Wait: d}.Mark(err)
+	return Verdict{Kind: KindRateLimited, Scope: ScopeCall, Wait: d}.Mark(err)
 }
 
 // Transient marks err as a temporary failure that is worth a retry after the policy's backoff. It

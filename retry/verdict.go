@@ -34,7 +34,7 @@ func (k Kind) String() string {
 // with ==.
 type Verdict struct {
 	Kind   Kind
-	Alone  bool          // whether this is about this call alone, so that no other call is held or slowed down
+	Scope  Scope         // which calls are held or slowed down
 	Wait   time.Duration // the wait that the server asked for; zero or less if it asked for none
 	Budget string        // the name of the budget that the server says is used up, or ""
 }
@@ -45,8 +45,8 @@ func (v Verdict) Retryable() bool {
 }
 
 // Mark marks err with the whole verdict, which [Classify] and [Network] then return. It can do what
-// [RateLimited], [After], [AfterAlone] and [Transient] do, and can also name a budget. A final verdict
-// marks err as [Permanent]. Mark returns nil if err is nil.
+// [RateLimited], [After], [AfterAlone] and [Transient] do, and can also set any [Scope] and name a
+// budget. A final verdict marks err as [Permanent]. Mark returns nil if err is nil.
 func (v Verdict) Mark(err error) error {
 	if err == nil {
 		return nil
@@ -63,8 +63,8 @@ func (v Verdict) String() string {
 	if v.Wait > 0 {
 		s += ", retry after " + durations.Up(v.Wait).String()
 	}
-	if v.Alone {
-		s += ", this call alone"
+	if v.Scope != ScopeDefault {
+		s += ", " + v.Scope.String()
 	}
 	if v.Budget != "" {
 		s += ", budget " + strconv.Quote(v.Budget)

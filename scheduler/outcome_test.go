@@ -168,6 +168,21 @@ func TestH60_OneRefusalOneBudget(t *testing.T) {
 	})
 }
 
+// Without keys, a wait of any scope but ScopeCall holds all calls and slows them down.
+func TestScopesOfAWait(t *testing.T) {
+	for _, scope := range []retry.Scope{retry.ScopeDefault, retry.ScopeKey, retry.ScopeAll} {
+		bubble(t, scheduler.Config{Retry: exact, Adaptive: true}, func(t *testing.T, s *scheduler.Scheduler) {
+			refused := retry.Verdict{Kind: retry.KindRateLimited, Scope: scope, Wait: 10 * time.Second}
+			once := scheduler.Retry(retry.Policy{MaxRetries: retry.None})
+			require.Error(t, s.Do(t.Context(), failing(refused.Mark(errBusy)).run, once))
+			require.Less(t, s.Snapshot().Rate, 1.0, scope)
+			started := time.Now()
+			require.NoError(t, s.Do(t.Context(), nothing))
+			require.Greater(t, time.Since(started), 10*time.Second, scope)
+		})
+	}
+}
+
 // A time in seconds since 1970 that is taken for a number of seconds is a wait of 57 years (H47).
 // It ends the call at once, and holds the others for at most MaxServerWait.
 func TestH47_EpochTakenForSeconds(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 // judge returns the transport's own verdict, except that it asks again in ten seconds for an answer that is not ready.
 func judge(a ratehttp.Attempt) retry.Verdict {
 	if a.Response != nil && a.Response.StatusCode == http.StatusAccepted {
-		return retry.Verdict{Kind: retry.KindTransient, Wait: 10 * time.Second, Alone: true}
+		return retry.Verdict{Kind: retry.KindTransient, Wait: 10 * time.Second, Scope: retry.ScopeCall}
 	}
 	return a.Verdict()
 }

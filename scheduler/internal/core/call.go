@@ -155,7 +155,7 @@ func (c *Call) fillPolicy() {
 // million calls may each have one.
 type verdict struct {
 	kind   retry.Kind
-	alone  bool
+	scope  retry.Scope
 	budget int8 // counted from 1; 0: no budget of the scheduler
 	wait   time.Duration
 }
@@ -163,13 +163,13 @@ type verdict struct {
 // SetVerdict notes the verdict on an attempt that is about to be reported. budget is the index of
 // the budget that the verdict names, or -1.
 func (c *Call) SetVerdict(v retry.Verdict, budget int) {
-	c.ensureDetail().verdict = verdict{kind: v.Kind, alone: v.Alone, budget: int8(budget + 1), wait: v.Wait}
+	c.ensureDetail().verdict = verdict{kind: v.Kind, scope: v.Scope, budget: int8(budget + 1), wait: v.Wait}
 }
 
 // Verdict returns the verdict on the attempt that a call has reported.
 func (k *Core) Verdict(c *Call) retry.Verdict {
 	short := c.ensureDetail().verdict
-	v := retry.Verdict{Kind: short.kind, Alone: short.alone, Wait: short.wait}
+	v := retry.Verdict{Kind: short.kind, Scope: short.scope, Wait: short.wait}
 	if i := short.budget; i > 0 {
 		v.Budget = k.Budgets[i-1].Name
 	}

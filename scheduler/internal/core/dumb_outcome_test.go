@@ -19,11 +19,11 @@ func (d *dumb) finish(c *dumbCall, failed bool, v retry.Verdict) {
 	default:
 		d.leave(c)
 		c.state = arriving
-		if v.Kind == retry.KindRateLimited && !v.Alone && d.adapts && c.granted > d.loweredAt {
+		if v.Kind == retry.KindRateLimited && v.Scope != retry.ScopeCall && d.adapts && c.granted > d.loweredAt {
 			d.loweredAt = d.now
 			d.setShare(max(1, d.share/2))
 		}
-		if v.Wait > 0 && !v.Alone {
+		if v.Wait > 0 && v.Scope != retry.ScopeCall {
 			d.hold(After(d.now, min(c.policy.ServerWait(c.id, c.attempt, v.Wait), c.policy.MaxServerWait)), v.Budget)
 		}
 		d.retry(c, v)

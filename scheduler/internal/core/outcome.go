@@ -128,7 +128,7 @@ func (k *Core) applyVerdict(c *Call, v retry.Verdict, d retry.Decision) {
 	if v.Kind == retry.KindRateLimited {
 		k.Totals.RateLimited++
 	}
-	if v.Alone {
+	if v.Scope == retry.ScopeCall {
 		return
 	}
 	if v.Kind == retry.KindRateLimited {

@@ -109,7 +109,7 @@ func (m move) command() string {
 		if m.verdict.Wait > 0 {
 			text += fmt.Sprintf(" wait=%v", m.verdict.Wait)
 		}
-		if m.verdict.Alone {
+		if m.verdict.Scope == retry.ScopeCall {
 			text += " alone=yes"
 		}
 		if m.verdict.Budget != "" {
@@ -451,7 +451,9 @@ func (s *sim) drawCosts(m *move) {
 func (s *sim) drawVerdict() retry.Verdict {
 	v := s.drawKind()
 	if v.Kind == retry.KindRateLimited {
-		v.Alone = s.rnd.IntN(4) == 0
+		if s.rnd.IntN(4) == 0 {
+			v.Scope = retry.ScopeCall
+		}
 		v.Budget = []string{"", "", simBudgets[0], simBudgets[1], "unknown"}[s.rnd.IntN(5)]
 	}
 	return v

@@ -360,7 +360,10 @@ func (st *stepper) fail(names []string, set map[string]string) {
 	kind := map[string]retry.Kind{"final": retry.KindFinal, "transient": retry.KindTransient, "limited": retry.KindRateLimited}
 	how := names[len(names)-1]
 	for _, name := range names[:len(names)-1] {
-		v := retry.Verdict{Kind: kind[how], Wait: st.duration(set["wait"]), Alone: set["alone"] != "", Budget: set["budget"]}
+		v := retry.Verdict{Kind: kind[how], Wait: st.duration(set["wait"]), Budget: set["budget"]}
+		if set["alone"] != "" {
+			v.Scope = retry.ScopeCall
+		}
 		st.k.Finish(st.now, st.calls[name], errors.New(how), v)
 	}
 }
