@@ -202,6 +202,7 @@ func TestAllocatesNothing(t *testing.T) {
 		}
 		b.Charge(now, 1)
 		b.Hold(now, b.Ready(2))
+		b.Unpack(b.Pack())
 	}))
 }
 
