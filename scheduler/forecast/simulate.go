@@ -176,7 +176,7 @@ func (o *simulator) look() {
 		if c.Attempts == 1 {
 			o.waits = append(o.waits, c.Times().Total())
 		}
-		ends := core.After(c.Since, time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))
+		ends := core.After(c.Since(), time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))
 		heap.Push(&o.runs, runningAttempt{ends, c})
 	}
 	o.k.Effects.Clear()

@@ -10,7 +10,8 @@ import (
 // Submit accepts a call or refuses it. The err of a refused call says why.
 func (k *Core) Submit(now time.Duration, c *Call) {
 	k.Advance(now)
-	c.ID, c.Rank, c.Since = k.LastID+1, k.rank(c), k.Now
+	c.ID, c.Rank = k.LastID+1, k.rank(c)
+	c.begin(k.Now)
 	if err := k.refusal(c); err != nil {
 		c.ID = 0
 		k.Totals.Refused++

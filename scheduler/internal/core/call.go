@@ -35,7 +35,6 @@ type Call struct {
 	ID             uint64 // in order of arrival, from 1
 	Rank           time.Duration
 	leaf           *node         // in Core.queue
-	Since          time.Duration // when its state began
 	holdTimeBefore time.Duration // Core.holdTime when it was queued
 	detail         *detail       // nil while the call does not need one: see Call.ensureDetail
 	Attempts       int32         // attempts granted
@@ -60,6 +59,7 @@ type detail struct {
 	paid         int64         // from the first budget, for all attempts
 	extra        *extra        // nil for most calls
 	granted      time.Duration // when the running attempt was granted
+	since        time.Duration // when its state began: see Call.Since
 	due          time.Duration // when its backoff ends or ended; of a call in state Later, when it arrives
 	next         *Call         // neighbors in a callList
 	prev         *Call
@@ -115,9 +115,25 @@ func (c *Call) Nested() bool { return c.detail != nil && c.detail.extra != nil }
 // ensureDetail returns the detail of a call, and makes it if there is none.
 func (c *Call) ensureDetail() *detail {
 	if c.detail == nil {
-		c.detail = &detail{options: noOptions}
+		c.detail = &detail{options: noOptions, since: c.Since()}
 	}
 	return c.detail
+}
+
+// Since returns when the state of a call began. A call without a detail waits since it arrived, and has
+// the default priority, so that its rank tells when that was.
+func (c *Call) Since() time.Duration {
+	if c.detail == nil {
+		return c.Rank
+	}
+	return c.detail.since
+}
+
+// begin notes that the state of a call begins.
+func (c *Call) begin(now time.Duration) {
+	if c.detail != nil {
+		c.detail.since = now
+	}
 }
 
 // Reset makes the call new. It keeps Work and the memory of the detail.
@@ -197,7 +213,7 @@ func (c *Call) addError(err error) {
 
 // EndAlone ends a running call at an instant after the core has been closed.
 func (c *Call) EndAlone(now time.Duration, attempts int, err error) {
-	c.detail.spent.Run += max(0, now-c.Since)
+	c.detail.spent.Run += max(0, now-c.Since())
 	c.detail.err, c.Attempts = err, int32(attempts)
 }
 

@@ -177,7 +177,8 @@ func (k *Core) spend(to time.Duration) {
 // enqueue puts a call that has arrived, or whose backoff has ended, into its place in the queue.
 // A call that need not wait is granted at once.
 func (k *Core) enqueue(c *Call) {
-	c.State, c.Since, c.holdTimeBefore = Queued, k.Now, k.holdTime
+	c.State, c.holdTimeBefore = Queued, k.holdTime
+	c.begin(k.Now)
 	if c.Watched || k.Wanted.Has(events.Queued) {
 		k.reportPlace(c)
 	}
@@ -225,7 +226,7 @@ func (k *Core) requeue(c *Call) {
 // there. The caller of leave sets the next state.
 func (k *Core) leave(c *Call) {
 	c.ensureDetail()
-	d := k.Now - c.Since
+	d := k.Now - c.detail.since
 	switch c.State {
 	case Queued:
 		held := k.holdTime - c.holdTimeBefore
@@ -247,7 +248,7 @@ func (k *Core) leave(c *Call) {
 		k.later.remove(c)
 		k.noteDue()
 	}
-	c.Since = k.Now
+	c.detail.since = k.Now
 	c.detail.outside = false
 	c.State = leaving // so that an attempt that is over does not count as one for which calls inside it wait
 }

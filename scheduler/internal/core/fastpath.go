@@ -78,7 +78,7 @@ func (k *Core) AddFast(c *Call, number uint64, arrived, granted time.Duration) {
 	k.Totals.Succeeded--
 	k.InFast--
 	c.ensureDetail()
-	c.State, c.Attempts, c.Since, c.detail.paid, c.detail.granted = Running, 1, k.Now, c.Cost, granted
+	c.State, c.Attempts, c.detail.since, c.detail.paid, c.detail.granted = Running, 1, k.Now, c.Cost, granted
 	k.running.add(c)
 	k.link(c)
 }

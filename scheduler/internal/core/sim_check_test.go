@@ -153,7 +153,7 @@ func (s *sim) checkOrder(m move) {
 			s.must(s.k.Effects.Granted[i-1].detail.granted <= c.detail.granted, "D3, long steps: grants are in order of time")
 		}
 		lowered := m.verb == movePriority && s.known(m.call) && c == &s.calls[m.call].Call // after its grant
-		s.must(c.Before(head) || head.Since > c.detail.granted || subject || lowered, "O1: a granted call ranks before the head of the queue")
+		s.must(c.Before(head) || head.Since() > c.detail.granted || subject || lowered, "O1: a granted call ranks before the head of the queue")
 	}
 }
 
