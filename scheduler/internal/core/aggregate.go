@@ -73,14 +73,14 @@ func (q *queue) update(n *node) {
 // all returns the aggregate of the whole queue.
 func (q *queue) all() aggregate {
 	if q.root == nil {
-		return noCalls
+		return q.sumFew(nil)
 	}
 	return q.root.aggregate
 }
 
 func (q *queue) len() int {
 	if q.root == nil {
-		return 0
+		return len(q.few)
 	}
 	return q.root.count
 }
@@ -88,9 +88,18 @@ func (q *queue) len() int {
 // neverGranted returns how many queued calls wait for their first attempt.
 func (q *queue) neverGranted() int {
 	if q.root == nil {
-		return 0
+		return neverGranted(q.few)
 	}
 	return q.root.aggregate.neverGranted
+}
+
+func neverGranted(calls []*Call) (n int) {
+	for _, c := range calls {
+		if c.Attempts == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // lastNeverGranted returns the call that ranks last of those that were never granted, or nil.
@@ -98,7 +107,19 @@ func (q *queue) lastNeverGranted() *Call {
 	if q.neverGranted() == 0 {
 		return nil
 	}
-	n := q.root
+	calls := q.few
+	if q.root != nil {
+		calls = q.root.lastLeaf().calls.get()
+	}
+	i := len(calls) - 1
+	for calls[i].Attempts > 0 {
+		i--
+	}
+	return calls[i]
+}
+
+// lastLeaf returns the last leaf below n with a call that was never granted.
+func (n *node) lastLeaf() *node {
 	for n.kids.len() > 0 {
 		kids := n.kids.get()
 		i := len(kids) - 1
@@ -107,19 +128,14 @@ func (q *queue) lastNeverGranted() *Call {
 		}
 		n = kids[i]
 	}
-	calls := n.calls.get()
-	i := len(calls) - 1
-	for calls[i].Attempts > 0 {
-		i--
-	}
-	return calls[i]
+	return n
 }
 
 // ahead returns the aggregate of the calls that go before c. The call itself may be queued or
 // not.
 func (q *queue) ahead(c *Call) aggregate {
 	if q.root == nil {
-		return noCalls
+		return q.sumFew(c)
 	}
 	if q.root.last().Before(c) {
 		return q.root.aggregate
@@ -147,6 +163,8 @@ func (q *queue) ahead(c *Call) aggregate {
 func (q *queue) late(ready func(*Costs) time.Duration) (found []*Call) {
 	if q.root != nil {
 		q.lateIn(q.root, Costs{}, ready, &found)
+	} else {
+		q.lateOf(q.few, Costs{}, ready, &found)
 	}
 	return found
 }
@@ -161,7 +179,12 @@ func (q *queue) lateIn(n *node, cost Costs, ready func(*Costs) time.Duration, fo
 	for _, kid := range n.kids.get() {
 		cost = q.lateIn(kid, cost, ready, found)
 	}
-	for _, c := range n.calls.get() {
+	return q.lateOf(n.calls.get(), cost, ready, found)
+}
+
+// lateOf is lateIn for calls that follow one another.
+func (q *queue) lateOf(calls []*Call, cost Costs, ready func(*Costs) time.Duration, found *[]*Call) Costs {
+	for _, c := range calls {
 		all := cost
 		if all.addCall(c, q.budgets()); ready(&all) <= c.Deadline {
 			cost = all
@@ -176,6 +199,9 @@ func (q *queue) lateIn(n *node, cost Costs, ready func(*Costs) time.Duration, fo
 func (q *queue) each(f func(*Call)) {
 	if q.root != nil {
 		q.root.each(f)
+	}
+	for _, c := range q.few {
+		f(c)
 	}
 }
 

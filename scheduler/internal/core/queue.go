@@ -9,11 +9,12 @@ import (
 // queue holds the calls that wait for tokens, FIFO by rank. It is a counted B+ tree. Leaves hold
 // calls, and every node has the aggregate of the calls below it. So a call's position, the cost
 // of all calls before it, and removing a call anywhere take O(log n). At the two ends, where
-// almost everything happens, the queue costs little more than a ring.
+// almost everything happens, the queue costs little more than a ring. Few calls are in a slice instead.
 type queue struct {
 	more int // how many budgets there are besides the first
 	root *node
-	free *node // an emptied leaf, kept for the next
+	free *node   // an emptied leaf, kept for the next
+	few  []*Call // in order; empty if there is a root
 }
 
 func (q *queue) budgets() int { return 1 + q.more }
@@ -95,10 +96,13 @@ func (l *list[T]) move(i int, to *list[T]) {
 
 // head returns the call that is next, or nil.
 func (q *queue) head() *Call {
-	if q.root == nil {
-		return nil
+	if q.root != nil {
+		return q.root.first()
 	}
-	return q.root.first()
+	if len(q.few) > 0 {
+		return q.few[0]
+	}
+	return nil
 }
 
 // first returns the call below n that ranks first.
@@ -119,9 +123,12 @@ func (n *node) last() *Call {
 
 // push adds a call at the place of its rank.
 func (q *queue) push(c *Call) {
-	if q.root == nil {
-		q.root = q.newLeaf()
+	if !q.pushFew(c) {
+		q.pushTree(c)
 	}
+}
+
+func (q *queue) pushTree(c *Call) {
 	leaf, i := q.place(c)
 	if leaf.calls.full() {
 		leaf, i = q.splitLeaf(leaf, i)
@@ -213,6 +220,9 @@ func (q *queue) splitInner(n *node, i int) (*node, int) {
 
 // remove removes a call, and frees the nodes that become empty.
 func (q *queue) remove(c *Call) {
+	if q.removeFew(c) {
+		return
+	}
 	leaf := c.leaf
 	c.leaf = nil
 	leaf.calls.remove(leaf.calls.index(c))
