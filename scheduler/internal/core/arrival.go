@@ -67,9 +67,9 @@ func (k *Core) noteDue() { k.nextDue = min(k.backoff.next(), k.later.next()) }
 // firstDue returns the call that is due first. Of several at one instant it is the senior one.
 func (k *Core) firstDue() *Call {
 	if len(k.later) == 0 || len(k.backoff) > 0 && k.backoff[0].before(&k.later[0]) {
-		return k.backoff[0].call
+		return k.backoff[0].value
 	}
-	return k.later[0].call
+	return k.later[0].value
 }
 
 // dueBefore reports whether another call is due that goes before c.
@@ -80,7 +80,7 @@ func (k *Core) dueBefore(c *Call) bool {
 // LaterCalls returns the calls in state Later, in order of rank.
 func (k *Core) LaterCalls() (calls []*Call) {
 	for i := range k.later {
-		calls = append(calls, k.later[i].call)
+		calls = append(calls, k.later[i].value)
 	}
 	slices.SortFunc(calls, byRank)
 	return calls

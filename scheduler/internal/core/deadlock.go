@@ -86,10 +86,10 @@ func (k *Core) newestInner() (newest *Call) {
 	}
 	k.queue.each(look)
 	for i := range k.backoff {
-		look(k.backoff[i].call)
+		look(k.backoff[i].value)
 	}
 	for i := range k.later {
-		look(k.later[i].call)
+		look(k.later[i].value)
 	}
 	return newest
 }

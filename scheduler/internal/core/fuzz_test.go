@@ -322,7 +322,7 @@ func (p *play) check() {
 // checkHeap checks the calls that come to the queue at an instant.
 func (p *play) checkHeap(h dueHeap, state State) {
 	for i, pending := range h {
-		if c := pending.call; c.State != state || int(c.detail.index) != i || c.detail.due != pending.due || c.Rank != pending.rank || i > 0 && pending.before(&h[(i-1)/4]) {
+		if c := pending.value; c.State != state || int(c.detail.index) != i || c.detail.due != pending.first || c.Rank != pending.second || i > 0 && pending.before(&h[(i-1)/4]) {
 			p.Fatalf("call %d is in the wrong place in its heap", c.ID)
 		}
 	}

@@ -236,10 +236,10 @@ func (k *Core) Functions() int {
 	}
 	k.queue.each(note)
 	for i := range k.backoff {
-		note(k.backoff[i].call)
+		note(k.backoff[i].value)
 	}
 	for i := range k.later {
-		note(k.later[i].call)
+		note(k.later[i].value)
 	}
 	for c := k.running.first; c != nil; c = c.detail.next {
 		if c.Reservation {
@@ -260,7 +260,7 @@ func (k *Core) Unfinished(now time.Duration) (open []*Call) {
 	}
 	k.queue.each(func(c *Call) { open = append(open, c) })
 	for _, p := range k.backoff {
-		open = append(open, p.call)
+		open = append(open, p.value)
 	}
 	open = append(open, k.LaterCalls()...)
 	slices.SortFunc(open, byRank)

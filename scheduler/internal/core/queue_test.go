@@ -309,7 +309,7 @@ func TestBackoffAgainstModel(t *testing.T) {
 			"": func(t *rapid.T) {
 				require.Len(t, h, len(model))
 				for i := range h {
-					require.EqualValues(t, i, h[i].call.detail.index)
+					require.EqualValues(t, i, h[i].value.detail.index)
 					require.False(t, i > 0 && h[i].before(&h[(i-1)/4]), "no call is due before its parent")
 				}
 				if len(model) > 0 {
