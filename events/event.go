@@ -41,6 +41,7 @@ type Event struct {
 
 	Call        uint64 // the call's number, in order of arrival; for Held that of the call whose error asked for the wait; 0 for Refused and other events of the scheduler
 	Name        string // the name that the caller gave the call
+	Key         string // the call's key; for Held that of the only key that is held, and "" if all calls are
 	Attempt     int    // the number of the attempt, from 1
 	MaxAttempts int    // how many attempts the call's policy allows
 	Budget      string // the budget of Cost and Available; if the call pays from several, the first by name; "" if the scheduler has one budget
@@ -66,6 +67,9 @@ func (e Event) String() string {
 	}
 	if e.Name != "" {
 		fmt.Fprintf(&b, "%q ", e.Name)
+	}
+	if e.Key != "" {
+		fmt.Fprintf(&b, "of %q ", e.Key)
 	}
 	b.WriteString(e.Kind.String())
 	switch e.Kind {

@@ -17,6 +17,7 @@ type eventJSON struct {
 	Kind        Kind          `json:"kind"`
 	Call        uint64        `json:"call,omitzero"`
 	Name        string        `json:"name,omitzero"`
+	Key         string        `json:"key,omitzero"`
 	Attempt     int           `json:"attempt,omitzero"`
 	MaxAttempts int           `json:"max_attempts,omitzero"`
 	Budget      string        `json:"budget,omitzero"`
@@ -38,7 +39,7 @@ type eventJSON struct {
 func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(eventJSON{
 		Seq: e.Seq, Missed: e.Missed, At: instant(e.At), Kind: e.Kind,
-		Call: e.Call, Name: e.Name, Attempt: e.Attempt, MaxAttempts: e.MaxAttempts, Budget: e.Budget, Cost: e.Cost,
+		Call: e.Call, Name: e.Name, Key: e.Key, Attempt: e.Attempt, MaxAttempts: e.MaxAttempts, Budget: e.Budget, Cost: e.Cost,
 		Available: e.Available, Position: e.Position, Wait: e.Wait, Delay: e.Delay, Until: instant(e.Until),
 		Rate: e.rate(), Times: e.Times, Err: safetext.Error(e.Err),
 	})
@@ -46,7 +47,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 
 // LogValue returns a group with the keys and values of the JSON, for package slog.
 func (e Event) LogValue() slog.Value {
-	attrs := make([]slog.Attr, 0, 18)
+	attrs := make([]slog.Attr, 0, 19)
 	add := func(given bool, attr slog.Attr) {
 		if given {
 			attrs = append(attrs, attr)
@@ -58,6 +59,7 @@ func (e Event) LogValue() slog.Value {
 	add(true, slog.String("kind", e.Kind.name()))
 	add(e.Call != 0, slog.Uint64("call", e.Call))
 	add(e.Name != "", slog.String("name", e.Name))
+	add(e.Key != "", slog.String("key", e.Key))
 	add(e.Attempt != 0, slog.Int("attempt", e.Attempt))
 	add(e.MaxAttempts != 0, slog.Int("max_attempts", e.MaxAttempts))
 	add(e.Budget != "", slog.String("budget", e.Budget))

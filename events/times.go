@@ -12,6 +12,7 @@ import (
 // as Run until then. In JSON the parts are in nanoseconds, and zero parts are left out.
 type Times struct {
 	Queue   time.Duration `json:"queue,omitzero"`   // waited behind other calls
+	Turn    time.Duration `json:"turn,omitzero"`    // the part of Queue in which it was the first of its key
 	Tokens  time.Duration `json:"tokens,omitzero"`  // was next, and waited for its tokens
 	Slot    time.Duration `json:"slot,omitzero"`    // was next, had its tokens, and waited for a slot
 	Hold    time.Duration `json:"hold,omitzero"`    // waited while no call was granted, because of a server's wait or a pause
@@ -28,7 +29,7 @@ func (t Times) Total() time.Duration {
 // Plus returns the sum of two Times, part by part.
 func (t Times) Plus(u Times) Times {
 	return Times{
-		Queue: t.Queue + u.Queue, Tokens: t.Tokens + u.Tokens, Slot: t.Slot + u.Slot,
+		Queue: t.Queue + u.Queue, Turn: t.Turn + u.Turn, Tokens: t.Tokens + u.Tokens, Slot: t.Slot + u.Slot,
 		Hold: t.Hold + u.Hold, Backoff: t.Backoff + u.Backoff, Later: t.Later + u.Later, Run: t.Run + u.Run,
 	}
 }
@@ -38,7 +39,7 @@ func (t Times) Plus(u Times) Times {
 func (t Times) Over(n int) Times {
 	d := time.Duration(n)
 	return Times{
-		Queue: t.Queue / d, Tokens: t.Tokens / d, Slot: t.Slot / d,
+		Queue: t.Queue / d, Turn: t.Turn / d, Tokens: t.Tokens / d, Slot: t.Slot / d,
 		Hold: t.Hold / d, Backoff: t.Backoff / d, Later: t.Later / d, Run: t.Run / d,
 	}
 }
@@ -59,6 +60,9 @@ func (t Times) String() string {
 	} {
 		if part.d != 0 {
 			fmt.Fprintf(&b, "%s%s %v", between, part.name, readable(part.d))
+			if part.name == "queue" && t.Turn != 0 {
+				fmt.Fprintf(&b, ", %v of it as the first of its key", readable(t.Turn))
+			}
 			between = ", "
 		}
 	}

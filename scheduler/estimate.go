@@ -19,6 +19,7 @@ import (
 type Estimate struct {
 	Position int           `json:"position"`    // place in the queue, from 1; 0 if the call does not wait
 	Wait     time.Duration `json:"wait"`        // from now
+	AtLeast  time.Duration `json:"at_least"`    // from now, if no call with another key gets any tokens; without keys it is Wait
 	At       time.Time     `json:"at,omitzero"` // now + Wait, on the scheduler's clock
 }
 
@@ -30,12 +31,12 @@ func (e Estimate) String() string {
 	return fmt.Sprintf("number %d in the queue, about %v to wait", e.Position, durations.Round(e.Wait))
 }
 
-// estimate returns the Estimate for a place and a wait.
-func (o *owner) estimate(position int, wait time.Duration) Estimate {
-	if position == 0 {
+// estimate returns the core's estimate as an Estimate.
+func (o *owner) estimate(e core.Estimate) Estimate {
+	if e.Position == 0 {
 		return Estimate{}
 	}
-	return Estimate{Position: position, Wait: wait, At: o.core.Time(core.After(o.core.Now, wait))}
+	return Estimate{Position: e.Position, Wait: e.Wait, AtLeast: e.AtLeast, At: o.core.Time(core.After(o.core.Now, e.Wait))}
 }
 
 // Estimate returns when a call with these options would start if it were made now. Only [Cost],

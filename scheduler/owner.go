@@ -308,7 +308,7 @@ func (o *owner) latest(wake time.Duration) time.Duration {
 	if o.core.Queued() < crowd || wake-o.core.Now >= o.slack {
 		return wake
 	}
-	return core.After(wake, min(o.slack, o.core.Budgets.MaxLate()))
+	return core.After(wake, min(o.slack, o.core.MaxLate()))
 }
 
 // close ends the owner after this turn. Its message is the last one, since the gate was closed

@@ -50,9 +50,9 @@ func (k *Core) postpone(c *Call) {
 // arriveLate lets a call that was in state Later take its place in the queue. From now on it counts
 // for MaxQueued. If there is no room, it ends, or the call that ranks last.
 func (k *Core) arriveLate(c *Call) {
-	if k.queueFull() && !k.startsAtOnce(c) && k.overflow != waitForRoom {
-		last := k.queue.lastNeverGranted()
-		if k.overflow == refuseNew || last.Before(c) {
+	if k.queueFull(c) && !k.startsAtOnce(c) && k.overflow != waitForRoom {
+		last := k.last(c)
+		if last == c {
 			k.endDropped(c, k.noRoom(c))
 			return
 		}

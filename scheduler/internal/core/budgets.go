@@ -111,7 +111,7 @@ func (b Budgets) refund(at time.Duration, c *Call) {
 // from all budgets or from none. Without a known name hold stops all budgets, since the server
 // may mean any of its quotas. It reports whether that changed anything.
 func (b Budgets) hold(at, until time.Duration, name string) (changed bool) {
-	named := name != "" && slices.ContainsFunc(b, func(b Budget) bool { return b.Name == name })
+	named := b.has(name)
 	for i := range b {
 		if (!named || b[i].Name == name) && b[i].HeldUntil() < until {
 			b[i].Hold(at, until)
@@ -119,6 +119,11 @@ func (b Budgets) hold(at, until time.Duration, name string) (changed bool) {
 		}
 	}
 	return changed
+}
+
+// has reports whether there is a budget with this name.
+func (b Budgets) has(name string) bool {
+	return name != "" && slices.ContainsFunc(b, func(b Budget) bool { return b.Name == name })
 }
 
 // Least returns the fewest tokens that any of the budgets has.

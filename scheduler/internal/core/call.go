@@ -13,7 +13,7 @@ type State uint8
 
 const (
 	arriving   State = iota // not yet accepted
-	Queued                  // waits in Core.queue for its tokens
+	Queued                  // waits in the queue of its lane
 	Running                 // has paid; its function runs or is about to
 	BackingOff              // waits in Core.backoff for its backoff to end
 	Later                   // waits in Core.later for the instant at which it takes its place in the queue
@@ -34,7 +34,8 @@ type Call struct {
 	// The core's.
 	ID             uint64 // in order of arrival, from 1
 	Rank           time.Duration
-	leaf           *node         // in Core.queue
+	key            *key          // nil: the call has none
+	leaf           *node         // in the queue of its lane
 	holdTimeBefore time.Duration // Core.holdTime when it was queued
 	detail         *detail       // nil while the call does not need one: see Call.ensureDetail
 	Attempts       int32         // attempts granted
@@ -59,6 +60,7 @@ type detail struct {
 	paid         int64         // from the first budget, for all attempts
 	extra        *extra        // nil for most calls
 	granted      time.Duration // when the running attempt was granted
+	chargedIn    uint32        // the epoch in which its key's share was charged for it; 0: it was not
 	since        time.Duration // when its state began: see Call.Since
 	due          time.Duration // when its backoff ends or ended; of a call in state Later, when it arrives
 	next         *Call         // neighbors in a callList
@@ -96,7 +98,7 @@ type extra struct {
 
 // times is an [events.Times] without Later, since a million calls may have one.
 type times struct {
-	Queue, Tokens, Slot, Hold, Backoff, Run time.Duration
+	Queue, Turn, Tokens, Slot, Hold, Backoff, Run time.Duration
 }
 
 // extras returns the extra of a call, and makes it if there is none.
@@ -260,7 +262,7 @@ func (c *Call) Times() events.Times {
 		return events.Times{}
 	}
 	s := &c.detail.spent // see there for Queue
-	t := events.Times{Queue: s.Queue - s.Tokens - s.Slot, Tokens: s.Tokens, Slot: s.Slot, Hold: s.Hold, Backoff: s.Backoff, Run: s.Run}
+	t := events.Times{Queue: s.Queue - s.Tokens - s.Slot, Turn: s.Turn, Tokens: s.Tokens, Slot: s.Slot, Hold: s.Hold, Backoff: s.Backoff, Run: s.Run}
 	if x := c.detail.extra; x != nil {
 		t.Later = x.later
 	}

@@ -22,6 +22,7 @@ type Config struct {
 	Retry        retry.Policy            // of calls without their own
 	RetryBudget  *retry.Budget           // for the retries of all calls; nil: no limit
 	Adaptive     bool                    // the rate adapts to what the server takes
+	PerKey       PerKey                  // what each key has for itself
 }
 
 // Overflow decides what happens to a call that would have to wait when MaxQueued calls wait.
@@ -36,13 +37,21 @@ const (
 // DefaultPriorityStep is the PriorityStep of a zero [Config].
 const DefaultPriorityStep = time.Minute
 
+// DefaultPatience is the Patience of a zero [PerKey].
+const DefaultPatience = 10 * time.Second
+
 // New returns a core at the instant 0. Its limits must be valid.
 func New(cfg Config) (*Core, error) {
 	k := &Core{
-		origin: cfg.Origin, step: cmp.Or(cfg.PriorityStep, DefaultPriorityStep), queue: queue{more: len(cfg.Limits) - 1}, nextDue: bucket.Forever,
+		origin: cfg.Origin, step: cmp.Or(cfg.PriorityStep, DefaultPriorityStep), nextDue: bucket.Forever, perKey: cfg.PerKey,
 		adaptive:    adaptiveRate{enabled: cfg.Adaptive, share: fullShare, decreasedAt: -1, increaseAt: bucket.Forever},
 		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, overflow: cfg.Overflow, policy: cfg.Retry.WithDefaults(),
 	}
+	k.plainQueue.more = len(cfg.Limits) - 1
+	k.plain = lane{key: key{weight: 1, lane: &k.plain}, queue: &k.plainQueue, until: bucket.Forever, position: -1}
+	k.lanes.none = &queue{more: k.plainQueue.more + len(cfg.PerKey.Limits)}
+	k.nextMove, k.lanes.epoch = bucket.Forever, 1
+	k.lanes.patience = cmp.Or(cfg.PerKey.Patience, DefaultPatience)
 	var err error
 	if k.retries, err = newRetryBudget(cfg.RetryBudget); err != nil {
 		return nil, err
@@ -58,5 +67,15 @@ func New(cfg Config) (*Core, error) {
 		k.Budgets = append(k.Budgets, Budget{name, b.Limit(), b})
 	}
 	k.noteQuotas()
+	k.noteScarce()
+	k.noteBounds()
+	for _, name := range slices.Sorted(maps.Keys(cfg.PerKey.Limits)) {
+		b, err := bucket.New(cfg.PerKey.Limits[name], -1) // full since before the instant 0
+		if err != nil {
+			return nil, err
+		}
+		k.perKeyBudgets = append(k.perKeyBudgets, Budget{name, b.Limit(), b})
+		k.strictKeys = k.strictKeys || b.Limit().Strict
+	}
 	return k, nil
 }

@@ -27,14 +27,24 @@ type Core struct {
 	retries     *retryBudget // nil: no limit
 
 	Now            time.Duration
+	keyed          bool // some call had a key, so lanes is kept
 	Budgets        Budgets
 	HasQuotas      bool          // a limit has a Reset
 	drift          time.Duration // how far the wall clock is ahead of origin + Now
-	queue          queue
+	plain          lane          // of calls without a key
+	plainQueue     queue         // its queue
+	lanes          lanes
+	perKey         PerKey
+	bounded        bool     // there is a MaxQueued
+	perKeyBudgets  []Budget // of the limits of each key, by name; their buckets are as new
+	strictKeys     bool     // some key has a strict limit
+	queued         int      // calls
+	neverGranted   int      // of them, those that wait for their first attempt
 	waitingForRoom callList // queued calls beyond maxQueued, which have not been admitted
 	backoff        dueHeap
 	later          dueHeap       // calls that have not arrived
 	nextDue        time.Duration // when the first call in backoff or later is due
+	nextMove       time.Duration // when the next lane moves because of time alone
 	running        callList      // in the order of their grants
 	InFast         int           // how many more calls run by the fast path
 	stuck          int           // how many running calls wait for calls made inside them
@@ -93,8 +103,8 @@ func Emptied[T any](s []T) []T {
 func (k *Core) Advance(now time.Duration) {
 	now = max(now, k.Now) // a clock may go back
 	for {
-		due, ready, resume, increase := k.nextDue, k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt
-		at := min(due, ready, resume, increase)
+		due, move, ready, resume, increase := k.nextDue, k.nextMove, k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt
+		at := min(due, move, ready, resume, increase)
 		if at > now || at == bucket.Forever {
 			break
 		}
@@ -106,6 +116,8 @@ func (k *Core) Advance(now time.Duration) {
 			k.resumed()
 		case due: // before the grant, since it may be senior to the head
 			k.comeBack(k.firstDue())
+		case move: // likewise
+			k.moveLane()
 		default:
 			k.grantHead()
 		}
@@ -125,13 +137,16 @@ func (k *Core) advanceNow() {
 // Wake returns the instant at which the core has to be advanced next. It returns [bucket.Forever]
 // if only new input can change anything.
 func (k *Core) Wake() time.Duration {
-	return min(k.nextDue, k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt)
+	return min(k.nextDue, k.nextMove, k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt)
 }
 
 // nextGrant returns the instant at which the head of the queue has its tokens and a slot. It
 // returns [bucket.Forever] if that does not depend on time alone.
 func (k *Core) nextGrant() time.Duration {
-	head := k.queue.head()
+	head := k.plainQueue.head()
+	if k.keyed {
+		head = k.head()
+	}
 	if head == nil || k.Paused() || !k.hasSlot() {
 		return bucket.Forever
 	}
@@ -162,7 +177,11 @@ func (k *Core) spend(to time.Duration) {
 		free = min(max(k.Now, k.Budgets.heldUntil()), to)
 	}
 	k.holdTime += free - k.Now
-	if head := k.queue.head(); head != nil && free < to {
+	head := k.plainQueue.head()
+	if k.keyed {
+		head = k.head()
+	}
+	if head != nil && free < to {
 		spent := &head.ensureDetail().spent
 		ready := to
 		if !k.hasSlot() {
@@ -170,6 +189,9 @@ func (k *Core) spend(to time.Duration) {
 		}
 		spent.Tokens += ready - free
 		spent.Slot += to - ready
+		if k.keyed {
+			spent.Turn -= to - free // which account adds
+		}
 	}
 	k.Now = to
 }
@@ -177,16 +199,17 @@ func (k *Core) spend(to time.Duration) {
 // enqueue puts a call that has arrived, or whose backoff has ended, into its place in the queue.
 // A call that need not wait is granted at once.
 func (k *Core) enqueue(c *Call) {
-	c.State, c.holdTimeBefore = Queued, k.holdTime
+	l := k.laneOf(c)
+	k.account(l)
+	c.State, c.holdTimeBefore = Queued, k.holdTimeOf(l)
 	c.begin(k.Now)
 	if c.Watched || k.Wanted.Has(events.Queued) {
 		k.reportPlace(c)
 	}
 	if k.startsAtOnce(c) {
-		c.ensureDetail()
 		k.grant(c)
 	} else {
-		k.queue.push(c)
+		k.join(l, c)
 	}
 }
 
@@ -203,7 +226,7 @@ func (k *Core) reportPlace(c *Call) {
 func (k *Core) requeue(c *Call) {
 	arrives := c.State == Later
 	k.leave(c)
-	if err := k.Budgets.check(c); err != nil { // the capacity was lowered meanwhile
+	if err := k.check(c); err != nil { // the capacity was lowered meanwhile
 		k.endFailed(c, EndEarly(Early{Cause: err}, c))
 		return
 	}
@@ -229,15 +252,20 @@ func (k *Core) leave(c *Call) {
 	d := k.Now - c.detail.since
 	switch c.State {
 	case Queued:
-		held := k.holdTime - c.holdTimeBefore
+		l := k.laneOf(c)
+		k.account(l)
+		held := k.holdTimeOf(l) - c.holdTimeBefore
 		c.detail.spent.Hold += held
 		c.detail.spent.Queue += d - held
-		k.queue.remove(c)
+		k.quit(l, c)
 		k.stopWaitingForRoom(c)
-		k.admitWaiting()
+		k.admitWaiting(l)
 	case Running:
 		c.detail.spent.Run += d
 		k.running.remove(c)
+		if k.laneOf(c).running--; k.keyed {
+			k.freeSlot(k.laneOf(c))
+		}
 		k.unlinkInner(c)
 	case BackingOff:
 		c.detail.spent.Backoff += d
@@ -256,21 +284,36 @@ func (k *Core) leave(c *Call) {
 // grantHead starts the head of the queue. A retry that has waited for too long, for a slot or behind
 // calls that overtook it, ends instead.
 func (k *Core) grantHead() {
-	c := k.queue.head()
-	k.leave(c)
+	c := k.head()
 	if until, limited := c.lastRetryAt(); limited && k.Now > until {
+		k.leave(c)
 		k.endElapsed(c, k.Now)
 		return
 	}
 	k.grant(c)
 }
 
-// grant takes a call's tokens from the budgets and starts the call.
+// grant takes a call's tokens from the budgets and starts the call, which is at the head or arrives.
 func (k *Core) grant(c *Call) {
+	l := k.laneOf(c)
+	c.ensureDetail()
+	if k.keyed {
+		k.account(l)
+		k.charge(l, c)
+	}
 	if !k.Budgets.take(k.Now, c) {
 		panic("scheduler: a call was granted before its tokens were there")
 	}
 	k.handover.add(k.Now, c, len(k.Budgets))
+	if len(l.own) > 0 {
+		k.takeOwn(l, c)
+	}
+	l.running++
+	if l.queue.head() == c {
+		k.leave(c)
+	} else {
+		k.place(l)
+	}
 	k.admit(c)
 	c.detail.paid += c.Cost
 	if c.detail.extra != nil {
@@ -294,6 +337,11 @@ func (k *Core) grant(c *Call) {
 func (k *Core) end(c *Call, kind events.Kind, err error) {
 	c.ensureDetail()
 	k.unlink(c)
+	if k.keyed && c.ID != 0 {
+		l := k.laneOf(c)
+		l.calls--
+		k.rest(l)
+	}
 	c.State, c.detail.err = Ended, err
 	k.Effects.Ended = append(k.Effects.Ended, c)
 	if k.Wanted.Has(kind) {
@@ -312,7 +360,7 @@ func (k *Core) emit(kind events.Kind, c *Call) {
 
 func (k *Core) event(kind events.Kind, c *Call) events.Event {
 	return events.Event{
-		Kind: kind, At: k.Time(k.Now), Call: c.ID, Name: c.Options().Name, Cost: c.Cost,
+		Kind: kind, At: k.Time(k.Now), Call: c.ID, Name: c.Options().Name, Key: c.Key(), Cost: c.Cost,
 		Attempt: int(c.Attempts), MaxAttempts: k.policyOf(c).Attempts(), Budget: k.Budgets[0].Name, Available: k.Budgets[0].Available(),
 	}
 }

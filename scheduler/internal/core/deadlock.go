@@ -84,7 +84,7 @@ func (k *Core) newestInner() (newest *Call) {
 			newest = c
 		}
 	}
-	k.queue.each(look)
+	k.eachQueued(look)
 	for i := range k.backoff {
 		look(k.backoff[i].value)
 	}

@@ -17,7 +17,8 @@ type Early struct {
 	Left time.Duration // TooLate: the time left until the deadline
 
 	Queued int    // QueueFull: how many calls were queued
-	Most   int    // QueueFull: MaxQueued; Deadlock: MaxInFlight
+	Most   int    // QueueFull: MaxQueued; Deadlock: MaxInFlight; TooManyKeys: MaxKeys
+	Key    string // QueueFull: the key whose bound it is, or ""
 	First  string // WouldWait: the first thing that the call would have to wait for: "later", "hold", "queue", "tokens" or "slot"; TooLate: "later" or ""
 	Outer  uint64 // Deadlock: the number of the call inside which this one was made
 
@@ -31,12 +32,13 @@ type Early struct {
 type Reason uint8
 
 const (
-	Caused    Reason = iota // by Cause: a canceled context or handle, or a cost that can never be granted
-	Closed                  // the scheduler does not take it, or was closed while it waited
-	TooLate                 // its turn would come after its deadline
-	QueueFull               // the queue had no room
-	WouldWait               // it would have to wait, and has NoWait
-	Deadlock                // it was made inside a call, and could never get a slot
+	Caused      Reason = iota // by Cause: a canceled context or handle, or a cost that can never be granted
+	Closed                    // the scheduler does not take it, or was closed while it waited
+	TooLate                   // its turn would come after its deadline
+	QueueFull                 // the queue had no room
+	WouldWait                 // it would have to wait, and has NoWait
+	Deadlock                  // it was made inside a call, and could never get a slot
+	TooManyKeys               // its key is new, and there are as many as may be
 )
 
 // EndEarly returns e as an error, with the failed attempts of c. If none has failed and e has only a
@@ -75,9 +77,15 @@ func (e *Early) text() string {
 		if e.Queued == 1 {
 			wait = "call waits"
 		}
-		return fmt.Sprintf("scheduler: queue is full: %d %s, MaxQueued is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, wait, e.Most, durations.Round(e.Wait))
+		of := ""
+		if e.Key != "" {
+			of = fmt.Sprintf(" of the key %q", e.Key)
+		}
+		return fmt.Sprintf("scheduler: queue is full: %d %s%s, MaxQueued is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, wait, of, e.Most, durations.Round(e.Wait))
 	case WouldWait:
 		return "scheduler: the call would have to wait " + e.obstacle()
+	case TooManyKeys:
+		return fmt.Sprintf("scheduler: too many keys: %d are remembered, as many as PerKey.MaxKeys allows, and each has calls, a budget that is not full, or settings: use fewer keys or allow more", e.Most)
 	case Deadlock:
 		return fmt.Sprintf("scheduler: deadlock: the call was made inside call %d and needs a slot of its own, but all slots (MaxInFlight is %d) are held by calls that wait for calls made inside them: give the inner calls a scheduler of their own", e.Outer, e.Most)
 	}

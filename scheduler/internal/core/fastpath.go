@@ -13,7 +13,7 @@ var perCall = events.Of(events.Queued, events.Granted, events.Started, events.Su
 
 // Leasable reports whether calls may be granted without asking the core.
 func (k *Core) Leasable() bool {
-	return k.queue.len() == 0 && !k.Paused() && !k.Draining && k.Budgets.heldUntil() <= k.Now && k.Wanted&perCall == 0
+	return k.queued == 0 && !k.Paused() && !k.Draining && k.Budgets.heldUntil() <= k.Now && k.Wanted&perCall == 0
 }
 
 // FullAt returns when the first of the budgets will be full. From then on its refill is lost.
@@ -77,6 +77,7 @@ func (k *Core) AddFast(c *Call, number uint64, arrived, granted time.Duration) {
 	c.ID, c.Rank = number, k.rankAt(c, arrived)
 	k.Totals.Succeeded--
 	k.InFast--
+	k.plain.running++
 	c.ensureDetail()
 	c.State, c.Attempts, c.detail.since, c.detail.paid, c.detail.granted = Running, 1, k.Now, c.Cost, granted
 	k.running.add(c)

@@ -378,7 +378,7 @@ func (p *play) checkCounts() {
 	}
 	n := k.Totals
 	over := n.Ended()
-	got := []int{int(n.Accepted), int(over), k.queue.len(), k.waitingForRoom.count, k.running.count, len(k.backoff), len(k.later), int(n.Attempts), int(n.Retries)}
+	got := []int{int(n.Accepted), int(over), k.queued, k.waitingForRoom.count, k.running.count, len(k.backoff), len(k.later), int(n.Attempts), int(n.Retries)}
 	want := []int{len(p.calls), in[Ended], in[Queued], waiting, in[Running], in[BackingOff], in[Later], attempts, retries}
 	if !slices.Equal(want, got) {
 		p.Fatalf("accepted, ended, queued, waiting for room, running, backing off, later, attempts, retries:\n%v, but the core says\n%v", want, got)
@@ -389,19 +389,21 @@ func (p *play) checkCounts() {
 func (p *play) checkQueue() {
 	var last *Call
 	all, position, wait := noCalls, 0, time.Duration(0)
-	p.k.queue.each(func(c *Call) {
+	p.k.plain.queue.each(func(c *Call) {
 		if c.State != Queued || last != nil && !last.Before(c) {
 			p.Fatalf("call %d is out of place in the queue", c.ID)
 		}
 		position++
-		place, its := p.k.EstimateOf(p.now, c)
+		e := p.k.EstimateOf(p.now, c)
+		place, its := e.Position, e.AtLeast
+		require.Equal(p, e.AtLeast, e.Wait, "without keys")
 		if place != position || its < wait {
 			p.Fatalf("call %d is number %d in the queue, after one that waits %v, and its estimate is number %d and %v", c.ID, position, wait, place, its)
 		}
 		all.addCall(c, 1)
 		last, wait = c, its
 	})
-	require.Equal(p, all, p.k.queue.all())
+	require.Equal(p, all, p.k.plain.queue.all())
 }
 
 // checkSpent checks B2, exactness.
@@ -417,7 +419,7 @@ func (p *play) checkSpent() {
 // checkClosed checks a closed core, and one that is restarted from it.
 func (p *play) checkClosed() {
 	k := p.k
-	require.Zero(p, k.queue.len()+len(k.backoff)+len(k.later))
+	require.Zero(p, k.queued+len(k.backoff)+len(k.later))
 	require.Equal(p, k.running.count, p.observer.Unfinished())
 	require.EqualError(p, k.refusal(new(Call)), "scheduler is closed")
 	text, err := json.Marshal(levelsOf(k))

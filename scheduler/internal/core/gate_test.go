@@ -80,7 +80,7 @@ func TestGateAndTheEnd(t *testing.T) {
 			k.Finish(0, c, errFailed, retry.Verdict{Kind: retry.KindTransient})
 			k.Advance(2 * time.Second)
 			require.Equal(t, BackingOff, c.State)
-			_, wait := k.EstimateOf(2*time.Second, c)
+			wait := k.EstimateOf(2*time.Second, c).Wait
 			require.Less(t, wait, time.Hour)
 			end(k, c)
 			require.Equal(t, Ended, c.State)

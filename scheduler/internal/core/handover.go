@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+)
 
 // A grant has two instants. At the first, the core takes its tokens from the budgets. At the
 // second, the owner hands it over, by a call of its function or on a channel. A server sees
@@ -22,15 +26,26 @@ type handover struct {
 	pending bool
 	since   time.Duration // the date of the first
 	spent   Costs
+	own     []ownCosts // from budgets of their keys
+}
+
+// ownCosts are what a call has taken from the budgets of its key.
+type ownCosts struct {
+	lane  *lane
+	costs Costs
 }
 
 // add notes a grant dated at the instant at.
 func (h *handover) add(at time.Duration, c *Call, budgets int) {
 	if !h.pending {
 		h.pending, h.since, h.spent = true, at, Costs{}
+		h.own = Emptied(h.own)
 	}
 	h.spent.addCall(c, budgets)
 }
+
+// addOwn notes that a grant was also paid from the budgets of its key.
+func (h *handover) addOwn(l *lane, c *Call) { h.own = append(h.own, ownCosts{l, c.AllCosts()}) }
 
 // maxLate returns how much earlier than its hand-over a grant of this budget may be dated.
 func (b *Budget) maxLate() time.Duration {
@@ -40,18 +55,22 @@ func (b *Budget) maxLate() time.Duration {
 	return maxLate
 }
 
-// MaxLate returns the least maxLate of the budgets, since a grant takes tokens from each.
-func (b Budgets) MaxLate() time.Duration {
+// MaxLate returns the least maxLate of the budgets, since a grant takes tokens from each. With a strict
+// limit of some key it is zero.
+func (k *Core) MaxLate() time.Duration {
+	if k.strictKeys {
+		return 0
+	}
 	least := maxLate
-	for i := range b {
-		least = min(least, b[i].maxLate())
+	for i := range k.Budgets {
+		least = min(least, k.Budgets[i].maxLate())
 	}
 	return least
 }
 
 // WakeUp notes that grants are handed over at now or later.
 func (k *Core) WakeUp(now time.Duration) {
-	earliest := now - k.Budgets.MaxLate()
+	earliest := now - k.MaxLate()
 	if k.resetsBy(now) {
 		earliest = now
 	}
@@ -64,7 +83,7 @@ func (k *Core) WakeUp(now time.Duration) {
 func (k *Core) HandedOver(at time.Duration) {
 	h := &k.handover
 	late, pending := at-h.since, h.pending
-	if h.pending = false; !pending || at < k.Now || late <= k.Budgets.MaxLate() && !k.resetsBy(at) {
+	if h.pending = false; !pending || at < k.Now || late <= k.MaxLate() && !k.resetsBy(at) {
 		return
 	}
 	k.spend(at)
@@ -77,5 +96,31 @@ func (k *Core) HandedOver(at time.Duration) {
 		default:
 			b.Advance(at)
 		}
+	}
+	k.postponeOwn(late)
+}
+
+// postponeOwn is the part of HandedOver for the budgets of keys. The core's time has moved on.
+func (k *Core) postponeOwn(late time.Duration) {
+	sums := map[*lane]*Costs{}
+	for _, own := range k.handover.own {
+		if sums[own.lane] == nil {
+			sums[own.lane] = new(Costs)
+		}
+		sums[own.lane].add(&own.costs, MaxBudgets)
+	}
+	for _, own := range k.handover.own {
+		l, sum := own.lane, sums[own.lane]
+		if sum == nil { // done
+			continue
+		}
+		sums[l] = nil
+		k.account(l)
+		for i := range l.own {
+			if o := &l.own[i]; late > o.maxLate() && !k.Paused() && l.pausedUntil == 0 {
+				o.change(func(b *bucket.Bucket) { b.Postpone(k.Now, sum[len(k.Budgets)+i]) })
+			}
+		}
+		k.place(l)
 	}
 }

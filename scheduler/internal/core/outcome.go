@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 )
@@ -23,7 +24,7 @@ func (k *Core) Abandon(now time.Duration, c *Call, cause error) {
 		return
 	}
 	k.leave(c)
-	k.Budgets.refund(k.Now, c)
+	k.refund(c)
 	k.Totals.Attempts--
 	if c.Attempts > 1 {
 		k.Totals.Retries--
@@ -89,28 +90,39 @@ func (k *Core) SettleCost(now time.Duration, c *Call, attempt, i int, tokens int
 	if !x.settled {
 		x.settled, x.costs = true, c.AllCosts()
 	}
-	b := &k.Budgets[i]
-	if k.HasQuotas || x.sunk != nil {
-		tokens = max(tokens, k.sunk(c)[i])
+	before := x.costs
+	switch {
+	case i < len(k.Budgets):
+		if k.HasQuotas || x.sunk != nil {
+			tokens = max(tokens, k.sunk(c)[i])
+		}
+		x.costs[i] += settle(&k.Budgets[i].Bucket, k.Now, tokens-before[i])
+	case i < k.laneOf(c).queue.budgets():
+		k.settleOwn(c, i, tokens)
 	}
-	more := tokens - x.costs[i]
-	if more > 0 {
-		more = min(more, max(0, addCosts(b.Available(), b.Limit().Capacity))) // bounds the debt
-		b.Charge(k.Now, more)
-	} else {
-		b.Refund(k.Now, -more)
-	}
-	x.costs[i] += more
 	if i == 0 {
-		c.detail.paid += more
+		c.detail.paid += x.costs[0] - before[0]
 	}
+	k.correct(c, &before, &x.costs)
 	k.advanceNow()
+}
+
+// settle charges so many tokens more, or refunds them if the number is negative. It returns how many it has
+// charged, since it bounds the debt.
+func settle(b *bucket.Bucket, now time.Duration, more int64) int64 {
+	if more > 0 {
+		more = min(more, max(0, addCosts(b.Available(), b.Limit().Capacity)))
+		b.Charge(now, more)
+	} else {
+		b.Refund(now, -more)
+	}
+	return more
 }
 
 // Resent charges a running attempt the cost of its grant once more.
 func (k *Core) Resent(now time.Duration, c *Call, attempt int) {
 	costs := c.AllCosts()
-	for i := range k.Budgets {
+	for i := range k.laneOf(c).queue.budgets() {
 		paid := costs[i]
 		if c.detail.extra != nil && c.detail.extra.settled {
 			paid = c.detail.extra.costs[i]
@@ -128,10 +140,11 @@ func (k *Core) applyVerdict(c *Call, v retry.Verdict, d retry.Decision) {
 	if v.Kind == retry.KindRateLimited {
 		k.Totals.RateLimited++
 	}
+	all := k.concernsAll(c, v)
 	if v.Scope == retry.ScopeCall {
 		return
 	}
-	if v.Kind == retry.KindRateLimited {
+	if v.Kind == retry.KindRateLimited && all {
 		k.onRateLimited(c)
 	}
 	if v.Wait <= 0 {
@@ -142,16 +155,32 @@ func (k *Core) applyVerdict(c *Call, v retry.Verdict, d retry.Decision) {
 		wait = k.policyOf(c).ServerWait(c.ID, int(c.Attempts), v.Wait)
 	}
 	until := After(k.Now, min(wait, k.policyOf(c).MaxServerWait))
+	if until <= k.Now {
+		return
+	}
+	if all {
+		k.hold(c, until, v.Budget)
+	} else {
+		k.holdKey(c, until, v.Budget)
+	}
+}
+
+// hold holds all calls until an instant, since a call's attempt was refused.
+func (k *Core) hold(c *Call, until time.Duration, budget string) {
 	before := k.Budgets.heldUntil()
-	if until <= k.Now || !k.Budgets.hold(k.Now, until, v.Budget) {
+	if !k.Budgets.hold(k.Now, until, budget) {
 		return
 	}
 	if until > before {
-		k.emitEvent(events.Event{
-			Kind: events.Held, Call: c.ID, Name: c.Options().Name, Err: c.LastErr(), Delay: until - k.Now, Until: k.Time(until),
-		})
+		k.emitEvent(k.held(c, until))
 	}
 	k.replan()
+}
+
+func (k *Core) held(c *Call, until time.Duration) events.Event {
+	return events.Event{
+		Kind: events.Held, Call: c.ID, Name: c.Options().Name, Err: c.LastErr(), Delay: until - k.Now, Until: k.Time(until),
+	}
 }
 
 // retry makes a failed call back off, or ends it, as its policy has decided.
@@ -221,7 +250,7 @@ func (k *Core) Drain(now time.Duration) {
 
 // Drained reports whether every accepted call has ended.
 func (k *Core) Drained() bool {
-	return k.queue.len() == 0 && len(k.backoff) == 0 && len(k.later) == 0 && k.running.count+k.InFast == 0
+	return k.queued == 0 && len(k.backoff) == 0 && len(k.later) == 0 && k.running.count+k.InFast == 0
 }
 
 // Functions returns how many functions run and don't wait for a call made inside them. A
@@ -234,7 +263,7 @@ func (k *Core) Functions() int {
 			waiting = append(waiting, o)
 		}
 	}
-	k.queue.each(note)
+	k.eachQueued(note)
 	for i := range k.backoff {
 		note(k.backoff[i].value)
 	}
@@ -258,7 +287,7 @@ func (k *Core) Unfinished(now time.Duration) (open []*Call) {
 	for c := k.running.first; c != nil; c = c.detail.next {
 		open = append(open, c)
 	}
-	k.queue.each(func(c *Call) { open = append(open, c) })
+	k.eachQueued(func(c *Call) { open = append(open, c) })
 	for _, p := range k.backoff {
 		open = append(open, p.value)
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -26,7 +27,11 @@ func (k *Core) Pause(now, until time.Duration) {
 		k.Resume(now)
 		return
 	}
+	if !k.Paused() {
+		k.refreshAll()
+	}
 	k.pausedUntil = until
+	k.placeAll()
 	ev := events.Event{Kind: events.Paused}
 	if until != bucket.Forever {
 		ev.Until = k.Time(until)
@@ -45,7 +50,9 @@ func (k *Core) Resume(now time.Duration) {
 }
 
 func (k *Core) resumed() {
+	k.refreshAll()
 	k.pausedUntil = 0
+	k.placeAll()
 	k.emitEvent(events.Event{Kind: events.Resumed})
 	k.replan()
 }
@@ -58,22 +65,33 @@ func (k *Core) SetLimit(now time.Duration, i int, l bucket.Limit) error {
 	if err := trial.SetLimit(k.Now, l); err != nil {
 		return err
 	}
-	k.Budgets[i].Configured = l.WithDefaults()
+	if l = l.WithDefaults(); l != k.Budgets[i].Configured {
+		k.Budgets[i].Configured = l
+		if k.noteScarce(); len(k.Budgets) > 1 {
+			k.restartShares()
+		}
+	}
 	k.noteQuotas()
 	k.Budgets[i].setShare(k.Now, k.adaptive.share)
-	var tooBig []*Call
-	k.queue.each(func(c *Call) {
-		if c.costOf(i) > k.Budgets[i].Configured.Capacity {
-			tooBig = append(tooBig, c)
-		}
-	})
-	for _, c := range tooBig {
-		k.leave(c)
-		k.endFailed(c, EndEarly(Early{Cause: k.Budgets.check(c)}, c))
-	}
+	k.endTooBig(k.eachQueued, i, k.Budgets[i].Configured.Capacity)
 	k.replan()
 	k.advanceNow()
 	return nil
+}
+
+// endTooBig ends those of the given queued calls that cost more than a capacity from the i-th budget.
+func (k *Core) endTooBig(each func(func(*Call)), i int, capacity int64) {
+	var tooBig []*Call
+	each(func(c *Call) {
+		if c.costOf(i) > capacity {
+			tooBig = append(tooBig, c)
+		}
+	})
+	slices.SortFunc(tooBig, byRank)
+	for _, c := range tooBig {
+		k.leave(c)
+		k.endFailed(c, EndEarly(Early{Cause: k.check(c)}, c))
+	}
 }
 
 // Observe lowers the i-th budget to what a server says remains. It never raises the level. A
@@ -113,6 +131,7 @@ func (k *Core) Learn(now time.Duration, i int, l bucket.Limit, remaining int64) 
 func (k *Core) SetMaxInFlight(now time.Duration, n int) {
 	k.Advance(now)
 	k.MaxInFlight = n
+	k.noteScarce()
 	k.advanceNow()
 }
 
@@ -120,12 +139,13 @@ func (k *Core) SetMaxInFlight(now time.Duration, n int) {
 func (k *Core) SetMaxQueued(now time.Duration, n int) {
 	k.Advance(now)
 	k.MaxQueued = n
-	k.admitWaiting()
+	k.noteBounds()
+	k.admitWaiting(&k.plain)
 }
 
 // NextPlanned returns nextGrant, as it will be after a pause whose end is known.
 func (k *Core) NextPlanned() time.Duration {
-	head := k.queue.head()
+	head := k.head()
 	if head == nil || !k.Paused() {
 		return k.nextGrant()
 	}
@@ -137,7 +157,27 @@ func (k *Core) NextPlanned() time.Duration {
 
 // replan ends the queued calls whose turn will now come after their deadlines.
 func (k *Core) replan() {
-	for _, c := range k.queue.late(k.ready) {
+	if !k.keyed {
+		k.endLateOf(k.plain.queue.late(k.ready))
+		return
+	}
+	var late []*Call
+	k.each(func(l *lane) { late = append(late, k.lateIn(l)...) })
+	slices.SortFunc(late, byRank)
+	k.endLateOf(late)
+}
+
+// replanLane ends those of a lane.
+func (k *Core) replanLane(l *lane) { k.endLateOf(k.lateIn(l)) }
+
+// lateIn returns the queued calls of a lane whose turn will come after their deadlines.
+func (k *Core) lateIn(l *lane) []*Call {
+	return l.queue.late(func(cost *Costs) time.Duration { return k.readyIn(l, cost) })
+}
+
+// endLateOf ends those of the calls that are still late when it is their turn, since another may have ended.
+func (k *Core) endLateOf(calls []*Call) {
+	for _, c := range calls {
 		if wait, late := k.late(c); late {
 			k.leave(c)
 			k.endTooLate(c, wait)

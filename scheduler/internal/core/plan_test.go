@@ -33,7 +33,7 @@ func TestH37_CanceledGiveTheirMemoryBack(t *testing.T) {
 	}
 	left := heapInUse() - before - 8*n // without the slice of this test
 	t.Logf("%d MB for a million calls, %d MB for the remaining hundred thousand", full>>20, left>>20)
-	require.Equal(t, n/10, k.queue.len())
+	require.Equal(t, n/10, k.queued)
 	require.Less(t, left, full/8)
 	runtime.KeepAlive(calls)
 }

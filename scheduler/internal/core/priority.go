@@ -35,9 +35,7 @@ func (k *Core) SetPriority(now time.Duration, c *Call, priority int) {
 	rank := k.rankAt(c, x.seniority.arrived)
 	switch c.State {
 	case Queued:
-		k.queue.remove(c)
-		c.Rank = rank
-		k.queue.push(c)
+		k.setRank(c, rank)
 		if wait, late := k.late(c); late {
 			k.leave(c)
 			k.endTooLate(c, wait)
@@ -51,6 +49,16 @@ func (k *Core) SetPriority(now time.Duration, c *Call, priority int) {
 		c.Rank = rank
 	}
 	k.advanceNow()
+}
+
+// setRank moves a queued call to where another rank has it.
+func (k *Core) setRank(c *Call, rank time.Duration) {
+	l := k.laneOf(c)
+	k.account(l)
+	l.queue.remove(c)
+	c.Rank = rank
+	l.queue.push(c)
+	k.place(l)
 }
 
 // rank returns the rank of a call that is submitted now.

@@ -60,7 +60,7 @@ func (k *Core) SetWall(now, drift time.Duration) {
 
 // WaitsForReset reports whether the head of the queue waits for a reset by the wall clock.
 func (k *Core) WaitsForReset() bool {
-	head := k.queue.head()
+	head := k.head()
 	if head == nil || !k.HasQuotas {
 		return false
 	}

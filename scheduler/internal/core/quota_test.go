@@ -65,7 +65,7 @@ func TestEstimatesOfQuotas(t *testing.T) {
 			call := &Call{Cost: c.cost, Deadline: bucket.Forever}
 			k.Submit(0, call)
 			if want >= 0 {
-				_, wait := k.EstimateOf(0, call)
+				wait := k.EstimateOf(0, call).Wait
 				require.Equal(t, 15*time.Minute+time.Duration(want)*hour, wait, "call %d of cost %d", i, c.cost)
 			}
 			calls = append(calls, call)

@@ -143,7 +143,7 @@ type delivered struct {
 // checkOrder checks O1, FIFO, and O2, seniority: no waiting call ranks before one that was granted,
 // unless it came after that grant.
 func (s *sim) checkOrder(m move) {
-	head := s.k.queue.head()
+	head := s.k.head()
 	if head == nil {
 		return
 	}
@@ -162,7 +162,7 @@ func (s *sim) checkOrder(m move) {
 func (s *sim) checkCounts(m move, was before) {
 	k, t := s.k, &s.k.Totals
 	s.must(k.running.count == len(s.running), "C1: every granted call runs")
-	s.must(k.queue.len()+len(k.backoff)+len(k.later) == len(s.waiting), "C1: every other unfinished call waits")
+	s.must(k.queued+len(k.backoff)+len(k.later) == len(s.waiting), "C1: every other unfinished call waits")
 	s.must(t.Accepted == t.Ended()+uint64(len(s.running)+len(s.waiting)), "C1: every accepted call is here or has ended")
 	s.must(t.Attempts == s.attempts && t.Retries == s.retries, "B4, paid attempts: every used grant is one attempt")
 	s.must(t.RateLimited == s.limited, "rate-limited attempts are counted")
@@ -176,13 +176,13 @@ func (s *sim) checkCounts(m move, was before) {
 		s.must(forgiven, "no more calls wait than MaxQueued")
 	}
 	if k.waitingForRoom.count > 0 && !k.Closed {
-		s.must(k.queueFull(), "no call waits for room while there is room")
+		s.must(k.queueFull(s.k.waitingForRoom.first), "no call waits for room while there is room")
 	}
 }
 
 // queued returns how many calls are in the queue for their first attempt, without those that wait
 // for room.
-func (s *sim) queued() int { return s.k.queue.all().neverGranted - s.k.waitingForRoom.count }
+func (s *sim) queued() int { return s.k.neverGranted - s.k.waitingForRoom.count }
 
 // checkEvents checks E1, order: events are in order of time, and those of a call in a possible order.
 func (s *sim) checkEvents(since time.Duration) {

@@ -92,7 +92,7 @@ func (s *sim) compare(m move) {
 	for _, c := range d.ended {
 		s.compareEnd(c)
 	}
-	s.must(len(d.queue) == k.queue.len() && len(d.running) == k.running.count && len(d.backingOff) == len(k.backoff) && len(d.later) == len(k.later),
+	s.must(len(d.queue) == k.queued && len(d.running) == k.running.count && len(d.backingOff) == len(k.backoff) && len(d.later) == len(k.later),
 		"as many queue, run and back off as in the model")
 	for i, b := range d.budgets {
 		s.must(b.tokens() == k.Budgets[i].Available(), "B2, exactness: as many tokens are left as in the model")
@@ -141,7 +141,7 @@ func (s *sim) compareDryRun(m move) {
 	c := &dumbCall{id: math.MaxUint64, costs: m.costs, due: s.d.now + m.later}
 	c.rank = c.due - time.Duration(m.priority)*s.d.step
 	position, at := s.d.estimate(c)
-	s.must(s.asked == estimated{position, at - s.d.now}, "a dry run is estimated as in the model")
+	s.must(s.asked == Estimate{position, at - s.d.now, at - s.d.now}, "a dry run is estimated as in the model")
 }
 
 func (s *sim) compareSnapshot() {
@@ -169,8 +169,8 @@ func (s *sim) compareSnapshot() {
 
 func (s *sim) compareEstimate(c *dumbCall) {
 	position, at := s.d.estimate(c)
-	place, wait := s.k.EstimateOf(s.k.Now, &s.byID[c.id].Call)
-	s.must(place == position && wait == at-s.d.now, "a call is estimated as in the model")
+	got := s.k.EstimateOf(s.k.Now, &s.byID[c.id].Call)
+	s.must(got == Estimate{position, at - s.d.now, at - s.d.now}, "a call is estimated as in the model")
 }
 
 // compareEnd checks that a call ended in the same way and for the same reason as in the model, with

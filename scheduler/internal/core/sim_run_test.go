@@ -42,20 +42,14 @@ type sim struct {
 	bounds    [MaxBudgets]bound
 	delivered [MaxBudgets]delivered
 	periods   [MaxBudgets]period
-	settled   bool      // some cost was corrected
-	asked     estimated // the result of the last dry run
+	settled   bool     // some cost was corrected
+	asked     Estimate // the result of the last dry run
 	snap      coreState
 	current   move
 	ran       bool   // whether the call ran before the move
 	trace     []move // if recording
 	recording bool
 	failure   *failure
-}
-
-// estimated is the core's answer to an estimate.
-type estimated struct {
-	position int
-	wait     time.Duration
 }
 
 // simCall is a call and what the simulator knows of it.
@@ -147,7 +141,7 @@ func (s *sim) state() string {
 	k := s.k
 	text := fmt.Sprintf("at %v: held until %v, paused until %v, wakes at %v, granted now %d, ended now %d, queued %d, running %d, backing off %d, later %d, %+v",
 		k.Now, k.Budgets.heldUntil(), k.pausedUntil, k.Wake(), len(k.Effects.Granted), len(k.Effects.Ended),
-		k.queue.len(), k.running.count, len(k.backoff), len(k.later), k.Totals)
+		k.queued, k.running.count, len(k.backoff), len(k.later), k.Totals)
 	for i := range k.Budgets {
 		text += fmt.Sprintf("; %v: %d left, %+v, resets at %v", k.Budgets[i].Limit(), k.Budgets[i].Available(), k.Budgets[i].Ledger(), k.Budgets[i].NextReset())
 	}
@@ -217,7 +211,7 @@ func (s *sim) apply(m move) {
 		if m.later > 0 {
 			c.SetNotBefore(After(max(s.now, s.k.Now), m.later))
 		}
-		s.asked.position, s.asked.wait = s.k.DryRun(s.now, c)
+		s.asked = s.k.DryRun(s.now, c)
 	case moveSnapshot:
 		s.k.Advance(s.now)
 		s.snap = stateOf(s.k)

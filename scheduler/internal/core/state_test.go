@@ -25,7 +25,7 @@ type coreState struct {
 
 func stateOf(k *Core) coreState {
 	s := coreState{
-		now: k.Now, queued: k.queue.len(), waitingForRoom: k.waitingForRoom.count, running: k.running.count, backingOff: len(k.backoff), later: len(k.later),
+		now: k.Now, queued: k.queued, waitingForRoom: k.waitingForRoom.count, running: k.running.count, backingOff: len(k.backoff), later: len(k.later),
 		maxInFlight: k.MaxInFlight, maxQueued: k.MaxQueued, heldUntil: k.Budgets.heldUntil(), pausedUntil: k.PauseEnds(),
 		nextGrant: k.nextGrant(), nextPlanned: k.NextPlanned(), nextReturn: k.backoff.next(), nextLater: k.later.next(), rate: k.adaptive.rate(), totals: k.Totals,
 		available: k.Budgets[0].Available(),

@@ -281,11 +281,11 @@ func (st *stepper) limit(rate string, set map[string]string) bucket.Limit {
 }
 
 // inWords returns an estimate in words.
-func inWords(position int, wait time.Duration) string {
-	if position == 0 {
+func inWords(e Estimate) string {
+	if e.Position == 0 {
 		return "not waiting"
 	}
-	return fmt.Sprintf("number %d in the queue, about %v to wait", position, durations.Round(wait))
+	return fmt.Sprintf("number %d in the queue, about %v to wait", e.Position, durations.Round(e.Wait))
 }
 
 // limits returns the limits of a transcript, of one budget or of several.
@@ -387,7 +387,7 @@ func (st *stepper) report() string {
 	if st.k.Paused() {
 		b.WriteString("paused, ")
 	}
-	fmt.Fprintf(&b, "tokens %s, queued %d", strings.Join(tokens, " and "), st.k.queue.len())
+	fmt.Fprintf(&b, "tokens %s, queued %d", strings.Join(tokens, " and "), st.k.queued)
 	if n := st.k.waitingForRoom.count; n > 0 {
 		fmt.Fprintf(&b, " (%d outside)", n)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // Queued returns how many calls wait for tokens or a slot.
-func (k *Core) Queued() int { return k.queue.len() }
+func (k *Core) Queued() int { return k.queued }
 
 // CallsWaitingForRoom returns how many queued calls have not been admitted.
 func (k *Core) CallsWaitingForRoom() int { return k.waitingForRoom.count }

@@ -1,0 +1,116 @@
+package core
+
+import (
+	"math"
+	"math/bits"
+	"time"
+
+	"example.com/fairlead/bucket"
+)
+
+// Estimate says when a call is expected to be granted.
+type Estimate struct {
+	Position int           // in the queue of its key, from 1; 0 if it does not wait
+	AtLeast  time.Duration // until its tokens are there, if no other key gets any of them
+	Wait     time.Duration // until its tokens are there, if the keys share them as they do now
+}
+
+// EstimateOf returns the place of an accepted call and how long it is expected to wait for its next attempt.
+func (k *Core) EstimateOf(now time.Duration, c *Call) Estimate {
+	k.Advance(now)
+	if c.State != Queued && c.State != BackingOff && c.State != Later {
+		return Estimate{}
+	}
+	e := k.fullEstimate(c)
+	if c.State == BackingOff {
+		left := c.detail.due - k.Now
+		e.AtLeast, e.Wait = max(e.AtLeast, left), max(e.Wait, left)
+	}
+	return e
+}
+
+// DryRun returns the estimate of a call that is not submitted.
+func (k *Core) DryRun(now time.Duration, c *Call) Estimate {
+	k.Advance(now)
+	if c.key != nil {
+		k.assign(c)
+	}
+	c.ID, c.Rank = k.LastID+1, k.rank(c)
+	return k.fullEstimate(c)
+}
+
+func (k *Core) fullEstimate(c *Call) Estimate {
+	position, atLeast := k.estimate(c)
+	return Estimate{position, atLeast, max(atLeast, k.likelyWait(c))}
+}
+
+// estimate returns the place of a call in the queue of its key, from 1, and the time until its tokens are
+// there. The call may be queued or not. Without keys the time is exact if no other call goes ahead of it,
+// fails or leaves. With keys or several budgets it is a lower bound. A pause without a known end counts
+// as if it ended now.
+func (k *Core) estimate(c *Call) (position int, atLeast time.Duration) {
+	l := k.laneOf(c)
+	ahead := l.queue.ahead(c)
+	ahead.cost.addCall(c, l.queue.budgets())
+	return ahead.count + 1, max(k.readyIn(l, &ahead.cost), k.arrivesAt(c)) - k.Now
+}
+
+// likelyWait returns the time until a call is granted if the keys share the budgets as they do now. Until its
+// turn, each token of its key is one of as many as the weights say, but no more than all queued calls cost.
+func (k *Core) likelyWait(c *Call) time.Duration {
+	_, wait := k.estimate(c)
+	if !k.keyed {
+		return wait
+	}
+	l := k.laneOf(c)
+	weights := k.lanes.weights
+	if l.condition != competes {
+		weights += l.weight
+	}
+	sum := l.queue.ahead(c).cost
+	for i := range k.Budgets {
+		all := k.lanes.queuedCosts[i]
+		if c.State != Queued {
+			all.add(c.costOf(i), 1)
+		}
+		sum[i] = min(scale(addCosts(sum[i], c.costOf(i)), weights, l.weight), all.value())
+	}
+	return max(wait, k.ready(&sum)-k.Now)
+}
+
+// scale returns n · a / b, at most math.MaxInt64. None of them is negative.
+func scale(n, a, b int64) int64 {
+	hi, lo := bits.Mul64(uint64(n), uint64(a))
+	if hi >= uint64(b) {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, uint64(b))
+	return int64(min(q, math.MaxInt64))
+}
+
+// ready returns when so many tokens of the budgets that all keys share will be there.
+func (k *Core) ready(cost *Costs) time.Duration {
+	if !k.Paused() || k.pausedUntil == bucket.Forever {
+		return k.Budgets.ready(cost)
+	}
+	return k.Budgets.skipped(k.pausedUntil).ready(cost)
+}
+
+// late reports whether a call's turn will come after its deadline, and how long it would have to
+// wait.
+func (k *Core) late(c *Call) (wait time.Duration, late bool) {
+	if c.Deadline == bucket.Forever {
+		return 0, false
+	}
+	_, wait = k.estimate(c)
+	return wait, c.Deadline < After(k.Now, wait)
+}
+
+// tooLate returns why a call ends that would have to wait for so long.
+func (k *Core) tooLate(c *Call, wait time.Duration) error {
+	early := Early{Reason: TooLate, Wait: wait, Left: max(0, c.Deadline-k.Now)}
+	if k.arrivesAt(c) > max(k.Now, c.Deadline) {
+		early.First = "later"
+	}
+	return EndEarly(early, c)
+}

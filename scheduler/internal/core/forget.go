@@ -1,0 +1,104 @@
+package core
+
+import "example.com/fairlead/bucket"
+
+// A key is remembered while a difference could be seen if it were forgotten and came again. Since whether
+// that is so depends on time, each call with a key looks at two keys without calls.
+const (
+	looksPerCall  = 2
+	looksWhenFull = 64 // if the call is that of a new key, and there are as many as may be
+)
+
+// newLane returns the lane of a key that is not remembered.
+func (k *Core) newLane(name string) *lane {
+	l := &lane{key: key{name: name, weight: 1}, queue: k.lanes.none, own: k.newOwn(), until: bucket.Forever, position: -1}
+	l.key.lane = l
+	l.since, l.holdTimeBefore = k.Now, k.holdTime
+	return l
+}
+
+// remember remembers a new key.
+func (k *Core) remember(l *lane) {
+	if l.position >= 0 || l == &k.plain {
+		return
+	}
+	l.position = int32(len(k.lanes.all))
+	k.lanes.all = append(k.lanes.all, l)
+	k.lanes.byName[l.name] = l
+	k.rest(l)
+}
+
+// forget forgets a key.
+func (k *Core) forget(l *lane) {
+	s := &k.lanes
+	last := s.all[len(s.all)-1]
+	s.all[l.position], last.position = last, l.position
+	s.all[len(s.all)-1] = nil
+	s.all = s.all[:len(s.all)-1]
+	delete(s.byName, l.name)
+	l.position = -1
+}
+
+// rest notes that a key has no calls.
+func (k *Core) rest(l *lane) {
+	if l.position >= 0 && l.calls == 0 && !l.resting {
+		l.resting = true
+		k.lanes.resting.add(l, k.lanes.resting.last)
+	}
+}
+
+func (k *Core) leaveRest(l *lane) {
+	if l.resting {
+		l.resting = false
+		k.lanes.resting.remove(l)
+	}
+}
+
+// look looks at up to n keys without calls, and forgets those that are as new.
+func (k *Core) look(n int) {
+	for ; n > 0 && k.lanes.resting.first != nil; n-- {
+		l := k.lanes.resting.first
+		k.leaveRest(l)
+		if k.isAsNew(l) {
+			k.forget(l)
+		} else {
+			k.rest(l)
+		}
+	}
+}
+
+// isAsNew reports whether nothing distinguishes a key without calls from a new one.
+func (k *Core) isAsNew(l *lane) bool {
+	if l.set || l.heldUntil > k.Now || l.pausedUntil > k.Now || k.usedBy(l) > k.lanes.virtual {
+		return false
+	}
+	k.refresh(l)
+	for i := range l.own {
+		if b := l.own[i].bucket(); !b.AsNew() {
+			return false
+		}
+	}
+	return true
+}
+
+// isFull reports whether a new key can't be remembered.
+func (k *Core) isFull(l *lane) bool {
+	if l == &k.plain || l.position >= 0 || k.perKey.MaxKeys == 0 || len(k.lanes.all) < k.perKey.MaxKeys {
+		return false
+	}
+	k.look(looksWhenFull)
+	return len(k.lanes.all) >= k.perKey.MaxKeys
+}
+
+// accept notes that a call was accepted, and that its key has its weight.
+func (k *Core) accept(c *Call) {
+	l := k.laneOf(c)
+	k.remember(l)
+	k.leaveRest(l)
+	l.calls++
+	k.setWeight(l, weightOf(c))
+	if c.key != nil {
+		c.key = &l.key
+		k.look(looksPerCall)
+	}
+}

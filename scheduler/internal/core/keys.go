@@ -1,0 +1,183 @@
+package core
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+)
+
+// The inputs that name a key. The name is not empty. A key that is not remembered is made, unless nothing
+// would be noted of it.
+
+// named returns the lane of a key, or an error if there are too many keys.
+func (k *Core) named(name string) (*lane, error) {
+	k.useKeys()
+	l := k.lanes.byName[name]
+	if l == nil {
+		l = k.newLane(name)
+		if k.isFull(l) {
+			return nil, &Early{Reason: TooManyKeys, Most: k.perKey.MaxKeys}
+		}
+		k.remember(l)
+	}
+	return l, nil
+}
+
+// PauseKey lets no call of a key be granted until an instant, and stops the key's budgets meanwhile. It
+// replaces an earlier pause of the key. An instant that has passed ends that.
+func (k *Core) PauseKey(now time.Duration, name string, until time.Duration) error {
+	k.Advance(now)
+	l, err := k.named(name)
+	if err != nil {
+		return err
+	}
+	k.account(l)
+	k.refresh(l)
+	l.pausedUntil = 0
+	if until > k.Now {
+		l.pausedUntil = until
+	}
+	k.place(l)
+	k.replanLane(l)
+	k.advanceNow()
+	return nil
+}
+
+// SetLimitOfKey changes the limit of a key's budget, which is the i-th, counted from the budgets that all keys
+// share. It ends queued calls that the budget could never grant, and those that it would now grant too late.
+func (k *Core) SetLimitOfKey(now time.Duration, name string, i int, limit bucket.Limit) error {
+	k.Advance(now)
+	l, err := k.named(name)
+	if err != nil {
+		return err
+	}
+	if err := k.setOwnLimit(l, i, limit); err != nil {
+		return err
+	}
+	l.set = true
+	k.advanceNow()
+	return nil
+}
+
+// setOwnLimit sets the limit of a budget of a lane.
+func (k *Core) setOwnLimit(l *lane, i int, limit bucket.Limit) error {
+	full, err := bucket.New(limit, -1)
+	if err != nil {
+		return err
+	}
+	k.account(l)
+	k.refresh(l)
+	o := &l.own[i-len(k.Budgets)]
+	o.change(func(b *bucket.Bucket) { err = b.SetLimit(k.Now, limit) })
+	if err != nil {
+		return err
+	}
+	o.Budget = &Budget{o.Name, full.Limit(), full}
+	k.strictKeys = k.strictKeys || full.Limit().Strict
+	k.endTooBig(l.queue.each, i, full.Limit().Capacity)
+	k.place(l)
+	k.replanLane(l)
+	return nil
+}
+
+// ForgetKey takes back what was set for a key by PauseKey and SetLimitOfKey, so that it can be forgotten.
+func (k *Core) ForgetKey(now time.Duration, name string) {
+	k.Advance(now)
+	l := k.lanes.byName[name]
+	if l == nil {
+		return
+	}
+	for i := range l.own {
+		if all := &k.perKeyBudgets[i]; l.own[i].Configured != all.Configured {
+			if err := k.setOwnLimit(l, len(k.Budgets)+i, all.Configured); err != nil {
+				panic("scheduler: the limit of all keys is not valid: " + err.Error())
+			}
+			l.own[i].Budget = all
+		}
+	}
+	l.set = false
+	_ = k.PauseKey(now, name, 0)
+}
+
+// ObserveKey lowers the level of a key's budget to what a server says remains. A negative remaining means
+// unknown.
+func (k *Core) ObserveKey(now time.Duration, name string, i int, remaining int64) error {
+	k.Advance(now)
+	l, err := k.named(name)
+	if err != nil {
+		return err
+	}
+	k.refresh(l)
+	o := &l.own[i-len(k.Budgets)]
+	if b := o.bucket(); 0 <= remaining && remaining < b.Available() {
+		k.setOwnLevel(l, o, remaining)
+	}
+	k.advanceNow()
+	return nil
+}
+
+// setOwnLevel sets the level of a budget of a lane.
+func (k *Core) setOwnLevel(l *lane, o *ownBudget, level int64) {
+	k.account(l)
+	o.change(func(b *bucket.Bucket) { b.SetLevel(k.Now, level) })
+	k.place(l)
+	k.replanLane(l)
+}
+
+// LearnKey sets the limit and the level of a key's budget to what a server says, as Learn does.
+func (k *Core) LearnKey(now time.Duration, name string, i int, limit bucket.Limit, remaining int64) error {
+	if err := k.SetLimitOfKey(now, name, i, limit); err != nil || remaining < 0 {
+		return err
+	}
+	l := k.lanes.byName[name]
+	for c := k.running.first; c != nil; c = c.detail.next {
+		if k.laneOf(c) == l {
+			remaining = max(0, remaining-c.costOf(i))
+		}
+	}
+	o := &l.own[i-len(k.Budgets)]
+	if b := o.bucket(); l.heldUntil <= k.Now || remaining < b.Available() {
+		k.setOwnLevel(l, o, remaining)
+	}
+	k.advanceNow()
+	return nil
+}
+
+// KeyState is the state of one key.
+type KeyState struct {
+	Weight      int64
+	Queued      int
+	Running     int
+	Unfinished  int // calls that have not ended
+	Budgets     []Budget
+	HeldUntil   time.Duration // may be in the past
+	PausedUntil time.Duration // 0: not paused
+}
+
+// StateOf returns the state of a key. A key that is not remembered is as new.
+func (k *Core) StateOf(now time.Duration, name string) KeyState {
+	k.Advance(now)
+	l := k.lanes.byName[name]
+	switch {
+	case name == "":
+		l = &k.plain
+	case l == nil:
+		l = k.newLane(name)
+	}
+	k.refresh(l)
+	s := KeyState{
+		Weight: l.weight, Queued: l.queue.len(), Running: int(l.running), Unfinished: int(l.calls),
+		HeldUntil: l.heldUntil, PausedUntil: l.pausedUntil,
+	}
+	for i := range l.own {
+		o := &l.own[i]
+		s.Budgets = append(s.Budgets, Budget{o.Name, o.Configured, o.bucket()})
+	}
+	return s
+}
+
+// Keys returns how many keys are remembered.
+func (k *Core) Keys() int { return len(k.lanes.all) }
+
+// KeyBudgets returns the budgets of a key that is new.
+func (k *Core) KeyBudgets() []Budget { return k.perKeyBudgets }

@@ -1,0 +1,178 @@
+package core
+
+import (
+	"time"
+
+	"example.com/fairlead/bucket"
+)
+
+// lane has the queued calls of one key, and what the key has for itself: its share of what all keys have in
+// common, budgets, a cap, a hold and a pause. It is plain data, without a goroutine or timer.
+//
+// Each change of a lane is between account, which notes what its calls waited for until now, and place, which
+// puts it where it belongs from now on.
+type lane struct {
+	key
+	queue *queue      // Core.lanes.none if no call is queued
+	own   []ownBudget // empty if the scheduler has no limits per key, and for calls without a key
+	share share
+
+	heldUntil   time.Duration // the end of a server's wait for this key; may be in the past
+	pausedUntil time.Duration // 0: not paused
+
+	condition      condition
+	until          time.Duration // when the condition ends, as far as that depends on time alone
+	index          int32         // in lanes.turn or lanes.later
+	since          time.Duration // when account was last called
+	holdTimeBefore time.Duration // Core.holdTime then
+	holdTime       time.Duration // for how long the key, and not all, was held or paused
+
+	calls        int32 // that have not ended
+	running      int32
+	waitsForRoom int32 // queued, and not admitted
+	position     int32 // in lanes.all; -1 if the key is not remembered
+	resting      bool  // in lanes.resting
+	set          bool  // it has limits of its own: see Core.SetLimitOfKey
+	prev, next   *lane // in lanes.resting or lanes.oldest
+}
+
+// condition says what the head of a lane waits for.
+type condition uint8
+
+const (
+	empty       condition = iota // no call is queued
+	competes                     // its turn, or what all keys share
+	onHold                       // the end of a hold or pause of its key
+	lacksTokens                  // tokens of its key's own budgets
+	lacksSlot                    // a slot of its key
+)
+
+// conditionOf returns what a call would wait for at the head of its lane. If that ends at a known instant, it
+// returns that, and otherwise [bucket.Forever].
+func (k *Core) conditionOf(l *lane, c *Call) (is condition, until time.Duration) {
+	if l == &k.plain {
+		return competes, bucket.Forever
+	}
+	if until = max(l.heldUntil, l.pausedUntil); until > k.Now {
+		return onHold, until
+	}
+	if len(l.own) > 0 {
+		k.refresh(l)
+		if until = l.readyFor(c, len(k.Budgets)); until > k.Now {
+			if k.Paused() { // the budgets stand still
+				until = bucket.Forever
+			}
+			return lacksTokens, until
+		}
+	}
+	if k.perKey.MaxInFlight > 0 && int(l.running) >= k.perKey.MaxInFlight {
+		return lacksSlot, bucket.Forever
+	}
+	return competes, bucket.Forever
+}
+
+// account notes what the calls of a lane have waited for since it was last called.
+func (k *Core) account(l *lane) {
+	if k.keyed {
+		k.accountFor(l)
+	}
+}
+
+func (k *Core) accountFor(l *lane) {
+	d := k.Now - l.since - (k.holdTime - l.holdTimeBefore)
+	l.since, l.holdTimeBefore = k.Now, k.holdTime
+	if d <= 0 || l.condition == empty {
+		return
+	}
+	if l.condition == onHold {
+		l.holdTime += d
+		return
+	}
+	spent := &l.queue.head().ensureDetail().spent
+	switch l.condition {
+	case competes:
+		spent.Turn += d
+	case lacksTokens:
+		spent.Tokens += d
+	case lacksSlot:
+		spent.Slot += d
+	}
+}
+
+// place finds the condition of a lane, and puts the lane where that has it.
+func (k *Core) place(l *lane) {
+	if k.keyed {
+		k.placeAnew(l)
+	}
+}
+
+func (k *Core) placeAnew(l *lane) {
+	was, head := l.condition, l.queue.head()
+	is, until := empty, bucket.Forever
+	if head != nil {
+		is, until = k.conditionOf(l, head)
+	}
+	if was == competes && is != competes {
+		k.leaveTurn(l)
+	}
+	if l.until != bucket.Forever && (is == competes || until == bucket.Forever) {
+		k.lanes.later.remove(int(l.index))
+		l.until = bucket.Forever
+	}
+	l.condition = is
+	switch {
+	case is == competes && was != competes:
+		k.enterTurn(l, head)
+	case is == competes:
+		k.stayInTurn(l, head)
+	case until != bucket.Forever:
+		k.lanes.putLater(l, until, head)
+	}
+	if head == nil {
+		k.lanes.putBack(l)
+	}
+	if was == competes && len(k.lanes.turn) == 0 {
+		k.lanes.forgetShares()
+	}
+	k.noteMove()
+}
+
+// holdTimeOf returns for how long no call of a lane could be granted, because of a hold or pause of its key
+// or of all. The lane is accounted for.
+func (k *Core) holdTimeOf(l *lane) time.Duration { return k.holdTime + l.holdTime }
+
+// join queues a call in its lane, which is accounted for.
+func (k *Core) join(l *lane, c *Call) {
+	if l.queue == k.lanes.none {
+		l.queue = k.lanes.newQueue()
+	}
+	head := l.queue.head()
+	l.queue.push(c)
+	k.count(c, 1)
+	if head == nil || c.Before(head) {
+		k.place(l)
+	}
+}
+
+// quit takes a call out of the queue of its lane, which is accounted for.
+func (k *Core) quit(l *lane, c *Call) {
+	first := l.queue.head() == c
+	l.queue.remove(c)
+	k.count(c, -1)
+	if first {
+		k.place(l)
+	}
+}
+
+// count counts a call that joins the queue of a lane, or with -1 one that quits it.
+func (k *Core) count(c *Call, n int) {
+	k.queued += n
+	if c.Attempts == 0 {
+		k.neverGranted += n
+	}
+	if k.keyed {
+		for i := range k.Budgets {
+			k.lanes.queuedCosts[i].add(c.costOf(i), n)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package core
+
+import (
+	"math"
+	"math/bits"
+	"time"
+
+	"example.com/fairlead/bucket"
+)
+
+// lanes has the lanes of all keys that are remembered, in the orders in which they are needed. It is not used
+// before the first call with a key comes: see Core.keyed.
+type lanes struct {
+	byName map[string]*lane
+	all    []*lane // in no order; without Core.plain
+
+	turn    heap[*lane] // those whose heads compete, by their shares: see entryOf
+	oldest  laneList    // the same, in the order in which their heads began to
+	later   heap[*lane] // those whose condition ends at a known instant, by that
+	resting laneList    // those without calls, in the order in which they came to that
+
+	weights     int64            // of those in turn
+	queuedCosts [MaxBudgets]wide // of all queued calls, from the budgets that all keys share
+	none        *queue           // of lanes without queued calls
+	free        []*queue
+	fairness
+}
+
+// laneList is a linked list of lanes. A lane can be in one of them at a time.
+type laneList struct{ first, last *lane }
+
+// add puts a lane behind another, or with nil at the front.
+func (s *laneList) add(l, behind *lane) {
+	l.prev = behind
+	if behind == nil {
+		l.next, s.first = s.first, l
+	} else {
+		l.next, behind.next = behind.next, l
+	}
+	if l.next == nil {
+		s.last = l
+	} else {
+		l.next.prev = l
+	}
+}
+
+func (s *laneList) remove(l *lane) {
+	if l.prev == nil {
+		s.first = l.next
+	} else {
+		l.prev.next = l.next
+	}
+	if l.next == nil {
+		s.last = l.prev
+	} else {
+		l.next.prev = l.prev
+	}
+	l.prev, l.next = nil, nil
+}
+
+func (l *lane) setIndex(i int) { l.index = int32(i) }
+
+// useKeys begins to keep lanes.
+func (k *Core) useKeys() {
+	if k.keyed {
+		return
+	}
+	k.keyed, k.lanes.byName = true, map[string]*lane{}
+	k.plain.since, k.plain.holdTimeBefore = k.Now, k.holdTime
+	k.plain.queue.each(func(c *Call) {
+		for i := range k.Budgets {
+			k.lanes.queuedCosts[i].add(c.costOf(i), 1)
+		}
+	})
+	k.place(&k.plain)
+}
+
+// newQueue returns a queue for a lane.
+func (s *lanes) newQueue() *queue {
+	if n := len(s.free); n > 0 {
+		q := s.free[n-1]
+		s.free = s.free[:n-1]
+		return q
+	}
+	return &queue{more: s.none.more}
+}
+
+// putBack takes the empty queue of a lane, for another.
+func (s *lanes) putBack(l *lane) {
+	if l.queue == s.none || l.position < 0 { // that of calls without a key stays
+		return
+	}
+	if len(s.free) < maxKept {
+		l.queue.free = nil
+		s.free = append(s.free, l.queue)
+	}
+	l.queue = s.none
+}
+
+// putLater notes when the condition of a lane will end.
+func (s *lanes) putLater(l *lane, until time.Duration, head *Call) {
+	e := entry[*lane]{first: until, id: head.ID, value: l}
+	if l.until == bucket.Forever {
+		s.later.push(e)
+	} else {
+		s.later.replace(int(l.index), e)
+	}
+	l.until = until
+}
+
+// noteMove notes when the next lane moves because of time alone. Each change of a lane calls it.
+func (k *Core) noteMove() {
+	s := &k.lanes
+	k.nextMove = bucket.Forever
+	if len(s.later) > 0 {
+		k.nextMove = s.later[0].first
+	}
+	if l := s.oldest.first; len(s.turn) > 1 && !k.impatient(l) {
+		k.nextMove = min(k.nextMove, After(l.share.competes, s.patience))
+	}
+}
+
+// moveLane moves the lane whose condition has ended. If there is none, a lane has become impatient, which
+// needs no move.
+func (k *Core) moveLane() {
+	if later := k.lanes.later; len(later) > 0 && later[0].first <= k.Now {
+		l := later[0].value
+		k.account(l)
+		k.place(l)
+	}
+	k.noteMove()
+}
+
+// head returns the call that is granted next if what it waits for is shared by all keys, or nil.
+func (k *Core) head() *Call {
+	if !k.keyed {
+		return k.plain.queue.head()
+	}
+	if l := k.chosen(); l != nil {
+		return l.queue.head()
+	}
+	return nil
+}
+
+// each calls f for each lane, in no order.
+func (k *Core) each(f func(*lane)) {
+	f(&k.plain)
+	for _, l := range k.lanes.all {
+		f(l)
+	}
+}
+
+// eachQueued calls f for each queued call, lane by lane, in no order of the lanes.
+func (k *Core) eachQueued(f func(*Call)) {
+	k.each(func(l *lane) { l.queue.each(f) })
+}
+
+// wide is a sum of costs that does not overflow.
+type wide struct{ high, low uint64 }
+
+// add adds a cost, which is not negative, or with a sign of -1 subtracts it.
+func (w *wide) add(cost int64, sign int) {
+	var carry uint64
+	if sign < 0 {
+		w.low, carry = bits.Sub64(w.low, uint64(cost), 0)
+		w.high -= carry
+	} else {
+		w.low, carry = bits.Add64(w.low, uint64(cost), 0)
+		w.high += carry
+	}
+}
+
+// value returns the sum, or math.MaxInt64 if it is larger.
+func (w wide) value() int64 {
+	if w.high > 0 || w.low > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(w.low)
+}

@@ -1,0 +1,241 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+)
+
+// PerKey has what each key has for itself. Calls without a key have none of it.
+type PerKey struct {
+	Limits      bucket.Limits // the budgets of each key, by name; nil: none
+	MaxInFlight int           // 0: no cap
+	MaxQueued   int           // 0: no bound
+	MaxKeys     int           // how many keys are remembered at most; 0: no bound
+	Patience    time.Duration // after which a head goes first that competes; 0: DefaultPatience
+	HoldsAll    bool          // a server's wait holds all keys, if its verdict does not say
+}
+
+// ownBudget is a budget of one key. Since there may be one for each of many keys, it has only what changes.
+type ownBudget struct {
+	*Budget // the limit; its bucket is as new
+	fill    bucket.Packed
+}
+
+// bucket returns the budget's bucket, to be looked at.
+func (o *ownBudget) bucket() bucket.Bucket {
+	b := o.Bucket
+	b.Unpack(o.fill)
+	return b
+}
+
+// change changes the budget's bucket.
+func (o *ownBudget) change(change func(*bucket.Bucket)) {
+	b := o.bucket()
+	change(&b)
+	o.fill = b.Pack()
+}
+
+// newOwn returns the budgets of a key that is new. They are as if they had been full for ever, so that a key
+// that is forgotten and comes again is as one that was remembered.
+func (k *Core) newOwn() []ownBudget {
+	if len(k.perKeyBudgets) == 0 {
+		return nil
+	}
+	own := make([]ownBudget, len(k.perKeyBudgets))
+	for i := range own {
+		b := k.perKeyBudgets[i].Bucket
+		b.Advance(k.Now)
+		own[i] = ownBudget{&k.perKeyBudgets[i], b.Pack()}
+	}
+	return own
+}
+
+// refresh brings the budgets of a key up to now. It is called when a pause of the key or of all begins and
+// when that of all ends, so at most one time in which they stood still has to be left out.
+func (k *Core) refresh(l *lane) {
+	stood := l.pausedUntil
+	if k.Paused() {
+		stood = k.Now
+	}
+	for i := range l.own {
+		l.own[i].change(func(b *bucket.Bucket) {
+			if stood != 0 {
+				b.Skip(min(stood, k.Now))
+			}
+			b.Advance(k.Now)
+		})
+	}
+	if l.pausedUntil <= k.Now && !k.Paused() {
+		l.pausedUntil = 0
+	}
+}
+
+// readyFor returns the first instant at which the key has the tokens for a call. shared is how many budgets
+// all keys share.
+func (l *lane) readyFor(c *Call, shared int) (at time.Duration) {
+	for i := range l.own {
+		b := l.own[i].bucket()
+		at = max(at, b.Ready(c.costOf(shared+i)))
+	}
+	return at
+}
+
+// takeOwn pays for a call from the budgets of its key.
+func (k *Core) takeOwn(l *lane, c *Call) {
+	k.refresh(l)
+	for i := range l.own {
+		l.own[i].change(func(b *bucket.Bucket) {
+			if !b.Take(k.Now, c.costOf(len(k.Budgets)+i)) {
+				panic("scheduler: a call was granted before the tokens of its key were there")
+			}
+		})
+	}
+	k.handover.addOwn(l, c)
+}
+
+// refundOwn gives back what an attempt has paid from the budgets of its key that was never started.
+func (k *Core) refundOwn(l *lane, c *Call) {
+	k.refresh(l)
+	for i := range l.own {
+		l.own[i].change(func(b *bucket.Bucket) { b.Refund(k.Now, c.costOf(len(k.Budgets)+i)) })
+	}
+}
+
+// refund gives back what an attempt has paid that was never started.
+func (k *Core) refund(c *Call) {
+	l := k.laneOf(c)
+	k.account(l)
+	k.Budgets.refund(k.Now, c)
+	k.refundOwn(l, c)
+	costs := c.AllCosts()
+	k.correct(c, &costs, nil)
+	k.place(l)
+}
+
+// settleOwn corrects what an attempt has paid from the i-th budget, which is its key's.
+func (k *Core) settleOwn(c *Call, i int, tokens int64) {
+	l, costs := k.laneOf(c), &c.detail.extra.costs
+	k.account(l)
+	k.refresh(l)
+	l.own[i-len(k.Budgets)].change(func(b *bucket.Bucket) { costs[i] += settle(b, k.Now, tokens-costs[i]) })
+	k.place(l)
+}
+
+// check returns an error if a call's cost can never be granted.
+func (k *Core) check(c *Call) error {
+	if err := k.Budgets.check(c); err != nil || c.key == nil {
+		return err
+	}
+	return k.checkOwn(c)
+}
+
+// checkOwn is check for the budgets of a call's key.
+func (k *Core) checkOwn(c *Call) error {
+	for i, o := range c.key.lane.own {
+		if err := CheckCost(o.Name, o.Configured, c.costOf(len(k.Budgets)+i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// freeSlot notes that a call of a lane does not run any more.
+func (k *Core) freeSlot(l *lane) {
+	if l.condition == lacksSlot || k.lanes.bySlots {
+		k.account(l)
+		k.place(l)
+	}
+}
+
+// readyIn returns when so many tokens will be there for calls of a lane, from the budgets of its key and
+// from those that all share. A pause without a known end counts as if it ended now.
+func (k *Core) readyIn(l *lane, cost *Costs) time.Duration {
+	at := k.ready(cost)
+	if len(l.own) == 0 && l.heldUntil == 0 && l.pausedUntil == 0 {
+		return at
+	}
+	stands := l.pausedUntil
+	if stands == bucket.Forever {
+		stands = 0
+	}
+	at = max(at, l.heldUntil, stands)
+	if k.pausedUntil != bucket.Forever {
+		stands = max(stands, k.pausedUntil)
+	}
+	k.refresh(l)
+	for i := range l.own {
+		b := l.own[i].bucket()
+		b.Skip(stands)
+		at = max(at, b.Ready(cost[len(k.Budgets)+i]))
+	}
+	return at
+}
+
+// refreshAll brings the budgets of all keys up to now, since a pause of all begins or ends.
+func (k *Core) refreshAll() {
+	if len(k.perKeyBudgets) > 0 {
+		for _, l := range k.lanes.all {
+			k.refresh(l)
+		}
+	}
+}
+
+// placeAll places the lanes that lack tokens, since a pause of all has begun or ended.
+func (k *Core) placeAll() {
+	for _, l := range k.lanes.all {
+		if l.condition == lacksTokens {
+			k.account(l)
+			k.place(l)
+		}
+	}
+}
+
+// concernsAll reports whether a verdict on an attempt concerns all keys. A call without a key has none of its
+// own to hold, and a budget that all keys share is held for all.
+func (k *Core) concernsAll(c *Call, v retry.Verdict) bool {
+	switch {
+	case k.laneOf(c) == &k.plain || v.Scope == retry.ScopeAll:
+		return true
+	case v.Scope == retry.ScopeKey:
+		return false
+	}
+	return k.perKey.HoldsAll || k.Budgets.has(v.Budget)
+}
+
+// holdKey holds the key of a call until an instant, since the call's attempt was refused.
+func (k *Core) holdKey(c *Call, until time.Duration, budget string) {
+	l := k.laneOf(c)
+	before := max(l.heldUntil, k.Now)
+	if !k.holdLane(l, until, budget) {
+		return
+	}
+	if until > before {
+		ev := k.held(c, until)
+		ev.Key = l.name
+		k.emitEvent(ev)
+	}
+	k.replanLane(l)
+}
+
+// holdLane holds a key until an instant, as a server asks: the named one of its budgets is emptied and
+// stopped, or all if it names none of them. It reports whether that changed anything.
+func (k *Core) holdLane(l *lane, until time.Duration, name string) (changed bool) {
+	k.account(l)
+	k.refresh(l)
+	named := slices.ContainsFunc(l.own, func(o ownBudget) bool { return o.Name == name })
+	for i := range l.own {
+		o := &l.own[i]
+		if b := o.bucket(); (!named || o.Name == name) && b.HeldUntil() < until {
+			o.change(func(b *bucket.Bucket) { b.Hold(k.Now, until) })
+			changed = true
+		}
+	}
+	if l.heldUntil < until {
+		l.heldUntil, changed = until, true
+	}
+	k.place(l)
+	return changed
+}

@@ -1,0 +1,124 @@
+package core
+
+// Calls that wait for room don't count for MaxQueued. They are queued, and their Submits return when there is
+// room.
+
+// queueFull reports whether a call that has to wait finds no room. A key that has no call waiting for its
+// first attempt has room in any case, so that one key with many calls does not keep the others out.
+func (k *Core) queueFull(c *Call) bool { return k.bounded && k.hasNoRoom(c) }
+
+func (k *Core) hasNoRoom(c *Call) bool {
+	l := k.laneOf(c)
+	if k.MaxQueued > 0 && k.neverGranted-k.waitingForRoom.count >= k.MaxQueued && l.admitted() > 0 {
+		return true
+	}
+	return k.keyFull(l)
+}
+
+func (k *Core) noteBounds() { k.bounded = k.MaxQueued > 0 || k.perKey.MaxQueued > 0 }
+
+// keyFull reports whether a key has as many calls that wait for their first attempt as it may have.
+func (k *Core) keyFull(l *lane) bool {
+	return k.perKey.MaxQueued > 0 && l != &k.plain && l.admitted() >= k.perKey.MaxQueued
+}
+
+// admitted returns how many calls of a lane have room and wait for their first attempt.
+func (l *lane) admitted() int { return l.queue.neverGranted() - int(l.waitsForRoom) }
+
+// last returns the call that ends if c is queued beyond the bound: with refuseNew c itself. Otherwise it is,
+// of the key that has the most calls waiting for its weight, the one that ranks last.
+func (k *Core) last(c *Call) *Call {
+	mine := k.laneOf(c)
+	if k.overflow == refuseNew {
+		return c
+	}
+	victim := k.lastOf(mine, c)
+	if !k.keyed || k.keyFull(mine) {
+		return victim
+	}
+	most := crowding(mine.queue.neverGranted()+1, weightOf(c))
+	k.each(func(l *lane) {
+		n := crowding(l.queue.neverGranted(), l.weight)
+		if l == mine || n < most {
+			return
+		}
+		if other := l.queue.lastNeverGranted(); n > most || n == most && victim.ID < other.ID {
+			most, victim = n, other
+		}
+	})
+	return victim
+}
+
+// crowding returns how many calls of a key wait for their first attempt, for its weight.
+func crowding(calls int, weight int64) int64 { return int64(calls) * unitsPerToken / weight }
+
+// lastOf returns the last call of a lane that was never granted, if c were queued there.
+func (k *Core) lastOf(l *lane, c *Call) *Call {
+	if last := l.queue.lastNeverGranted(); last != nil && c.Before(last) {
+		return last
+	}
+	return c
+}
+
+// makeRoom lets a call wait for room, or drops another.
+func (k *Core) makeRoom(c *Call) {
+	switch {
+	case k.overflow == dropLowest:
+		k.drop(k.last(c))
+	case c.WantsAdmission:
+		c.ensureDetail().waitsForRoom = true
+		k.laneOf(c).waitsForRoom++
+		k.waitingForRoom.add(c)
+	}
+}
+
+// noRoom returns why a call ends for which the queue has no room.
+func (k *Core) noRoom(c *Call) error {
+	early := &Early{Reason: QueueFull, Queued: k.queued, Most: k.MaxQueued, Wait: k.likelyWait(c)}
+	if l := k.laneOf(c); k.keyFull(l) {
+		early.Queued, early.Most, early.Key = l.queue.len(), k.perKey.MaxQueued, l.name
+	}
+	return early
+}
+
+// drop ends a call, to make room for another.
+func (k *Core) drop(c *Call) {
+	err := k.noRoom(c)
+	k.leave(c)
+	k.endDropped(c, err)
+}
+
+// admitWaiting admits calls that wait for room while there is some. A call of the lane has just left, or the
+// bound has changed.
+func (k *Core) admitWaiting(l *lane) {
+	for k.waitingForRoom.count > 0 && !k.Closed {
+		c := k.waitingForRoom.first
+		if k.queueFull(c) {
+			if c = k.firstForRoom(l); c == nil {
+				return
+			}
+		}
+		k.stopWaitingForRoom(c)
+		k.admit(c)
+	}
+}
+
+// firstForRoom returns the first call of a lane that waits for room, if the lane has room, or nil.
+func (k *Core) firstForRoom(l *lane) *Call {
+	if l.waitsForRoom == 0 || l.admitted() > 0 {
+		return nil
+	}
+	c := k.waitingForRoom.first
+	for k.laneOf(c) != l {
+		c = c.detail.next
+	}
+	return c
+}
+
+func (k *Core) stopWaitingForRoom(c *Call) {
+	if c.detail != nil && c.detail.waitsForRoom {
+		c.detail.waitsForRoom = false
+		k.laneOf(c).waitsForRoom--
+		k.waitingForRoom.remove(c)
+	}
+}
