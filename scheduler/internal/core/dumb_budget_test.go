@@ -129,6 +129,16 @@ func (d *dumb) passTime(to time.Duration) {
 		b.refillFor(d.refillTime(b, from, to))
 		b.reset(to)
 	}
+	for _, l := range d.lanes {
+		for _, b := range l.own {
+			b.refillFor(d.ownRefillTime(l, b, from, to))
+		}
+	}
+}
+
+// ownRefillTime is refillTime for a budget of a lane.
+func (d *dumb) ownRefillTime(l *dumbLane, b *dumbBudget, from, to time.Duration) time.Duration {
+	return d.refillTime(b, max(from, l.pausedUntil), to)
 }
 
 // refillTime returns how much of the time a budget refills, which is not during a hold or a pause.
@@ -166,11 +176,22 @@ func (d *dumb) recordTimes(to time.Duration) {
 	for _, c := range d.later {
 		c.times.Later += all
 	}
-	for i, c := range d.queue {
+	chosen := d.chosen()
+	for _, c := range d.queue {
 		c.times.Hold += all - rest
-		switch {
-		case i > 0:
+		first := d.headOf(c.lane) == c
+		switch is := c.lane.condition; {
+		case is == onHold:
+			c.times.Hold += rest
+		case !first:
 			c.times.Queue += rest
+		case is == lacksTokens:
+			c.times.Tokens += rest
+		case is == lacksSlot:
+			c.times.Slot += rest
+		case c.lane != chosen:
+			c.times.Queue += rest
+			c.times.Turn += rest
 		case rest > 0:
 			ready := to // with a slot it waits for tokens, or for the hand-over
 			if !d.hasSlot() {
@@ -200,9 +221,25 @@ func (d *dumb) ready(sum Costs) time.Duration {
 	return latest
 }
 
+// readyIn returns the first instant at which a lane has these tokens, of its own budgets and of those of all.
+func (d *dumb) readyIn(l *dumbLane, sum Costs) time.Duration {
+	latest := max(d.ready(sum), l.heldUntil)
+	start := d.now
+	if l.pausedUntil != bucket.Forever {
+		latest, start = max(latest, l.pausedUntil), max(start, l.pausedUntil)
+	}
+	if d.pausedUntil != bucket.Forever {
+		start = max(start, d.pausedUntil)
+	}
+	for i, b := range l.own {
+		latest = max(latest, After(max(start, b.heldUntil), b.wait(sum[len(d.budgets)+i])))
+	}
+	return latest
+}
+
 // possible reports whether no cost of a call is negative or above the capacity.
 func (d *dumb) possible(c *dumbCall) bool {
-	for i, b := range d.budgets {
+	for i, b := range d.allBudgets(c.lane) {
 		if c.costs[i] < 0 || c.costs[i] > b.limit.Capacity {
 			return false
 		}
@@ -225,6 +262,7 @@ func (d *dumb) restart(gap time.Duration) {
 	}
 	d.now, d.pausedUntil, d.earliest = 0, 0, 0
 	d.queue, d.running, d.backingOff, d.later, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], d.later[:0], false
+	d.lanes = nil
 	d.passTime(gap)
 	d.now = 0
 	for _, b := range d.budgets {

@@ -19,12 +19,18 @@ func (d *dumb) finish(c *dumbCall, failed bool, v retry.Verdict) {
 	default:
 		d.leave(c)
 		c.state = arriving
-		if v.Kind == retry.KindRateLimited && v.Scope != retry.ScopeCall && d.adapts && c.granted > d.loweredAt {
+		all := d.concernsAll(c, v)
+		if v.Kind == retry.KindRateLimited && v.Scope != retry.ScopeCall && all && d.adapts && c.granted > d.loweredAt {
 			d.loweredAt = d.now
 			d.setShare(max(1, d.share/2))
 		}
 		if v.Wait > 0 && v.Scope != retry.ScopeCall {
-			d.hold(After(d.now, min(c.policy.ServerWait(c.id, c.attempt, v.Wait), c.policy.MaxServerWait)), v.Budget)
+			until := After(d.now, min(c.policy.ServerWait(c.id, c.attempt, v.Wait), c.policy.MaxServerWait))
+			if all {
+				d.hold(until, v.Budget)
+			} else if until > d.now {
+				d.holdLane(c.lane, until, v.Budget)
+			}
 		}
 		d.retry(c, v)
 	}
@@ -54,16 +60,22 @@ func (d *dumb) retry(c *dumbCall, v retry.Verdict) {
 func (d *dumb) abandon(c *dumbCall) {
 	d.endCall(c, events.Canceled)
 	c.attempt--
-	for i, b := range d.budgets {
+	for i, b := range d.allBudgets(c.lane) {
 		b.giveBack(d.now, c.granted, c.costs[i])
 	}
+	d.correct(c, func(weight int64) int64 { return -d.units(c.costs, weight) })
+	d.look(c.lane)
 	d.advanceNow()
 }
 
 // settleCost corrects the cost of an attempt. An underpayment may leave a debt of at most the
 // capacity.
 func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
-	b := d.budgets[i]
+	if i >= len(d.allBudgets(c.lane)) { // it has no key
+		d.advanceNow()
+		return
+	}
+	b, before := d.allBudgets(c.lane)[i], c.actual
 	if c.hasPeriods = c.hasPeriods || slices.ContainsFunc(d.budgets, (*dumbBudget).resets); c.hasPeriods {
 		for j, other := range d.budgets { // what was paid before a reset is gone
 			if other.resets() && c.settledAt < other.quota.filled {
@@ -87,12 +99,16 @@ func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
 	} else {
 		b.take(d.now, more)
 	}
+	if i >= len(d.budgets) {
+		d.look(c.lane)
+	}
+	d.correct(c, func(weight int64) int64 { return d.units(c.actual, weight) - d.units(before, weight) })
 	d.advanceNow()
 }
 
 // resent charges an attempt once more.
 func (d *dumb) resent(c *dumbCall) {
-	for i := range d.budgets {
+	for i := range d.allBudgets(c.lane) {
 		d.settleCost(c, i, c.actual[i]+c.costs[i])
 	}
 }
@@ -113,7 +129,8 @@ func (d *dumb) setPriority(c *dumbCall, priority int) {
 	c.rank = c.arrived - time.Duration(priority)*d.step
 	if c.state == Queued {
 		d.remove(&d.queue, c)
-		d.enqueue(c)
+		d.insert(c)
+		d.look(c.lane)
 		if d.late(c) {
 			d.endLate(c)
 		}
@@ -171,6 +188,7 @@ func (d *dumb) hold(until time.Duration, name string) {
 func (d *dumb) pause(until time.Duration) {
 	if until > d.now {
 		d.pausedUntil = until
+		d.lookAgain()
 		d.replan()
 	} else if d.pausedUntil > 0 {
 		d.resume()
@@ -180,7 +198,17 @@ func (d *dumb) pause(until time.Duration) {
 
 func (d *dumb) resume() {
 	d.pausedUntil = 0
+	d.lookAgain()
 	d.replan()
+}
+
+// lookAgain looks at the lanes that lack tokens, since their budgets now stand still, or go on.
+func (d *dumb) lookAgain() {
+	for _, l := range d.lanes {
+		if l.condition == lacksTokens {
+			d.look(l)
+		}
+	}
 }
 
 func (d *dumb) replan() {
@@ -194,7 +222,14 @@ func (d *dumb) replan() {
 }
 
 func (d *dumb) setLimit(i int, l bucket.Limit) {
+	changed, bySlots := l != d.budgets[i].limit, d.bySlots()
 	d.budgets[i].setLimit(l, d.share, d.now)
+	if d.bySlots() != bySlots {
+		d.restartShares()
+	}
+	if changed && len(d.budgets) > 1 {
+		d.restartShares()
+	}
 	for n := 0; n < len(d.queue); {
 		if c := d.queue[n]; c.costs[i] > l.Capacity {
 			d.endCall(c, events.Failed)

@@ -1,6 +1,9 @@
 package core
 
 import (
+	"cmp"
+	"maps"
+	"math/big"
 	"slices"
 	"time"
 
@@ -27,6 +30,19 @@ type dumb struct {
 	later       []*dumbCall // not arrived
 	draining    bool
 
+	lanes      []*dumbLane
+	keyed      bool
+	perKey     []bucket.Limit
+	keyNames   []string // of the budgets of each key
+	keySlots   int
+	keyRoom    int
+	holdsAll   bool
+	strictKeys bool // some key has or had a strict limit
+	patience   time.Duration
+	virtual    int64
+	epoch      int
+	ownSpends  []ownSpend // of the grants since the last hand-over
+
 	retries   *dumbBudget // in thousandths of a retry; nil: no limit
 	retriesAt time.Duration
 	perCall   int64 // added by each call
@@ -52,34 +68,44 @@ type dumbCall struct {
 	later          time.Duration // how much later it takes its place
 	wantsAdmission bool          // its caller waits for room
 	policy         *retry.Policy
+	lane           *dumbLane
+	weight         int64 // that its lane has from then on
+	accepted       bool
+	charged        int // the epoch in which its lane was charged for the attempt
 	arrived        time.Duration
 	rank           time.Duration
 
 	outer        *dumbCall // the call inside which it was made
 	outerAttempt int
 
-	state        State
-	waitsForRoom bool
-	canceled     bool // while it ran
-	due          time.Duration
-	lastRetry    time.Duration // the latest instant at which a retry may begin; 0: any
-	attempt      int
-	granted      time.Duration
-	paid         int64 // from the first budget
-	actual       Costs // of the attempt so far
-	sunk         Costs // of that, what was paid before a reset
-	settledAt    time.Duration
-	hasPeriods   bool // it was settled while there was a quota
-	end          events.Kind
-	refusal      refusal
-	wait         time.Duration
-	times        events.Times
+	state         State
+	waitsForRoom  bool
+	canceled      bool // while it ran
+	due           time.Duration
+	lastRetry     time.Duration // the latest instant at which a retry may begin; 0: any
+	attempt       int
+	granted       time.Duration
+	paid          int64 // from the first budget
+	actual        Costs // of the attempt so far
+	sunk          Costs // of that, what was paid before a reset
+	settledAt     time.Duration
+	hasPeriods    bool // it was settled while there was a quota
+	end           events.Kind
+	refusal       refusal
+	wait, atLeast time.Duration
+	times         events.Times
 }
 
 // refusal says why a call was refused. The zero refusal is none.
 type refusal struct {
 	reason Reason
 	cost   bool // because of its cost
+}
+
+// ownSpend is what a grant took from the budgets of its lane.
+type ownSpend struct {
+	lane  *dumbLane
+	costs Costs
 }
 
 // grant is one grant of the model.
@@ -93,6 +119,13 @@ func newDumb(cfg Config, limits []bucket.Limit) *dumb {
 	d := &dumb{
 		step: cfg.PriorityStep, slots: cfg.MaxInFlight, room: cfg.MaxQueued, overflow: cfg.Overflow,
 		adapts: cfg.Adaptive, share: 64, loweredAt: -1, raiseAt: bucket.Forever,
+		keySlots: cfg.PerKey.MaxInFlight, keyRoom: cfg.PerKey.MaxQueued, holdsAll: cfg.PerKey.HoldsAll,
+		patience: cmp.Or(cfg.PerKey.Patience, DefaultPatience),
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.PerKey.Limits)) {
+		d.keyNames = append(d.keyNames, name)
+		d.perKey = append(d.perKey, cfg.PerKey.Limits[name])
+		d.strictKeys = d.strictKeys || cfg.PerKey.Limits[name].Strict
 	}
 	if cfg.RetryBudget != nil {
 		var l bucket.Limit
@@ -114,9 +147,16 @@ func (d *dumb) remove(list *[]*dumbCall, c *dumbCall) {
 func (d *dumb) leave(c *dumbCall) {
 	switch c.state {
 	case Queued:
+		first := d.headOf(c.lane) == c
 		d.remove(&d.queue, c)
+		if first {
+			d.look(c.lane)
+		}
 	case Running:
 		d.remove(&d.running, c)
+		if c.lane.condition == lacksSlot || d.bySlots() {
+			d.look(c.lane)
+		}
 	case BackingOff:
 		d.remove(&d.backingOff, c)
 	case Later:
@@ -131,6 +171,15 @@ func (c *dumbCall) goesFirst(other *dumbCall) bool {
 
 func (d *dumb) enqueue(c *dumbCall) {
 	c.state = Queued
+	first := d.firstOf(c)
+	d.insert(c)
+	if first {
+		d.look(c.lane)
+	}
+}
+
+// insert puts a call into its place in the queue.
+func (d *dumb) insert(c *dumbCall) {
 	place := 0
 	for place < len(d.queue) && d.queue[place].goesFirst(c) {
 		place++
@@ -138,20 +187,57 @@ func (d *dumb) enqueue(c *dumbCall) {
 	d.queue = slices.Insert(d.queue, place, c)
 }
 
-// neverGranted returns how many calls in the queue have room and were never granted, and the last
-// of them.
-func (d *dumb) neverGranted() (n int, last *dumbCall) {
+// admitted returns how many calls in the queue have room and were never granted, of a lane or with nil of all.
+func (d *dumb) admitted(l *dumbLane) (n int) {
 	for _, c := range d.queue {
-		if c.attempt == 0 && !c.waitsForRoom {
-			n, last = n+1, c
+		if c.attempt == 0 && !c.waitsForRoom && (l == nil || c.lane == l) {
+			n++
 		}
 	}
-	return n, last
+	return n
 }
 
-func (d *dumb) full() bool {
-	n, _ := d.neverGranted()
-	return d.room > 0 && n >= d.room
+// full reports whether there is no room for a call of a lane that has to wait.
+func (d *dumb) full(l *dumbLane) bool {
+	return d.room > 0 && d.admitted(nil) >= d.room && d.admitted(l) > 0 || d.laneFull(l)
+}
+
+func (d *dumb) laneFull(l *dumbLane) bool {
+	return d.keyRoom > 0 && l.name != "" && d.admitted(l) >= d.keyRoom
+}
+
+// weightNow returns the weight of a call's lane, or the one that it has once the call is accepted.
+func (c *dumbCall) weightNow() int64 {
+	if c.accepted {
+		return c.lane.weight
+	}
+	return c.weight
+}
+
+// lastToGo returns the call that would be dropped if c were in the queue. It is the last one that was never granted,
+// of the lane with the most of them for its weight.
+func (d *dumb) lastToGo(c *dumbCall) *dumbCall {
+	var last *dumbCall
+	var most int64
+	for _, l := range d.lanes {
+		n, weight, end := int64(0), l.weight, (*dumbCall)(nil)
+		if l == c.lane {
+			n, weight, end = 1, c.weightNow(), c
+		} else if d.laneFull(c.lane) {
+			continue
+		}
+		for _, other := range d.queue {
+			if other.lane == l && other.attempt == 0 {
+				if n++; end == nil || end.goesFirst(other) {
+					end = other
+				}
+			}
+		}
+		if n = n * unitsPerToken / weight; end != nil && (last == nil || n > most || n == most && last.id < end.id) {
+			last, most = end, n
+		}
+	}
+	return last
 }
 
 func (d *dumb) hasSlot() bool { return d.slots == 0 || len(d.running) < d.slots }
@@ -168,10 +254,11 @@ func (d *dumb) advance(now time.Duration) {
 		if next != nil {
 			due = next.due
 		}
-		if len(d.queue) > 0 && d.hasSlot() && d.pausedUntil == 0 {
-			grant = max(d.earliest, d.ready(d.queue[0].costs))
+		if l := d.chosen(); l != nil && d.hasSlot() && d.pausedUntil == 0 {
+			grant = max(d.earliest, d.ready(l.head.costs))
 		}
-		at := min(resume, due, grant, d.raiseAt)
+		moved, moves := d.nextMove()
+		at := min(resume, due, moves, grant, d.raiseAt)
 		if at > now || at == bucket.Forever {
 			break
 		}
@@ -183,8 +270,12 @@ func (d *dumb) advance(now time.Duration) {
 			d.resume()
 		case due:
 			d.requeue(next)
+		case moves:
+			if moved != nil {
+				d.look(moved)
+			}
 		default:
-			if head := d.queue[0]; head.mayBegin(d.now) {
+			if head := d.chosen().head; head.mayBegin(d.now) {
 				d.grant(head)
 			} else {
 				d.endCall(head, events.Exhausted)
@@ -195,6 +286,21 @@ func (d *dumb) advance(now time.Duration) {
 	d.passTime(now)
 }
 
+// nextMove returns when the condition of a lane ends by itself, and which, or when a head loses its patience. Of several
+// lanes it is the one with the senior head.
+func (d *dumb) nextMove() (moved *dumbLane, at time.Duration) {
+	at = bucket.Forever
+	for _, l := range d.lanes {
+		if l.until < at || l.until == at && moved != nil && d.headOf(l).id < d.headOf(moved).id {
+			moved, at = l, l.until
+		}
+		if lost := After(l.since, d.patience); l.condition == competes && len(d.turn()) > 1 && lost > d.now && lost < at {
+			moved, at = nil, lost
+		}
+	}
+	return moved, at
+}
+
 // wakeUp begins a turn of the owner: no later grant is dated long before now.
 func (d *dumb) wakeUp(now time.Duration) {
 	late := 25 * time.Millisecond
@@ -202,6 +308,9 @@ func (d *dumb) wakeUp(now time.Duration) {
 		if late = min(late, b.late()); b.resetsBy(now) {
 			late = 0
 		}
+	}
+	if d.strictKeys {
+		late = 0
 	}
 	d.earliest = max(d.earliest, now-late)
 }
@@ -222,11 +331,15 @@ func (d *dumb) handedOver(at time.Duration) {
 	late := func(b *dumbBudget) bool {
 		return len(d.granted) > 0 && (at-d.granted[0].at > b.late() || b.resetsBy(at))
 	}
-	if !slices.ContainsFunc(d.budgets, late) {
+	spends := d.ownSpends
+	d.ownSpends = nil
+	lateForKeys := len(d.granted) > 0 && d.strictKeys && at > d.granted[0].at
+	if !slices.ContainsFunc(d.budgets, late) && !lateForKeys {
 		return
 	}
 	from := d.now
 	d.recordTimes(at)
+	d.postponeOwn(from, at, spends)
 	for i, b := range d.budgets {
 		spent := int64(0)
 		for _, g := range d.granted {
@@ -240,6 +353,31 @@ func (d *dumb) handedOver(at time.Duration) {
 			b.refillFor(came)
 			b.reset(at)
 			b.take(at, spent)
+		}
+	}
+}
+
+// postponeOwn is handedOver for the budgets of lanes.
+func (d *dumb) postponeOwn(from, at time.Duration, spends []ownSpend) {
+	for _, l := range d.lanes {
+		for i, b := range l.own {
+			spent := int64(0)
+			for _, s := range spends {
+				if s.lane == l && at-d.granted[0].at > b.late() {
+					spent += s.costs[len(d.budgets)+i]
+				}
+			}
+			spent = min(spent, b.limit.Capacity-b.tokens())
+			if came := d.ownRefillTime(l, b, from, at); came > 0 {
+				b.add(spent)
+				b.refillFor(came)
+				b.add(-spent)
+			}
+		}
+	}
+	for _, l := range d.lanes {
+		if slices.ContainsFunc(spends, func(s ownSpend) bool { return s.lane == l }) {
+			d.look(l)
 		}
 	}
 }
@@ -295,13 +433,22 @@ func (d *dumb) nextDue() (next *dumbCall) {
 // before it.
 func (d *dumb) grant(c *dumbCall) {
 	for _, other := range d.queue {
-		if other.id < c.id && c.arrived-other.arrived >= time.Duration(c.priority-other.priority)*d.step {
+		if other.lane == c.lane && other.id < c.id && c.arrived-other.arrived >= time.Duration(c.priority-other.priority)*d.step {
 			d.unfair = "a call came too long after one that it overtakes"
 		}
 	}
-	d.leave(c)
-	for i, b := range d.budgets {
+	d.charge(c)
+	for i, b := range d.allBudgets(c.lane) {
 		b.take(d.now, c.costs[i])
+	}
+	if len(c.lane.own) > 0 {
+		d.ownSpends = append(d.ownSpends, ownSpend{c.lane, c.costs})
+	}
+	d.running = append(d.running, c)
+	if c.state == Queued {
+		d.leave(c)
+	} else {
+		d.look(c.lane)
 	}
 	c.actual, c.granted = c.costs, d.now
 	c.sunk, c.settledAt, c.hasPeriods = Costs{}, d.now, false
@@ -312,7 +459,6 @@ func (d *dumb) grant(c *dumbCall) {
 		d.refillRetries()
 		d.retries.add(d.perCall)
 	}
-	d.running = append(d.running, c)
 	d.granted = append(d.granted, grant{c.id, d.now, c.costs})
 }
 
@@ -320,8 +466,8 @@ func (d *dumb) requeue(c *dumbCall) {
 	arrives := c.state == Later
 	d.leave(c)
 	c.state = arriving
-	full := arrives && d.full() && !d.startsAtOnce(c)
-	_, last := d.neverGranted()
+	full := arrives && d.full(c.lane) && !d.startsAtOnce(c)
+	last := d.lastToGo(c)
 	switch {
 	case !d.possible(c):
 		d.endCall(c, events.Failed)
@@ -329,16 +475,22 @@ func (d *dumb) requeue(c *dumbCall) {
 		d.endLate(c)
 	case !arrives && !d.paysForRetry():
 		d.endCall(c, events.Exhausted)
-	case full && d.overflow == refuseNew, full && d.overflow == dropLowest && last.goesFirst(c):
+	case full && d.overflow == refuseNew, full && d.overflow == dropLowest && last == c:
 		d.endCall(c, events.Dropped)
-	case full && d.overflow == dropLowest:
-		d.endCall(last, events.Dropped)
-		d.enqueue(c)
 	default:
-		atOnce := d.startsAtOnce(c)
-		if d.enqueue(c); atOnce {
-			d.grant(c) // before the next call arrives, for which there is room then
+		if full && d.overflow == dropLowest {
+			d.endCall(last, events.Dropped)
 		}
+		d.arrive(c)
+	}
+}
+
+// arrive queues a call, or grants it if it need not wait.
+func (d *dumb) arrive(c *dumbCall) {
+	if d.startsAtOnce(c) {
+		d.grant(c) // before the next call arrives, for which there is room then
+	} else {
+		d.enqueue(c)
 	}
 }
 
@@ -370,24 +522,58 @@ func (d *dumb) endCall(c *dumbCall, kind events.Kind) {
 	d.ended = append(d.ended, c)
 }
 
-// estimate returns the place that a call has or would have in the queue, and when it would be
-// granted.
+// estimate returns the place that a call has or would have in the queue of its lane, and when it would be granted if no
+// other lane got any tokens.
 func (d *dumb) estimate(c *dumbCall) (position int, at time.Duration) {
-	sum := c.costs
-	position = 1
-	for _, other := range d.queue {
-		if other.goesFirst(c) {
-			position++
-			for i := range d.budgets {
-				sum[i] += other.costs[i]
-			}
-		}
-	}
-	at = d.ready(sum)
+	position, sum := d.ahead(c)
+	at = d.readyIn(c.lane, sum)
 	if c.state == Later || c.state == arriving {
 		at = max(at, c.due)
 	}
 	return position, at
+}
+
+// ahead returns the place of a call in its lane, and the costs up to and with it.
+func (d *dumb) ahead(c *dumbCall) (position int, sum Costs) {
+	sum = c.costs
+	position = 1
+	for _, other := range d.queue {
+		if other.lane == c.lane && other.goesFirst(c) {
+			position++
+			for i := range sum {
+				sum[i] += other.costs[i]
+			}
+		}
+	}
+	return position, sum
+}
+
+// likely returns when a call would be granted if the lanes that compete go on to share.
+func (d *dumb) likely(c *dumbCall) time.Duration {
+	_, at := d.estimate(c)
+	_, sum := d.ahead(c)
+	weight := c.weightNow()
+	weights := weight
+	for _, l := range d.lanes {
+		if l.condition == competes && l != c.lane {
+			weights += l.weight
+		}
+	}
+	for i := range d.budgets {
+		all := big.NewInt(0)
+		for _, other := range d.queue {
+			all.Add(all, big.NewInt(other.costs[i]))
+		}
+		if c.state != Queued {
+			all.Add(all, big.NewInt(c.costs[i]))
+		}
+		part := new(big.Int).Mul(big.NewInt(sum[i]), big.NewInt(weights))
+		if part.Quo(part, big.NewInt(weight)); part.Cmp(all) > 0 {
+			part = all
+		}
+		sum[i] = part.Int64()
+	}
+	return max(at, d.ready(sum))
 }
 
 func (d *dumb) late(c *dumbCall) bool {
@@ -415,16 +601,17 @@ func (d *dumb) startsAtOnce(c *dumbCall) bool {
 		return false
 	}
 	position, at := d.estimate(c)
-	return position == 1 && at == d.now && d.hasSlot() && d.pausedUntil == 0 && d.now >= d.earliest
+	is, _ := d.conditionOf(c.lane, c)
+	return position == 1 && at == d.now && is == competes && !d.precedes(c) && d.hasSlot() && d.pausedUntil == 0 && d.now >= d.earliest
 }
 
 func (d *dumb) submit(c *dumbCall) {
 	c.due = d.now + c.later
 	c.arrived, c.rank = c.due, c.due-time.Duration(c.priority)*d.step
 	_, at := d.estimate(c)
-	c.wait = at - d.now
-	full := d.full() && !d.startsAtOnce(c) && c.later == 0
-	_, last := d.neverGranted()
+	c.wait, c.atLeast = d.likely(c)-d.now, at-d.now
+	full := d.full(c.lane) && !d.startsAtOnce(c) && c.later == 0
+	last := d.lastToGo(c)
 	switch {
 	case d.draining:
 		c.refusal = refusal{reason: Closed}
@@ -434,32 +621,36 @@ func (d *dumb) submit(c *dumbCall) {
 		c.refusal = refusal{reason: WouldWait}
 	case d.late(c):
 		c.refusal = refusal{reason: TooLate}
-	case full && d.overflow == refuseNew, full && d.overflow == dropLowest && last.goesFirst(c):
+	case full && d.overflow == refuseNew, full && d.overflow == dropLowest && last == c:
 		c.refusal = refusal{reason: QueueFull}
-	case full && d.overflow == dropLowest:
-		d.endCall(last, events.Dropped)
-	case full:
-		c.waitsForRoom = c.wantsAdmission
 	}
 	if c.refusal != (refusal{}) {
 		d.endCall(c, events.Refused)
 		return
 	}
-	if c.later > 0 {
+	c.accepted = true
+	d.setWeight(c.lane, c.weight)
+	switch {
+	case c.later > 0:
 		c.state = Later
 		d.later = append(d.later, c)
-	} else {
-		d.enqueue(c)
+		d.advanceNow()
+		return
+	case d.full(c.lane) && !d.startsAtOnce(c) && d.overflow == dropLowest:
+		d.endCall(d.lastToGo(c), events.Dropped)
+	case d.full(c.lane) && !d.startsAtOnce(c):
+		c.waitsForRoom = c.wantsAdmission
 	}
+	d.arrive(c)
 	d.advanceNow()
 }
 
 // admitWaiting gives room to waiting calls, in order of arrival.
 func (d *dumb) admitWaiting() {
-	for !d.full() {
+	for {
 		var first *dumbCall
 		for _, c := range d.queue {
-			if c.waitsForRoom && (first == nil || c.id < first.id) {
+			if c.waitsForRoom && !d.full(c.lane) && (first == nil || c.id < first.id) {
 				first = c
 			}
 		}

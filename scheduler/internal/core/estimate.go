@@ -62,10 +62,10 @@ func (k *Core) likelyWait(c *Call) time.Duration {
 	if !k.keyed {
 		return wait
 	}
-	l := k.laneOf(c)
-	weights := k.lanes.weights
-	if l.condition != competes {
-		weights += l.weight
+	l, weight := k.laneOf(c), k.weightOf(c)
+	weights := k.lanes.weights + weight
+	if l.condition == competes {
+		weights -= l.weight
 	}
 	sum := l.queue.ahead(c).cost
 	for i := range k.Budgets {
@@ -73,7 +73,7 @@ func (k *Core) likelyWait(c *Call) time.Duration {
 		if c.State != Queued {
 			all.add(c.costOf(i), 1)
 		}
-		sum[i] = min(scale(addCosts(sum[i], c.costOf(i)), weights, l.weight), all.value())
+		sum[i] = min(scale(addCosts(sum[i], c.costOf(i)), weights, weight), all.value())
 	}
 	return max(wait, k.ready(&sum)-k.Now)
 }

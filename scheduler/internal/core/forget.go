@@ -96,7 +96,7 @@ func (k *Core) accept(c *Call) {
 	k.remember(l)
 	k.leaveRest(l)
 	l.calls++
-	k.setWeight(l, weightOf(c))
+	k.setWeight(l, k.weightOf(c))
 	if c.key != nil {
 		c.key = &l.key
 		k.look(looksPerCall)

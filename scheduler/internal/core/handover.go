@@ -117,8 +117,11 @@ func (k *Core) postponeOwn(late time.Duration) {
 		sums[l] = nil
 		k.account(l)
 		for i := range l.own {
-			if o := &l.own[i]; late > o.maxLate() && !k.Paused() && l.pausedUntil == 0 {
-				o.change(func(b *bucket.Bucket) { b.Postpone(k.Now, sum[len(k.Budgets)+i]) })
+			if o := &l.own[i]; late > o.maxLate() && !k.Paused() {
+				o.change(func(b *bucket.Bucket) {
+					b.Skip(min(l.pausedUntil, k.Now))
+					b.Postpone(k.Now, sum[len(k.Budgets)+i])
+				})
 			}
 		}
 		k.place(l)

@@ -26,9 +26,12 @@ func (c *Call) Key() string {
 // HasKey reports whether SetKey was called.
 func (c *Call) HasKey() bool { return c.key != nil }
 
-// weightOf returns the weight that the key of a call has once the call is accepted.
-func weightOf(c *Call) int64 {
-	if c.key == nil {
+// weightOf returns the weight that the key of a call has, or will have once the call is accepted.
+func (k *Core) weightOf(c *Call) int64 {
+	switch {
+	case c.State != arriving:
+		return k.laneOf(c).weight
+	case c.key == nil:
 		return 1
 	}
 	return c.key.weight

@@ -145,7 +145,7 @@ func (k *Core) LearnKey(now time.Duration, name string, i int, limit bucket.Limi
 
 // KeyState is the state of one key.
 type KeyState struct {
-	Weight      int64
+	Weight      int64 // 1 if it has no calls
 	Queued      int
 	Running     int
 	Unfinished  int // calls that have not ended
@@ -166,8 +166,11 @@ func (k *Core) StateOf(now time.Duration, name string) KeyState {
 	}
 	k.refresh(l)
 	s := KeyState{
-		Weight: l.weight, Queued: l.queue.len(), Running: int(l.running), Unfinished: int(l.calls),
+		Weight: 1, Queued: l.queue.len(), Running: int(l.running), Unfinished: int(l.calls),
 		HeldUntil: l.heldUntil, PausedUntil: l.pausedUntil,
+	}
+	if l.calls > 0 { // otherwise the next call brings another
+		s.Weight = l.weight
 	}
 	for i := range l.own {
 		o := &l.own[i]

@@ -36,7 +36,7 @@ func (k *Core) last(c *Call) *Call {
 	if !k.keyed || k.keyFull(mine) {
 		return victim
 	}
-	most := crowding(mine.queue.neverGranted()+1, weightOf(c))
+	most := crowding(mine.queue.neverGranted()+1, k.weightOf(c))
 	k.each(func(l *lane) {
 		n := crowding(l.queue.neverGranted(), l.weight)
 		if l == mine || n < most {

@@ -256,8 +256,15 @@ func (k *Core) precedes(l *lane, c *Call) bool {
 	if l.condition != competes {
 		mine.second = time.Duration(k.usedBy(l))
 	}
-	first := &s.turn[0]
-	return first.value != l && first.before(&mine)
+	if s.turn[0].value != l {
+		return s.turn[0].before(&mine)
+	}
+	for i := 1; i < min(5, len(s.turn)); i++ { // one of these is next
+		if s.turn[i].before(&mine) {
+			return true
+		}
+	}
+	return false
 }
 
 // setWeight gives a key another weight, which counts for what it has not used yet.

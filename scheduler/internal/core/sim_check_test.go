@@ -143,17 +143,17 @@ type delivered struct {
 // checkOrder checks O1, FIFO, and O2, seniority: no waiting call ranks before one that was granted,
 // unless it came after that grant.
 func (s *sim) checkOrder(m move) {
-	head := s.k.head()
-	if head == nil {
-		return
-	}
-	subject := (m.verb == moveSubmit || m.verb == moveFail || m.verb == movePriority) && s.known(m.call) && head == &s.calls[m.call].Call
 	for i, c := range s.k.Effects.Granted {
 		if i > 0 {
 			s.must(s.k.Effects.Granted[i-1].detail.granted <= c.detail.granted, "D3, long steps: grants are in order of time")
 		}
+		head := s.k.laneOf(c).queue.head()
+		if head == nil {
+			continue
+		}
+		subject := (m.verb == moveSubmit || m.verb == moveFail || m.verb == movePriority) && s.known(m.call) && head == &s.calls[m.call].Call
 		lowered := m.verb == movePriority && s.known(m.call) && c == &s.calls[m.call].Call // after its grant
-		s.must(c.Before(head) || head.Since() > c.detail.granted || subject || lowered, "O1: a granted call ranks before the head of the queue")
+		s.must(c.Before(head) || head.Since() > c.detail.granted || subject || lowered, "O1: a granted call ranks before the head of the queue of its key")
 	}
 }
 
@@ -170,7 +170,7 @@ func (s *sim) checkCounts(m move, was before) {
 		s.must(len(k.Effects.Granted) == 0, "no call is granted without a slot")
 	}
 	waiting := s.queued()
-	if k.MaxQueued > 0 && waiting > k.MaxQueued && waiting > was.waiting {
+	if s.profile.keys == 0 && k.MaxQueued > 0 && waiting > k.MaxQueued && waiting > was.waiting { // a key with none is let in
 		forgiven := m.verb == moveSetRoom || m.verb == moveSubmit && k.overflow == waitForRoom && !m.wantsAdmission ||
 			k.overflow == waitForRoom && (len(k.later) < was.later || m.later > 0) // it was admitted when it was submitted
 		s.must(forgiven, "no more calls wait than MaxQueued")

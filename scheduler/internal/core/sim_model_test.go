@@ -21,10 +21,13 @@ func (s *sim) applyToModel(m move) {
 		d.wakeUp(s.now)
 	}
 	d.advance(max(s.now, d.now))
+	if m.key > 0 || m.weight > 0 {
+		d.useKeys()
+	}
 	switch m.verb {
 	case moveSubmit:
 		c := s.calls[m.call]
-		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.Deadline, noWait: m.noWait, wantsAdmission: m.wantsAdmission, policy: &s.policy, later: m.later}
+		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.Deadline, noWait: m.noWait, wantsAdmission: m.wantsAdmission, policy: &s.policy, later: m.later, lane: d.lane(m.keyName()), weight: max(1, m.weight)}
 		if c.Nested() && c.detail.extra.outer != nil {
 			c.model.outer = &s.calls[m.inside-1].model
 			c.model.outerAttempt = int(c.detail.extra.outerAttempt)
@@ -42,7 +45,10 @@ func (s *sim) applyToModel(m move) {
 	case moveSetLimit:
 		d.setLimit(m.n, m.limit)
 	case moveSetSlots:
-		d.slots = m.n
+		bySlots := d.bySlots()
+		if d.slots = m.n; d.bySlots() != bySlots {
+			d.restartShares()
+		}
 		d.advanceNow()
 	case moveSetRoom:
 		d.room = m.n
@@ -53,6 +59,25 @@ func (s *sim) applyToModel(m move) {
 		d.learn(m.n, m.limit, m.costs[0])
 	case moveDrain:
 		d.drain()
+	default:
+		s.applyKeyToModel(m)
+	}
+}
+
+// applyKeyToModel makes a move that names a key.
+func (s *sim) applyKeyToModel(m move) {
+	d, i := s.d, m.n-s.profile.budgets
+	switch m.verb {
+	case movePauseKey:
+		d.pauseKey(d.lane(m.keyName()), d.now+m.d)
+	case moveSetLimitOfKey:
+		d.setLimitOfKey(d.lane(m.keyName()), i, m.limit)
+	case moveForgetKey:
+		d.forgetKey(d.lane(m.keyName()))
+	case moveObserveKey:
+		d.observeKey(d.lane(m.keyName()), i, m.costs[0])
+	case moveLearnKey:
+		d.learnKey(d.lane(m.keyName()), i, m.limit, m.costs[0])
 	}
 }
 
@@ -112,6 +137,7 @@ func (s *sim) compare(m move) {
 	for _, c := range d.later {
 		s.must(s.byID[c.id].State == Later && s.byID[c.id].detail.due == c.due, "O9, arrivals: a call arrives when it does in the model")
 	}
+	s.compareLanes()
 	for _, list := range [][]*dumbCall{d.queue, d.later} {
 		if len(list) > 0 {
 			s.compareEstimate(list[s.drawn%len(list)])
@@ -127,6 +153,24 @@ func (s *sim) compare(m move) {
 	s.must(k.Wanted == 0 || s.countEvents(events.Held) == d.holds, "E3, completeness: every new hold has one event")
 }
 
+// compareLanes compares the keys that the core remembers with those of the model.
+func (s *sim) compareLanes() {
+	d, k := s.d, s.k
+	if !k.keyed {
+		return
+	}
+	k.each(func(l *lane) {
+		m := d.lane(l.name)
+		s.must(l.condition == m.condition, "a key waits for the same as in the model")
+		s.must(l.condition != competes || l.share.used-k.lanes.virtual == m.used-d.virtual, "K2, fairness: a key has used as much as in the model")
+		k.refresh(l)
+		for i := range l.own {
+			b := l.own[i].bucket()
+			s.must(b.Available() == m.own[i].tokens(), "a budget of a key has as many tokens as in the model")
+		}
+	})
+}
+
 // countEvents returns how many events of a kind the move made.
 func (s *sim) countEvents(kind events.Kind) (n int) {
 	for i := range s.k.Effects.Events {
@@ -138,10 +182,10 @@ func (s *sim) countEvents(kind events.Kind) (n int) {
 }
 
 func (s *sim) compareDryRun(m move) {
-	c := &dumbCall{id: math.MaxUint64, costs: m.costs, due: s.d.now + m.later}
+	c := &dumbCall{id: math.MaxUint64, costs: m.costs, due: s.d.now + m.later, lane: s.d.lane(m.keyName()), weight: max(1, m.weight)}
 	c.rank = c.due - time.Duration(m.priority)*s.d.step
 	position, at := s.d.estimate(c)
-	s.must(s.asked == Estimate{position, at - s.d.now, at - s.d.now}, "a dry run is estimated as in the model")
+	s.must(s.asked == Estimate{position, at - s.d.now, s.d.likely(c) - s.d.now}, "a dry run is estimated as in the model")
 }
 
 func (s *sim) compareSnapshot() {
@@ -151,8 +195,8 @@ func (s *sim) compareSnapshot() {
 	s.must(max(got.heldUntil, d.now) == max(d.heldUntil(), d.now), "a snapshot has the end of the hold")
 	s.must(got.pausedUntil == cmp.Or(d.pausedUntil, bucket.Forever), "a snapshot has the end of the pause")
 	next := bucket.Forever
-	if len(d.queue) > 0 && d.hasSlot() && d.pausedUntil != bucket.Forever {
-		next = d.ready(d.queue[0].costs)
+	if l := d.chosen(); l != nil && d.hasSlot() && d.pausedUntil != bucket.Forever {
+		next = d.ready(l.head.costs)
 	}
 	s.must(got.nextPlanned == next, "a snapshot has the instant of the next grant")
 	next = bucket.Forever
@@ -170,7 +214,7 @@ func (s *sim) compareSnapshot() {
 func (s *sim) compareEstimate(c *dumbCall) {
 	position, at := s.d.estimate(c)
 	got := s.k.EstimateOf(s.k.Now, &s.byID[c.id].Call)
-	s.must(got == Estimate{position, at - s.d.now, at - s.d.now}, "a call is estimated as in the model")
+	s.must(got == Estimate{position, at - s.d.now, s.d.likely(c) - s.d.now}, "a call is estimated as in the model")
 }
 
 // compareEnd checks that a call ended in the same way and for the same reason as in the model, with
@@ -189,11 +233,16 @@ func (s *sim) compareEnd(c *dumbCall) {
 func (s *sim) compareRefusal(c *dumbCall) {
 	err := s.calls[s.current.call].detail.err
 	if cost, ok := err.(*bucket.CostError); ok {
-		s.must(c.refusal.cost && slices.Contains(c.costs[:len(s.d.budgets)], cost.Cost), "B3, costs: the error has the cost")
+		s.must(c.refusal.cost && slices.Contains(c.costs[:], cost.Cost), "B3, costs: the error has the cost")
 		return
 	}
 	e := err.(*Early)
 	s.must(!c.refusal.cost && e.Reason == c.refusal.reason, "a call is refused for the same reason as in the model")
-	s.must(e.Reason == Closed || e.Wait == c.wait, "C4, deadlines: the error has the wait")
-	s.must(e.Reason != QueueFull || e.Queued == len(s.d.queue), "the error has the length of the queue")
+	switch {
+	case e.Reason == TooLate:
+		s.must(e.Wait == c.atLeast, "C4, deadlines: the error has the wait")
+	case e.Reason != Closed:
+		s.must(e.Wait == c.wait, "C4, deadlines: the error has the likely wait")
+	}
+	s.must(e.Reason != QueueFull || e.Key != "" || e.Queued == len(s.d.queue), "the error has the length of the queue")
 }

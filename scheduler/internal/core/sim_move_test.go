@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,8 @@ type move struct {
 	bare           bool // has no options
 	inside         int  // the call inside which it is made, counted from 1
 	watched        bool
+	key            int   // its number, from 1; 0: none. Also of the moves that name a key
+	weight         int64 // 0: none is given
 
 	verdict retry.Verdict // fail
 	d       time.Duration // advance, pause, restart; wall: by how much it is set forward
@@ -63,6 +66,11 @@ const (
 	moveObserve
 	moveLearn
 	moveSetWall
+	movePauseKey
+	moveSetLimitOfKey
+	moveForgetKey
+	moveObserveKey
+	moveLearnKey
 	moveDrain
 	moveRestart
 	moveVerbs
@@ -97,6 +105,12 @@ func (m move) command() string {
 		if !m.wantsAdmission {
 			b.WriteString(" asks=no")
 		}
+		if m.key > 0 {
+			b.WriteString(" key=" + m.keyName())
+		}
+		if m.weight > 0 {
+			fmt.Fprintf(&b, " weight=%d", m.weight)
+		}
 		if m.inside > 0 {
 			fmt.Fprintf(&b, " inside=c%d", m.inside-1)
 		}
@@ -109,8 +123,13 @@ func (m move) command() string {
 		if m.verdict.Wait > 0 {
 			text += fmt.Sprintf(" wait=%v", m.verdict.Wait)
 		}
-		if m.verdict.Scope == retry.ScopeCall {
+		switch m.verdict.Scope {
+		case retry.ScopeCall:
 			text += " alone=yes"
+		case retry.ScopeKey:
+			text += " scope=key"
+		case retry.ScopeAll:
+			text += " scope=all"
 		}
 		if m.verdict.Budget != "" {
 			text += " budget=" + m.verdict.Budget
@@ -164,14 +183,37 @@ func (m move) command() string {
 		return fmt.Sprintf("setroom %d", m.n)
 	case moveSetWall:
 		return fmt.Sprintf("wall %v", m.d)
+	case movePauseKey:
+		return fmt.Sprintf("pausekey %s %v", m.keyName(), m.d)
+	case moveSetLimitOfKey:
+		return fmt.Sprintf("setlimitofkey %s %s budget=%d", m.keyName(), limitText(m.limit), m.n)
+	case moveForgetKey:
+		return "forgetkey " + m.keyName()
+	case moveObserveKey:
+		return fmt.Sprintf("observekey %s %d budget=%d", m.keyName(), m.costs[0], m.n)
+	case moveLearnKey:
+		return fmt.Sprintf("learnkey %s %d %s budget=%d", m.keyName(), m.costs[0], limitText(m.limit), m.n)
 	case moveDrain:
 		return "drain"
 	}
 	return fmt.Sprintf("restart %v", m.d)
 }
 
-// text returns the costs of three budgets, as many as a run has at most.
-func (s Costs) text() string { return fmt.Sprintf("%d,%d,%d", s[0], s[1], s[2]) }
+// keyName returns the name of the move's key.
+func (m move) keyName() string {
+	if m.key == 0 {
+		return ""
+	}
+	return fmt.Sprintf("k%d", m.key)
+}
+
+// text returns the costs of as many budgets as a run has at most.
+func (s Costs) text() string {
+	if s[3] == 0 && s[4] == 0 {
+		return fmt.Sprintf("%d,%d,%d", s[0], s[1], s[2])
+	}
+	return fmt.Sprintf("%d,%d,%d,%d,%d", s[0], s[1], s[2], s[3], s[4])
+}
 
 func limitText(l bucket.Limit) string {
 	text := fmt.Sprintf("%d/%v capacity=%d", l.Refill, l.Per, l.Capacity) + []string{"", " strict=yes"}[b2i(l.Strict)]
@@ -193,10 +235,13 @@ type profile struct {
 	nests      bool // some calls are made inside others
 	owner      bool // grants are handed over after each move, sometimes late
 	per        int64
-	budgets    int
+	budgets    int // that all keys share
+	own        int // of each key
+	keys       int // how many there are; 0: calls have no keys
+	weights    bool
 }
 
-func drawProfile(rnd *rand.Rand, limits []bucket.Limit) profile {
+func drawProfile(rnd *rand.Rand, limits, own []bucket.Limit) profile {
 	h := profile{
 		mix:        []verb{moveSubmit, moveSubmit, moveSubmit, moveSucceed, moveSucceed, moveSucceed, moveFail, moveAdvance, moveAdvance, moveAdvance},
 		maxCalls:   []int{2, 5, 10, 30}[rnd.IntN(4)],
@@ -209,13 +254,20 @@ func drawProfile(rnd *rand.Rand, limits []bucket.Limit) profile {
 		per:        int64(periodOf(limits[0])),
 		budgets:    len(limits),
 	}
+	if h.keys = []int{0, 0, 1, 2, 3, 8}[rnd.IntN(6)]; h.keys > 0 {
+		h.own, h.weights = len(own), rnd.IntN(2) == 0
+	}
 	one := rnd.IntN(2) == 0 && len(limits) == 1
-	for i, l := range limits {
+	for i, l := range slices.Concat(limits, own) {
 		if h.costs[i] = 1; !one {
 			h.costs[i] = l.Capacity + 1
 		}
 	}
 	for v := moveStart; v < moveRestart; v++ {
+		named := v >= movePauseKey && v <= moveLearnKey
+		if v > movePauseKey && v != moveForgetKey && len(own) == 0 || h.keys == 0 && named {
+			continue
+		}
 		if v != moveAdvance && v != moveDrain && rnd.IntN(2) == 0 {
 			h.mix = append(h.mix, v)
 		}
@@ -240,6 +292,9 @@ func drawLimits(rnd *rand.Rand) bucket.Limit {
 	if rnd.IntN(5) == 0 {
 		return drawQuota(rnd)
 	}
+	if rnd.IntN(20) == 0 {
+		return bucket.Unlimited
+	}
 	if rnd.IntN(10) == 0 {
 		return []bucket.Limit{
 			{Capacity: 1, Refill: 1, Per: 24 * time.Hour},
@@ -256,6 +311,26 @@ func drawLimits(rnd *rand.Rand) bucket.Limit {
 		Refill:   []int64{1, 3, 7, 100}[rnd.IntN(4)],
 		Per:      []time.Duration{10, 97, time.Second, time.Minute}[rnd.IntN(4)],
 	}
+}
+
+// drawPerKey draws what each key has for itself. Its limits have no resets.
+func drawPerKey(rnd *rand.Rand) (p PerKey, own []bucket.Limit) {
+	for i := range []int{0, 0, 1, 2}[rnd.IntN(4)] {
+		if p.Limits == nil {
+			p.Limits = bucket.Limits{}
+		}
+		l := drawLimits(rnd)
+		for l.Reset != (bucket.Reset{}) {
+			l = drawLimits(rnd)
+		}
+		p.Limits[ownBudgets[i]] = l
+		own = append(own, l)
+	}
+	p.MaxInFlight = []int{0, 0, 1, 2}[rnd.IntN(4)]
+	p.MaxQueued = []int{0, 0, 1, 3}[rnd.IntN(4)]
+	p.Patience = []time.Duration{0, 1, time.Second, time.Hour}[rnd.IntN(4)]
+	p.HoldsAll = rnd.IntN(3) == 0
+	return p, own
 }
 
 func drawConfig(rnd *rand.Rand) (Config, retry.Policy, []bucket.Limit) {
@@ -304,6 +379,9 @@ func drawConfig(rnd *rand.Rand) (Config, retry.Policy, []bucket.Limit) {
 // simBudgets are the names of the budgets if there are several.
 var simBudgets = []string{"a", "b", "c"}
 
+// ownBudgets are the names of the budgets of each key.
+var ownBudgets = []string{"own", "too"}
+
 // maxTime ends a run before any sum of times saturates.
 const maxTime = 60 * 365 * 24 * time.Hour
 
@@ -328,7 +406,7 @@ func (s *sim) draw() move {
 		s.drawCall(&m)
 	case moveSucceed, moveFail, moveStart, moveAbandon, moveSettle:
 		s.pick(&m, s.running)
-		m.n = s.rnd.IntN(s.profile.budgets)
+		m.n = s.rnd.IntN(s.profile.budgets + s.profile.own)
 		m.costs[0], m.late = s.rnd.Int64N(2*s.profile.costs[m.n]), s.rnd.IntN(8) == 0
 		m.verdict, m.again = s.drawVerdict(), s.rnd.IntN(4) == 0
 		if m.verb == moveStart && s.calls[m.call].last == events.Started {
@@ -356,6 +434,7 @@ func (s *sim) draw() move {
 		s.pick(&m, s.waiting)
 	case moveDryRun:
 		s.drawCosts(&m)
+		s.drawKey(&m)
 		m.priority = s.rnd.IntN(3)
 		if s.profile.later && s.rnd.IntN(2) == 0 {
 			m.later = s.drawTime()
@@ -376,6 +455,8 @@ func (s *sim) draw() move {
 		}
 	case moveSetSlots, moveSetRoom:
 		m.n = s.rnd.IntN(5)
+	case movePauseKey, moveSetLimitOfKey, moveForgetKey, moveObserveKey, moveLearnKey:
+		s.drawKeyMove(&m)
 	}
 	switch m.verb {
 	case moveAdvance:
@@ -389,6 +470,31 @@ func (s *sim) draw() move {
 		m.stall = s.drawStall()
 	}
 	return m
+}
+
+// drawKeyMove draws a move that names a key.
+func (s *sim) drawKeyMove(m *move) {
+	m.key = 1 + s.rnd.IntN(s.profile.keys)
+	if s.rnd.IntN(3) > 0 {
+		m.d = s.drawTime()
+	}
+	for m.limit = drawLimits(s.rnd); m.limit.Reset != (bucket.Reset{}); {
+		m.limit = drawLimits(s.rnd)
+	}
+	if s.profile.own > 0 {
+		m.n = s.profile.budgets + s.rnd.IntN(s.profile.own)
+		m.costs[0] = s.rnd.Int64N(s.profile.costs[m.n]+2) - 1
+	}
+}
+
+// drawKey draws the key of a call.
+func (s *sim) drawKey(m *move) {
+	if s.profile.keys > 0 {
+		m.key = s.rnd.IntN(s.profile.keys + 1)
+		if s.profile.weights && s.rnd.IntN(2) == 0 {
+			m.weight = []int64{1, 2, 5, MaxWeight}[s.rnd.IntN(4)]
+		}
+	}
 }
 
 // drawStall draws how late the grants are handed over: mostly zero, otherwise long enough to
@@ -420,6 +526,7 @@ func (s *sim) drawCall(m *move) {
 	r := s.rnd.Uint64()
 	m.call = len(s.calls)
 	s.drawCosts(m)
+	s.drawKey(m)
 	m.noWait, m.wantsAdmission, m.watched = r&15 == 0, r>>4&1 == 0, r>>5&3 == 0
 	if s.profile.priority && r>>7&1 == 0 {
 		m.priority = []int{-1, 1, 3, 1}[r>>8&3]
@@ -441,7 +548,7 @@ func (s *sim) drawCall(m *move) {
 }
 
 func (s *sim) drawCosts(m *move) {
-	for i := range s.profile.budgets {
+	for i := range s.profile.budgets + s.profile.own {
 		if m.costs[i] = 1; s.profile.costs[i] > 1 {
 			m.costs[i] = s.rnd.Int64N(s.profile.costs[i] + 1)
 		}
@@ -451,10 +558,12 @@ func (s *sim) drawCosts(m *move) {
 func (s *sim) drawVerdict() retry.Verdict {
 	v := s.drawKind()
 	if v.Kind == retry.KindRateLimited {
-		if s.rnd.IntN(4) == 0 {
-			v.Scope = retry.ScopeCall
-		}
+		v.Scope = []retry.Scope{retry.ScopeCall, retry.ScopeDefault, retry.ScopeDefault, retry.ScopeDefault}[s.rnd.IntN(4)]
 		v.Budget = []string{"", "", simBudgets[0], simBudgets[1], "unknown"}[s.rnd.IntN(5)]
+		if s.profile.keys > 0 {
+			v.Scope = []retry.Scope{v.Scope, v.Scope, retry.ScopeKey, retry.ScopeAll}[s.rnd.IntN(4)]
+			v.Budget = []string{v.Budget, ownBudgets[0], ownBudgets[1]}[s.rnd.IntN(3)]
+		}
 	}
 	return v
 }

@@ -77,7 +77,13 @@ func newSim(seed uint64, model bool) *sim { return newSimFrom(seed, rand.NewPCG(
 func newSimFrom(seed uint64, chance rand.Source, model bool) *sim {
 	s := &sim{seed: seed, rnd: rand.New(chance)}
 	s.cfg, s.policy, s.limits = drawConfig(s.rnd)
-	s.profile = drawProfile(s.rnd, s.limits)
+	own := []bucket.Limit(nil)
+	if s.cfg.PerKey, own = drawPerKey(s.rnd); s.cfg.Overflow == waitForRoom {
+		s.cfg.PerKey.MaxQueued = 0
+	}
+	if s.profile = drawProfile(s.rnd, s.limits, own); s.profile.keys == 0 {
+		s.cfg.PerKey = PerKey{}
+	}
 	s.length = []int{100, 1000, 3000}[s.rnd.IntN(3)]
 	wanted := []events.Kinds{events.All, events.All, 0}[s.rnd.IntN(3)]
 	s.begin(model, wanted)
@@ -211,6 +217,7 @@ func (s *sim) apply(m move) {
 		if m.later > 0 {
 			c.SetNotBefore(After(max(s.now, s.k.Now), m.later))
 		}
+		m.setKey(c)
 		s.asked = s.k.DryRun(s.now, c)
 	case moveSnapshot:
 		s.k.Advance(s.now)
@@ -235,6 +242,8 @@ func (s *sim) apply(m move) {
 		if err := s.k.Learn(s.now, m.n, m.limit, m.costs[0]); err != nil {
 			panic(err)
 		}
+	case movePauseKey, moveSetLimitOfKey, moveForgetKey, moveObserveKey, moveLearnKey:
+		s.applyToKey(m)
 	case moveDrain:
 		s.k.Drain(s.now)
 	case moveRestart:
@@ -247,6 +256,26 @@ func (s *sim) apply(m move) {
 	s.take()
 }
 
+// applyToKey makes a move that names a key.
+func (s *sim) applyToKey(m move) {
+	var err error
+	switch k := s.k; m.verb {
+	case movePauseKey:
+		err = k.PauseKey(s.now, m.keyName(), max(s.now, k.Now)+m.d)
+	case moveSetLimitOfKey:
+		err = k.SetLimitOfKey(s.now, m.keyName(), m.n, m.limit)
+	case moveForgetKey:
+		k.ForgetKey(s.now, m.keyName())
+	case moveObserveKey:
+		err = k.ObserveKey(s.now, m.keyName(), m.n, m.costs[0])
+	case moveLearnKey:
+		err = k.LearnKey(s.now, m.keyName(), m.n, m.limit, m.costs[0])
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
 var errFailed = errors.New("flaky")
 
 func b2i(b bool) int {
@@ -254,6 +283,13 @@ func b2i(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// setKey gives a call the move's key.
+func (m move) setKey(c *Call) {
+	if m.key > 0 || m.weight > 0 {
+		c.SetKey(m.keyName(), max(1, m.weight))
+	}
 }
 
 func (s *sim) submit(m move) {
@@ -264,6 +300,7 @@ func (s *sim) submit(m move) {
 		c.room.options = &c.opts
 		c.detail = &c.room
 	}
+	m.setKey(&c.Call)
 	if m.later > 0 {
 		c.SetNotBefore(After(c.arrived, m.later))
 	}

@@ -98,7 +98,7 @@ func TestSimulationFindsAndShortens(t *testing.T) {
 	require.Len(t, short, 3)
 	require.True(t, third(short))
 
-	s = newSim(2, true)
+	s = newSim(3, true)
 	s.d.budgets[0].level.SetInt64(0) // the model starts with an empty bucket
 	s.run()
 	require.NotNil(t, s.failure)
@@ -165,16 +165,33 @@ func shorten(trace []move, fails func([]move) bool) []move {
 }
 
 // limitsText returns the budgets as a transcript writes them.
-func limitsText(cfg Config) string {
-	if l, ok := cfg.Limits[""]; ok {
+func limitsText(limits bucket.Limits) string {
+	if l, ok := limits[""]; ok {
 		return limitText(l)
 	}
-	var all []string
-	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
-		l := cfg.Limits[name]
-		all = append(all, fmt.Sprintf("%s=%d/%v/%d", name, l.Refill, l.Per, l.Capacity)+[]string{"", "/strict"}[b2i(l.Strict)]+resetText(l.Reset))
+	return strings.Join(limitTexts(limits, "="), " ")
+}
+
+// limitTexts returns each budget with its name.
+func limitTexts(limits bucket.Limits, is string) (all []string) {
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		l := limits[name]
+		all = append(all, fmt.Sprintf("%s%s%d/%v/%d", name, is, l.Refill, l.Per, l.Capacity)+[]string{"", "/strict"}[b2i(l.Strict)]+resetText(l.Reset))
 	}
-	return strings.Join(all, " ")
+	return all
+}
+
+// perKeyText returns what each key has for itself as a transcript writes it.
+func (s *sim) perKeyText() string {
+	if s.profile.keys == 0 {
+		return ""
+	}
+	p := s.cfg.PerKey
+	text := fmt.Sprintf(" keyslots=%d keyroom=%d patience=%v", p.MaxInFlight, p.MaxQueued, p.Patience)
+	if len(p.Limits) > 0 {
+		text += " keys=" + strings.Join(limitTexts(p.Limits, ":"), ",")
+	}
+	return text + []string{"", " holdsall=yes"}[b2i(p.HoldsAll)]
 }
 
 func resetText(r bucket.Reset) string {
@@ -188,7 +205,7 @@ func resetText(r bucket.Reset) string {
 func (s *sim) transcript(trace []move) string {
 	cfg := s.cfg
 	var b strings.Builder
-	fmt.Fprintf(&b, "limit %s slots=%d room=%d step=%v overflow=%s%s\n\n", limitsText(cfg), cfg.MaxInFlight, cfg.MaxQueued, cfg.PriorityStep,
+	fmt.Fprintf(&b, "limit %s%s slots=%d room=%d step=%v overflow=%s%s\n\n", limitsText(cfg.Limits), s.perKeyText(), cfg.MaxInFlight, cfg.MaxQueued, cfg.PriorityStep,
 		[]string{"wait", "refuse", "drop"}[cfg.Overflow], []string{"", " owner=yes"}[b2i(s.profile.owner)])
 	if cfg.Adaptive {
 		b.WriteString("adaptive yes\n\n")

@@ -88,6 +88,8 @@ type stepper struct {
 //	                                   the budget; first in every transcript
 //	limit 0/0s capacity=3 every=1h from=600 first=yes
 //	                                   a quota: see bucket.Reset
+//	limit … keys=own:2/1s/5,too:… keyslots=2 keyroom=3 patience=1s holdsall=yes
+//	                                   what each key has for itself
 //	limit … strict=yes owner=yes       a strict limit; grants are handed over after each command
 //	any command stall=300ms            with owner=yes: they are handed over that much later
 //	adaptive yes                       the rate is halved when a server refuses
@@ -99,9 +101,10 @@ type stepper struct {
 //	                                   calls arrive now; deadline=+5s is 5 s from now
 //	submit a later=5s                  it takes its place at 5 s; later=+5s is 5 s from now
 //	submit b inside=a                  b is made inside a's function, which waits for it
+//	submit a key=acme weight=3         it has a key, and the key that weight
 //	reserve a                          a reservation arrives; done or withdraw ends it
 //	done a                             a's attempt succeeded
-//	fail a transient|limited|final wait=30s alone=yes budget=tokens
+//	fail a transient|limited|final wait=30s alone=yes budget=tokens scope=key|all
 //	settle a cost=5 budget=1           the actual cost of a's attempt
 //	resent a                           a's request was sent once more in the same attempt
 //	observe 3 budget=1                 a server reports how many tokens are left
@@ -115,6 +118,9 @@ type stepper struct {
 //	dryrun cost=2 priority=1           prints those of a new call
 //	pause, pause 5s, resume            no call is granted in between
 //	setlimit 10/1s capacity=3 budget=1, setslots 2, setroom 5
+//	pausekey acme 5s, forgetkey acme, setlimitofkey acme 10/1s capacity=3 budget=1, observekey acme 3 budget=1
+//	learnkey acme 3 10/1s capacity=3 budget=1
+//	                                   the same for a key; its budgets come after those of all
 //	wall 8h                            the wall clock is set forward, or the machine has slept
 //	advance 1.5s                       time passes
 //	sleep 1h                           the same, with the owner asleep
@@ -203,6 +209,7 @@ func (st *stepper) run(line string) string {
 		if later, ok := set["later"]; ok {
 			c.SetNotBefore(st.instant(later))
 		}
+		st.setKey(c, set)
 		return inWords(st.k.DryRun(st.now, c)) + "\n" + st.report()
 	case "pause":
 		until := time.Duration(bucket.Forever)
@@ -223,6 +230,8 @@ func (st *stepper) run(line string) string {
 	case "snapshot":
 		st.k.Advance(st.now)
 		stateOf(st.k)
+	case "pausekey", "setlimitofkey", "forgetkey", "observekey", "learnkey":
+		st.applyToKey(verb, names, set)
 	case "drain":
 		st.k.Drain(st.now)
 	case "close":
@@ -239,11 +248,50 @@ func (st *stepper) begin(names []string, set map[string]string) {
 	full := map[string]Overflow{"refuse": refuseNew, "drop": dropLowest}
 	k, err := New(Config{
 		Origin: simOrigin, Limits: st.limits(names, set), MaxInFlight: st.int(set["slots"]),
-		MaxQueued: st.int(set["room"]), Overflow: full[set["overflow"]], PriorityStep: st.duration(set["step"]),
+		MaxQueued: st.int(set["room"]), Overflow: full[set["overflow"]], PriorityStep: st.duration(set["step"]), PerKey: st.perKey(set),
 	})
 	require.NoError(st.t, err)
 	k.Wanted = events.All
 	st.k, st.owner = k, set["owner"] != ""
+}
+
+// perKey returns what each key has for itself.
+func (st *stepper) perKey(set map[string]string) PerKey {
+	p := PerKey{MaxInFlight: st.int(set["keyslots"]), MaxQueued: st.int(set["keyroom"]), Patience: st.duration(set["patience"]), HoldsAll: set["holdsall"] != ""}
+	if set["keys"] != "" {
+		limits := map[string]string{}
+		for _, part := range strings.Split(set["keys"], ",") {
+			name, text, _ := strings.Cut(part, ":")
+			limits[name] = text
+		}
+		p.Limits = st.limits(nil, limits)
+	}
+	return p
+}
+
+// setKey gives a call a key.
+func (st *stepper) setKey(c *Call, set map[string]string) {
+	if set["key"] != "" || set["weight"] != "" {
+		c.SetKey(set["key"], max(1, st.int64(set["weight"])))
+	}
+}
+
+func (st *stepper) applyToKey(verb string, names []string, set map[string]string) {
+	name, i, now := names[0], st.int(set["budget"]), st.now
+	var err error
+	switch verb {
+	case "pausekey":
+		err = st.k.PauseKey(now, name, After(max(now, st.k.Now), st.duration(names[1])))
+	case "setlimitofkey":
+		err = st.k.SetLimitOfKey(now, name, i, st.limit(names[1], set))
+	case "forgetkey":
+		st.k.ForgetKey(now, name)
+	case "observekey":
+		err = st.k.ObserveKey(now, name, i, st.int64(names[1]))
+	case "learnkey":
+		err = st.k.LearnKey(now, name, i, st.limit(names[2], set), st.int64(names[1]))
+	}
+	require.NoError(st.t, err)
 }
 
 func (st *stepper) close() string {
@@ -294,7 +342,7 @@ func (st *stepper) limits(names []string, set map[string]string) (all bucket.Lim
 		return bucket.Limits{"": st.limit(names[0], set)}
 	}
 	for name, text := range set {
-		if part := strings.Split(text, "/"); len(part) >= 3 {
+		if part := strings.Split(text, "/"); len(part) >= 3 && name != "keys" {
 			if all == nil {
 				all = bucket.Limits{}
 			}
@@ -339,6 +387,7 @@ func (st *stepper) submit(name string, set map[string]string) {
 	if later, ok := set["later"]; ok {
 		c.SetNotBefore(st.instant(later))
 	}
+	st.setKey(c, set)
 	c.WantsAdmission = st.k.MaxQueued > 0 && set["asks"] != "no"
 	if outer := st.calls[set["inside"]]; outer != nil {
 		c.MakeInside(outer, int(outer.Attempts))
@@ -363,6 +412,9 @@ func (st *stepper) fail(names []string, set map[string]string) {
 		v := retry.Verdict{Kind: kind[how], Wait: st.duration(set["wait"]), Budget: set["budget"]}
 		if set["alone"] != "" {
 			v.Scope = retry.ScopeCall
+		}
+		if scope := map[string]retry.Scope{"key": retry.ScopeKey, "all": retry.ScopeAll}[set["scope"]]; scope != 0 {
+			v.Scope = scope
 		}
 		st.k.Finish(st.now, st.calls[name], errors.New(how), v)
 	}
