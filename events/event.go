@@ -41,7 +41,7 @@ type Event struct {
 
 	Call        uint64 // the call's number, in order of arrival; for Held that of the call whose error asked for the wait; 0 for Refused and other events of the scheduler
 	Name        string // the name that the caller gave the call
-	Key         string // the call's key; for Held that of the only key that is held, and "" if all calls are
+	Key         string // the call's key, or ""; for Held the only key that is held, or "" if all calls are
 	Attempt     int    // the number of the attempt, from 1
 	MaxAttempts int    // how many attempts the call's policy allows
 	Budget      string // the budget of Cost and Available; if the call pays from several, the first by name; "" if the scheduler has one budget
@@ -69,7 +69,7 @@ func (e Event) String() string {
 		fmt.Fprintf(&b, "%q ", e.Name)
 	}
 	if e.Key != "" {
-		fmt.Fprintf(&b, "of %q ", e.Key)
+		fmt.Fprintf(&b, "of key %q ", e.Key)
 	}
 	b.WriteString(e.Kind.String())
 	switch e.Kind {
@@ -84,7 +84,11 @@ func (e Event) String() string {
 	case Later:
 		fmt.Fprintf(&b, ": arrives in %v", readable(e.Delay))
 	case Held:
-		fmt.Fprintf(&b, ": no grant for %v", readable(e.Delay))
+		whom := ""
+		if e.Key != "" {
+			whom = " to that key"
+		}
+		fmt.Fprintf(&b, ": no grant%s for %v", whom, readable(e.Delay))
 	case RateChanged:
 		fmt.Fprintf(&b, ": %.0f%% of what is configured", 100*e.Rate)
 	case Paused:

@@ -63,6 +63,10 @@ func TestEventString(t *testing.T) {
 			with(ping(events.Held), func(ev *events.Event) { ev.Delay, ev.Err = time.Minute, errUnavailable }),
 			`call 7 "ping" held: no grant for 1m0s: 503 Service Unavailable`,
 		},
+		{
+			with(ping(events.Held), func(ev *events.Event) { ev.Key, ev.Delay = "acme", time.Minute }),
+			`call 7 "ping" of key "acme" held: no grant to that key for 1m0s`,
+		},
 		{with(ping(events.Dropped), failed), `call 7 "ping" dropped: 503 Service Unavailable`},
 		{events.Event{Kind: events.Paused}, `paused`},
 		{events.Event{Kind: events.Paused, At: noon, Until: noon.Add(90 * time.Second)}, `paused for 1m30s`},
@@ -89,6 +93,8 @@ func TestEventString(t *testing.T) {
 			`call 7 "ping" failed: 503 Service Unavailable (512 events missed before this one)`,
 		},
 		{events.Event{Call: 7, Name: "two\nlines", Kind: events.Closed}, `call 7 "two\nlines" closed`},
+		{with(ping(events.Started), func(ev *events.Event) { ev.Key = "acme" }), `call 7 "ping" of key "acme" started: attempt 2 of 6`},
+		{events.Event{Call: 7, Key: "two\nlines", Kind: events.Closed}, `call 7 of key "two\nlines" closed`},
 		{
 			events.Event{Call: 7, Kind: events.Retrying, Attempt: 1, MaxAttempts: 6, Delay: 1_934_857_362, Err: errUnavailable},
 			`call 7 retrying: attempt 1 of 6 failed, next in 1.935s, 0 tokens left: 503 Service Unavailable`,

@@ -49,6 +49,7 @@ func TestEventAsJSON(t *testing.T) {
 		text(with(ping(events.Retrying), func(ev *events.Event) {
 			ev.At, ev.Delay, ev.Until, ev.Err = noon, 1900*time.Millisecond, noon.Add(1900*time.Millisecond), errUnavailable
 		})))
+	require.Equal(t, `{"kind":"started","call":7,"key":"acme","available":0}`, text(events.Event{Kind: events.Started, Call: 7, Key: "acme"}))
 	require.Equal(t, `{"kind":"succeeded","available":0,"times":{"tokens":2000000000,"run":100000000}}`,
 		text(events.Event{Kind: events.Succeeded, Times: events.Times{Tokens: 2 * time.Second, Run: 100 * time.Millisecond}}))
 	require.Equal(t, `{"kind":"rate_changed","available":-5,"rate":0.5}`, text(events.Event{Kind: events.RateChanged, Rate: 0.5, Available: -5}))
@@ -137,7 +138,7 @@ func TestJSONIsAlwaysValid(t *testing.T) {
 		text := func(label string) string { return string(rapid.SliceOf(rapid.Byte()).Draw(t, label)) }
 		ev := events.Event{
 			Seq: rapid.Uint64().Draw(t, "seq"), Kind: events.Kind(rapid.Uint8().Draw(t, "kind")), At: time.Unix(rapid.Int64().Draw(t, "at"), 0),
-			Name: text("name"), Budget: text("budget"), Cost: rapid.Int64().Draw(t, "cost"), Delay: time.Duration(rapid.Int64().Draw(t, "delay")),
+			Name: text("name"), Key: text("key"), Budget: text("budget"), Cost: rapid.Int64().Draw(t, "cost"), Delay: time.Duration(rapid.Int64().Draw(t, "delay")),
 			Rate: rapid.SampledFrom([]float64{0, 1, math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64}).Draw(t, "rate"),
 		}
 		if rapid.Bool().Draw(t, "failed") {

@@ -7,15 +7,16 @@ import (
 )
 
 // Times says what a call spent its time on, from when it was made to its end. The parts add up to
-// the total. If a call waits for several things at once, the time counts as the first of Hold,
-// Queue, Tokens and Slot. Backoff and Run go on during a hold. A grant that is given up counts
-// as Run until then. In JSON the parts are in nanoseconds, and zero parts are left out.
+// the total, except for Turn, which is a part of Queue. If a call waits for several things at once,
+// the time counts as the first of Hold, Queue, Tokens and Slot. Backoff and Run go on during a hold.
+// A grant that is given up counts as Run until then. In JSON the parts are in nanoseconds, and zero
+// parts are left out.
 type Times struct {
 	Queue   time.Duration `json:"queue,omitzero"`   // waited behind other calls
-	Turn    time.Duration `json:"turn,omitzero"`    // the part of Queue in which it was the first of its key
+	Turn    time.Duration `json:"turn,omitzero"`    // the part of Queue in which only calls of other keys were ahead of it
 	Tokens  time.Duration `json:"tokens,omitzero"`  // was next, and waited for its tokens
 	Slot    time.Duration `json:"slot,omitzero"`    // was next, had its tokens, and waited for a slot
-	Hold    time.Duration `json:"hold,omitzero"`    // waited while no call was granted, because of a server's wait or a pause
+	Hold    time.Duration `json:"hold,omitzero"`    // waited while no call, or none of its key, was granted, because of a server's wait or a pause
 	Backoff time.Duration `json:"backoff,omitzero"` // waited for its retry
 	Later   time.Duration `json:"later,omitzero"`   // had not arrived: see scheduler.NotBefore
 	Run     time.Duration `json:"run,omitzero"`     // ran, from each grant to the end of the attempt
@@ -47,6 +48,8 @@ func (t Times) Over(n int) Times {
 // String returns the total and the parts that are not zero, such as
 //
 //	3.2s (queue 2s, tokens 1s, run 200ms)
+//
+// With [Times.Turn] the first part is such as queue 2s (turn 1.5s).
 func (t Times) String() string {
 	var b strings.Builder
 	fmt.Fprint(&b, readable(t.Total()))
@@ -61,7 +64,7 @@ func (t Times) String() string {
 		if part.d != 0 {
 			fmt.Fprintf(&b, "%s%s %v", between, part.name, readable(part.d))
 			if part.name == "queue" && t.Turn != 0 {
-				fmt.Fprintf(&b, ", %v of it as the first of its key", readable(t.Turn))
+				fmt.Fprintf(&b, " (turn %v)", readable(t.Turn))
 			}
 			between = ", "
 		}
