@@ -90,7 +90,7 @@ func (k *Core) ForgetKey(now time.Duration, name string) {
 	for i := range l.own {
 		if all := &k.perKeyBudgets[i]; l.own[i].Configured != all.Configured {
 			if err := k.setOwnLimit(l, len(k.Budgets)+i, all.Configured); err != nil {
-				panic("scheduler: the limit of all keys is not valid: " + err.Error())
+				panic("scheduler: the limit of all keys is not valid")
 			}
 			l.own[i].Budget = all
 		}

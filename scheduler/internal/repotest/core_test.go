@@ -12,9 +12,11 @@ import (
 // of users.
 func TestCoreIsPure(t *testing.T) {
 	known := map[string]string{ // and why
-		"setShare uses the function Error, which may be code of the user":            "package bucket made the error",
-		"New uses the function maps.Keys(cfg.Limits), which may be code of the user": "it is sorted at once",
+		"setShare uses the function Error, which may be code of the user":                   "package bucket made the error",
+		"New uses the function maps.Keys(cfg.Limits), which may be code of the user":        "it is sorted at once",
+		"New uses the function maps.Keys(cfg.PerKey.Limits), which may be code of the user": "it is sorted at once",
 		"New uses maps.Keys": "it is sorted at once",
+		"set uses the function setIndex, which may be code of the user":        "it is a method of the core's own types",
 		"Error formats an interface, whose methods may be code of the user":    "the core does not call Early.Error",
 		"text uses the function Error, which may be code of the user":          "only Early.Error calls it",
 		"validate formats an interface, whose methods may be code of the user": "these are numbers, names and an error of package time",
