@@ -273,6 +273,7 @@ func (d *dumb) drain() {
 }
 
 func (d *dumb) close() {
+	d.closed = true
 	d.drain()
 	for len(d.queue) > 0 {
 		d.endCall(d.queue[0], events.Closed)

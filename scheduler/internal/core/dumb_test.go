@@ -29,6 +29,7 @@ type dumb struct {
 	backingOff  []*dumbCall
 	later       []*dumbCall // not arrived
 	draining    bool
+	closed      bool
 
 	lanes      []*dumbLane
 	keyed      bool
@@ -151,6 +152,9 @@ func (d *dumb) leave(c *dumbCall) {
 		d.remove(&d.queue, c)
 		if first {
 			d.look(c.lane)
+		}
+		if !d.closed {
+			d.admitWaiting()
 		}
 	case Running:
 		d.remove(&d.running, c)

@@ -116,7 +116,9 @@ func (s *sim) checkPeriods(m move) {
 		}
 		switch {
 		case p.limit != b.Limit() || slices.Contains([]verb{moveAbandon, moveWithdraw, moveSettle, moveLearn}, m.verb):
-			p.limit, p.spent = b.Limit(), min(p.spent, b.Limit().Capacity-b.Available())
+			if p.limit, p.spent = b.Limit(), min(p.spent, b.Limit().Capacity-b.Available()); b.resetsBy(s.now) {
+				p.spent = 0 // a reset has come during the stall
+			}
 		case len(s.k.Effects.Granted) > 0:
 			s.must(p.spent <= b.Limit().Capacity, "B15, resets: no more is spent in a period than the quota")
 		}
