@@ -21,6 +21,10 @@ type dumbLane struct {
 	epoch     int
 	head      *dumbCall     // that competes
 	since     time.Duration // since when that competes, or until when the last one did
+
+	served, largest int64             // what it was charged, and the most for a call
+	entered         int               // how often its checks began anew
+	overtaken       map[*dumbLane]int // by how many calls of each other lane, since it began to compete; nil: not checked
 }
 
 // lane returns the lane of a key.
@@ -109,6 +113,7 @@ func (d *dumb) look(l *dumbLane) {
 	case l.condition == competes && was != competes:
 		d.beginShare(l)
 		l.head = head
+		d.welcome(l)
 	case l.condition == competes && l.head != head:
 		l.since, l.head = d.now, head
 	case l.condition != competes && was == competes:
@@ -235,8 +240,11 @@ func (d *dumb) charge(c *dumbCall) {
 	if !d.standing(least, least.used, &dumbCall{}).less(d.standing(l, l.used, &dumbCall{})) {
 		d.virtual = max(d.virtual, l.used)
 	}
-	l.used += d.units(c.costs, l.weight)
+	byPatience := d.oldest(nil) != nil
+	units := d.units(c.costs, l.weight)
+	l.used += units
 	c.charged = d.epoch
+	d.checkShares(l, units, byPatience)
 }
 
 // units returns what costs add to a share.
@@ -264,6 +272,7 @@ func (d *dumb) units(costs Costs, weight int64) int64 {
 func (d *dumb) correct(c *dumbCall, more func(weight int64) int64) {
 	if l := c.lane; c.charged == d.epoch && l.epoch == d.epoch {
 		l.used += more(l.weight)
+		d.forgiveAll()
 		d.look(l)
 	}
 }
@@ -272,6 +281,7 @@ func (d *dumb) correct(c *dumbCall, more func(weight int64) int64) {
 func (d *dumb) restartShares() {
 	d.epoch++
 	d.virtual = 0
+	d.forgiveAll()
 	for _, l := range d.turn() {
 		l.used, l.epoch = 0, d.epoch
 	}
@@ -280,6 +290,7 @@ func (d *dumb) restartShares() {
 func (d *dumb) setWeight(l *dumbLane, weight int64) {
 	if weight != l.weight {
 		l.weight = weight
+		l.forgive()
 		d.look(l)
 	}
 }

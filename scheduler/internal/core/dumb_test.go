@@ -33,6 +33,7 @@ type dumb struct {
 
 	lanes      []*dumbLane
 	keyed      bool
+	fair       dumbFair
 	perKey     []bucket.Limit
 	keyNames   []string // of the budgets of each key
 	keySlots   int
@@ -122,6 +123,7 @@ func newDumb(cfg Config, limits []bucket.Limit) *dumb {
 		adapts: cfg.Adaptive, share: 64, loweredAt: -1, raiseAt: bucket.Forever,
 		keySlots: cfg.PerKey.MaxInFlight, keyRoom: cfg.PerKey.MaxQueued, holdsAll: cfg.PerKey.HoldsAll,
 		patience: cmp.Or(cfg.PerKey.Patience, DefaultPatience),
+		fair:     dumbFair{pairs: map[[2]*dumbLane]*dumbPair{}},
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.PerKey.Limits)) {
 		d.keyNames = append(d.keyNames, name)
@@ -441,6 +443,7 @@ func (d *dumb) grant(c *dumbCall) {
 			d.unfair = "a call came too long after one that it overtakes"
 		}
 	}
+	d.checkGrant(c)
 	d.charge(c)
 	for i, b := range d.allBudgets(c.lane) {
 		b.take(d.now, c.costs[i])

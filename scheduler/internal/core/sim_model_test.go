@@ -108,6 +108,7 @@ func (s *sim) applyToModelCall(m move, c *dumbCall) {
 func (s *sim) compare(m move) {
 	d, k := s.d, s.k
 	s.must(d.unfair == "", "O1, FIFO: "+d.unfair)
+	s.must(d.fair.unfair == "", d.fair.unfair)
 	s.must(len(d.granted) == len(k.Effects.Granted), "as many are granted as in the model")
 	for i, g := range d.granted {
 		c := k.Effects.Granted[i]
