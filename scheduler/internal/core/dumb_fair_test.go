@@ -28,7 +28,11 @@ func (d *dumb) checkGrant(c *dumbCall) {
 }
 
 // checkShares checks the shares after a lane was charged.
-func (d *dumb) checkShares(charged *dumbLane, units int64, byPatience bool) {
+func (d *dumb) checkShares(c *dumbCall, units int64, byPatience bool) {
+	charged := c.lane
+	if len(d.budgets) == 1 { // by tokens, whatever it was charged
+		units = (min(max(1, c.costs[0]), 1<<36)<<20 + charged.weight - 1) / charged.weight
+	}
 	charged.served += units
 	charged.largest = max(charged.largest, units)
 	if byPatience || d.bySlots() {

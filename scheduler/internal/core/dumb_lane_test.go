@@ -244,7 +244,7 @@ func (d *dumb) charge(c *dumbCall) {
 	units := d.units(c.costs, l.weight)
 	l.used += units
 	c.charged = d.epoch
-	d.checkShares(l, units, byPatience)
+	d.checkShares(c, units, byPatience)
 }
 
 // units returns what costs add to a share.

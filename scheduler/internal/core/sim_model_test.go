@@ -21,7 +21,7 @@ func (s *sim) applyToModel(m move) {
 		d.wakeUp(s.now)
 	}
 	d.advance(max(s.now, d.now))
-	if m.key > 0 || m.weight > 0 {
+	if (m.key > 0 || m.weight > 0) && m.verb != moveForgetKey {
 		d.useKeys()
 	}
 	switch m.verb {
