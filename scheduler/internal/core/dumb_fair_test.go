@@ -4,8 +4,9 @@ import "fmt"
 
 // dumbFair checks that the model shares fairly, and so the core, which grants the same calls at the same instants.
 type dumbFair struct {
-	pairs  map[[2]*dumbLane]*dumbPair
-	unfair string // set when a rule is broken
+	pairs   map[[2]*dumbLane]*dumbPair
+	spoiled int    // the epoch in which a head went first for want of patience, so that its key is far ahead
+	unfair  string // set when a rule is broken
 }
 
 // dumbPair has what two lanes that compete have been charged since both do, at their weights.
@@ -35,7 +36,10 @@ func (d *dumb) checkShares(c *dumbCall, units int64, byPatience bool) {
 	}
 	charged.served += units
 	charged.largest = max(charged.largest, units)
-	if byPatience || d.bySlots() {
+	if byPatience {
+		d.fair.spoiled = d.epoch
+	}
+	if d.fair.spoiled == d.epoch || d.bySlots() {
 		d.forgiveAll()
 		return
 	}
@@ -77,7 +81,7 @@ func (l *dumbLane) forgive() {
 	l.overtaken = nil
 }
 
-// forgiveAll begins all checks anew, since a call went first for want of patience, or all shares have begun anew.
+// forgiveAll begins all checks anew.
 func (d *dumb) forgiveAll() {
 	for _, l := range d.lanes {
 		l.forgive()

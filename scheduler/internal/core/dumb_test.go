@@ -123,7 +123,7 @@ func newDumb(cfg Config, limits []bucket.Limit) *dumb {
 		adapts: cfg.Adaptive, share: 64, loweredAt: -1, raiseAt: bucket.Forever,
 		keySlots: cfg.PerKey.MaxInFlight, keyRoom: cfg.PerKey.MaxQueued, holdsAll: cfg.PerKey.HoldsAll,
 		patience: cmp.Or(cfg.PerKey.Patience, DefaultPatience),
-		fair:     dumbFair{pairs: map[[2]*dumbLane]*dumbPair{}},
+		fair:     dumbFair{spoiled: -1, pairs: map[[2]*dumbLane]*dumbPair{}},
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.PerKey.Limits)) {
 		d.keyNames = append(d.keyNames, name)

@@ -239,6 +239,7 @@ type profile struct {
 	own        int // of each key
 	keys       int // how many there are; 0: calls have no keys
 	weights    bool
+	backlog    bool // many calls wait, and little else happens, so that keys share for long
 }
 
 func drawProfile(rnd *rand.Rand, limits, own []bucket.Limit) profile {
@@ -262,6 +263,11 @@ func drawProfile(rnd *rand.Rand, limits, own []bucket.Limit) profile {
 		if h.costs[i] = 1; !one {
 			h.costs[i] = l.Capacity + 1
 		}
+	}
+	if h.backlog = h.keys > 1 && rnd.IntN(3) == 0; h.backlog {
+		h.mix = []verb{moveSubmit, moveSubmit, moveSubmit, moveSubmit, moveSucceed, moveSucceed, moveAdvance}
+		h.maxCalls = 100
+		return h
 	}
 	for v := moveStart; v < moveRestart; v++ {
 		named := v >= movePauseKey && v <= moveLearnKey
@@ -328,7 +334,7 @@ func drawPerKey(rnd *rand.Rand) (p PerKey, own []bucket.Limit) {
 	}
 	p.MaxInFlight = []int{0, 0, 1, 2}[rnd.IntN(4)]
 	p.MaxQueued = []int{0, 0, 1, 3}[rnd.IntN(4)]
-	p.Patience = []time.Duration{0, 1, time.Second, time.Hour}[rnd.IntN(4)]
+	p.Patience = []time.Duration{0, 1, time.Second, time.Hour, maxTime, maxTime}[rnd.IntN(6)]
 	p.HoldsAll = rnd.IntN(3) == 0
 	return p, own
 }
@@ -491,7 +497,9 @@ func (s *sim) drawKeyMove(m *move) {
 func (s *sim) drawKey(m *move) {
 	if s.profile.keys > 0 {
 		m.key = s.rnd.IntN(s.profile.keys + 1)
-		if s.profile.weights && s.rnd.IntN(2) == 0 {
+		if s.profile.backlog {
+			m.weight = int64(m.key)
+		} else if s.profile.weights && s.rnd.IntN(2) == 0 {
 			m.weight = []int64{1, 2, 5, MaxWeight}[s.rnd.IntN(4)]
 		}
 	}
