@@ -77,7 +77,7 @@ func (k *Core) startsAtOnce(c *Call) bool {
 	if k.Paused() || !k.hasSlot() || k.Now < k.handover.earliest || k.dueBefore(c) {
 		return false
 	}
-	if head := k.laneOf(c).queue.head(); head != nil && !c.Before(head) || k.keyed && k.ahead(c) != "" {
+	if head := k.laneOf(c).waiting.head(); head != nil && !c.Before(head) || k.keyed && k.ahead(c) != "" {
 		return false
 	}
 	at := k.Budgets.readyFor(c)
@@ -88,7 +88,7 @@ func (k *Core) startsAtOnce(c *Call) bool {
 func (k *Core) ahead(c *Call) string {
 	l := k.laneOf(c)
 	is, _ := k.conditionOf(l, c)
-	head := l.queue.head()
+	head := l.waiting.head()
 	switch {
 	case is == onHold:
 		return "hold"

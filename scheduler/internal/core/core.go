@@ -32,11 +32,11 @@ type Core struct {
 	HasQuotas      bool          // a limit has a Reset
 	drift          time.Duration // how far the wall clock is ahead of origin + Now
 	plain          lane          // of calls without a key
-	plainQueue     queue         // its queue
+	plainWaiting   waiting       // its queue
 	lanes          lanes
 	perKey         PerKey
 	bounded        bool     // there is a MaxQueued
-	perKeyBudgets  []Budget // of the limits of each key, by name; their buckets are as new
+	perKeyBudgets  Budgets  // of the limits of each key, by name; their buckets are as new
 	strictKeys     bool     // some key has a strict limit
 	queued         int      // calls
 	neverGranted   int      // of them, those that wait for their first attempt
@@ -143,7 +143,7 @@ func (k *Core) Wake() time.Duration {
 // nextGrant returns the instant at which the head of the queue has its tokens and a slot. It
 // returns [bucket.Forever] if that does not depend on time alone.
 func (k *Core) nextGrant() time.Duration {
-	head := k.plainQueue.head()
+	head := k.plainWaiting.head()
 	if k.keyed {
 		head = k.head()
 	}
@@ -177,7 +177,7 @@ func (k *Core) spend(to time.Duration) {
 		free = min(max(k.Now, k.Budgets.heldUntil()), to)
 	}
 	k.holdTime += free - k.Now
-	head := k.plainQueue.head()
+	head := k.plainWaiting.head()
 	if k.keyed {
 		head = k.head()
 	}
@@ -257,8 +257,8 @@ func (k *Core) leave(c *Call) {
 		held := k.holdTimeOf(l) - c.holdTimeBefore
 		c.detail.spent.Hold += held
 		c.detail.spent.Queue += d - held
-		k.quit(l, c)
 		k.stopWaitingForRoom(c)
+		k.quit(l, c)
 		k.admitWaiting(l)
 	case Running:
 		c.detail.spent.Run += d
@@ -309,7 +309,7 @@ func (k *Core) grant(c *Call) {
 		k.takeOwn(l, c)
 	}
 	l.running++
-	if l.queue.head() == c {
+	if l.waiting.head() == c {
 		k.leave(c)
 	} else {
 		k.place(l)

@@ -50,8 +50,8 @@ func (k *Core) fullEstimate(c *Call) Estimate {
 // as if it ended now.
 func (k *Core) estimate(c *Call) (position int, atLeast time.Duration) {
 	l := k.laneOf(c)
-	ahead := l.queue.ahead(c)
-	ahead.cost.addCall(c, l.queue.budgets())
+	ahead := l.waiting.ahead(c)
+	ahead.cost.addCall(c, l.waiting.budgets())
 	return ahead.count + 1, max(k.readyIn(l, &ahead.cost), k.arrivesAt(c)) - k.Now
 }
 
@@ -67,7 +67,7 @@ func (k *Core) likelyWait(c *Call) time.Duration {
 	if l.condition == competes {
 		weights -= l.weight
 	}
-	sum := l.queue.ahead(c).cost
+	sum := l.waiting.ahead(c).cost
 	for i := range k.Budgets {
 		all := k.lanes.queuedCosts[i]
 		if c.State != Queued {

@@ -1,7 +1,5 @@
 package core
 
-import "example.com/fairlead/bucket"
-
 // A key is remembered while a difference could be seen if it were forgotten and came again. Since whether
 // that is so depends on time, each call with a key looks at two keys without calls.
 const (
@@ -11,9 +9,8 @@ const (
 
 // newLane returns the lane of a key that is not remembered.
 func (k *Core) newLane(name string) *lane {
-	l := &lane{key: key{name: name, weight: 1}, queue: k.lanes.none, own: k.newOwn(), until: bucket.Forever, position: -1}
+	l := &lane{key: key{name: name, weight: 1}, waiting: k.lanes.none, own: k.newOwn(), limits: &k.perKeyBudgets, position: -1}
 	l.key.lane = l
-	l.since, l.holdTimeBefore = k.Now, k.holdTime
 	return l
 }
 
@@ -69,12 +66,12 @@ func (k *Core) look(n int) {
 
 // isAsNew reports whether nothing distinguishes a key without calls from a new one.
 func (k *Core) isAsNew(l *lane) bool {
-	if l.set || l.heldUntil > k.Now || l.pausedUntil > k.Now || k.usedBy(l) > k.lanes.virtual {
+	if k.hasLimits(l) || l.heldUntil > k.Now || l.pausedUntil > k.Now || k.usedBy(l) > k.lanes.virtual {
 		return false
 	}
 	k.refresh(l)
 	for i := range l.own {
-		if b := l.own[i].bucket(); !b.AsNew() {
+		if b := l.bucket(i); !b.AsNew() {
 			return false
 		}
 	}

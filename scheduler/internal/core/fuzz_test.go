@@ -389,7 +389,7 @@ func (p *play) checkCounts() {
 func (p *play) checkQueue() {
 	var last *Call
 	all, position, wait := noCalls, 0, time.Duration(0)
-	p.k.plain.queue.each(func(c *Call) {
+	p.k.plain.waiting.each(func(c *Call) {
 		if c.State != Queued || last != nil && !last.Before(c) {
 			p.Fatalf("call %d is out of place in the queue", c.ID)
 		}
@@ -403,7 +403,7 @@ func (p *play) checkQueue() {
 		all.addCall(c, 1)
 		last, wait = c, its
 	})
-	require.Equal(p, all, p.k.plain.queue.all())
+	require.Equal(p, all, p.k.plain.waiting.all())
 }
 
 // checkSpent checks B2, exactness.

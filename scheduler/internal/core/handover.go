@@ -117,8 +117,8 @@ func (k *Core) postponeOwn(late time.Duration) {
 		sums[l] = nil
 		k.account(l)
 		for i := range l.own {
-			if o := &l.own[i]; late > o.maxLate() && !k.Paused() {
-				o.change(func(b *bucket.Bucket) {
+			if late > (*l.limits)[i].maxLate() && !k.Paused() {
+				l.change(i, func(b *bucket.Bucket) {
 					b.Skip(min(l.pausedUntil, k.Now))
 					b.Postpone(k.Now, sum[len(k.Budgets)+i])
 				})

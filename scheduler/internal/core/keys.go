@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -54,7 +55,6 @@ func (k *Core) SetLimitOfKey(now time.Duration, name string, i int, limit bucket
 	if err := k.setOwnLimit(l, i, limit); err != nil {
 		return err
 	}
-	l.set = true
 	k.advanceNow()
 	return nil
 }
@@ -67,14 +67,18 @@ func (k *Core) setOwnLimit(l *lane, i int, limit bucket.Limit) error {
 	}
 	k.account(l)
 	k.refresh(l)
-	o := &l.own[i-len(k.Budgets)]
-	o.change(func(b *bucket.Bucket) { err = b.SetLimit(k.Now, limit) })
+	own := i - len(k.Budgets)
+	l.change(own, func(b *bucket.Bucket) { err = b.SetLimit(k.Now, limit) })
 	if err != nil {
 		return err
 	}
-	o.Budget = &Budget{o.Name, full.Limit(), full}
+	if !k.hasLimits(l) {
+		own := slices.Clone(*l.limits)
+		l.limits = &own
+	}
+	(*l.limits)[own].Configured, (*l.limits)[own].Bucket = full.Limit(), full
 	k.strictKeys = k.strictKeys || full.Limit().Strict
-	k.endTooBig(l.queue.each, i, full.Limit().Capacity)
+	k.endTooBig(l.waiting.each, i, full.Limit().Capacity)
 	k.place(l)
 	k.replanLane(l)
 	return nil
@@ -88,14 +92,13 @@ func (k *Core) ForgetKey(now time.Duration, name string) {
 		return
 	}
 	for i := range l.own {
-		if all := &k.perKeyBudgets[i]; l.own[i].Configured != all.Configured {
+		if all := &k.perKeyBudgets[i]; (*l.limits)[i].Configured != all.Configured {
 			if err := k.setOwnLimit(l, len(k.Budgets)+i, all.Configured); err != nil {
 				panic("scheduler: the limit of all keys is not valid")
 			}
-			l.own[i].Budget = all
 		}
 	}
-	l.set = false
+	l.limits = &k.perKeyBudgets
 	_ = k.PauseKey(now, name, 0)
 }
 
@@ -108,18 +111,18 @@ func (k *Core) ObserveKey(now time.Duration, name string, i int, remaining int64
 		return err
 	}
 	k.refresh(l)
-	o := &l.own[i-len(k.Budgets)]
-	if b := o.bucket(); 0 <= remaining && remaining < b.Available() {
-		k.setOwnLevel(l, o, remaining)
+	own := i - len(k.Budgets)
+	if b := l.bucket(own); 0 <= remaining && remaining < b.Available() {
+		k.setOwnLevel(l, own, remaining)
 	}
 	k.advanceNow()
 	return nil
 }
 
 // setOwnLevel sets the level of a budget of a lane.
-func (k *Core) setOwnLevel(l *lane, o *ownBudget, level int64) {
+func (k *Core) setOwnLevel(l *lane, i int, level int64) {
 	k.account(l)
-	o.change(func(b *bucket.Bucket) { b.SetLevel(k.Now, level) })
+	l.change(i, func(b *bucket.Bucket) { b.SetLevel(k.Now, level) })
 	k.place(l)
 	k.replanLane(l)
 }
@@ -135,9 +138,9 @@ func (k *Core) LearnKey(now time.Duration, name string, i int, limit bucket.Limi
 			remaining = max(0, remaining-c.costOf(i))
 		}
 	}
-	o := &l.own[i-len(k.Budgets)]
-	if b := o.bucket(); l.heldUntil <= k.Now || remaining < b.Available() {
-		k.setOwnLevel(l, o, remaining)
+	own := i - len(k.Budgets)
+	if b := l.bucket(own); l.heldUntil <= k.Now || remaining < b.Available() {
+		k.setOwnLevel(l, own, remaining)
 	}
 	k.advanceNow()
 	return nil
@@ -166,15 +169,14 @@ func (k *Core) StateOf(now time.Duration, name string) KeyState {
 	}
 	k.refresh(l)
 	s := KeyState{
-		Weight: 1, Queued: l.queue.len(), Running: int(l.running), Unfinished: int(l.calls),
+		Weight: 1, Queued: l.waiting.len(), Running: int(l.running), Unfinished: int(l.calls),
 		HeldUntil: l.heldUntil, PausedUntil: l.pausedUntil,
 	}
 	if l.calls > 0 { // otherwise the next call brings another
 		s.Weight = l.weight
 	}
 	for i := range l.own {
-		o := &l.own[i]
-		s.Budgets = append(s.Budgets, Budget{o.Name, o.Configured, o.bucket()})
+		s.Budgets = append(s.Budgets, Budget{(*l.limits)[i].Name, (*l.limits)[i].Configured, l.bucket(i)})
 	}
 	return s
 }

@@ -13,27 +13,30 @@ import (
 // puts it where it belongs from now on.
 type lane struct {
 	key
-	queue *queue      // Core.lanes.none if no call is queued
-	own   []ownBudget // empty if the scheduler has no limits per key, and for calls without a key
-	share share
+	waiting *waiting        // lanes.none if no call is queued
+	own     []bucket.Packed // its budgets; empty if the scheduler has no limits per key, and for calls without a key
+	limits  *Budgets        // of own
+	share   share
 
 	heldUntil   time.Duration // the end of a server's wait for this key; may be in the past
 	pausedUntil time.Duration // 0: not paused
 
-	condition      condition
-	until          time.Duration // when the condition ends, as far as that depends on time alone
-	index          int32         // in lanes.turn or lanes.later
-	since          time.Duration // when account was last called
-	holdTimeBefore time.Duration // Core.holdTime then
-	holdTime       time.Duration // for how long the key, and not all, was held or paused
+	calls      int32 // that have not ended
+	running    int32
+	position   int32 // in lanes.all; -1 if the key is not remembered
+	condition  condition
+	resting    bool  // in lanes.resting
+	prev, next *lane // in lanes.resting or lanes.oldest
+}
 
-	calls        int32 // that have not ended
-	running      int32
-	waitsForRoom int32 // queued, and not admitted
-	position     int32 // in lanes.all; -1 if the key is not remembered
-	resting      bool  // in lanes.resting
-	set          bool  // it has limits of its own: see Core.SetLimitOfKey
-	prev, next   *lane // in lanes.resting or lanes.oldest
+// waiting has the queued calls of a lane, and what is noted while there are some.
+type waiting struct {
+	queue
+	until        time.Duration // when the condition ends, as far as that depends on time alone
+	since        time.Duration // Core.freeTime when account was last called
+	holdTime     time.Duration // for how long the key, and not all, was held or paused
+	index        int32         // in lanes.turn or lanes.later
+	waitsForRoom int32         // how many of the calls are not admitted
 }
 
 // condition says what the head of a lane waits for.
@@ -79,16 +82,19 @@ func (k *Core) account(l *lane) {
 }
 
 func (k *Core) accountFor(l *lane) {
-	d := k.Now - l.since - (k.holdTime - l.holdTimeBefore)
-	l.since, l.holdTimeBefore = k.Now, k.holdTime
-	if d <= 0 || l.condition == empty {
+	if l.condition == empty {
+		return
+	}
+	d := k.freeTime() - l.waiting.since
+	l.waiting.since += d
+	if d <= 0 {
 		return
 	}
 	if l.condition == onHold {
-		l.holdTime += d
+		l.waiting.holdTime += d
 		return
 	}
-	spent := &l.queue.head().ensureDetail().spent
+	spent := &l.waiting.head().ensureDetail().spent
 	switch l.condition {
 	case competes:
 		spent.Turn += d
@@ -107,7 +113,7 @@ func (k *Core) place(l *lane) {
 }
 
 func (k *Core) placeAnew(l *lane) {
-	was, head := l.condition, l.queue.head()
+	was, head := l.condition, l.waiting.head()
 	is, until := empty, bucket.Forever
 	if head != nil {
 		is, until = k.conditionOf(l, head)
@@ -115,9 +121,9 @@ func (k *Core) placeAnew(l *lane) {
 	if was == competes && is != competes {
 		k.leaveTurn(l)
 	}
-	if l.until != bucket.Forever && (is == competes || until == bucket.Forever) {
-		k.lanes.later.remove(int(l.index))
-		l.until = bucket.Forever
+	if l.waiting.until != bucket.Forever && (is == competes || until == bucket.Forever) {
+		k.lanes.later.remove(int(l.waiting.index))
+		l.waiting.until = bucket.Forever
 	}
 	l.condition = is
 	switch {
@@ -137,17 +143,23 @@ func (k *Core) placeAnew(l *lane) {
 	k.noteMove()
 }
 
+// freeTime returns how long calls could be granted, up to now.
+func (k *Core) freeTime() time.Duration { return k.Now - k.holdTime }
+
 // holdTimeOf returns for how long no call of a lane could be granted, because of a hold or pause of its key
 // or of all. The lane is accounted for.
-func (k *Core) holdTimeOf(l *lane) time.Duration { return k.holdTime + l.holdTime }
+func (k *Core) holdTimeOf(l *lane) time.Duration { return k.holdTime + l.waiting.holdTime }
 
 // join queues a call in its lane, which is accounted for.
 func (k *Core) join(l *lane, c *Call) {
-	if l.queue == k.lanes.none {
-		l.queue = k.lanes.newQueue()
+	if l.waiting == k.lanes.none {
+		l.waiting = k.lanes.newWaiting()
 	}
-	head := l.queue.head()
-	l.queue.push(c)
+	if w := l.waiting; l.condition == empty {
+		w.since, w.holdTime = k.freeTime(), 0
+	}
+	head := l.waiting.head()
+	l.waiting.push(c)
 	k.count(c, 1)
 	if head == nil || c.Before(head) {
 		k.place(l)
@@ -156,8 +168,8 @@ func (k *Core) join(l *lane, c *Call) {
 
 // quit takes a call out of the queue of its lane, which is accounted for.
 func (k *Core) quit(l *lane, c *Call) {
-	first := l.queue.head() == c
-	l.queue.remove(c)
+	first := l.waiting.head() == c
+	l.waiting.remove(c)
 	k.count(c, -1)
 	if first {
 		k.place(l)

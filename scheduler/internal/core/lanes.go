@@ -21,8 +21,8 @@ type lanes struct {
 
 	weights     int64            // of those in turn
 	queuedCosts [MaxBudgets]wide // of all queued calls, from the budgets that all keys share
-	none        *queue           // of lanes without queued calls
-	free        []*queue
+	none        *waiting         // of lanes without queued calls; never changed
+	free        []*waiting
 	fairness
 }
 
@@ -58,7 +58,7 @@ func (s *laneList) remove(l *lane) {
 	l.prev, l.next = nil, nil
 }
 
-func (l *lane) setIndex(i int) { l.index = int32(i) }
+func (l *lane) setIndex(i int) { l.waiting.index = int32(i) }
 
 // useKeys begins to keep lanes.
 func (k *Core) useKeys() {
@@ -66,8 +66,8 @@ func (k *Core) useKeys() {
 		return
 	}
 	k.keyed, k.lanes.byName = true, map[string]*lane{}
-	k.plain.since, k.plain.holdTimeBefore = k.Now, k.holdTime
-	k.plain.queue.each(func(c *Call) {
+	k.plainWaiting.since = k.freeTime()
+	k.plain.waiting.each(func(c *Call) {
 		for i := range k.Budgets {
 			k.lanes.queuedCosts[i].add(c.costOf(i), 1)
 		}
@@ -75,37 +75,38 @@ func (k *Core) useKeys() {
 	k.place(&k.plain)
 }
 
-// newQueue returns a queue for a lane.
-func (s *lanes) newQueue() *queue {
-	if n := len(s.free); n > 0 {
-		q := s.free[n-1]
-		s.free = s.free[:n-1]
-		return q
+// newWaiting returns what a lane has while calls are queued.
+func (s *lanes) newWaiting() *waiting {
+	n := len(s.free)
+	if n == 0 {
+		return &waiting{queue: queue{more: s.none.more}, until: bucket.Forever}
 	}
-	return &queue{more: s.none.more}
+	w := s.free[n-1]
+	s.free = s.free[:n-1]
+	return w
 }
 
-// putBack takes the empty queue of a lane, for another.
+// putBack takes back what an empty lane does not need, for another.
 func (s *lanes) putBack(l *lane) {
-	if l.queue == s.none || l.position < 0 { // that of calls without a key stays
+	if l.waiting == s.none || l.position < 0 { // that of calls without a key stays
 		return
 	}
 	if len(s.free) < maxKept {
-		l.queue.free = nil
-		s.free = append(s.free, l.queue)
+		l.waiting.free = nil
+		s.free = append(s.free, l.waiting)
 	}
-	l.queue = s.none
+	l.waiting = s.none
 }
 
 // putLater notes when the condition of a lane will end.
 func (s *lanes) putLater(l *lane, until time.Duration, head *Call) {
 	e := entry[*lane]{first: until, id: head.ID, value: l}
-	if l.until == bucket.Forever {
+	if l.waiting.until == bucket.Forever {
 		s.later.push(e)
 	} else {
-		s.later.replace(int(l.index), e)
+		s.later.replace(int(l.waiting.index), e)
 	}
-	l.until = until
+	l.waiting.until = until
 }
 
 // noteMove notes when the next lane moves because of time alone. Each change of a lane calls it.
@@ -134,10 +135,10 @@ func (k *Core) moveLane() {
 // head returns the call that is granted next if what it waits for is shared by all keys, or nil.
 func (k *Core) head() *Call {
 	if !k.keyed {
-		return k.plain.queue.head()
+		return k.plain.waiting.head()
 	}
 	if l := k.chosen(); l != nil {
-		return l.queue.head()
+		return l.waiting.head()
 	}
 	return nil
 }
@@ -152,7 +153,7 @@ func (k *Core) each(f func(*lane)) {
 
 // eachQueued calls f for each queued call, lane by lane, in no order of the lanes.
 func (k *Core) eachQueued(f func(*Call)) {
-	k.each(func(l *lane) { l.queue.each(f) })
+	k.each(func(l *lane) { l.waiting.each(f) })
 }
 
 // wide is a sum of costs that does not overflow.

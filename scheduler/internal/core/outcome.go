@@ -97,7 +97,7 @@ func (k *Core) SettleCost(now time.Duration, c *Call, attempt, i int, tokens int
 			tokens = max(tokens, k.sunk(c)[i])
 		}
 		x.costs[i] += settle(&k.Budgets[i].Bucket, k.Now, tokens-before[i])
-	case i < k.laneOf(c).queue.budgets():
+	case i < k.laneOf(c).waiting.budgets():
 		k.settleOwn(c, i, tokens)
 	}
 	if i == 0 {
@@ -122,7 +122,7 @@ func settle(b *bucket.Bucket, now time.Duration, more int64) int64 {
 // Resent charges a running attempt the cost of its grant once more.
 func (k *Core) Resent(now time.Duration, c *Call, attempt int) {
 	costs := c.AllCosts()
-	for i := range k.laneOf(c).queue.budgets() {
+	for i := range k.laneOf(c).waiting.budgets() {
 		paid := costs[i]
 		if c.detail.extra != nil && c.detail.extra.settled {
 			paid = c.detail.extra.costs[i]

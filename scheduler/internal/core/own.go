@@ -1,7 +1,6 @@
 package core
 
 import (
-	"slices"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -18,40 +17,38 @@ type PerKey struct {
 	HoldsAll    bool          // a server's wait holds all keys, if its verdict does not say
 }
 
-// ownBudget is a budget of one key. Since there may be one for each of many keys, it has only what changes.
-type ownBudget struct {
-	*Budget // the limit; its bucket is as new
-	fill    bucket.Packed
-}
-
-// bucket returns the budget's bucket, to be looked at.
-func (o *ownBudget) bucket() bucket.Bucket {
-	b := o.Bucket
-	b.Unpack(o.fill)
+// bucket returns the bucket of a key's i-th budget, to be looked at. Since there may be many keys, each has only
+// what differs between them.
+func (l *lane) bucket(i int) bucket.Bucket {
+	b := (*l.limits)[i].Bucket
+	b.Unpack(l.own[i])
 	return b
 }
 
-// change changes the budget's bucket.
-func (o *ownBudget) change(change func(*bucket.Bucket)) {
-	b := o.bucket()
+// change changes that bucket.
+func (l *lane) change(i int, change func(*bucket.Bucket)) {
+	b := l.bucket(i)
 	change(&b)
-	o.fill = b.Pack()
+	l.own[i] = b.Pack()
 }
 
 // newOwn returns the budgets of a key that is new. They are as if they had been full for ever, so that a key
 // that is forgotten and comes again is as one that was remembered.
-func (k *Core) newOwn() []ownBudget {
+func (k *Core) newOwn() []bucket.Packed {
 	if len(k.perKeyBudgets) == 0 {
 		return nil
 	}
-	own := make([]ownBudget, len(k.perKeyBudgets))
+	own := make([]bucket.Packed, len(k.perKeyBudgets))
 	for i := range own {
 		b := k.perKeyBudgets[i].Bucket
 		b.Advance(k.Now)
-		own[i] = ownBudget{&k.perKeyBudgets[i], b.Pack()}
+		own[i] = b.Pack()
 	}
 	return own
 }
+
+// hasLimits reports whether a key has other limits than all keys.
+func (k *Core) hasLimits(l *lane) bool { return l.limits != &k.perKeyBudgets }
 
 // refresh brings the budgets of a key up to now. It is called when a pause of the key or of all begins and
 // when that of all ends, so at most one time in which they stood still has to be left out.
@@ -61,7 +58,7 @@ func (k *Core) refresh(l *lane) {
 		stood = k.Now
 	}
 	for i := range l.own {
-		l.own[i].change(func(b *bucket.Bucket) {
+		l.change(i, func(b *bucket.Bucket) {
 			if stood != 0 {
 				b.Skip(min(stood, k.Now))
 			}
@@ -77,7 +74,7 @@ func (k *Core) refresh(l *lane) {
 // all keys share.
 func (l *lane) readyFor(c *Call, shared int) (at time.Duration) {
 	for i := range l.own {
-		b := l.own[i].bucket()
+		b := l.bucket(i)
 		at = max(at, b.Ready(c.costOf(shared+i)))
 	}
 	return at
@@ -87,7 +84,7 @@ func (l *lane) readyFor(c *Call, shared int) (at time.Duration) {
 func (k *Core) takeOwn(l *lane, c *Call) {
 	k.refresh(l)
 	for i := range l.own {
-		l.own[i].change(func(b *bucket.Bucket) {
+		l.change(i, func(b *bucket.Bucket) {
 			if !b.Take(k.Now, c.costOf(len(k.Budgets)+i)) {
 				panic("scheduler: a call was granted before the tokens of its key were there")
 			}
@@ -100,7 +97,7 @@ func (k *Core) takeOwn(l *lane, c *Call) {
 func (k *Core) refundOwn(l *lane, c *Call) {
 	k.refresh(l)
 	for i := range l.own {
-		l.own[i].change(func(b *bucket.Bucket) { b.Refund(k.Now, c.costOf(len(k.Budgets)+i)) })
+		l.change(i, func(b *bucket.Bucket) { b.Refund(k.Now, c.costOf(len(k.Budgets)+i)) })
 	}
 }
 
@@ -120,7 +117,7 @@ func (k *Core) settleOwn(c *Call, i int, tokens int64) {
 	l, costs := k.laneOf(c), &c.detail.extra.costs
 	k.account(l)
 	k.refresh(l)
-	l.own[i-len(k.Budgets)].change(func(b *bucket.Bucket) { costs[i] += settle(b, k.Now, tokens-costs[i]) })
+	l.change(i-len(k.Budgets), func(b *bucket.Bucket) { costs[i] += settle(b, k.Now, tokens-costs[i]) })
 	k.place(l)
 }
 
@@ -134,8 +131,9 @@ func (k *Core) check(c *Call) error {
 
 // checkOwn is check for the budgets of a call's key.
 func (k *Core) checkOwn(c *Call) error {
-	for i, o := range c.key.lane.own {
-		if err := CheckCost(o.Name, o.Configured, c.costOf(len(k.Budgets)+i)); err != nil {
+	l := c.key.lane
+	for i := range l.own {
+		if err := CheckCost((*l.limits)[i].Name, (*l.limits)[i].Configured, c.costOf(len(k.Budgets)+i)); err != nil {
 			return err
 		}
 	}
@@ -167,7 +165,7 @@ func (k *Core) readyIn(l *lane, cost *Costs) time.Duration {
 	}
 	k.refresh(l)
 	for i := range l.own {
-		b := l.own[i].bucket()
+		b := l.bucket(i)
 		b.Skip(stands)
 		at = max(at, b.Ready(cost[len(k.Budgets)+i]))
 	}
@@ -225,11 +223,10 @@ func (k *Core) holdKey(c *Call, until time.Duration, budget string) {
 func (k *Core) holdLane(l *lane, until time.Duration, name string) (changed bool) {
 	k.account(l)
 	k.refresh(l)
-	named := slices.ContainsFunc(l.own, func(o ownBudget) bool { return o.Name == name })
+	named := l.limits.has(name) && len(l.own) > 0
 	for i := range l.own {
-		o := &l.own[i]
-		if b := o.bucket(); (!named || o.Name == name) && b.HeldUntil() < until {
-			o.change(func(b *bucket.Bucket) { b.Hold(k.Now, until) })
+		if b := l.bucket(i); (!named || (*l.limits)[i].Name == name) && b.HeldUntil() < until {
+			l.change(i, func(b *bucket.Bucket) { b.Hold(k.Now, until) })
 			changed = true
 		}
 	}

@@ -158,7 +158,7 @@ func (k *Core) NextPlanned() time.Duration {
 // replan ends the queued calls whose turn will now come after their deadlines.
 func (k *Core) replan() {
 	if !k.keyed {
-		k.endLateOf(k.plain.queue.late(k.ready))
+		k.endLateOf(k.plain.waiting.late(k.ready))
 		return
 	}
 	var late []*Call
@@ -172,7 +172,7 @@ func (k *Core) replanLane(l *lane) { k.endLateOf(k.lateIn(l)) }
 
 // lateIn returns the queued calls of a lane whose turn will come after their deadlines.
 func (k *Core) lateIn(l *lane) []*Call {
-	return l.queue.late(func(cost *Costs) time.Duration { return k.readyIn(l, cost) })
+	return l.waiting.late(func(cost *Costs) time.Duration { return k.readyIn(l, cost) })
 }
 
 // endLateOf ends those of the calls that are still late when it is their turn, since another may have ended.

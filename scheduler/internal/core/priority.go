@@ -55,9 +55,9 @@ func (k *Core) SetPriority(now time.Duration, c *Call, priority int) {
 func (k *Core) setRank(c *Call, rank time.Duration) {
 	l := k.laneOf(c)
 	k.account(l)
-	l.queue.remove(c)
+	l.waiting.remove(c)
 	c.Rank = rank
-	l.queue.push(c)
+	l.waiting.push(c)
 	k.place(l)
 }
 

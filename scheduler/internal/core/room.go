@@ -23,7 +23,7 @@ func (k *Core) keyFull(l *lane) bool {
 }
 
 // admitted returns how many calls of a lane have room and wait for their first attempt.
-func (l *lane) admitted() int { return l.queue.neverGranted() - int(l.waitsForRoom) }
+func (l *lane) admitted() int { return l.waiting.neverGranted() - int(l.waiting.waitsForRoom) }
 
 // last returns the call that ends if c is queued beyond the bound: with refuseNew c itself. Otherwise it is,
 // of the key that has the most calls waiting for its weight, the one that ranks last.
@@ -36,13 +36,13 @@ func (k *Core) last(c *Call) *Call {
 	if !k.keyed || k.keyFull(mine) {
 		return victim
 	}
-	most := crowding(mine.queue.neverGranted()+1, k.weightOf(c))
+	most := crowding(mine.waiting.neverGranted()+1, k.weightOf(c))
 	k.each(func(l *lane) {
-		n := crowding(l.queue.neverGranted(), l.weight)
+		n := crowding(l.waiting.neverGranted(), l.weight)
 		if l == mine || n < most {
 			return
 		}
-		if other := l.queue.lastNeverGranted(); n > most || n == most && victim.ID < other.ID {
+		if other := l.waiting.lastNeverGranted(); n > most || n == most && victim.ID < other.ID {
 			most, victim = n, other
 		}
 	})
@@ -54,7 +54,7 @@ func crowding(calls int, weight int64) int64 { return int64(calls) * unitsPerTok
 
 // lastOf returns the last call of a lane that was never granted, if c were queued there.
 func (k *Core) lastOf(l *lane, c *Call) *Call {
-	if last := l.queue.lastNeverGranted(); last != nil && c.Before(last) {
+	if last := l.waiting.lastNeverGranted(); last != nil && c.Before(last) {
 		return last
 	}
 	return c
@@ -67,7 +67,7 @@ func (k *Core) makeRoom(c *Call) {
 		k.drop(k.last(c))
 	case c.WantsAdmission:
 		c.ensureDetail().waitsForRoom = true
-		k.laneOf(c).waitsForRoom++
+		k.laneOf(c).waiting.waitsForRoom++
 		k.waitingForRoom.add(c)
 	}
 }
@@ -76,7 +76,7 @@ func (k *Core) makeRoom(c *Call) {
 func (k *Core) noRoom(c *Call) error {
 	early := &Early{Reason: QueueFull, Queued: k.queued, Most: k.MaxQueued, Wait: k.likelyWait(c)}
 	if l := k.laneOf(c); k.keyFull(l) {
-		early.Queued, early.Most, early.Key = l.queue.len(), k.perKey.MaxQueued, l.name
+		early.Queued, early.Most, early.Key = l.waiting.len(), k.perKey.MaxQueued, l.name
 	}
 	return early
 }
@@ -105,7 +105,7 @@ func (k *Core) admitWaiting(l *lane) {
 
 // firstForRoom returns the first call of a lane that waits for room, if the lane has room, or nil.
 func (k *Core) firstForRoom(l *lane) *Call {
-	if l.waitsForRoom == 0 || l.admitted() > 0 {
+	if l.waiting.waitsForRoom == 0 || l.admitted() > 0 {
 		return nil
 	}
 	c := k.waitingForRoom.first
@@ -118,7 +118,7 @@ func (k *Core) firstForRoom(l *lane) *Call {
 func (k *Core) stopWaitingForRoom(c *Call) {
 	if c.detail != nil && c.detail.waitsForRoom {
 		c.detail.waitsForRoom = false
-		k.laneOf(c).waitsForRoom--
+		k.laneOf(c).waiting.waitsForRoom--
 		k.waitingForRoom.remove(c)
 	}
 }

@@ -194,19 +194,19 @@ func (k *Core) enterTurn(l *lane, head *Call) {
 
 // stayInTurn notes that the head or the share of a competing lane may have changed.
 func (k *Core) stayInTurn(l *lane, head *Call) {
-	was, e := k.lanes.turn[l.index], k.entryOf(l, head.ID)
+	was, e := k.lanes.turn[l.waiting.index], k.entryOf(l, head.ID)
 	if e.id != was.id {
 		k.lanes.oldest.remove(l)
 		l.share.competes = k.Now
 		k.age(l, head)
 	}
 	if e != was {
-		k.lanes.turn.replace(int(l.index), e)
+		k.lanes.turn.replace(int(l.waiting.index), e)
 	}
 }
 
 func (k *Core) leaveTurn(l *lane) {
-	k.lanes.turn.remove(int(l.index))
+	k.lanes.turn.remove(int(l.waiting.index))
 	k.lanes.oldest.remove(l)
 	k.lanes.weights -= l.weight
 	l.share.competes = k.Now
@@ -216,7 +216,7 @@ func (k *Core) leaveTurn(l *lane) {
 // senior head comes first.
 func (k *Core) age(l *lane, head *Call) {
 	behind := k.lanes.oldest.last
-	for behind != nil && behind.share.competes == k.Now && head.ID < behind.queue.head().ID {
+	for behind != nil && behind.share.competes == k.Now && head.ID < behind.waiting.head().ID {
 		behind = behind.prev
 	}
 	k.lanes.oldest.add(l, behind)

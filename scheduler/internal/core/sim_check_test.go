@@ -149,7 +149,7 @@ func (s *sim) checkOrder(m move) {
 		if i > 0 {
 			s.must(s.k.Effects.Granted[i-1].detail.granted <= c.detail.granted, "D3, long steps: grants are in order of time")
 		}
-		head := s.k.laneOf(c).queue.head()
+		head := s.k.laneOf(c).waiting.head()
 		if head == nil {
 			continue
 		}

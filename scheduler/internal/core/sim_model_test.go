@@ -166,7 +166,7 @@ func (s *sim) compareLanes() {
 		s.must(l.condition != competes || l.share.used-k.lanes.virtual == m.used-d.virtual, "K2, fairness: a key has used as much as in the model")
 		k.refresh(l)
 		for i := range l.own {
-			b := l.own[i].bucket()
+			b := l.bucket(i)
 			s.must(b.Available() == m.own[i].tokens(), "a budget of a key has as many tokens as in the model")
 		}
 	})
