@@ -74,7 +74,7 @@ func (h *Handle) invoke(parent context.Context) (err error) {
 func (s *Scheduler) setVerdict(c *call, v retry.Verdict) {
 	budget := -1
 	if v.Budget != "" {
-		if i, err := s.budget(v.Budget); err == nil {
+		if i, err := s.anyBudget(v.Budget); err == nil {
 			budget = i
 		}
 	}

@@ -90,6 +90,10 @@ type Config struct {
 	// [WaitForRoom].
 	Overflow Overflow
 
+	// PerKey is what each key has for itself: see [Key]. Zero means a fair share of all the above,
+	// and nothing else.
+	PerKey PerKey
+
 	// PriorityStep is how much earlier a call counts as having arrived for each point of its
 	// [Priority]. Zero means one minute.
 	PriorityStep time.Duration
@@ -101,7 +105,7 @@ type Config struct {
 	// exhausted call, and at shutdown. It is called from a separate goroutine, and records that
 	// it has not written when the program exits are lost. The message is the name of the
 	// [events.Kind]. The level is Warn for a hold, which stops all calls, Error for an exhausted
-	// call, and otherwise Info. The keys are seq, call, attempt, max_attempts, name, delay,
+	// call, and otherwise Info. The keys are seq, call, attempt, max_attempts, name, key, delay,
 	// available, rate and err, as far as they apply, and missed if events were lost. A handler
 	// that panics loses a record.
 	//
@@ -159,7 +163,7 @@ func (cfg Config) normal() (Config, error) {
 	} else if v := reflect.ValueOf(cfg.Clock); v.Kind() == reflect.Pointer && v.IsNil() {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Clock is a nil %T: leave Clock out for the system clock", cfg.Clock))
 	}
-	faults = append(faults, cfg.checkLimits())
+	faults = append(faults, cfg.checkLimits(), cfg.checkPerKey())
 	if err := cfg.Retry.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Retry: %w", err))
 	}
@@ -233,6 +237,7 @@ func (cfg Config) core(origin time.Time) core.Config {
 	c := core.Config{
 		Origin: origin, Limits: cfg.Limits, Levels: cfg.Levels, PriorityStep: cfg.PriorityStep,
 		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, Overflow: core.Overflow(cfg.Overflow), Retry: cfg.Retry, RetryBudget: cfg.RetryBudget, Adaptive: cfg.Adaptive,
+		PerKey: cfg.PerKey.core(),
 	}
 	if len(c.Limits) == 0 {
 		c.Limits = bucket.Limits{"": cfg.Limit}

@@ -59,7 +59,7 @@ func (s *Scheduler) SetLimitOf(budget string, l bucket.Limit) error {
 		}
 		err := o.core.SetLimit(now, i, l)
 		if err == nil {
-			s.limits.Store(limitsOf(o.core))
+			s.limits.Store(limitsOf(o.core.Budgets))
 		}
 		return err
 	})
@@ -88,7 +88,7 @@ func (s *Scheduler) Learn(budget string, l bucket.Limit, remaining int64) error 
 		}
 		err := o.core.Learn(now, i, l, remaining)
 		if err == nil {
-			s.limits.Store(limitsOf(o.core))
+			s.limits.Store(limitsOf(o.core.Budgets))
 		}
 		return err
 	})
@@ -130,7 +130,7 @@ func (s *Scheduler) SetMaxQueued(n int) error {
 	}
 	return s.control(func(o *owner, now time.Duration) error {
 		o.core.SetMaxQueued(now, n)
-		s.bounded.Store(n > 0)
+		s.bounded.Store(n > 0 || s.keyBounded)
 		return nil
 	})
 }

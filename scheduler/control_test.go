@@ -76,7 +76,7 @@ func TestPauseUntil(t *testing.T) {
 		require.True(t, snap.NextGrant.Equal(until.Add(time.Second)), "the end of the pause is known")
 		est, err := s.Estimate()
 		require.NoError(t, err)
-		require.Equal(t, scheduler.Estimate{Position: 2, Wait: time.Minute + 2*time.Second, At: until.Add(2 * time.Second)}, est)
+		require.Equal(t, scheduler.Estimate{Position: 2, Wait: time.Minute + 2*time.Second, AtLeast: time.Minute + 2*time.Second, At: until.Add(2 * time.Second)}, est)
 		require.Equal(t, time.Minute+time.Second, (<-waits).took)
 
 		require.NoError(t, s.Pause())

@@ -18,7 +18,8 @@ import (
 //   - a [retry.ExhaustedError] or [retry.WaitTooLongError] when no retry is left;
 //   - the context's error, joined with the last attempt's, when ctx is done while the call waits,
 //     or at once, as a [DeadlineError], when ctx would be done before its turn;
-//   - a [QueueFullError] or a [WouldWaitError], as [Config.Overflow] and [NoWait] say;
+//   - a [QueueFullError], a [WouldWaitError] or a [TooManyKeysError], as [Config.Overflow], [NoWait]
+//     and [PerKey.MaxKeys] say;
 //   - a [bucket.CostError] for a cost that can never be granted, [ErrNoBudget], [ErrClosed], and
 //     other errors for invalid arguments;
 //   - a [PanicError] if the classifier panics;
@@ -82,7 +83,7 @@ func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, o
 		s.recycle(c)
 		return nil, over, err
 	}
-	c.runner.fast = c.Cost > 0 && !c.Options().Several && !c.ArrivesLater()
+	c.runner.fast = c.Cost > 0 && !c.Options().Several && !c.ArrivesLater() && !c.HasKey()
 	if c.runner.fast && (len(opts) > 0 || s.timesFirst) && s.startFast(c) {
 		c.made = 1
 		return c, attempting, nil

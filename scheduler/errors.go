@@ -21,6 +21,9 @@ var (
 	// ErrQueueFull matches every [QueueFullError] with errors.Is.
 	ErrQueueFull = errors.New("scheduler: queue is full")
 
+	// ErrTooManyKeys matches every [TooManyKeysError] with errors.Is.
+	ErrTooManyKeys = errors.New("scheduler: too many keys")
+
 	// ErrWouldWait matches every [WouldWaitError] with errors.Is.
 	ErrWouldWait = errors.New("scheduler: the call would have to wait")
 
@@ -70,19 +73,33 @@ func (e *DeadlineError) Is(target error) bool { return target == context.Deadlin
 // Unwrap returns the last attempt's error, or nil.
 func (e *DeadlineError) Unwrap() error { return e.Err }
 
-// QueueFullError ends a call for which the queue had no room: see [Config.MaxQueued].
+// QueueFullError ends a call for which the queue had no room: see [Config.MaxQueued] and [PerKey.MaxQueued].
 type QueueFullError struct {
 	Queued int           // how many calls were queued, retries included
 	Max    int           // MaxQueued
+	Key    string        // the key whose PerKey.MaxQueued it is, and whose calls were queued; "" if it is that of all calls
 	Wait   time.Duration // the estimated wait from then on
 }
 
 func (e *QueueFullError) Error() string {
-	return (&core.Early{Reason: core.QueueFull, Queued: e.Queued, Most: e.Max, Wait: e.Wait}).Error()
+	return (&core.Early{Reason: core.QueueFull, Queued: e.Queued, Most: e.Max, Key: e.Key, Wait: e.Wait}).Error()
 }
 
 // Is reports whether target is [ErrQueueFull].
 func (e *QueueFullError) Is(target error) bool { return target == ErrQueueFull }
+
+// TooManyKeysError refuses a call or a setting with a new key, while as many keys are remembered as may be:
+// see [PerKey.MaxKeys].
+type TooManyKeysError struct {
+	Max int // MaxKeys
+}
+
+func (e *TooManyKeysError) Error() string {
+	return (&core.Early{Reason: core.TooManyKeys, Most: e.Max}).Error()
+}
+
+// Is reports whether target is [ErrTooManyKeys].
+func (e *TooManyKeysError) Is(target error) bool { return target == ErrTooManyKeys }
 
 // WouldWaitError refuses a call with [NoWait] that could not start at once.
 type WouldWaitError struct {
@@ -159,7 +176,9 @@ func reasonError(e *core.Early) error {
 	case core.TooLate:
 		return &DeadlineError{Wait: e.Wait, Left: e.Left, Err: e.Last, Later: e.First == later}
 	case core.QueueFull:
-		return &QueueFullError{Queued: e.Queued, Max: e.Most, Wait: e.Wait}
+		return &QueueFullError{Queued: e.Queued, Max: e.Most, Key: e.Key, Wait: e.Wait}
+	case core.TooManyKeys:
+		return &TooManyKeysError{Max: e.Most}
 	case core.WouldWait:
 		return &WouldWaitError{For: e.First, Wait: e.Wait}
 	case core.Deadlock:

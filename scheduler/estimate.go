@@ -15,9 +15,14 @@ import (
 // counts tokens only, since how long running calls keep their slots is not known. A pause without
 // a known end counts as if it ended now. With several budgets the wait is a lower bound, since
 // one budget may be full while calls wait for another. With a Reset it is one, too, if the next call
-// costs more than is left of a period. In JSON, Wait is in nanoseconds.
+// costs more than is left of a period. In JSON, Wait and AtLeast are in nanoseconds.
+//
+// If calls have keys, the position is that among the calls of the same key. Wait is then the likely wait if
+// the keys go on to share as they do now. It may be too long, if other keys have no more calls, or too
+// short, if more keys come. AtLeast is a lower bound, the wait if no call of another key got any tokens. Only
+// a call whose deadline comes before that ends with a [DeadlineError].
 type Estimate struct {
-	Position int           `json:"position"`    // place in the queue, from 1; 0 if the call does not wait
+	Position int           `json:"position"`    // place in the queue of its key, from 1; 0 if the call does not wait
 	Wait     time.Duration `json:"wait"`        // from now
 	AtLeast  time.Duration `json:"at_least"`    // from now, if no call with another key gets any tokens; without keys it is Wait
 	At       time.Time     `json:"at,omitzero"` // now + Wait, on the scheduler's clock
@@ -40,7 +45,7 @@ func (o *owner) estimate(e core.Estimate) Estimate {
 }
 
 // Estimate returns when a call with these options would start if it were made now. Only [Cost],
-// [CostOf], [Priority], [NotBefore] and [Delay] make a difference. Nothing is taken or changed.
+// [CostOf], [Priority], [Key], [NotBefore] and [Delay] make a difference. Nothing is taken or changed.
 // Estimate fails for a cost that can never be granted, and with [ErrClosed].
 func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
 	s.mustBeMade()
@@ -48,9 +53,13 @@ func (s *Scheduler) Estimate(opts ...Option) (Estimate, error) {
 	if err := s.apply(&c, opts); err != nil {
 		return Estimate{}, err
 	}
-	est, ok := ask(s, func(o *owner, now time.Duration) Estimate { return o.estimate(o.core.DryRun(now, &c.Call)) })
-	if !ok {
-		return Estimate{}, ErrClosed
-	}
-	return est, nil
+	var est Estimate
+	err := s.control(func(o *owner, now time.Duration) error {
+		if err := o.checkOwn(now, &c.Call); err != nil {
+			return err
+		}
+		est = o.estimate(o.core.DryRun(now, &c.Call))
+		return nil
+	})
+	return est, err
 }

@@ -9,6 +9,7 @@ import (
 type Info struct {
 	Call    uint64    // the call's number, as in events
 	Name    string    // the call's [Name]
+	Key     string    // the call's [Key]
 	Attempt int       // the number of the attempt, from 1
 	Cost    int64     // tokens that the attempt paid, as in events; [Settle] does not change it
 	Granted time.Time // when it was granted; zero if a Do did not wait for its first attempt and no clock was read
@@ -43,7 +44,7 @@ func CallInfo(ctx context.Context) (Info, bool) {
 // info describes the attempt, which runs. It reads only what the owner does not change meanwhile.
 func (a *attempt) info() Info {
 	c := a.call
-	info := Info{Name: c.Options().Name, Attempt: a.number, Cost: c.Cost}
+	info := Info{Name: c.Options().Name, Key: c.Key(), Attempt: a.number, Cost: c.Cost}
 	r, origin := c.runner, a.s.origin
 	if r == nil || r.permit.number == 0 {
 		info.Call, info.Granted = c.ID, origin.Add(c.Granted())

@@ -14,6 +14,7 @@ type progressJSON struct {
 	State       ProgressState `json:"state"`
 	Call        uint64        `json:"call,omitzero"`
 	Name        string        `json:"name,omitzero"`
+	Key         string        `json:"key,omitzero"`
 	Attempt     int           `json:"attempt,omitzero"`
 	MaxAttempts int           `json:"max_attempts,omitzero"`
 	Position    int           `json:"position,omitzero"`
@@ -29,7 +30,7 @@ type progressJSON struct {
 // the Progress alone: give the field a name.
 func (p Progress) MarshalJSON() ([]byte, error) {
 	return json.Marshal(progressJSON{
-		p.State, p.Call, p.Name, p.Attempt, p.MaxAttempts, p.Position, p.Wait, p.Delay, p.Budget, p.Available, safetext.Of(p.Err),
+		p.State, p.Call, p.Name, p.Key, p.Attempt, p.MaxAttempts, p.Position, p.Wait, p.Delay, p.Budget, p.Available, safetext.Of(p.Err),
 	})
 }
 
@@ -43,6 +44,7 @@ type resultJSON[In, Out any] struct {
 	Value    *Out         `json:"value,omitzero"`
 	Err      string       `json:"err,omitzero"`
 	Call     uint64       `json:"call,omitzero"`
+	Key      string       `json:"key,omitzero"`
 	Attempts int          `json:"attempts,omitzero"`
 	Times    events.Times `json:"times,omitzero"`
 }
@@ -51,7 +53,7 @@ type resultJSON[In, Out any] struct {
 // returns an error if Input or Value can't be written. A struct that embeds a Result is written
 // as the Result alone: give the field a name.
 func (r Result[In, Out]) MarshalJSON() ([]byte, error) {
-	w := resultJSON[In, Out]{r.Index, r.Input, &r.Value, safetext.Of(r.Err), r.Call, r.Attempts, r.Times}
+	w := resultJSON[In, Out]{r.Index, r.Input, &r.Value, safetext.Of(r.Err), r.Call, r.Key, r.Attempts, r.Times}
 	if r.Err != nil && reflect.ValueOf(&r.Value).Elem().IsZero() {
 		w.Value = nil
 	}

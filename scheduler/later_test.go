@@ -29,7 +29,7 @@ func TestNotBefore(t *testing.T) {
 		for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
 			add(name)
 		}
-		require.Equal(t, scheduler.Estimate{Position: 8, Wait: 8 * time.Second, At: start.Add(8 * time.Second)}, later.Estimate())
+		require.Equal(t, scheduler.Estimate{Position: 8, Wait: 8 * time.Second, AtLeast: 8 * time.Second, At: start.Add(8 * time.Second)}, later.Estimate())
 		synctest.Wait()
 		time.Sleep(5 * time.Second)
 		h := add("h")

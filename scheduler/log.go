@@ -72,6 +72,9 @@ func logEvent(log *slog.Logger, ev events.Event) {
 	if ev.Name != "" {
 		attrs = append(attrs, slog.String("name", ev.Name))
 	}
+	if ev.Key != "" {
+		attrs = append(attrs, slog.String("key", ev.Key))
+	}
 	if ev.Delay > 0 {
 		attrs = append(attrs, slog.Duration("delay", durations.Round(ev.Delay)))
 	} else if !ev.Until.IsZero() {

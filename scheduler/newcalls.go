@@ -37,7 +37,9 @@ func (s *Scheduler) sendNew(c *call) bool {
 }
 
 // mayStartAtOnce reports whether a call may be granted or refused although a crowd is queued.
-func (c *call) mayStartAtOnce() bool { return c.Options().Priority > 0 || c.Options().NoWait }
+func (c *call) mayStartAtOnce() bool {
+	return c.Options().Priority > 0 || c.Options().NoWait || c.HasKey()
+}
 
 // listNew puts a call on the list. The gate ensures that the owner takes it in before it ends.
 func (s *Scheduler) listNew(c *call) bool {
@@ -70,14 +72,15 @@ func (o *owner) submitNew(now time.Duration) {
 const arrivalSlack = 50 * time.Microsecond
 
 // setListing sets whether new calls may be put on the list. They may while a crowd is queued whose
-// next wake-up is so near that the timer may be late: see latest. If not, the owner first takes in
+// next wake-up is so near that the timer may be late: see latest. With keys they may not, since a call of
+// one key need not wait for the crowd of another. If not, the owner first takes in
 // those that were put there meanwhile, since none of them will wake it.
 func (o *owner) setListing(now time.Duration) {
 	if o.core.Queued() < crowd && o.s.newCalls.due.Load() == 0 {
 		return
 	}
 	wake, due := o.core.Wake(), time.Duration(0)
-	if o.latest(wake) > wake && o.core.MaxQueued == 0 {
+	if o.latest(wake) > wake && o.core.MaxQueued == 0 && !o.core.Keyed() {
 		due = wake + arrivalSlack
 	}
 	o.s.newCalls.due.Store(int64(due))

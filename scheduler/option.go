@@ -12,7 +12,7 @@ import (
 )
 
 // Option is an option of one call: [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
-// [AttemptTimeout], [OnProgress], [NoWait], [WaitUntilDeadline], [NotBefore], [Delay] and, for
+// [AttemptTimeout], [OnProgress], [Key], [Weight], [NoWait], [WaitUntilDeadline], [NotBefore], [Delay] and, for
 // [Scheduler.Submit], [OnEnd]. It is also an option of [Stream], for each of its calls.
 type Option func(*options)
 
@@ -28,6 +28,9 @@ type options struct {
 	progress      func(Progress)
 	onEnd         func(*Handle)
 	timeout       time.Duration // of each attempt; 0: the scheduler's; noTimeout: none
+	key           string
+	weight        int
+	weightSet     bool
 	untilDeadline bool
 	notBefore     time.Time
 	delay         time.Duration
@@ -57,8 +60,8 @@ type costOf struct {
 }
 
 // CostOf sets how many tokens each attempt of the call pays from one of several budgets: see
-// [Config.Limits]. From other budgets it pays its [Cost], or 1. For a budget that does not exist
-// the call fails at once with [ErrNoBudget].
+// [Config.Limits] and [PerKey]. From other budgets it pays its [Cost], or 1. For a budget that does not
+// exist, and for one of each key if the call has no [Key], it fails at once with [ErrNoBudget].
 func CostOf(budget string, tokens int64) Option {
 	return func(o *options) { o.costsOf = append(o.costsOf, costOf{budget, tokens}) }
 }
@@ -194,6 +197,9 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 			return err
 		}
 	}
+	if err := c.setKey(o); err != nil {
+		return err
+	}
 	if o.costSet {
 		c.Cost = o.cost
 	}
@@ -250,7 +256,20 @@ func (s *Scheduler) notBefore(o *options) (at time.Duration, later bool) {
 	return core.After(now.Sub(s.origin), max(0, d)), d > 0
 }
 
-// setCosts sets what a call costs, and checks it.
+// costBudget returns the index of the budget of a CostOf.
+func (s *Scheduler) costBudget(c *call, of costOf) (int, error) {
+	i, err := s.anyBudget(of.budget)
+	if err == nil {
+		err = s.checkPayer(c, i, of.budget)
+	}
+	if err == nil && of.tokens < 0 {
+		err = core.CheckCost(of.budget, bucket.Limit{}, of.tokens)
+	}
+	return i, err
+}
+
+// setCosts sets what a call costs, and checks it. What it costs its key is left to the core, since the key
+// may have a limit of its own.
 func (s *Scheduler) setCosts(c *call, o *options) error {
 	if len(o.costsOf) > 0 {
 		for i := range o.Costs {
@@ -258,7 +277,7 @@ func (s *Scheduler) setCosts(c *call, o *options) error {
 		}
 		o.Several = true
 		for _, of := range o.costsOf {
-			i, err := s.budget(of.budget)
+			i, err := s.costBudget(c, of)
 			if err != nil {
 				return err
 			}

@@ -38,9 +38,10 @@ type Progress struct {
 	State       ProgressState
 	Call        uint64        // the call's number, in order of arrival
 	Name        string        // as given by [Name]
+	Key         string        // as given by [Key]
 	Attempt     int           // Waiting, Later: the next attempt; Retrying: the one that failed
 	MaxAttempts int           // the most attempts its policy allows
-	Position    int           // Waiting: its place in the queue, from 1
+	Position    int           // Waiting: its place in the queue of its key, from 1
 	Wait        time.Duration // Waiting: the estimated wait for its tokens
 	Delay       time.Duration // Retrying, Later: the wait until it queues
 	Budget      string        // the name of the budget that Available is of: of several, the first by name; "" if there is only one
@@ -51,7 +52,7 @@ type Progress struct {
 // progressOf returns the progress that an event of a waiting call reports.
 func progressOf(ev *events.Event) Progress {
 	p := Progress{
-		State: Waiting, Call: ev.Call, Name: ev.Name, Attempt: ev.Attempt, MaxAttempts: ev.MaxAttempts,
+		State: Waiting, Call: ev.Call, Name: ev.Name, Key: ev.Key, Attempt: ev.Attempt, MaxAttempts: ev.MaxAttempts,
 		Position: ev.Position, Wait: ev.Wait, Delay: ev.Delay, Budget: ev.Budget, Available: ev.Available, Err: ev.Err,
 	}
 	switch ev.Kind {
@@ -68,8 +69,12 @@ func progressOf(ev *events.Event) Progress {
 //	attempt 1 of 6 failed: 503 Service Unavailable; next in 1s, 12 tokens left
 func (p Progress) String() string {
 	var b strings.Builder
-	if p.Name != "" {
-		fmt.Fprintf(&b, "%s: ", safetext.Line(p.Name))
+	label := p.Name
+	if p.Key != "" {
+		label = strings.TrimSpace(fmt.Sprintf("%s of %q", label, p.Key))
+	}
+	if label != "" {
+		fmt.Fprintf(&b, "%s: ", safetext.Line(label))
 	}
 	switch p.State {
 	case Waiting:

@@ -39,7 +39,7 @@ func TestQuotaOfADay(t *testing.T) {
 			require.NoError(t, err)
 			handles = append(handles, h)
 		}
-		require.Equal(t, scheduler.Estimate{Position: 1, Wait: 4 * time.Hour, At: mock.Now().Add(4 * time.Hour)}, handles[10].Estimate())
+		require.Equal(t, scheduler.Estimate{Position: 1, Wait: 4 * time.Hour, AtLeast: 4 * time.Hour, At: mock.Now().Add(4 * time.Hour)}, handles[10].Estimate())
 		require.Equal(t, 27*time.Hour, handles[20].Estimate().Wait, "the clocks are put forward")
 		soon, cancel := mock.WithTimeout(t.Context(), 27*time.Hour-1)
 		defer cancel()

@@ -31,7 +31,7 @@ func TestReserve(t *testing.T) {
 		r := reserve(t, s, scheduler.Cost(4), scheduler.Name("mine"))
 		next := goDo(t.Context(), s, nothing)
 		require.Equal(t, scheduler.ErrPending, r.Err())
-		require.Equal(t, scheduler.Estimate{Position: 1, Wait: 4 * time.Second, At: time.Now().Add(4 * time.Second)}, r.Estimate())
+		require.Equal(t, scheduler.Estimate{Position: 1, Wait: 4 * time.Second, AtLeast: 4 * time.Second, At: time.Now().Add(4 * time.Second)}, r.Estimate())
 
 		started := time.Now()
 		<-r.Ready()

@@ -24,7 +24,9 @@ type Scheduler struct {
 	origin      time.Time                    // the owner's instants are durations since origin
 	read        func() time.Duration         // returns the time since origin
 	limits      atomic.Pointer[[]namedLimit] // a copy of the owner's, to check costs against
+	keyLimits   []namedLimit                 // of the budgets of each key, as configured
 	bounded     atomic.Bool                  // there is a MaxQueued, so Submit waits until its call is admitted
+	keyBounded  bool                         // there is one of each key
 	placed      atomic.Bool                  // there was a Stream with places: see Parallel
 	retry       retry.Policy
 	classify    retry.Classifier
@@ -75,6 +77,7 @@ func New(cfg Config) (*Scheduler, error) {
 		origin:      cfg.Clock.Now(),
 		retry:       cfg.Retry,
 		classify:    cfg.Classify,
+		keyBounded:  cfg.PerKey.MaxQueued > 0,
 		eventBuffer: cfg.EventBuffer,
 		logger:      cfg.Logger,
 
@@ -87,14 +90,15 @@ func New(cfg Config) (*Scheduler, error) {
 		done:     make(chan struct{}),
 	}
 	close(s.closedCh)
-	s.bounded.Store(cfg.MaxQueued > 0)
+	s.bounded.Store(cfg.MaxQueued > 0 || s.keyBounded)
 	s.calls.New = func() any { return newCall() }
 	k, err := core.New(cfg.core(s.origin))
 	if err != nil {
 		return nil, err
 	}
 	s.read = reader(s.clock, s.origin)
-	s.limits.Store(limitsOf(k))
+	s.limits.Store(limitsOf(k.Budgets))
+	s.keyLimits = *limitsOf(k.KeyBudgets())
 	if cfg.Logger != nil {
 		go logEvents(cfg.Logger, s.hub.Subscribe(kindsFor(cfg.Logger), cfg.EventBuffer))
 	}

@@ -21,8 +21,8 @@ var ErrNotSettled = retry.Permanent(errors.New("scheduler: nothing to settle"))
 // that it returns an [ErrNotSettled].
 //
 // A call can be settled if it was made with [Cost] or [CostOf], or by [Scheduler.Submit] or
-// [Stream]. For other contexts Settle returns an [ErrNotSettled]. Other errors are [ErrNoBudget],
-// a [bucket.CostError] for a negative cost, and [ErrClosed].
+// [Stream]. For other contexts Settle returns an [ErrNotSettled]. Other errors are [ErrNoBudget], also for
+// a budget of each key if the call has no [Key], a [bucket.CostError] for a negative cost, and [ErrClosed].
 func Settle(ctx context.Context, budget string, tokens int64) error {
 	if ctx == nil {
 		return errNilContext
@@ -40,6 +40,9 @@ func Settle(ctx context.Context, budget string, tokens int64) error {
 	if a.done {
 		return fmt.Errorf("%w: the attempt is over", ErrNotSettled)
 	}
+	if err := a.s.checkPayer(a.call, i, budget); err != nil {
+		return err
+	}
 	a.s.makeKnown(a.call)
 	return a.s.settle(a.call, a.number, i, tokens)
 }
@@ -52,6 +55,9 @@ func (r *Reservation) Settle(budget string, tokens int64) error {
 		return fmt.Errorf("%w: the reservation is not granted", ErrNotSettled)
 	}
 	i, err := r.h.s.checkSettle(budget, tokens)
+	if err == nil {
+		err = r.h.s.checkPayer(&r.h.call, i, budget)
+	}
 	if err != nil {
 		return err
 	}
@@ -60,7 +66,7 @@ func (r *Reservation) Settle(budget string, tokens int64) error {
 
 // checkSettle checks the arguments of Settle, and returns the index of the budget.
 func (s *Scheduler) checkSettle(budget string, tokens int64) (int, error) {
-	i, err := s.budget(budget)
+	i, err := s.anyBudget(budget)
 	if err == nil && tokens < 0 {
 		err = core.CheckCost(budget, bucket.Limit{}, tokens)
 	}

@@ -20,6 +20,7 @@ type Snapshot struct {
 	Running        int `json:"running"`          // calls whose function runs
 	BackingOff     int `json:"backing_off"`      // calls whose backoff has not ended
 	Later          int `json:"later,omitzero"`   // calls that have not arrived: see [NotBefore]
+	Keys           int `json:"keys,omitzero"`    // keys that are remembered: see [PerKey.MaxKeys]
 
 	MaxInFlight int `json:"max_in_flight"` // 0: no cap
 	MaxQueued   int `json:"max_queued"`    // 0: no bound
@@ -93,6 +94,7 @@ func (o *owner) snapshot(now time.Duration) Snapshot {
 		Running:        k.InFlight(),
 		BackingOff:     k.BackingOff(),
 		Later:          k.Later(),
+		Keys:           k.Keys(),
 		Totals:         Totals(k.Totals),
 	}
 	s.Totals.Succeeded -= uint64(k.InFast) // they are not over

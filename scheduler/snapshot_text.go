@@ -38,6 +38,9 @@ func (s Snapshot) String() string {
 	if !s.NextLater.IsZero() {
 		fmt.Fprintf(&b, " (next in %v)", durations.Round(s.NextLater.Sub(s.At)))
 	}
+	if s.Keys > 0 {
+		fmt.Fprintf(&b, ", %d keys", s.Keys)
+	}
 	if !s.HeldUntil.IsZero() {
 		fmt.Fprintf(&b, ", held for %v", durations.Round(s.HeldUntil.Sub(s.At)))
 	}

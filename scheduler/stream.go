@@ -20,6 +20,7 @@ type Result[In, Out any] struct {
 	Value    Out // what the last attempt returned
 	Err      error
 	Call     uint64       // the call's number, as in events and reports; 0 if it was refused
+	Key      string       // the call's [Key]; "" if the call was refused
 	Attempts int          // attempts made
 	Times    events.Times // how the call spent its time
 }
@@ -202,7 +203,7 @@ func (r *streamRun[In, Out]) submit(result *Result[In, Out], opts []Option) erro
 		result.Value, err = r.call(ctx, result.Input)
 		return err
 	}, func(h *Handle) {
-		result.Err, result.Call, result.Attempts, result.Times = h.call.Err(), h.call.ID, h.call.AttemptsMade(), h.call.Times()
+		result.Err, result.Call, result.Key, result.Attempts, result.Times = h.call.Err(), h.call.ID, h.call.Key(), h.call.AttemptsMade(), h.call.Times()
 		r.end(result)
 	}, r.places, opts)
 	return err

@@ -15,6 +15,7 @@ import (
 type Unfinished struct {
 	Call     uint64    `json:"call,omitzero"` // its number, in order of arrival; 0 for a Do without options that runs and did not have to wait
 	Name     string    `json:"name,omitzero"`
+	Key      string    `json:"key,omitzero"`
 	State    string    `json:"state"`             // "running", "queued", "backing off" or "later"
 	Rank     time.Time `json:"rank,omitzero"`     // its seniority: when it arrived, or counts as having arrived by its priority
 	Priority int       `json:"priority,omitzero"` // as given by [Priority] or [Handle.SetPriority]
@@ -63,7 +64,7 @@ func (o *owner) drain(now time.Duration) {
 // describe describes a call that has not ended.
 func (o *owner) describe(c *core.Call) Unfinished {
 	u := Unfinished{
-		Call: c.ID, Name: c.Options().Name, Rank: o.core.Time(c.Rank), Priority: c.Priority(), Cost: c.Cost,
+		Call: c.ID, Name: c.Options().Name, Key: c.Key(), Rank: o.core.Time(c.Rank), Priority: c.Priority(), Cost: c.Cost,
 		Attempts: c.AttemptsMade(), Paid: c.Paid(), last: c.LastErr(), costs: c.AllCosts(),
 	}
 	switch c.State {

@@ -188,8 +188,11 @@ func (c *Call) SetVerdict(v retry.Verdict, budget int) {
 func (k *Core) Verdict(c *Call) retry.Verdict {
 	short := c.ensureDetail().verdict
 	v := retry.Verdict{Kind: short.kind, Scope: short.scope, Wait: short.wait}
-	if i := short.budget; i > 0 {
-		v.Budget = k.Budgets[i-1].Name
+	switch i := int(short.budget) - 1; {
+	case i >= len(k.Budgets):
+		v.Budget = k.perKeyBudgets[i-len(k.Budgets)].Name
+	case i >= 0:
+		v.Budget = k.Budgets[i].Name
 	}
 	return v
 }

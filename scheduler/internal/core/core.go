@@ -340,6 +340,9 @@ func (k *Core) end(c *Call, kind events.Kind, err error) {
 	if k.keyed && c.ID != 0 {
 		l := k.laneOf(c)
 		l.calls--
+		if l != &k.plain {
+			k.lanes.calls--
+		}
 		k.rest(l)
 	}
 	c.State, c.detail.err = Ended, err

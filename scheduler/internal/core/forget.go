@@ -93,6 +93,9 @@ func (k *Core) accept(c *Call) {
 	k.remember(l)
 	k.leaveRest(l)
 	l.calls++
+	if l != &k.plain {
+		k.lanes.calls++
+	}
 	k.setWeight(l, k.weightOf(c))
 	if c.key != nil {
 		c.key = &l.key

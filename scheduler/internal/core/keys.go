@@ -172,7 +172,11 @@ func (k *Core) StateOf(now time.Duration, name string) KeyState {
 		Weight: 1, Queued: l.waiting.len(), Running: int(l.running), Unfinished: int(l.calls),
 		HeldUntil: l.heldUntil, PausedUntil: l.pausedUntil,
 	}
-	if l.calls > 0 { // otherwise the next call brings another
+	if l == &k.plain {
+		s.Running += k.InFast
+		s.Unfinished = k.queued + k.InFlight() + len(k.backoff) + len(k.later) - k.lanes.calls
+	}
+	if s.Unfinished > 0 { // otherwise the next call brings another
 		s.Weight = l.weight
 	}
 	for i := range l.own {

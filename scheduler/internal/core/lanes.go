@@ -19,6 +19,7 @@ type lanes struct {
 	later   heap[*lane] // those whose condition ends at a known instant, by that
 	resting laneList    // those without calls, in the order in which they came to that
 
+	calls       int              // of all keys that have not ended, without those of Core.plain
 	weights     int64            // of those in turn
 	queuedCosts [MaxBudgets]wide // of all queued calls, from the budgets that all keys share
 	none        *waiting         // of lanes without queued calls; never changed

@@ -6,6 +6,9 @@ import (
 	"example.com/fairlead/bucket"
 )
 
+// Keyed reports whether a call with a key or a weight, or an input that names a key, has come.
+func (k *Core) Keyed() bool { return k.keyed }
+
 // Queued returns how many calls wait for tokens or a slot.
 func (k *Core) Queued() int { return k.queued }
 

@@ -1,0 +1,182 @@
+package scheduler
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
+)
+
+var errNoKey = retry.Permanent(errors.New("scheduler: the key is empty: calls without a key have no settings of their own"))
+
+// PauseKey lets no call of a key be granted until an instant on the scheduler's clock, or with the zero
+// time until [Scheduler.ResumeKey]. Its own budgets stand still meanwhile. Running calls go on, other keys
+// are not delayed, and calls of the key whose deadlines come before their turn end at once. PauseKey
+// replaces an earlier pause of the key. If t has passed, it ends that pause. It fails for an empty key, with
+// a [TooManyKeysError], and with [ErrClosed].
+func (s *Scheduler) PauseKey(key string, t time.Time) error {
+	return s.controlKey(key, func(k *core.Core, now time.Duration) error {
+		until := time.Duration(bucket.Forever)
+		if !t.IsZero() {
+			until = t.Sub(s.origin)
+		}
+		return k.PauseKey(now, key, until)
+	})
+}
+
+// ResumeKey ends a pause of a key by [Scheduler.PauseKey]. It does not shorten a hold by a server's
+// Retry-After, or a pause of all calls. It fails for an empty key, and with [ErrClosed].
+func (s *Scheduler) ResumeKey(key string) error {
+	return s.controlKey(key, func(k *core.Core, now time.Duration) error { return k.PauseKey(now, key, 0) })
+}
+
+// SetLimitOfKey changes the limit of one budget of one key, at this instant: see [PerKey]. The budget "" is
+// the key's only one. The new limit applies to waiting calls at once, as with [Scheduler.SetLimitOf], and
+// stays until [Scheduler.ForgetKey]. So a key with a limit of its own is remembered while it has no calls.
+// SetLimitOfKey fails without changing anything for an empty key, if the limit is invalid or has a Reset,
+// and with [ErrNoBudget], a [TooManyKeysError], or [ErrClosed].
+func (s *Scheduler) SetLimitOfKey(key, budget string, l bucket.Limit) error {
+	i, err := s.keyBudget(budget)
+	if err == nil {
+		err = checkKeyLimit(l)
+	}
+	if err != nil {
+		return err
+	}
+	return s.controlKey(key, func(k *core.Core, now time.Duration) error { return k.SetLimitOfKey(now, key, i, l) })
+}
+
+// ForgetKey takes back all that [Scheduler.SetLimitOfKey], [Scheduler.LearnKey] and [Scheduler.PauseKey]
+// have set for a key, so that it has the limits of [PerKey] again. Its calls stay, and so do what it owes
+// and a hold by a server's Retry-After. ForgetKey fails for an empty key, and with [ErrClosed].
+func (s *Scheduler) ForgetKey(key string) error {
+	return s.controlKey(key, func(k *core.Core, now time.Duration) error {
+		k.ForgetKey(now, key)
+		return nil
+	})
+}
+
+// ObserveKey lowers the level of a key's budget ("" if it has only one) to what a server says remains of
+// it, as [Scheduler.Observe] does for budgets that all share. A negative remaining means unknown, and
+// changes nothing. ObserveKey fails for an empty key, and with [ErrNoBudget], a [TooManyKeysError], or
+// [ErrClosed].
+func (s *Scheduler) ObserveKey(key, budget string, remaining int64) error {
+	i, err := s.keyBudget(budget)
+	if err != nil {
+		return err
+	}
+	return s.controlKey(key, func(k *core.Core, now time.Duration) error { return k.ObserveKey(now, key, i, remaining) })
+}
+
+// LearnKey sets the limit of a key's budget ("" if it has only one) and what remains of it, as a trusted
+// server reports them: see [Scheduler.Learn]. A negative remaining means unknown. The limit stays as that
+// of [Scheduler.SetLimitOfKey] does, and LearnKey fails as that does.
+func (s *Scheduler) LearnKey(key, budget string, l bucket.Limit, remaining int64) error {
+	i, err := s.keyBudget(budget)
+	if err == nil {
+		err = checkKeyLimit(l)
+	}
+	if err != nil {
+		return err
+	}
+	return s.controlKey(key, func(k *core.Core, now time.Duration) error { return k.LearnKey(now, key, i, l, remaining) })
+}
+
+// controlKey makes a change of a key on the owner, and waits until it is made.
+func (s *Scheduler) controlKey(key string, change func(*core.Core, time.Duration) error) error {
+	s.mustBeMade()
+	if key == "" {
+		return errNoKey
+	}
+	return s.control(func(o *owner, now time.Duration) error { return publicError(change(o.core, now)) })
+}
+
+// keyBudget returns the index of a budget that each key has.
+func (s *Scheduler) keyBudget(name string) (int, error) {
+	s.mustBeMade()
+	if len(s.keyLimits) == 0 {
+		return 0, fmt.Errorf("%w of a key: set Config.PerKey.Limit, perhaps to bucket.Unlimited", ErrNoBudget)
+	}
+	if name == "" && len(s.keyLimits) == 1 {
+		name = s.keyLimits[0].name
+	}
+	i := indexOf(s.keyLimits, name)
+	if i < 0 {
+		return 0, noBudget(name, s.keyLimits)
+	}
+	return len(*s.limits.Load()) + i, nil
+}
+
+// KeySnapshot is the state of one key at one instant, as plain values that can be written as JSON. It has
+// no history, since a key without calls is forgotten.
+type KeySnapshot struct {
+	At     time.Time `json:"at"`
+	Key    string    `json:"key"`
+	Weight int       `json:"weight"` // that of its latest call: see [Weight]
+
+	Queued     int `json:"queued"`     // calls that wait for their turn, tokens or a slot
+	Running    int `json:"running"`    // calls whose function runs
+	Unfinished int `json:"unfinished"` // calls that have not ended, those that back off or come later included
+
+	Budgets []OwnBudget `json:"budgets,omitzero"` // those of [PerKey], by name
+
+	Paused      bool      `json:"paused,omitzero"`       // by [Scheduler.PauseKey]
+	PausedUntil time.Time `json:"paused_until,omitzero"` // when that will end, if it is known
+	HeldUntil   time.Time `json:"held_until,omitzero"`   // the end of a hold of this key by a server's Retry-After; zero if there is none
+}
+
+// OwnBudget is the state of a budget that one key has for itself.
+type OwnBudget struct {
+	Name      string       `json:"name"`
+	Available int64        `json:"available"` // whole tokens; negative in debt
+	Limit     bucket.Limit `json:"limit"`
+}
+
+// SnapshotOf returns the state of a key at this instant, after everything that this goroutine has done so
+// far. A key that is not remembered is as new: it has no calls and all tokens. The key "" stands for the
+// calls without a key. SnapshotOf fails only with [ErrClosed].
+func (s *Scheduler) SnapshotOf(key string) (KeySnapshot, error) {
+	snap, ok := ask(s, func(o *owner, now time.Duration) KeySnapshot { return o.keySnapshot(now, key) })
+	if !ok {
+		return KeySnapshot{}, ErrClosed
+	}
+	return snap, nil
+}
+
+func (o *owner) keySnapshot(now time.Duration, key string) KeySnapshot {
+	k := o.core
+	state := k.StateOf(now, key)
+	s := KeySnapshot{
+		At: k.Time(k.Now), Key: key, Weight: int(state.Weight),
+		Queued: state.Queued, Running: state.Running, Unfinished: state.Unfinished,
+		Paused: state.PausedUntil > k.Now,
+	}
+	for i := range state.Budgets {
+		b := &state.Budgets[i]
+		s.Budgets = append(s.Budgets, OwnBudget{b.Name, b.Available(), b.Configured})
+	}
+	if s.Paused {
+		s.PausedUntil = k.TimeOrZero(state.PausedUntil)
+	}
+	if state.HeldUntil > k.Now {
+		s.HeldUntil = k.Time(state.HeldUntil)
+	}
+	return s
+}
+
+// checkOwn returns an error if a call of [Scheduler.Estimate] has a cost that its key could never pay.
+func (o *owner) checkOwn(now time.Duration, c *core.Call) error {
+	if c.Key() == "" {
+		return nil
+	}
+	costs, shared := c.AllCosts(), len(o.core.Budgets)
+	for i, b := range o.core.StateOf(now, c.Key()).Budgets {
+		if err := core.CheckCost(b.Name, b.Configured, costs[shared+i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
