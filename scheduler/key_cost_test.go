@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,17 +122,17 @@ func TestSettleAKeysBudget(t *testing.T) {
 // What a call has really cost changes the shares at once (K7).
 func TestSettledCostsCountForTheShare(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: bucket.PerSecond(10).Burst(1), Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
-		var cheap, dear int
+		var cheap, dear atomic.Int64
 		for range 200 {
-			submit(t, s, func(context.Context) error { cheap++; return nil }, scheduler.Key("cheap"))
+			submit(t, s, func(context.Context) error { cheap.Add(1); return nil }, scheduler.Key("cheap"))
 			submit(t, s, func(ctx context.Context) error {
-				dear++
+				dear.Add(1)
 				return scheduler.Settle(ctx, "", 2) // it was paid 1
 			}, scheduler.Key("dear"))
 		}
 		time.Sleep(18 * time.Second)
-		require.InDelta(t, 90, cheap, 3)
-		require.InDelta(t, 45, dear, 2)
+		require.InDelta(t, 90, cheap.Load(), 3)
+		require.InDelta(t, 45, dear.Load(), 2)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,40 +56,40 @@ func TestKeysShareFairly(t *testing.T) {
 // sets it back.
 func TestWeight(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: hundred, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
-		var granted [2]int
+		var granted [2]atomic.Int64
 		calls := func(n, tenant int, opts ...scheduler.Option) {
 			key := scheduler.Key([]string{"a", "b"}[tenant])
 			for range n {
-				submit(t, s, func(context.Context) error { granted[tenant]++; return nil }, append(opts, key)...)
+				submit(t, s, func(context.Context) error { granted[tenant].Add(1); return nil }, append(opts, key)...)
 			}
 		}
 		calls(1000, 0, scheduler.Weight(3))
 		calls(1000, 1)
 		time.Sleep(4*time.Second + time.Millisecond)
-		require.InDelta(t, 300, granted[0], 3)
-		require.InDelta(t, 100, granted[1], 3)
+		require.InDelta(t, 300, granted[0].Load(), 3)
+		require.InDelta(t, 100, granted[1].Load(), 3)
 
 		calls(1, 0)
 		snap, err := s.SnapshotOf("a")
 		require.NoError(t, err)
 		require.Equal(t, 1, snap.Weight)
 		time.Sleep(2 * time.Second)
-		require.InDelta(t, 400, granted[0], 4)
-		require.InDelta(t, 200, granted[1], 4)
+		require.InDelta(t, 400, granted[0].Load(), 4)
+		require.InDelta(t, 200, granted[1].Load(), 4)
 	})
 }
 
 // Without a key, Weight is that of the calls without a key.
 func TestWeightWithoutKey(t *testing.T) {
 	bubble(t, scheduler.Config{Limit: hundred, Level: empty}, func(t *testing.T, s *scheduler.Scheduler) {
-		plain, keyed := 0, 0
+		var plain, keyed atomic.Int64
 		for range 400 {
-			submit(t, s, func(context.Context) error { plain++; return nil }, scheduler.Weight(4))
-			submit(t, s, func(context.Context) error { keyed++; return nil }, scheduler.Key("a"))
+			submit(t, s, func(context.Context) error { plain.Add(1); return nil }, scheduler.Weight(4))
+			submit(t, s, func(context.Context) error { keyed.Add(1); return nil }, scheduler.Key("a"))
 		}
 		time.Sleep(time.Second + time.Millisecond)
-		require.InDelta(t, 80, plain, 2)
-		require.InDelta(t, 20, keyed, 2)
+		require.InDelta(t, 80, plain.Load(), 2)
+		require.InDelta(t, 20, keyed.Load(), 2)
 	})
 }
 

@@ -25,11 +25,11 @@ func snapshotOf(t testing.TB, s *scheduler.Scheduler, key string) scheduler.KeyS
 	return snap
 }
 
-// grantedAt submits n calls of a key, and returns the instants at which they start.
-func grantedAt(t *testing.T, s *scheduler.Scheduler, n int, key string) *[]time.Duration {
-	began, all := time.Now(), new([]time.Duration)
+// grantedAt submits n calls of a key, and returns a channel of the instants at which they start.
+func grantedAt(t *testing.T, s *scheduler.Scheduler, n int, key string) chan time.Duration {
+	began, all := time.Now(), make(chan time.Duration, n)
 	for range n {
-		submit(t, s, func(context.Context) error { *all = append(*all, time.Since(began)); return nil }, scheduler.Key(key))
+		submit(t, s, func(context.Context) error { all <- time.Since(began); return nil }, scheduler.Key(key))
 	}
 	return all
 }
@@ -45,8 +45,11 @@ func TestAKeyDelaysNoOther(t *testing.T) {
 			}
 			a, b := grantedAt(t, s, 20, "a"), grantedAt(t, s, 20, "b")
 			time.Sleep(time.Minute)
-			others = [2][]time.Duration{*a, *b}
-			require.Len(t, *a, 20)
+			require.Len(t, a, 20)
+			require.Len(t, b, 20)
+			for range 20 {
+				others[0], others[1] = append(others[0], <-a), append(others[1], <-b)
+			}
 			require.NoError(t, s.ResumeKey("slow"))
 		})
 		return others

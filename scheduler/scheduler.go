@@ -255,7 +255,7 @@ func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 	s.Close()
 	left := slices.Clone(s.unfinished)
 	for i := range left {
-		left[i].fillIn(s.final.Budgets)
+		s.fillIn(&left[i])
 	}
 	if len(left) > 0 {
 		return left, fmt.Errorf("%w; calls not finished: %d", ErrClosed, len(left))

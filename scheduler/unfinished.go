@@ -25,7 +25,7 @@ type Unfinished struct {
 	Due      time.Time `json:"due,omitzero"`      // when its backoff would have ended or, if it is later, when it would have arrived
 	Err      string    `json:"err,omitzero"`      // its last attempt's error
 
-	Costs map[string]int64 `json:"costs,omitzero"` // with [Config.Limits]: what an attempt pays from each of them
+	Costs map[string]int64 `json:"costs,omitzero"` // what an attempt pays from each budget with a name, those of its key included
 
 	last  error      // becomes Err outside of the owner, since Error methods are user code
 	costs core.Costs // becomes Costs
@@ -83,12 +83,18 @@ func (o *owner) describe(c *core.Call) Unfinished {
 }
 
 // fillIn sets Err and Costs. The owner does not, since Error methods are user code.
-func (u *Unfinished) fillIn(budgets []Budget) {
+func (s *Scheduler) fillIn(u *Unfinished) {
 	u.Err = safetext.Of(u.last)
-	if budgets[0].Name != "" {
-		u.Costs = map[string]int64{}
-		for i, b := range budgets {
-			u.Costs[b.Name] = u.costs[i]
+	budgets := *s.limits.Load()
+	if u.Key != "" {
+		budgets = slices.Concat(budgets, s.keyLimits)
+	}
+	for i, b := range budgets {
+		if b.name != "" {
+			if u.Costs == nil {
+				u.Costs = map[string]int64{}
+			}
+			u.Costs[b.name] = u.costs[i]
 		}
 	}
 	u.last, u.costs = nil, core.Costs{}
