@@ -28,26 +28,28 @@ import (
 func TestD2_ThreeWaysOneTrace(t *testing.T) {
 	all := ""
 	for seed := range uint64(10) {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			w := newWorkload(seed)
-			byHand := w.runByHand(t)
-			var inBubble, onMock string
-			synctest.Test(t, func(t *testing.T) {
-				inBubble = w.runLive(t, clock.System(), time.Sleep, time.Sleep)
-			})
-			clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
-				onMock = w.runLive(t, mock, mock.Sleep, mock.Add)
-			})
-			all += byHand
-			require.Equal(t, byHand, inBubble, "the system clock in a bubble")
-			require.Equal(t, byHand, onMock, "a mock in a bubble")
-		})
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { all += newWorkload(seed).runThreeWays(t) })
 	}
 	for kind := events.Queued; events.All.Has(kind); kind++ {
 		if kind != events.Started && kind != events.Closed {
 			require.Contains(t, all, kind.String(), "the workloads should have some events of each kind")
 		}
 	}
+}
+
+// runThreeWays runs the workload in each way, and returns the trace.
+func (w *workload) runThreeWays(t *testing.T) string {
+	byHand := w.runByHand(t)
+	var inBubble, onMock string
+	synctest.Test(t, func(t *testing.T) {
+		inBubble = w.runLive(t, clock.System(), time.Sleep, time.Sleep)
+	})
+	clocktest.Run(t, func(t *testing.T, mock *clocktest.Mock) {
+		onMock = w.runLive(t, mock, mock.Sleep, mock.Add)
+	})
+	require.Equal(t, byHand, inBubble, "the system clock in a bubble")
+	require.Equal(t, byHand, onMock, "a mock in a bubble")
+	return byHand
 }
 
 // workload has all inputs of a run. Their instants are odd to the nanosecond, so that no two are
@@ -67,6 +69,8 @@ type workTurn struct {
 }
 
 type workCall struct {
+	key      string
+	weight   int // 0: it has no Weight
 	cost     int64
 	priority int
 	arrives  time.Duration
@@ -140,6 +144,15 @@ func newWorkload(seed uint64) *workload {
 	return w
 }
 
+// options returns the options of the i-th call.
+func (c workCall) options(i int) []Option {
+	opts := []Option{Cost(c.cost), Priority(c.priority), Name(fmt.Sprint(i)), Key(c.key)}
+	if c.weight != 0 {
+		opts = append(opts, Weight(c.weight))
+	}
+	return opts
+}
+
 // attempt returns what a call does on its n-th attempt, from 1.
 func (c workCall) attempt(n int) workAttempt { return c.attempts[min(n, len(c.attempts))-1] }
 
@@ -169,7 +182,7 @@ func (w *workload) runLive(t *testing.T, c clock.Clock, sleep, pass func(time.Du
 				n++
 				sleep(call.attempt(n).takes)
 				return call.attempt(n).fails
-			}, Cost(call.cost), Priority(call.priority), Name(fmt.Sprint(i)))
+			}, call.options(i)...)
 			if err != nil && !errors.Is(err, ErrQueueFull) {
 				t.Error(err)
 			}
@@ -213,6 +226,9 @@ func (w *workload) runByHand(t *testing.T) string {
 	for i, wc := range w.calls {
 		c := &core.Call{Cost: wc.cost, Deadline: bucket.Forever}
 		c.SetOptions(&core.Options{Name: fmt.Sprint(i), Priority: wc.priority})
+		if wc.key != "" || wc.weight != 0 {
+			c.SetKey(wc.key, int64(max(1, wc.weight)))
+		}
 		work[c] = wc
 		add(wc.arrives, func(now time.Duration) { k.Submit(now, c) })
 		if wc.cancels > 0 {
