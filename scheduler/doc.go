@@ -28,8 +28,8 @@
 //
 // While calls of Do come often and no call is queued, they take the fast path. The owner leases
 // the tokens that are there, and calls take them with a few atomic operations instead of asking
-// it. Order, limits and accounts are the same. Calls with [CostOf] or a cost of 0 always ask the
-// owner. There is no lease while a subscription has events of calls that succeed (Queued,
+// it. Order, limits and accounts are the same. Calls with [CostOf], a [Key] or a cost of 0
+// always ask the owner. There is no lease while a subscription has events of calls that succeed (Queued,
 // Granted, Started, Succeeded), so that it misses none. The scheduler does not know how long a
 // call on the fast path took, so its [events.Times] begin with its first failure.
 //
@@ -65,6 +65,16 @@
 // the server's limit and level. While a call waits for one budget, another may be full and lose
 // its refill. So an estimate is a lower bound, and a deadline is only refused if it certainly
 // can't be met.
+//
+// # Keys
+//
+// Calls may be made on behalf of many tenants, hosts or customers: see [Key]. The order above is then
+// that within a key. Between keys the one goes first that has used the least of what all share, for its
+// [Weight]. So a key with thousands of queued calls does not delay the one call of another. A key that
+// has waited for 10 s goes first in any case ([PerKey.Patience]). With [Config.PerKey] each key has
+// budgets and caps of its own, and a wait that a server asks for holds only the key that was refused. A
+// key that waits for something of its own delays no other. [Scheduler.PauseKey], [Scheduler.SetLimitOfKey]
+// and [Scheduler.SnapshotOf] are for single keys.
 //
 // # Changing the plan
 //
@@ -108,8 +118,8 @@
 // [retry.Classify], knows the markers of package retry and the methods RetryAfter, RateLimited and
 // Permanent, and never reads an error's text. An error that it does not know is returned at once.
 // [retry.Network] also knows timeouts and lost connections, and [retry.Any] retries all but what is
-// marked as permanent. A Retry-After holds all calls. After it, queued
-// calls come at the rate of the refill, not as a thundering herd.
+// marked as permanent. A Retry-After holds all calls, or those of the same key.
+// After it, queued calls come at the rate of the refill, not as a thundering herd.
 //
 // # Time
 //
