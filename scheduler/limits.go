@@ -82,6 +82,13 @@ func (s *Scheduler) HasBudget(name string) bool {
 	return err == nil
 }
 
+// HasKeyBudget reports whether each key has a budget with this name of its own: see [PerKey]. The name of
+// that of [PerKey.Limit] is [KeyBudget]. HasKeyBudget does not ask the owner.
+func (s *Scheduler) HasKeyBudget(name string) bool {
+	s.mustBeMade()
+	return indexOf(s.keyLimits, name) >= 0
+}
+
 // Levels returns the levels of the named budgets, for [Config.Levels].
 func (s Snapshot) Levels() map[string]bucket.State {
 	levels := map[string]bucket.State{}

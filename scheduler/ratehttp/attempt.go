@@ -59,7 +59,7 @@ func (x *exchange) usedUp(seen headers.Observations) (name string) {
 		if b.Remaining != 0 || !ofRequests(b) {
 			continue
 		}
-		if ours, ok := x.t.budget(x.s, b.Name); ok && (name == "" || b.Reset.After(last)) {
+		if ours, ok := x.t.budget(x.s, x.key, b.Name); ok && (name == "" || b.Reset.After(last)) {
 			name, last = ours, b.Reset
 		}
 	}

@@ -14,20 +14,28 @@ const (
 	outputTokens = "output-tokens"
 )
 
-// budget returns the scheduler's name for a budget, and whether the scheduler has it.
-func (t *Transport) budget(s *scheduler.Scheduler, name string) (string, bool) {
+// budget returns the scheduler's name for a budget, and whether requests with this key ("" for none) pay from it.
+func (t *Transport) budget(s *scheduler.Scheduler, key, name string) (string, bool) {
 	if t.Budget != nil {
 		name = t.Budget(name)
-		return name, s.HasBudget(name)
+		return name, pays(s, key, name)
 	}
-	if name != "" && s.HasBudget(name) {
+	if name != "" && pays(s, key, name) {
 		return name, true
 	}
 	counted := name == "" || name == "requests"
 	if t.Tokens != nil {
 		counted = name == allTokens
 	}
+	if counted && key != "" && s.HasKeyBudget(scheduler.KeyBudget) {
+		return scheduler.KeyBudget, true
+	}
 	return "", counted && s.HasBudget("")
+}
+
+// pays reports whether calls with this key ("" for none) pay from a budget.
+func pays(s *scheduler.Scheduler, key, budget string) bool {
+	return s.HasBudget(budget) && (key != "" || !s.HasKeyBudget(budget))
 }
 
 // observe reports to the scheduler what is left according to the server.
@@ -37,8 +45,11 @@ func (x *exchange) observe(seen headers.Observations) {
 		if b.Remaining < 0 || !ofRequests(b) {
 			continue
 		}
-		if name, ok := x.t.budget(x.s, b.Name); ok {
-			_ = x.s.Observe(name, b.Remaining) // fails if the scheduler was closed
+		switch name, ok := x.t.budget(x.s, x.key, b.Name); { // they fail if the scheduler was closed
+		case ok && x.s.HasKeyBudget(name):
+			_ = x.s.ObserveKey(x.key, name, b.Remaining)
+		case ok:
+			_ = x.s.Observe(name, b.Remaining)
 		}
 	}
 }
@@ -49,8 +60,8 @@ func ofRequests(b *headers.Budget) bool {
 }
 
 // costs returns the options for the estimated cost of a request in each of the scheduler's budgets of tokens.
-func (t *Transport) costs(s *scheduler.Scheduler, estimate Usage) (opts []scheduler.Option) {
-	t.each(s, estimate, func(budget string, tokens int64) {
+func (t *Transport) costs(s *scheduler.Scheduler, key string, estimate Usage) (opts []scheduler.Option) {
+	t.each(s, key, estimate, func(budget string, tokens int64) {
 		opts = append(opts, scheduler.CostOf(budget, tokens))
 	})
 	return opts
@@ -64,7 +75,7 @@ func (x *exchange) settle(r *scheduler.Reservation, u *usage) {
 		used.Total = plus(used.Total, again, x.estimate.Total)
 		used.Input = plus(used.Input, again, x.estimate.Input)
 		used.Output = plus(used.Output, again, x.estimate.Output)
-		x.t.each(x.s, used, func(budget string, tokens int64) {
+		x.t.each(x.s, x.key, used, func(budget string, tokens int64) {
 			_ = r.Settle(budget, tokens) // fails if the scheduler was closed
 		})
 	}
@@ -81,12 +92,17 @@ func plus(used, times, more int64) int64 {
 	return used + times*more
 }
 
-// each calls f for each budget of tokens that the scheduler has.
-func (t *Transport) each(s *scheduler.Scheduler, tokens Usage, f func(budget string, tokens int64)) {
+// each calls f for each budget of tokens that requests with this key pay from.
+func (t *Transport) each(s *scheduler.Scheduler, key string, tokens Usage, f func(budget string, tokens int64)) {
 	amounts := [...]int64{tokens.Total, tokens.Input, tokens.Output}
 	for i, name := range [...]string{allTokens, inputTokens, outputTokens} {
-		if budget, ok := t.budget(s, name); ok && amounts[i] >= 0 {
-			f(budget, amounts[i])
+		budget, ok := t.budget(s, key, name)
+		if !ok || amounts[i] < 0 {
+			continue
+		}
+		f(budget, amounts[i])
+		if t.Budget == nil && budget == scheduler.KeyBudget && s.HasBudget("") {
+			f("", amounts[i]) // it counts the same as the key's, since one Cost is paid from both
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 type exchange struct {
 	t        *Transport
 	s        *scheduler.Scheduler
+	key      string
 	req      *http.Request
 	estimate Usage
 	r        *scheduler.Reservation // of the attempt that waits or runs

@@ -17,9 +17,16 @@ type Transport struct {
 	// inside a call of the same scheduler may deadlock under MaxInFlight (see [scheduler.Config.MaxInFlight]).
 	Scheduler *scheduler.Scheduler
 
-	// Choose returns the scheduler of a request, for example by host. A request with a nil scheduler goes to Base at once. A nil
-	// Choose means Scheduler for all requests.
+	// Choose returns the scheduler of a request, for servers that need different policies or budgets, or no scheduler. For many
+	// hosts of the same kind use one scheduler, and Key. A request with a nil scheduler goes to Base at once. A nil Choose means
+	// Scheduler for all requests.
 	Choose func(*http.Request) *scheduler.Scheduler
+
+	// Key returns the key of a request: see [scheduler.Key]. It replaces one in Options. With [ByHost], hosts share the
+	// scheduler fairly, so one that is slow or refuses does not delay requests to others. What a server says goes to a budget
+	// of the key, if there is one, and otherwise to one that all share (see Budget). A wait that it asks for holds the
+	// requests of the key, or all, as [scheduler.PerKey] says. Nil, or "", means no key.
+	Key func(*http.Request) string
 
 	// Base makes the attempts. Nil means [http.DefaultTransport].
 	Base http.RoundTripper
@@ -37,7 +44,7 @@ type Transport struct {
 	ReadTimeout time.Duration
 
 	// Options returns a request's cost, priority, name and so on, by [scheduler.Cost], [scheduler.CostOf], [scheduler.Priority],
-	// [scheduler.Name], [scheduler.Retry] and others. [scheduler.OnProgress] does not work, because a request has no goroutine of
+	// [scheduler.Name], [scheduler.Retry], [scheduler.Weight] and others. [scheduler.OnProgress] does not work, because a request has no goroutine of
 	// its own, and [scheduler.Classify] is replaced by Classify below. Options must not read the body. Nil means 1 token.
 	Options func(*http.Request) []scheduler.Option
 
@@ -46,8 +53,9 @@ type Transport struct {
 	Tokens *Tokens
 
 	// Budget returns the scheduler's name for a budget that servers and Tokens call "requests", "tokens", "input-tokens" and so
-	// on, as in [headers.Budget]. Budgets that the scheduler doesn't have are ignored. Nil means the same name. If the
-	// scheduler has one budget without a name, nil means that budget for "requests" and "", or for "tokens" with Tokens.
+	// on, as in [headers.Budget]. Budgets that the scheduler doesn't have are ignored, and so are those of keys if the request
+	// has no key. Nil means the same name. If there is no budget of that name, nil means [scheduler.KeyBudget], or otherwise the
+	// scheduler's budget without a name, for "requests" and "", or for "tokens" with Tokens.
 	Budget func(name string) string
 
 	// Classify returns the verdict on an attempt. All parts of the verdict count, including a wait after a transient failure.
@@ -82,13 +90,17 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	priced, opts, estimate := t.price(s, req)
+	key := ""
+	if t.Key != nil {
+		key = t.Key(req)
+	}
+	priced, opts, estimate := t.price(s, key, req)
 	r, err := s.Reserve(req.Context(), opts...)
 	if err != nil {
 		closeBody(priced)
 		return nil, err
 	}
-	x := &exchange{t: t, s: s, req: priced, estimate: estimate, r: r}
+	x := &exchange{t: t, s: s, key: key, req: priced, estimate: estimate, r: r}
 	defer x.unwound()
 	res, err := x.run()
 	x.returned = true
@@ -112,7 +124,7 @@ func (t *Transport) scheduler(req *http.Request) *scheduler.Scheduler {
 func (t *Transport) base() http.RoundTripper { return cmp.Or(t.Base, http.DefaultTransport) }
 
 // price returns the request with an unread body, the options with its cost, and its estimated tokens.
-func (t *Transport) price(s *scheduler.Scheduler, req *http.Request) (_ *http.Request, opts []scheduler.Option, estimate Usage) {
+func (t *Transport) price(s *scheduler.Scheduler, key string, req *http.Request) (_ *http.Request, opts []scheduler.Option, estimate Usage) {
 	if t.Tokens != nil {
 		var in, out int64
 		var early *upload
@@ -122,10 +134,13 @@ func (t *Transport) price(s *scheduler.Scheduler, req *http.Request) (_ *http.Re
 			early.direct = true
 		}
 		estimate = Usage{Total: in + out, Input: in, Output: out}
-		opts = t.costs(s, estimate)
+		opts = t.costs(s, key, estimate)
 	}
 	if t.Options != nil {
 		opts = append(opts, t.Options(req)...)
+	}
+	if t.Key != nil {
+		opts = append(opts, scheduler.Key(key))
 	}
 	return req, append(opts, scheduler.Classify(retry.Classify)), estimate // finds the verdicts that report marks
 }
