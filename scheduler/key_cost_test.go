@@ -47,11 +47,13 @@ func TestCostOfAKeysBudget(t *testing.T) {
 		require.Equal(t, map[string]int64{"a": 98, "b": 96, "c": 70, "d": 94}, leftIn(t, s, "k"))
 		for name, want := range map[string]bool{"a": true, "b": true, "c": true, "d": true, "key": false, "": false} {
 			require.Equal(t, want, s.HasBudget(name), name)
+			require.Equal(t, want && (name == "a" || name == "c"), s.HasKeyBudget(name), name)
 		}
 		err = s.Do(t.Context(), nothing, scheduler.Key("k"), scheduler.CostOf("x", 1))
 		require.EqualError(t, err, `scheduler: no budget "x": there are ["b" "d" "a" "c"]`)
 	})
 	require.True(t, open(t, tenEach).HasBudget(scheduler.KeyBudget))
+	require.True(t, open(t, tenEach).HasKeyBudget(scheduler.KeyBudget))
 }
 
 // A call waits for its key's tokens without taking others (K4).

@@ -25,10 +25,25 @@
 // wait for such requests, there is a deadlock. Use a separate scheduler for the requests or for the calls. If the call is submitted,
 // streamed or has a [scheduler.Cost], and the request has its context, the request ends with a [scheduler.DeadlockError] instead.
 //
+// # Many hosts or tenants
+//
+// One scheduler serves many servers, or many customers of one server, by [Transport.Key]. Requests with different keys share what the
+// scheduler has in common fairly, and each key can have limits of its own:
+//
+//	s, err := scheduler.New(scheduler.Config{
+//		Limit:  bucket.PerSecond(100), // all hosts together
+//		PerKey: scheduler.PerKey{Limit: bucket.PerSecond(2), MaxInFlight: 4}, // each host
+//	})
+//	client := &http.Client{Transport: &ratehttp.Transport{Scheduler: s, Key: ratehttp.ByHost}}
+//
+// A Retry-After holds the requests of its key, or all with [scheduler.PerKey].Holds set to [retry.ScopeAll], as fits the tenants of one
+// server. What a server says is left goes to the key's budget. If the keys are hosts without a limit of their own, it would go to
+// the budget that all share. Then give them [example.com/fairlead/bucket.Unlimited] as their limit.
+//
 // # What is retried
 //
 // [Attempt.Verdict] says which outcomes are worth a retry, and [Transport.Classify] may overrule it. The scheduler's policy says how
-// often and when. If a server asks for a wait, by Retry-After or a similar header, all calls wait. Afterwards the budget that it
+// often and when. If a server asks for a wait, by Retry-After or a similar header, all calls wait, or those of its key. Afterwards the budget that it
 // names is empty, or all budgets if it names none, so that the calls don't come back as a thundering herd. A retry keeps its place.
 // A request is sent again only if its body can be read again by GetBody, which http.NewRequest sets for bytes and strings, and if
 // one of these holds:

@@ -138,7 +138,7 @@ func (f network) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Each host has a scheduler of its own. Requests to other hosts don't wait.
+// One API needs a scheduler, and requests to other servers don't wait. For many hosts of the same kind, see Key.
 func ExampleTransport_choose() {
 	github, err := scheduler.New(scheduler.Config{Limit: bucket.Per(5000, time.Hour)})
 	if err != nil {

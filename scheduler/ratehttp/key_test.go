@@ -142,6 +142,7 @@ func TestObserveKey(t *testing.T) {
 	one := scheduler.Config{Limit: slow, PerKey: scheduler.PerKey{Limit: slow}}
 	shared := scheduler.Config{Limit: slow}
 	named := scheduler.Config{Limits: bucket.Limits{"tokens": slow}, PerKey: scheduler.PerKey{Limits: bucket.Limits{"requests": slow}}}
+	hosts := scheduler.Config{Limit: slow, PerKey: scheduler.PerKey{Limit: bucket.Unlimited}}
 	to := func(name string) func(string) string { return func(string) string { return name } }
 	for name, c := range map[string]struct {
 		cfg       scheduler.Config
@@ -156,6 +157,7 @@ func TestObserveKey(t *testing.T) {
 		"by the key's name": {cfg: one, key: "a", names: to(scheduler.KeyBudget), answer: "x-ratelimit-remaining-x: 7; x-ratelimit-remaining: 8", own: map[string]int64{"key": 8}, left: map[string]int64{"": 999}},
 		"no key, its name":  {cfg: one, names: to(scheduler.KeyBudget), answer: "x-ratelimit-remaining: 7", own: map[string]int64{"key": 1000}, left: map[string]int64{"": 999}},
 		"the shared one":    {cfg: shared, key: "a", answer: "x-ratelimit-remaining: 7", own: map[string]int64{}, left: map[string]int64{"": 7}},
+		"of a host alone":   {cfg: hosts, key: "a", answer: "x-ratelimit-remaining: 0", own: map[string]int64{"key": bucket.Unlimited.Capacity}, left: map[string]int64{"": 999}},
 		"by name":           {cfg: named, key: "a", answer: "x-ratelimit-remaining-requests: 7; x-ratelimit-remaining-tokens: 70", own: map[string]int64{"requests": 7}, left: map[string]int64{"tokens": 70}},
 		"by name, no key":   {cfg: named, answer: "x-ratelimit-remaining-requests: 7; x-ratelimit-remaining-tokens: 70", own: map[string]int64{"requests": 1000}, left: map[string]int64{"tokens": 70}},
 	} {
