@@ -72,7 +72,12 @@ func TestKeysAndTheFastPath(t *testing.T) {
 			warm(t, s)
 			l := s.fast.cells[0].lease.Load()
 			require.NoError(t, s.Do(context.Background(), func(context.Context) error {
-				require.Equal(t, c.fast, l == s.fast.cells[0].lease.Load(), name)
+				require.Equal(t, c.fast, fastPathOpen(s) && l == s.fast.cells[0].lease.Load(), name)
+				snap, err := s.SnapshotOf("")
+				require.NoError(t, err)
+				if name != "key" {
+					require.Equal(t, KeySnapshot{At: snap.At, Weight: max(1, snap.Weight), Running: 1, Unfinished: 1}, snap, name)
+				}
 				return nil
 			}, c.opts...))
 		}

@@ -1,7 +1,9 @@
 package scheduler_test
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -91,6 +93,30 @@ func TestWeightWithoutKey(t *testing.T) {
 		require.InDelta(t, 80, plain.Load(), 2)
 		require.InDelta(t, 20, keyed.Load(), 2)
 	})
+}
+
+// New keys with one call each, such as user ids, come faster than the tokens. A key that has used its share
+// gets the next token all the same when its Patience is over (K5).
+func TestPatience(t *testing.T) {
+	for _, patience := range []time.Duration{0, 2 * time.Second, 5 * time.Second} {
+		bubble(t, scheduler.Config{Limit: bucket.PerSecond(10).Burst(1), Level: empty, PerKey: scheduler.PerKey{Patience: patience}}, func(t *testing.T, s *scheduler.Scheduler) {
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				for i := 0; ctx.Err() == nil; i++ {
+					submit(t, s, nothing, scheduler.Key(fmt.Sprint("user", i)))
+					time.Sleep(time.Second / 11)
+				}
+			}()
+			time.Sleep(time.Second)
+			require.NoError(t, s.Do(ctx, nothing, scheduler.Key("regular")))
+			began := time.Now()
+			require.NoError(t, s.Do(ctx, nothing, scheduler.Key("regular")))
+			require.InDelta(t, cmp.Or(patience, 10*time.Second), time.Since(began), float64(500*time.Millisecond))
+			cancel()
+			synctest.Wait()
+			time.Sleep(time.Second)
+		})
+	}
 }
 
 func TestWeightFaults(t *testing.T) {
