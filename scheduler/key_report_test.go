@@ -37,7 +37,7 @@ func TestReportsNameTheKey(t *testing.T) {
 		require.Equal(t, "acme", info[1].Key)
 		require.Len(t, told, 1)
 		require.Equal(t, "acme", told[0].Key)
-		require.Equal(t, `ping of "acme": attempt 1 of 6 failed: server is busy; next in 1s, 9 tokens left`, told[0].String())
+		require.Equal(t, `ping of key "acme": attempt 1 of 6 failed: server is busy; next in 1s, 9 tokens left`, told[0].String())
 		text, err := json.Marshal(told[0])
 		require.NoError(t, err)
 		require.Contains(t, string(text), `"name":"ping","key":"acme","attempt":1`)
@@ -65,7 +65,7 @@ func TestReportsWithoutAKey(t *testing.T) {
 	p := scheduler.Progress{State: scheduler.Later, Attempt: 1, MaxAttempts: 6, Available: 1}
 	require.Equal(t, "attempt 1 of 6 comes later: it queues in 0s, 1 token left", p.String())
 	p.Key = "x\ny"
-	require.Equal(t, `of "x\ny": attempt 1 of 6 comes later: it queues in 0s, 1 token left`, p.String())
+	require.Equal(t, `of key "x\ny": attempt 1 of 6 comes later: it queues in 0s, 1 token left`, p.String())
 	for _, v := range []any{scheduler.Progress{}, scheduler.Unfinished{}, scheduler.Result[int, int]{}, scheduler.Snapshot{}} {
 		text, err := json.Marshal(v)
 		require.NoError(t, err)

@@ -71,7 +71,7 @@ func (p Progress) String() string {
 	var b strings.Builder
 	label := p.Name
 	if p.Key != "" {
-		label = strings.TrimSpace(fmt.Sprintf("%s of %q", label, p.Key))
+		label = strings.TrimSpace(fmt.Sprintf("%s of key %q", label, p.Key))
 	}
 	if label != "" {
 		fmt.Fprintf(&b, "%s: ", safetext.Line(label))
