@@ -261,6 +261,10 @@ func TestTooManyKeys(t *testing.T) {
 		require.ErrorIs(t, err, scheduler.ErrTooManyKeys)
 		require.ErrorContains(t, err, "scheduler: too many keys: 2 are remembered")
 		require.ErrorIs(t, s.PauseKey("c", time.Time{}), scheduler.ErrTooManyKeys)
+		for _, err := range []error{s.PauseKey("c", time.Now()), s.ResumeKey("c"), s.ForgetKey("c")} {
+			require.NoError(t, err, "there is nothing to remember")
+		}
+		require.Equal(t, 2, s.Snapshot().Keys)
 		require.NoError(t, s.Do(ctx, nothing, scheduler.Key("a")))
 		require.NoError(t, s.Do(ctx, nothing))
 	})

@@ -18,19 +18,26 @@ var errNoKey = retry.Permanent(errors.New("scheduler: the key is empty: calls wi
 // replaces an earlier pause of the key. If t has passed, it ends that pause. It fails for an empty key, with
 // a [TooManyKeysError], and with [ErrClosed].
 func (s *Scheduler) PauseKey(key string, t time.Time) error {
-	return s.controlKey(key, func(k *core.Core, now time.Duration) error {
-		until := time.Duration(bucket.Forever)
-		if !t.IsZero() {
-			until = t.Sub(s.origin)
-		}
-		return k.PauseKey(now, key, until)
-	})
+	until := time.Duration(bucket.Forever)
+	if !t.IsZero() {
+		until = t.Sub(s.origin)
+	}
+	return s.pauseKey(key, until)
 }
 
 // ResumeKey ends a pause of a key by [Scheduler.PauseKey]. It does not shorten a hold by a server's
 // Retry-After, or a pause of all calls. It fails for an empty key, and with [ErrClosed].
 func (s *Scheduler) ResumeKey(key string) error {
-	return s.controlKey(key, func(k *core.Core, now time.Duration) error { return k.PauseKey(now, key, 0) })
+	return s.pauseKey(key, 0)
+}
+
+func (s *Scheduler) pauseKey(key string, until time.Duration) error {
+	return s.controlKey(key, func(k *core.Core, now time.Duration) error {
+		if until <= now && k.StateOf(now, key).PausedUntil == 0 { // so the key need not be remembered
+			return nil
+		}
+		return k.PauseKey(now, key, until)
+	})
 }
 
 // SetLimitOfKey changes the limit of one budget of one key, at this instant: see [PerKey]. The budget "" is
