@@ -16,7 +16,7 @@ import (
 //
 // The variant of a job says what a call is: "try" takes a token, "wait" waits for one,
 // "both" limits and retries a function, "owner" goes through Fairlead's owner; any other
-// is the name of a feature.
+// is the name of a feature, or a call with a key.
 
 // measureCalls measures what a call costs if Callers goroutines make it again and again.
 func measureCalls(j job) numbers {
@@ -155,6 +155,8 @@ func opener(j job) func() func() bool {
 			}
 		}
 		return opener(job{Variant: "wait", Who: j.Who})
+	case keyedVariant:
+		return func() func() bool { return openKeyedCalls(j) }
 	}
 	for _, f := range slices.Concat(configured, optional, owned) {
 		if f.name == j.Variant || j.Variant == "owner" && f.name == ownersPath {

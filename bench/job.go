@@ -51,6 +51,7 @@ func init() { // here, since some of them lead back to this table
 		"change":   measureChange,
 		"retries":  measureRetries,
 		"backing":  measureRetryBytes,
+		"keys":     measureKeyBytes,
 	}
 }
 

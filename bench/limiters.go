@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/failsafe-go/failsafe-go/ratelimiter"
 	juju "github.com/juju/ratelimit"
+	golimiter "github.com/sethvargo/go-limiter"
 	"github.com/sethvargo/go-limiter/memorystore"
 	"github.com/throttled/throttled/v2"
 	"github.com/throttled/throttled/v2/store/memstore"
@@ -126,8 +127,10 @@ func fairleadTaker(s *scheduler.Scheduler) taker {
 	}
 }
 
+func newXRate(l limit) *rate.Limiter { return rate.NewLimiter(rate.Limit(l.perSecond()), l.burst) }
+
 func openXRate(l limit) taker {
-	r := rate.NewLimiter(rate.Limit(l.perSecond()), l.burst)
+	r := newXRate(l)
 	return taker{
 		try: r.Allow, wait: r.Wait, waitN: r.WaitN,
 		set: func(l limit) error { r.SetLimit(rate.Limit(l.perSecond())); return nil },
@@ -135,7 +138,7 @@ func openXRate(l limit) taker {
 }
 
 func openXRatePolled(l limit) taker {
-	r := rate.NewLimiter(rate.Limit(l.perSecond()), l.burst)
+	r := newXRate(l)
 	waitN := func(ctx context.Context, n int) error {
 		for !r.AllowN(time.Now(), n) {
 			if err := sleep(ctx, l.interval()); err != nil {
@@ -163,13 +166,17 @@ func openJuju(l limit) taker {
 	}
 }
 
-// openFailsafe has two kinds to choose from: smooth, without a burst, and bursty, which
+// newFailsafe has two kinds to choose from: smooth, without a burst, and bursty, which
 // lets a burst through in each period.
-func openFailsafe(l limit) taker {
-	r := ratelimiter.NewSmooth[any](uint(l.rate), l.per)
+func newFailsafe(l limit) ratelimiter.RateLimiter[any] {
 	if l.burst > 1 {
-		r = ratelimiter.NewBursty[any](uint(l.burst), time.Duration(l.burst)*l.interval())
+		return ratelimiter.NewBursty[any](uint(l.burst), time.Duration(l.burst)*l.interval())
 	}
+	return ratelimiter.NewSmooth[any](uint(l.rate), l.per)
+}
+
+func openFailsafe(l limit) taker {
+	r := newFailsafe(l)
 	return taker{
 		try: r.TryAcquirePermit, wait: r.AcquirePermit,
 		waitN: func(ctx context.Context, n int) error { return r.AcquirePermits(ctx, uint(n)) },
@@ -177,56 +184,72 @@ func openFailsafe(l limit) taker {
 	}
 }
 
+// goLimiterConfig returns the limit as go-limiter has it.
+func goLimiterConfig(l limit) (tokens uint64, interval time.Duration) {
+	return uint64(l.burst), time.Duration(l.burst) * l.interval()
+}
+
+func newGoLimiter(l limit) golimiter.Store {
+	tokens, interval := goLimiterConfig(l)
+	return must(memorystore.New(&memorystore.Config{Tokens: tokens, Interval: interval}))
+}
+
+// waitInStore asks again when go-limiter says so.
+func waitInStore(ctx context.Context, store golimiter.Store, key string) error {
+	for {
+		_, _, reset, ok, err := store.Take(ctx, key)
+		if ok || err != nil {
+			return err
+		}
+		if err := sleep(ctx, time.Until(time.Unix(0, int64(reset)))); err != nil {
+			return err
+		}
+	}
+}
+
 func openGoLimiter(l limit) taker {
 	const key = "key"
-	config := func(l limit) (uint64, time.Duration) {
-		return uint64(l.burst), time.Duration(l.burst) * l.interval()
-	}
-	tokens, interval := config(l)
-	store := must(memorystore.New(&memorystore.Config{Tokens: tokens, Interval: interval}))
+	store := newGoLimiter(l)
 	return taker{
 		ticks: true,
 		try: func() bool {
 			_, _, _, ok, err := store.Take(context.Background(), key)
 			return ok && err == nil
 		},
-		wait: func(ctx context.Context) error {
-			for {
-				_, _, reset, ok, err := store.Take(ctx, key)
-				if ok || err != nil {
-					return err
-				}
-				if err := sleep(ctx, time.Until(time.Unix(0, int64(reset)))); err != nil {
-					return err
-				}
-			}
-		},
+		wait: func(ctx context.Context) error { return waitInStore(ctx, store, key) },
 		set: func(l limit) error {
-			tokens, interval := config(l)
+			tokens, interval := goLimiterConfig(l)
 			return store.Set(context.Background(), key, tokens, interval)
 		},
 	}
 }
 
-func openThrottled(l limit) taker {
-	const key = "key"
-	r := must(throttled.NewGCRARateLimiterCtx(must(memstore.NewCtx(1024)), throttled.RateQuota{
+func newThrottled(l limit, keys int) *throttled.GCRARateLimiterCtx {
+	return must(throttled.NewGCRARateLimiterCtx(must(memstore.NewCtx(keys)), throttled.RateQuota{
 		MaxRate: throttled.PerDuration(l.rate, l.per), MaxBurst: l.burst - 1,
 	}))
-	waitN := func(ctx context.Context, n int) error {
-		for {
-			limited, res, err := r.RateLimitCtx(ctx, key, n)
-			if !limited || err != nil {
-				return err
-			}
-			if res.RetryAfter < 0 {
-				return errors.New("throttled: never")
-			}
-			if err := sleep(ctx, res.RetryAfter); err != nil {
-				return err
-			}
+}
+
+// waitForThrottled asks again when throttled says so.
+func waitForThrottled(ctx context.Context, r *throttled.GCRARateLimiterCtx, key string, n int) error {
+	for {
+		limited, res, err := r.RateLimitCtx(ctx, key, n)
+		if !limited || err != nil {
+			return err
+		}
+		if res.RetryAfter < 0 {
+			return errors.New("throttled: never")
+		}
+		if err := sleep(ctx, res.RetryAfter); err != nil {
+			return err
 		}
 	}
+}
+
+func openThrottled(l limit) taker {
+	const key = "key"
+	r := newThrottled(l, 1024)
+	waitN := func(ctx context.Context, n int) error { return waitForThrottled(ctx, r, key, n) }
 	return taker{
 		try: func() bool {
 			limited, _, err := r.RateLimitCtx(context.Background(), key, 1)
