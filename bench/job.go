@@ -52,6 +52,7 @@ func init() { // here, since some of them lead back to this table
 		"retries":  measureRetries,
 		"backing":  measureRetryBytes,
 		"keys":     measureKeyBytes,
+		"noisy":    measureNeighbors,
 	}
 }
 
