@@ -251,10 +251,26 @@ func waitOrSubmit(who string, l limit) func(context.Context, func(error)) {
 	}
 }
 
+// The calls of a queue that goes at once have no key, all the same one, or a key each.
+const (
+	oneKey  = "one key"
+	keyEach = "a key each"
+)
+
 // measureDrain lets a queue of N go at once, for what a call costs the longer the queue.
 // A short one does so often enough for the time to be measurable.
 func measureDrain(j job) numbers {
 	s := must(scheduler.New(scheduler.Config{Limit: fairleadLimit(unfelt)}))
+	options := func(int) []scheduler.Option { return nil }
+	if j.Variant != "" {
+		names := keyNames(j.N)
+		options = func(i int) []scheduler.Option {
+			if j.Variant == oneKey {
+				i = 0
+			}
+			return []scheduler.Option{scheduler.Key(names[i])}
+		}
+	}
 	var submitting, draining time.Duration
 	rounds := max(1, 100_000/j.N)
 	for range rounds {
@@ -263,8 +279,8 @@ func measureDrain(j job) numbers {
 		done := func(context.Context) error { over.Done(); return nil }
 		check(s.Pause())
 		begin := time.Now()
-		for range j.N {
-			must(s.Submit(context.Background(), done))
+		for i := range j.N {
+			must(s.Submit(context.Background(), done, options(i)...))
 		}
 		s.Snapshot() // everything has come to the owner
 		queued := time.Now()

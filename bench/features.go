@@ -25,6 +25,9 @@ const (
 	withCost          = "Cost(2), and a context to settle it with"
 	withAll           = "Name, Cost(2) and Priority(1): what a real call looks like"
 	ownersPath        = "Do through the owner"
+	withoutCost       = "Do with Cost(0)"
+	withKey           = "Do with a Key"
+	withKeyAndLimit   = "Do with a Key that has a limit"
 )
 
 // configured are plain calls of schedulers with all kinds of configurations. None is told to the
@@ -80,6 +83,13 @@ var owned = []feature{
 	{"Do, with a subscriber to Granted", plain(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.Of(events.Granted)) })},
 	{"Do, with a subscriber to everything", plain(scheduler.Config{}, func(s *scheduler.Scheduler) { subscribe(s, events.All) })},
 	{"Do with CostOf(\"b\", 2), of two budgets", openCostOf},
+	{withoutCost, with(func(s *scheduler.Scheduler, ctx context.Context) error {
+		return s.Do(ctx, nothing, scheduler.Cost(0))
+	})},
+	{withKey, with(func(s *scheduler.Scheduler, ctx context.Context) error {
+		return s.Do(ctx, nothing, scheduler.Key("key"))
+	})},
+	{withKeyAndLimit, openKeyWithLimit},
 	{"Submit, and wait for Done", openSubmit},
 	{"Reserve, Ready, Done", openReserve},
 }
@@ -149,6 +159,11 @@ func throughOwner(cfg scheduler.Config, opts ...scheduler.Option) func(clock.Clo
 func openCostOf(c clock.Clock) func() bool {
 	s, ctx := newUnfelt(scheduler.Config{Limits: twoBudgets(), Clock: c}), context.Background()
 	return func() bool { return s.Do(ctx, nothing, scheduler.CostOf("b", 2)) == nil }
+}
+
+func openKeyWithLimit(c clock.Clock) func() bool {
+	s, ctx := newUnfelt(scheduler.Config{PerKey: scheduler.PerKey{Limit: fairleadLimit(unfelt)}, Clock: c}), context.Background()
+	return func() bool { return s.Do(ctx, nothing, scheduler.Key("key")) == nil }
 }
 
 func openSubmit(c clock.Clock) func() bool {
