@@ -66,7 +66,7 @@ var numbersOf = map[string][]string{
 	"idle":     {"cpu us", "sleeps"},
 	"crowd":    {"cpu us per call", "cpu s", "inverted", "late p50 us", "late p99 us", "over in any window", "over since start"},
 	"bytes":    {"bytes"},
-	"core":     {"steps per second"},
+	"core":     {"steps per second", "ns"},
 	"granted":  {"inversions", "over in any window"},
 	"canceled": {"rate"},
 	"drain":    {"ns per submit", "ns per grant"},
@@ -77,6 +77,8 @@ var numbersOf = map[string][]string{
 	"change":   {"ms", "ideal", "granted", "allowed"},
 	"retries":  {"wall ms", "cpu us per job"},
 	"backing":  {"bytes"},
+	"keys":     {"bytes"},
+	"noisy":    {"p50 ms", "p99 ms", "worst ms", "used", "over since start"},
 }
 
 // TestTargetsAreMeasured: a quick run and a full one measure what each target needs, floors too.
@@ -185,11 +187,16 @@ func TestTargetRow(t *testing.T) {
 	}
 }
 
-// TestCoreBenchmark: the pure core's benchmark is where a run looks for it.
+// TestCoreBenchmark: the pure core's benchmarks are where a run looks for them.
 func TestCoreBenchmark(t *testing.T) {
 	text, err := os.ReadFile("../" + coreFolder + "/bench_test.go")
-	if err != nil || !strings.Contains(string(text), "func BenchmarkCore(") {
-		t.Errorf("no BenchmarkCore in %s: %v", coreFolder, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"BenchmarkCore", "BenchmarkKeys"} {
+		if !strings.Contains(string(text), "func "+name+"(") {
+			t.Errorf("no %s in %s", name, coreFolder)
+		}
 	}
 }
 

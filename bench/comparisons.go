@@ -9,7 +9,7 @@ import (
 func (r *run) comparisons() []comparison {
 	list := append(r.callComparisons(), r.crowdComparisons()...)
 	list = append(list, r.contextComparisons()...)
-	return append(list, r.timeComparisons()...)
+	return append(append(list, r.timeComparisons()...), r.keyComparisons()...)
 }
 
 // median returns a case whose value is the median of a number over a job's rounds.

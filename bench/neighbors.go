@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"example.com/fairlead/scheduler"
@@ -90,25 +89,27 @@ func measureNeighbors(j job) numbers {
 	}
 	slices.Sort(arrivals)
 	waits := make([]float64, len(arrivals))
-	var granted atomic.Int64
+	g := newGrants(j.N + len(arrivals))
 	var over sync.WaitGroup
-	begin := time.Now()
 	for range j.N {
-		call("noisy", func() { granted.Add(1) })
+		call("noisy", func() { g.note() })
 	}
 	for i, at := range arrivals {
-		time.Sleep(at - time.Since(begin))
+		time.Sleep(at - time.Since(g.begin))
 		over.Add(1)
 		arrived := time.Now()
 		call(strconv.Itoa(i%j.Callers), func() {
 			waits[i] = float64(time.Since(arrived)) / 1e6
-			granted.Add(1)
+			g.note()
 			over.Done()
 		})
 	}
 	over.Wait()
+	end := time.Since(g.begin)
+	list := g.until(end)
 	return numbers{
 		"p50 ms": median(waits), "p99 ms": quantile(waits, 0.99), "worst ms": quantile(waits, 1),
-		"used": float64(granted.Load()) / (float64(l.burst) + l.perSecond()*time.Since(begin).Seconds()),
+		"used":             float64(len(list)) / (float64(l.burst) + l.perSecond()*end.Seconds()),
+		"over since start": float64(overSince(l, 0, list)),
 	}
 }
