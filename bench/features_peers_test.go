@@ -65,7 +65,7 @@ var peersFeatures = []row{
 		{no, notesAdaptiveRate, absentBeside("adaptivelimiter", "AdaptiveMode", adaptiveWords, awsRetryPkg, awsLimitPkg)},
 	}},
 	{"Fair among users: who used most is refused first", [6]cell{
-		{no, "", absentBeside("priority", "Priority", userWords, ourPkg)},
+		{partly, "while the queue is full, a key that has calls in it is refused", fairleadRefuses},
 		{no, "", absentBeside("priority", "Limiter", userWords, xratePkg, backoffPkg)},
 		{no, "", onlyTake},
 		{yes, "", failsafeFair},

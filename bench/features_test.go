@@ -51,7 +51,7 @@ var modules = []string{
 }
 
 func allRows() []row {
-	return slices.Concat(tokenFeatures, waitFeatures, retryFeatures, queueFeatures, peersFeatures)
+	return slices.Concat(tokenFeatures, waitFeatures, retryFeatures, queueFeatures, keyFeatures, peersFeatures)
 }
 
 // TestFeatures: every mark in the table is the one that its library earns, neither more
