@@ -151,12 +151,15 @@ func keyNames(n int) []string {
 	return names
 }
 
+// notForgotten is a limit that no call waits for, and that refills so slowly that keys are remembered.
+var notForgotten = limit{rate: 1, burst: 100_000, per: time.Minute}
+
 // openKeyedCalls returns calls from one goroutine, with a key after the other. Each key has tokens, and was
 // used shortly before, so that it is remembered.
 func openKeyedCalls(j job) func() bool {
 	const stride = 7919 // a prime, so that all keys have their turns, and not as neighbors in memory
 	keys, ctx, at := keyNames(j.N), context.Background(), 0
-	wait := keyedNamed(j.Who).open(limit{rate: 1, burst: 100_000, per: time.Minute}, j.N)
+	wait := keyedNamed(j.Who).open(notForgotten, j.N)
 	for _, key := range keys {
 		check(wait(ctx, key))
 	}
