@@ -103,3 +103,23 @@ func ExampleForecast_WriteSVG() {
 	fmt.Println(errors.Join(f.WriteSVG(file), file.Close()))
 	// Output: <nil>
 }
+
+// Predict tells what a tenant that floods the queue does to 49 others, each with ten calls.
+func ExamplePart() {
+	flood := forecast.Workload{Calls: 10_000}
+	others := forecast.Workload{Calls: 490}
+	cfg := scheduler.Config{Limit: bucket.PerSecond(100).Burst(1)}
+	for _, keys := range []bool{false, true} {
+		if keys {
+			flood.Key, others.Key, others.Keys = "flood", "tenant", 49
+		}
+		f, err := forecast.Predict(cfg, flood, others)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println("the others wait up to", f.Parts[1].WorstWait)
+	}
+	// Output:
+	// the others wait up to 1m44.89s
+	// the others wait up to 5s
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
 	"example.com/fairlead/scheduler/internal/core"
 	"example.com/fairlead/scheduler/internal/durations"
@@ -30,7 +31,7 @@ type Workload struct {
 	Cost, MaxCost int64
 
 	// Costs are what an attempt pays from each of several budgets, as with [scheduler.CostOf]. From budgets
-	// that are not named it pays Cost, drawn or not.
+	// that are not named it pays Cost, drawn or not. They may be those of keys, if the calls have keys.
 	Costs map[string]int64
 
 	// Latency is how long an attempt runs. If MaxLatency is above it, each attempt draws its
@@ -39,6 +40,15 @@ type Workload struct {
 
 	// Failures is the fraction of attempts that fail with a retryable error, from 0 to 1.
 	Failures float64
+
+	// Key is the key of the calls, as with [scheduler.Key]. If Keys is above 0, they are spread over so many
+	// keys in turn: Key with 1, 2 and so on behind it. So Key: "user" and Keys: 3 mean user1, user2
+	// and user3. Zero for both means no key.
+	Key  string
+	Keys int
+
+	// Weight is the weight of each of its keys, as with [scheduler.Weight]. Zero means 1.
+	Weight int
 
 	// Priority is the priority of the calls, as with [scheduler.Priority].
 	Priority int
@@ -55,13 +65,15 @@ type Forecast struct {
 	Limits bucket.Limits    `json:"limits"` // the limits it assumes, by name; "" if there is one budget
 	Took   time.Duration    `json:"took"`   // from the first arrival until all calls have ended
 	Totals scheduler.Totals `json:"totals"` // how they end, and how many attempts they make
-	Spent  map[string]int64 `json:"spent"`  // tokens paid from each budget
+	Spent  map[string]int64 `json:"spent"`  // tokens paid from each budget that all calls share
 
 	// How long calls wait from their arrival until they first start. Half of them wait at most
 	// MedianWait, 99 of 100 at most P99Wait, and all at most WorstWait.
 	MedianWait time.Duration `json:"median_wait"`
 	P99Wait    time.Duration `json:"p99_wait"`
 	WorstWait  time.Duration `json:"worst_wait"`
+
+	Parts []Part `json:"parts"` // what becomes of each workload, in the order given to Predict
 
 	MostQueued  int `json:"most_queued"`  // calls that wait at the same time, for tokens or a slot
 	MostRunning int `json:"most_running"` // calls that run at the same time
@@ -140,6 +152,10 @@ func Predict(cfg scheduler.Config, work ...Workload) (Forecast, error) {
 func coreConfig(cfg scheduler.Config) core.Config {
 	c := core.Config{
 		Limits: cfg.Limits, Levels: cfg.Levels, PriorityStep: cfg.PriorityStep, MaxInFlight: cfg.MaxInFlight,
+		PerKey: core.PerKey{
+			Limits: ownLimits(cfg.PerKey), MaxInFlight: cfg.PerKey.MaxInFlight, MaxQueued: cfg.PerKey.MaxQueued,
+			MaxKeys: cfg.PerKey.MaxKeys, Patience: cfg.PerKey.Patience, HoldsAll: cfg.PerKey.Holds == retry.ScopeAll,
+		},
 		MaxQueued: cfg.MaxQueued, Overflow: core.Overflow(cfg.Overflow), Retry: cfg.Retry.WithDefaults(), RetryBudget: cfg.RetryBudget, Adaptive: cfg.Adaptive,
 	}
 	if len(c.Limits) == 0 {
@@ -172,14 +188,7 @@ func (w Workload) validate(cfg scheduler.Config) error {
 	if w.Cost < 0 || w.MaxCost < 0 {
 		faults = append(faults, fmt.Errorf("its Cost is %d and MaxCost %d: they must not be negative", w.Cost, w.MaxCost))
 	}
-	for _, name := range slices.Sorted(maps.Keys(w.Costs)) {
-		if _, ok := cfg.Limits[name]; !ok && (name != "" || len(cfg.Limits) > 0) {
-			faults = append(faults, fmt.Errorf("its Costs[%q]: %w %q", name, scheduler.ErrNoBudget, name))
-		}
-		if w.Costs[name] < 0 {
-			faults = append(faults, fmt.Errorf("its Costs[%q] is %d: it must not be negative", name, w.Costs[name]))
-		}
-	}
+	faults = append(faults, w.checkKeys(cfg))
 	if !(w.Failures >= 0 && w.Failures <= 1) {
 		faults = append(faults, fmt.Errorf("its Failures is %v: it must be from 0 to 1", w.Failures))
 	}

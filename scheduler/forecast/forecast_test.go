@@ -69,6 +69,8 @@ func TestPredict(t *testing.T) {
 			require.NoError(t, err)
 			requireSamples(t, got)
 			c.want.Limits, got.Samples = bucket.Limits{"": c.cfg.Limit.WithDefaults()}, nil
+			require.Len(t, got.Parts, len(c.work))
+			got.Parts = nil
 			require.Equal(t, c.want, got)
 		})
 	}

@@ -16,12 +16,11 @@ import (
 
 // simulator stands in for callers, functions and time around a core.
 type simulator struct {
-	k     *core.Core
-	rnd   *rand.Rand
-	work  []arrivals
-	of    []int           // the workload of each call, by the call's number, from 1
-	runs  runningAttempts // those that run
-	waits []time.Duration
+	k    *core.Core
+	rnd  *rand.Rand
+	work []arrivals
+	of   []int           // the workload of each call, by the call's number, from 1
+	runs runningAttempts // those that run
 
 	forecast Forecast
 	interval time.Duration // the least time between samples
@@ -65,7 +64,9 @@ type arrivals struct {
 	Workload
 	options core.Options
 	came    int
-	next    time.Duration // when the next arrives
+	next    time.Duration   // when the next arrives
+	waits   []time.Duration // of each call until it first starts
+	ended   time.Duration   // when the last one that has ended did
 }
 
 // maxSamples limits the samples. When they are so many, every other one is dropped.
@@ -131,6 +132,9 @@ func (o *simulator) arrive(at time.Duration, who int) {
 		Cost: between(o.rnd, w.Cost, w.MaxCost), Deadline: bucket.Forever, WantsAdmission: true,
 	}
 	c.SetOptions(&w.options)
+	if w.Key != "" || w.Keys > 0 || w.Weight > 0 {
+		c.SetKey(w.keyOf(w.came), int64(max(1, w.Weight)))
+	}
 	if w.Costs != nil {
 		c.SetOptions(o.optionsOf(c, w))
 	}
@@ -148,7 +152,7 @@ func (o *simulator) arrive(at time.Duration, who int) {
 func (o *simulator) optionsOf(c *core.Call, w *arrivals) *core.Options {
 	own := w.options
 	own.Costs, own.Several = c.AllCosts(), true
-	for i, b := range o.k.Budgets {
+	for i, b := range slices.Concat(o.k.Budgets, o.k.KeyBudgets()) {
 		if cost, ok := w.Costs[b.Name]; ok {
 			own.Costs[i] = cost
 		}
@@ -174,10 +178,15 @@ func (o *simulator) look() {
 	for _, c := range o.k.Effects.Granted {
 		w := &o.work[o.of[c.ID]]
 		if c.Attempts == 1 {
-			o.waits = append(o.waits, c.Times().Total())
+			w.waits = append(w.waits, c.Times().Total())
 		}
 		ends := core.After(c.Since(), time.Duration(between(o.rnd, int64(w.Latency), int64(w.MaxLatency))))
 		heap.Push(&o.runs, runningAttempt{ends, c})
+	}
+	for _, c := range o.k.Effects.Ended {
+		if c.ID > 0 { // it was accepted
+			o.work[o.of[c.ID]].ended = o.k.Now
+		}
 	}
 	o.k.Effects.Clear()
 	o.forecast.MostQueued = max(o.forecast.MostQueued, o.k.Queued())
@@ -227,10 +236,12 @@ func (o *simulator) result() Forecast {
 	if f.Samples[len(f.Samples)-1].At < o.k.Now {
 		f.Samples = append(f.Samples, o.now())
 	}
-	if n := len(o.waits); n > 0 {
-		slices.Sort(o.waits)
-		f.MedianWait, f.P99Wait, f.WorstWait = o.waits[(n-1)/2], o.waits[(n-1)*99/100], o.waits[n-1]
+	var waits []time.Duration
+	for i := range o.work {
+		f.Parts = append(f.Parts, o.work[i].part())
+		waits = append(waits, o.work[i].waits...)
 	}
+	f.MedianWait, f.P99Wait, f.WorstWait = spread(waits)
 	return *f
 }
 
