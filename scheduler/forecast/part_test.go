@@ -120,3 +120,15 @@ func TestPredictRefusesKeys(t *testing.T) {
 	_, err = Predict(cfg, Workload{Calls: 1, Costs: costs, Keys: 1})
 	require.NoError(t, err)
 }
+
+// TestPredictPatience checks that patience bounds the wait of a key that new keys overtake all the time.
+func TestPredictPatience(t *testing.T) {
+	fresh := Workload{Calls: 3300, Key: "user", Keys: 3300, Every: 9 * time.Millisecond}
+	for patience, least := range map[time.Duration]time.Duration{time.Second: time.Second, 10 * time.Second: 10 * time.Second} {
+		cfg := scheduler.Config{Limit: bucket.PerSecond(100), PerKey: scheduler.PerKey{Patience: patience}}
+		f, err := Predict(cfg, fresh, Workload{Calls: 2, Key: "big", Cost: 100})
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, f.Parts[1].WorstWait, least)
+		require.Less(t, f.Parts[1].WorstWait, least+5*time.Second)
+	}
+}
