@@ -47,9 +47,9 @@ func New(cfg Config) (*Core, error) {
 		adaptive:    adaptiveRate{enabled: cfg.Adaptive, share: fullShare, decreasedAt: -1, increaseAt: bucket.Forever},
 		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, overflow: cfg.Overflow, policy: cfg.Retry.WithDefaults(),
 	}
-	k.plainWaiting = waiting{queue: queue{more: len(cfg.Limits) - 1}, until: bucket.Forever}
+	k.plainWaiting = waiting{queue: queue{more: len(cfg.Limits) - 1}, dueIndex: -1, crowdedIndex: -1}
 	k.plain = lane{key: key{weight: 1, lane: &k.plain}, waiting: &k.plainWaiting, limits: &k.perKeyBudgets, position: -1}
-	k.lanes.none = &waiting{queue: queue{more: k.plainWaiting.more + len(cfg.PerKey.Limits)}, until: bucket.Forever}
+	k.lanes.none = &waiting{queue: queue{more: k.plainWaiting.more + len(cfg.PerKey.Limits)}, dueIndex: -1, crowdedIndex: -1}
 	k.nextMove, k.lanes.epoch = bucket.Forever, 1
 	k.lanes.patience = cmp.Or(cfg.PerKey.Patience, DefaultPatience)
 	var err error

@@ -44,13 +44,7 @@ func (d *dumb) holdLane(l *dumbLane, until time.Duration, name string) {
 
 // replanLane ends the calls of a lane whose turn is now too late.
 func (d *dumb) replanLane(l *dumbLane) {
-	for i := 0; i < len(d.queue); {
-		if c := d.queue[i]; c.lane == l && d.late(c) {
-			d.endLate(c)
-		} else {
-			i++
-		}
-	}
+	d.endAll(func(c *dumbCall) bool { return c.lane == l && d.late(c) })
 }
 
 func (d *dumb) pauseKey(l *dumbLane, until time.Duration) {

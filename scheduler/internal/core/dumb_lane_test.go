@@ -115,7 +115,7 @@ func (d *dumb) look(l *dumbLane) {
 		l.head = head
 		d.welcome(l)
 	case l.condition == competes && l.head != head:
-		l.since, l.head = d.now, head
+		l.since, l.head, l.overtaken = d.now, head, nil
 	case l.condition != competes && was == competes:
 		l.since, l.head = d.now, nil
 		if len(d.turn()) == 0 {
@@ -233,6 +233,12 @@ func (d *dumb) charge(c *dumbCall) {
 	least := d.least()
 	if least == nil || !d.keyed {
 		return
+	}
+	if d.virtual > 1<<60 { // only differences count
+		for _, other := range d.lanes {
+			other.used -= d.virtual
+		}
+		d.virtual = 0
 	}
 	if l.condition != competes {
 		d.beginShare(l)

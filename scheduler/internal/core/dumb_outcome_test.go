@@ -189,7 +189,7 @@ func (d *dumb) pause(until time.Duration) {
 	if until > d.now {
 		d.pausedUntil = until
 		d.lookAgain()
-		d.replan()
+		d.replanAll()
 	} else if d.pausedUntil > 0 {
 		d.resume()
 	}
@@ -199,7 +199,7 @@ func (d *dumb) pause(until time.Duration) {
 func (d *dumb) resume() {
 	d.pausedUntil = 0
 	d.lookAgain()
-	d.replan()
+	d.replanAll()
 }
 
 // lookAgain looks at the lanes that lack tokens, since their budgets now stand still, or go on.
@@ -211,9 +211,27 @@ func (d *dumb) lookAgain() {
 	}
 }
 
+// replan ends the calls that are now late because of the budgets that all lanes share.
 func (d *dumb) replan() {
+	d.endAll(func(c *dumbCall) bool {
+		_, sum := d.ahead(c)
+		return d.lateAt(c, d.ready(sum))
+	})
+}
+
+// replanAll ends all calls that are late after a pause has begun or ended, which also stops the budgets of lanes.
+func (d *dumb) replanAll() {
+	if len(d.perKey) == 0 {
+		d.replan()
+		return
+	}
+	d.endAll(d.late)
+}
+
+// endAll ends the queued calls that are late, in order.
+func (d *dumb) endAll(late func(*dumbCall) bool) {
 	for i := 0; i < len(d.queue); {
-		if c := d.queue[i]; d.late(c) {
+		if c := d.queue[i]; late(c) {
 			d.endLate(c)
 		} else {
 			i++

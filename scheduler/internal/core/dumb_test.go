@@ -584,10 +584,15 @@ func (d *dumb) likely(c *dumbCall) time.Duration {
 }
 
 func (d *dumb) late(c *dumbCall) bool {
+	_, at := d.estimate(c)
+	return d.lateAt(c, at)
+}
+
+// lateAt reports whether a call is late if its tokens are there at an instant.
+func (d *dumb) lateAt(c *dumbCall, at time.Duration) bool {
 	if c.deadline == bucket.Forever && c.lastRetry == 0 {
 		return false
 	}
-	_, at := d.estimate(c)
 	return at > c.deadline || !c.mayBegin(at)
 }
 

@@ -26,16 +26,18 @@ type lane struct {
 	position   int32 // in lanes.all; -1 if the key is not remembered
 	condition  condition
 	resting    bool  // in lanes.resting
+	timed      bool  // in lanes.later, since its condition ends at a known instant
 	prev, next *lane // in lanes.resting or lanes.oldest
 }
 
 // waiting has the queued calls of a lane, and what is noted while there are some.
 type waiting struct {
 	queue
-	until        time.Duration // when the condition ends, as far as that depends on time alone
 	since        time.Duration // Core.freeTime when account was last called
 	holdTime     time.Duration // for how long the key, and not all, was held or paused
 	index        int32         // in lanes.turn or lanes.later
+	dueIndex     int32         // in lanes.deadlines, if a call has one
+	crowdedIndex int32         // in lanes.crowded, with dropLowest
 	waitsForRoom int32         // how many of the calls are not admitted
 }
 
@@ -121,9 +123,9 @@ func (k *Core) placeAnew(l *lane) {
 	if was == competes && is != competes {
 		k.leaveTurn(l)
 	}
-	if l.waiting.until != bucket.Forever && (is == competes || until == bucket.Forever) {
+	if l.timed && (is == competes || until == bucket.Forever) {
 		k.lanes.later.remove(int(l.waiting.index))
-		l.waiting.until = bucket.Forever
+		l.timed = false
 	}
 	l.condition = is
 	switch {
@@ -160,7 +162,7 @@ func (k *Core) join(l *lane, c *Call) {
 	}
 	head := l.waiting.head()
 	l.waiting.push(c)
-	k.count(c, 1)
+	k.count(l, c, 1)
 	if head == nil || c.Before(head) {
 		k.place(l)
 	}
@@ -170,14 +172,14 @@ func (k *Core) join(l *lane, c *Call) {
 func (k *Core) quit(l *lane, c *Call) {
 	first := l.waiting.head() == c
 	l.waiting.remove(c)
-	k.count(c, -1)
+	k.count(l, c, -1)
 	if first {
 		k.place(l)
 	}
 }
 
 // count counts a call that joins the queue of a lane, or with -1 one that quits it.
-func (k *Core) count(c *Call, n int) {
+func (k *Core) count(l *lane, c *Call, n int) {
 	k.queued += n
 	if c.Attempts == 0 {
 		k.neverGranted += n
@@ -186,5 +188,7 @@ func (k *Core) count(c *Call, n int) {
 		for i := range k.Budgets {
 			k.lanes.queuedCosts[i].add(c.costOf(i), n)
 		}
+		k.noteDeadline(l)
+		k.noteCrowd(l)
 	}
 }

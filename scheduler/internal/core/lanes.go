@@ -20,6 +20,10 @@ type lanes struct {
 	resting laneList    // those without calls, in the order in which they came to that
 
 	calls       int              // of all keys that have not ended, without those of Core.plain
+	deadlines heap[dueLane]     // those with a queued call that has a deadline, by the earliest
+	mostCost  Costs             // none of them has calls that cost more together
+	crowded   heap[crowdedLane] // with dropLowest those with calls that were never granted, by how many for their weight
+
 	weights     int64            // of those in turn
 	queuedCosts [MaxBudgets]wide // of all queued calls, from the budgets that all keys share
 	none        *waiting         // of lanes without queued calls; never changed
@@ -68,6 +72,8 @@ func (k *Core) useKeys() {
 	}
 	k.keyed, k.lanes.byName = true, map[string]*lane{}
 	k.plainWaiting.since = k.freeTime()
+	k.noteDeadline(&k.plain)
+	k.noteCrowd(&k.plain)
 	k.plain.waiting.each(func(c *Call) {
 		for i := range k.Budgets {
 			k.lanes.queuedCosts[i].add(c.costOf(i), 1)
@@ -80,7 +86,7 @@ func (k *Core) useKeys() {
 func (s *lanes) newWaiting() *waiting {
 	n := len(s.free)
 	if n == 0 {
-		return &waiting{queue: queue{more: s.none.more}, until: bucket.Forever}
+		return &waiting{queue: queue{more: s.none.more}, dueIndex: -1, crowdedIndex: -1}
 	}
 	w := s.free[n-1]
 	s.free = s.free[:n-1]
@@ -102,12 +108,12 @@ func (s *lanes) putBack(l *lane) {
 // putLater notes when the condition of a lane will end.
 func (s *lanes) putLater(l *lane, until time.Duration, head *Call) {
 	e := entry[*lane]{first: until, id: head.ID, value: l}
-	if l.waiting.until == bucket.Forever {
-		s.later.push(e)
-	} else {
+	if l.timed {
 		s.later.replace(int(l.waiting.index), e)
+	} else {
+		s.later.push(e)
 	}
-	l.waiting.until = until
+	l.timed = true
 }
 
 // noteMove notes when the next lane moves because of time alone. Each change of a lane calls it.

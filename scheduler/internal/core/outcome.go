@@ -91,11 +91,11 @@ func (k *Core) SettleCost(now time.Duration, c *Call, attempt, i int, tokens int
 		x.settled, x.costs = true, c.AllCosts()
 	}
 	before := x.costs
+	if k.HasQuotas || x.sunk != nil {
+		tokens = max(tokens, k.sunk(c)[i]) // which is 0 for the budgets of keys
+	}
 	switch {
 	case i < len(k.Budgets):
-		if k.HasQuotas || x.sunk != nil {
-			tokens = max(tokens, k.sunk(c)[i])
-		}
 		x.costs[i] += settle(&k.Budgets[i].Bucket, k.Now, tokens-before[i])
 	case i < k.laneOf(c).waiting.budgets():
 		k.settleOwn(c, i, tokens)

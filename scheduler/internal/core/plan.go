@@ -37,7 +37,7 @@ func (k *Core) Pause(now, until time.Duration) {
 		ev.Until = k.Time(until)
 	}
 	k.emitEvent(ev)
-	k.replan()
+	k.replanAll()
 }
 
 // Resume ends a pause.
@@ -54,7 +54,7 @@ func (k *Core) resumed() {
 	k.pausedUntil = 0
 	k.placeAll()
 	k.emitEvent(events.Event{Kind: events.Resumed})
-	k.replan()
+	k.replanAll()
 }
 
 // SetLimit changes the limit of the i-th budget. It ends queued calls that the budget could never
@@ -65,7 +65,8 @@ func (k *Core) SetLimit(now time.Duration, i int, l bucket.Limit) error {
 	if err := trial.SetLimit(k.Now, l); err != nil {
 		return err
 	}
-	if l = l.WithDefaults(); l != k.Budgets[i].Configured {
+	before := k.Budgets[i].Configured
+	if l = l.WithDefaults(); l != before {
 		k.Budgets[i].Configured = l
 		if k.noteScarce(); len(k.Budgets) > 1 {
 			k.restartShares()
@@ -73,7 +74,9 @@ func (k *Core) SetLimit(now time.Duration, i int, l bucket.Limit) error {
 	}
 	k.noteQuotas()
 	k.Budgets[i].setShare(k.Now, k.adaptive.share)
-	k.endTooBig(k.eachQueued, i, k.Budgets[i].Configured.Capacity)
+	if l.Capacity < before.Capacity {
+		k.endTooBig(k.eachQueued, i, l.Capacity)
+	}
 	k.replan()
 	k.advanceNow()
 	return nil
@@ -153,34 +156,4 @@ func (k *Core) NextPlanned() time.Duration {
 		return bucket.Forever
 	}
 	return k.Budgets.skipped(k.pausedUntil).readyFor(head)
-}
-
-// replan ends the queued calls whose turn will now come after their deadlines.
-func (k *Core) replan() {
-	if !k.keyed {
-		k.endLateOf(k.plain.waiting.late(k.ready))
-		return
-	}
-	var late []*Call
-	k.each(func(l *lane) { late = append(late, k.lateIn(l)...) })
-	slices.SortFunc(late, byRank)
-	k.endLateOf(late)
-}
-
-// replanLane ends those of a lane.
-func (k *Core) replanLane(l *lane) { k.endLateOf(k.lateIn(l)) }
-
-// lateIn returns the queued calls of a lane whose turn will come after their deadlines.
-func (k *Core) lateIn(l *lane) []*Call {
-	return l.waiting.late(func(cost *Costs) time.Duration { return k.readyIn(l, cost) })
-}
-
-// endLateOf ends those of the calls that are still late when it is their turn, since another may have ended.
-func (k *Core) endLateOf(calls []*Call) {
-	for _, c := range calls {
-		if wait, late := k.late(c); late {
-			k.leave(c)
-			k.endTooLate(c, wait)
-		}
-	}
 }

@@ -59,6 +59,9 @@ func (k *Core) setRank(c *Call, rank time.Duration) {
 	c.Rank = rank
 	l.waiting.push(c)
 	k.place(l)
+	if k.keyed {
+		k.noteCrowd(l)
+	}
 }
 
 // rank returns the rank of a call that is submitted now.

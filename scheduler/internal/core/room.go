@@ -1,5 +1,7 @@
 package core
 
+import "time"
+
 // Calls that wait for room don't count for MaxQueued. They are queued, and their Submits return when there is
 // room.
 
@@ -25,32 +27,67 @@ func (k *Core) keyFull(l *lane) bool {
 // admitted returns how many calls of a lane have room and wait for their first attempt.
 func (l *lane) admitted() int { return l.waiting.neverGranted() - int(l.waiting.waitsForRoom) }
 
+// crowdedLane is a lane as an entry of lanes.crowded.
+type crowdedLane struct{ *lane }
+
+func (l crowdedLane) setIndex(i int) { l.waiting.crowdedIndex = int32(i) }
+
+// noteCrowd notes how many calls of a lane wait for their first attempt.
+func (k *Core) noteCrowd(l *lane) {
+	if k.overflow != dropLowest {
+		return
+	}
+	w, h := l.waiting, &k.lanes.crowded
+	last := w.lastNeverGranted()
+	switch i := int(w.crowdedIndex); {
+	case last == nil && i >= 0:
+		h.remove(i)
+		w.crowdedIndex = -1
+	case last == nil:
+	case i >= 0:
+		h.replace(i, crowd(l, w.neverGranted(), l.weight, last))
+	default:
+		h.push(crowd(l, w.neverGranted(), l.weight, last))
+	}
+}
+
+// crowd returns the entry of a lane with so many calls that were never granted. The most crowded lane comes
+// first, and of several the one whose last call came last.
+func crowd(l *lane, calls int, weight int64, last *Call) entry[crowdedLane] {
+	return entry[crowdedLane]{first: -time.Duration(int64(calls) * unitsPerToken / weight), id: ^last.ID, value: crowdedLane{l}}
+}
+
 // last returns the call that ends if c is queued beyond the bound: with refuseNew c itself. Otherwise it is,
 // of the key that has the most calls waiting for its weight, the one that ranks last.
 func (k *Core) last(c *Call) *Call {
-	mine := k.laneOf(c)
 	if k.overflow == refuseNew {
 		return c
 	}
-	victim := k.lastOf(mine, c)
+	mine := k.laneOf(c)
+	last := k.lastOf(mine, c)
 	if !k.keyed || k.keyFull(mine) {
-		return victim
+		return last
 	}
-	most := crowding(mine.waiting.neverGranted()+1, k.weightOf(c))
-	k.each(func(l *lane) {
-		n := crowding(l.waiting.neverGranted(), l.weight)
-		if l == mine || n < most {
-			return
-		}
-		if other := l.waiting.lastNeverGranted(); n > most || n == most && victim.ID < other.ID {
-			most, victim = n, other
-		}
-	})
-	return victim
+	with := crowd(mine, mine.waiting.neverGranted()+1, k.weightOf(c), last)
+	if other := k.mostCrowded(mine); other != nil && other.before(&with) {
+		return other.value.waiting.lastNeverGranted()
+	}
+	return last
 }
 
-// crowding returns how many calls of a key wait for their first attempt, for its weight.
-func crowding(calls int, weight int64) int64 { return int64(calls) * unitsPerToken / weight }
+// mostCrowded returns the most crowded lane without one, or nil.
+func (k *Core) mostCrowded(without *lane) (most *entry[crowdedLane]) {
+	h := k.lanes.crowded
+	if len(h) > 0 && h[0].value.lane != without {
+		return &h[0]
+	}
+	for i := 1; i < min(5, len(h)); i++ { // one of these is next
+		if most == nil || h[i].before(most) {
+			most = &h[i]
+		}
+	}
+	return most
+}
 
 // lastOf returns the last call of a lane that was never granted, if c were queued there.
 func (k *Core) lastOf(l *lane, c *Call) *Call {

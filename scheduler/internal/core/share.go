@@ -278,4 +278,5 @@ func (k *Core) setWeight(l *lane, weight int64) {
 	k.account(l)
 	l.weight = weight
 	k.place(l)
+	k.noteCrowd(l)
 }
