@@ -25,6 +25,11 @@ type Budget struct {
 
 	// Burst is how many retries the budget holds at most, from 1 to a million. Zero means 10.
 	Burst int
+
+	// Wait lets a retry for which the budget does not have enough wait until it has, instead of ending its
+	// call. Such retries wait outside the queue, in the order in which their backoffs ended, and for as long
+	// as their contexts allow.
+	Wait bool
 }
 
 // maxBudget bounds the numbers of a Budget, so that they can be counted in thousandths.
@@ -64,5 +69,9 @@ func (b Budget) Validate() error {
 // String returns a text such as "0.1 retries a call and 1 a second, at most 10 at once".
 func (b Budget) String() string {
 	b = b.WithDefaults()
-	return fmt.Sprintf("%v retries a call and %v a second, at most %d at once", b.Ratio, b.PerSecond, b.Burst)
+	text := fmt.Sprintf("%v retries a call and %v a second, at most %d at once", b.Ratio, b.PerSecond, b.Burst)
+	if b.Wait {
+		text += ", for which others wait"
+	}
+	return text
 }

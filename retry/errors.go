@@ -28,7 +28,8 @@ type ExhaustedError struct {
 	MaxElapsed time.Duration // the policy's MaxElapsed if the call ended because of it; else zero
 	Elapsed    time.Duration // if MaxElapsed is set: how long after the first attempt the next would begin
 
-	Budget *Budget // of all calls, if the call ended because of it; else nil
+	Budget *Budget // that did not have a retry, if the call ended because of it; else nil
+	Key    string  // of the call, if that is the budget of its key; else ""
 }
 
 // Error returns a text such as "retry: retries exhausted: 6 attempts failed, 31.2s waited in between, the
@@ -46,7 +47,10 @@ func (e *ExhaustedError) Error() string {
 	if e.MaxElapsed > 0 {
 		fmt.Fprintf(&b, ", the next would begin %v after the first and Policy.MaxElapsed is %v", durations.Up(e.Elapsed), e.MaxElapsed)
 	}
-	if e.Budget != nil {
+	switch {
+	case e.Budget != nil && e.Key != "":
+		fmt.Fprintf(&b, ", the retry budget of the key %q (%v) was used up", e.Key, e.Budget)
+	case e.Budget != nil:
 		fmt.Fprintf(&b, ", the retry budget of all calls (%v) was used up", e.Budget)
 	}
 	if last := e.Unwrap(); last != nil {

@@ -61,11 +61,16 @@ func (k *Core) arriveLate(c *Call) {
 	k.enqueue(c)
 }
 
-// noteDue notes when the first call in backoff or later is due. Each change of either calls it.
-func (k *Core) noteDue() { k.nextDue = min(k.backoff.next(), k.later.next()) }
+// noteDue notes when the first call in backoff or later is due, or can pay for its retry. Each change of these
+// calls it.
+func (k *Core) noteDue() { k.nextDue = min(k.backoff.next(), k.later.next(), k.nextPayment()) }
 
-// firstDue returns the call that is due first. Of several at one instant it is the senior one.
+// firstDue returns the call that is due first. Of several at one instant it is the senior one. One that can
+// pay for its retry comes after them.
 func (k *Core) firstDue() *Call {
+	if k.unpaid.first != nil && min(k.backoff.next(), k.later.next()) > k.Now {
+		return k.unpaid.first
+	}
 	if len(k.later) == 0 || len(k.backoff) > 0 && k.backoff[0].before(&k.later[0]) {
 		return k.backoff[0].value
 	}

@@ -69,6 +69,7 @@ type detail struct {
 	index        int32 // in Core.backoff or Core.later
 	waitsForRoom bool  // in Core.waitingForRoom
 	outside      bool  // its backoff is over, or it has arrived, and it waits for room in its gate
+	unpaid       bool  // in Core.unpaid
 }
 
 // Options are the options of a call that the core heeds. They are set before the call is

@@ -53,7 +53,10 @@ func New(cfg Config) (*Core, error) {
 	k.nextMove, k.lanes.epoch = bucket.Forever, 1
 	k.lanes.patience = cmp.Or(cfg.PerKey.Patience, DefaultPatience)
 	var err error
-	if k.retries, err = newRetryBudget(cfg.RetryBudget); err != nil {
+	if k.retries, err = newRetryBudget(cfg.RetryBudget, 0); err != nil {
+		return nil, err
+	}
+	if k.retriesPerKey, err = newRetryBudget(cfg.PerKey.RetryBudget, fullForEver); err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
@@ -70,7 +73,7 @@ func New(cfg Config) (*Core, error) {
 	k.noteScarce()
 	k.noteBounds()
 	for _, name := range slices.Sorted(maps.Keys(cfg.PerKey.Limits)) {
-		b, err := bucket.New(cfg.PerKey.Limits[name], -1) // full since before the instant 0
+		b, err := bucket.New(cfg.PerKey.Limits[name], fullForEver)
 		if err != nil {
 			return nil, err
 		}

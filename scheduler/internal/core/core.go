@@ -24,7 +24,7 @@ type Core struct {
 	MaxQueued   int           // 0: no bound
 	overflow    Overflow
 	policy      retry.Policy // of calls without their own
-	retries     *retryBudget // nil: no limit
+	retries     *retryBudget // of all calls; nil: no limit
 
 	Now            time.Duration
 	keyed          bool // some call had a key, so lanes is kept
@@ -35,15 +35,17 @@ type Core struct {
 	plainWaiting   waiting       // its queue
 	lanes          lanes
 	perKey         PerKey
-	bounded        bool     // there is a MaxQueued
-	perKeyBudgets  Budgets  // of the limits of each key, by name; their buckets are as new
-	strictKeys     bool     // some key has a strict limit
-	queued         int      // calls
-	neverGranted   int      // of them, those that wait for their first attempt
-	waitingForRoom callList // queued calls beyond maxQueued, which have not been admitted
+	bounded        bool         // there is a MaxQueued
+	perKeyBudgets  Budgets      // of the limits of each key, by name; their buckets are as new
+	strictKeys     bool         // some key has a strict limit
+	retriesPerKey  *retryBudget // of each key; its bucket is as new; nil: no limit
+	queued         int          // calls
+	neverGranted   int          // of them, those that wait for their first attempt
+	waitingForRoom callList     // queued calls beyond maxQueued, which have not been admitted
 	backoff        dueHeap
+	unpaid         callList      // of these, the calls that wait for the retry budget, in the order in which their backoffs ended
 	later          dueHeap       // calls that have not arrived
-	nextDue        time.Duration // when the first call in backoff or later is due
+	nextDue        time.Duration // when the first call in backoff or later is due, or can pay for its retry
 	nextMove       time.Duration // when the next lane moves because of time alone
 	running        callList      // in the order of their grants
 	InFast         int           // how many more calls run by the fast path
@@ -224,25 +226,32 @@ func (k *Core) reportPlace(c *Call) {
 // requeue puts a call into the queue whose backoff is over, or which arrives later. It ends the call
 // if it could not be granted, or not before its deadline.
 func (k *Core) requeue(c *Call) {
+	if k.endHopeless(c) {
+		return
+	}
 	arrives := c.State == Later
 	k.leave(c)
-	if err := k.check(c); err != nil { // the capacity was lowered meanwhile
-		k.endFailed(c, EndEarly(Early{Cause: err}, c))
-		return
-	}
-	if wait, late := k.late(c); late {
-		k.endTooLate(c, wait)
-		return
-	}
 	if arrives {
 		k.arriveLate(c)
 		return
 	}
-	if !k.retries.take(k.Now) {
-		k.endOverBudget(c)
-		return
-	}
 	k.enqueue(c)
+}
+
+// endHopeless ends a call that backs off or arrives later, if it could not be granted, or not before its deadline.
+// It reports whether it did.
+func (k *Core) endHopeless(c *Call) bool {
+	if err := k.check(c); err != nil { // the capacity was lowered meanwhile
+		k.leave(c)
+		k.endFailed(c, EndEarly(Early{Cause: err}, c))
+		return true
+	}
+	wait, late := k.late(c)
+	if late {
+		k.leave(c)
+		k.endTooLate(c, wait)
+	}
+	return late
 }
 
 // leave takes a call out of the place where its state has it, and accounts for the time spent
@@ -270,6 +279,7 @@ func (k *Core) leave(c *Call) {
 	case BackingOff:
 		c.detail.spent.Backoff += d
 		k.backoff.remove(c)
+		k.stopWaitingToPay(c)
 		k.noteDue()
 	case Later:
 		c.detail.extra.later += d
@@ -327,7 +337,7 @@ func (k *Core) grant(c *Call) {
 	if c.Attempts > 1 {
 		k.Totals.Retries++
 	} else {
-		k.retries.add(k.Now, 1)
+		k.earnRetries(l)
 	}
 	k.emit(events.Granted, c)
 	k.Effects.Granted = append(k.Effects.Granted, c)

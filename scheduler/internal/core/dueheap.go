@@ -27,7 +27,7 @@ func (h dueHeap) precedes(now time.Duration, c *Call) bool {
 
 func (h *dueHeap) push(c *Call) {
 	due := c.detail.due
-	if c.detail.outside {
+	if c.detail.outside || c.detail.unpaid {
 		due = bucket.Forever
 	}
 	(*heap[*Call])(h).push(entry[*Call]{due, c.Rank, c.ID, c})

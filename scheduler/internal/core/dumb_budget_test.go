@@ -257,9 +257,6 @@ func (d *dumb) restart(gap time.Duration) {
 		b.level.Sub(b.level, b.z.Mod(part, b.refill))
 		b.quota.restart(d.now)
 	}
-	if d.retries != nil { // the new process has a full budget
-		d.retries, d.retriesAt = newDumbBudget(d.retries.limit), 0
-	}
 	d.now, d.pausedUntil, d.earliest = 0, 0, 0
 	d.queue, d.running, d.backingOff, d.later, d.draining = d.queue[:0], d.running[:0], d.backingOff[:0], d.later[:0], false
 	d.lanes = nil

@@ -12,6 +12,7 @@ type dumbLane struct {
 	name        string
 	weight      int64
 	own         []*dumbBudget
+	retries     *dumbRetries
 	heldUntil   time.Duration
 	pausedUntil time.Duration
 
@@ -40,6 +41,9 @@ func (d *dumb) lane(name string) *dumbLane {
 			b := newDumbBudget(limit)
 			b.refillFor(1) // it has been full for ever
 			l.own = append(l.own, b)
+		}
+		if l.retries = newDumbRetries(d.retriesPerKey); l.retries != nil {
+			l.retries.at = -1
 		}
 	}
 	d.lanes = append(d.lanes, l)

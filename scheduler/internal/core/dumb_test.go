@@ -45,9 +45,9 @@ type dumb struct {
 	epoch      int
 	ownSpends  []ownSpend // of the grants since the last hand-over
 
-	retries   *dumbBudget // in thousandths of a retry; nil: no limit
-	retriesAt time.Duration
-	perCall   int64 // added by each call
+	retries       *dumbRetries
+	retriesPerKey *retry.Budget
+	unpaid        []*dumbCall // of those that back off, the ones that wait for the retry budget
 
 	adapts    bool
 	share     int // of the rate, in 64ths
@@ -130,11 +130,7 @@ func newDumb(cfg Config, limits []bucket.Limit) *dumb {
 		d.perKey = append(d.perKey, cfg.PerKey.Limits[name])
 		d.strictKeys = d.strictKeys || cfg.PerKey.Limits[name].Strict
 	}
-	if cfg.RetryBudget != nil {
-		var l bucket.Limit
-		l, d.perCall = retryLimit(cfg.RetryBudget.WithDefaults())
-		d.retries = newDumbBudget(l)
-	}
+	d.retries, d.retriesPerKey = newDumbRetries(cfg.RetryBudget), cfg.PerKey.RetryBudget
 	for _, l := range limits {
 		d.budgets = append(d.budgets, newDumbBudget(l))
 	}
@@ -165,6 +161,9 @@ func (d *dumb) leave(c *dumbCall) {
 		}
 	case BackingOff:
 		d.remove(&d.backingOff, c)
+		if slices.Contains(d.unpaid, c) {
+			d.remove(&d.unpaid, c)
+		}
 	case Later:
 		d.remove(&d.later, c)
 	}
@@ -259,6 +258,9 @@ func (d *dumb) advance(now time.Duration) {
 		next := d.nextDue()
 		if next != nil {
 			due = next.due
+		}
+		if unpaid, at := d.nextPayment(); at < due {
+			next, due = unpaid, at
 		}
 		if l := d.chosen(); l != nil && d.hasSlot() && d.pausedUntil == 0 {
 			grant = max(d.earliest, d.ready(l.head.costs))
@@ -428,6 +430,9 @@ func (d *dumb) deadlocked() bool {
 
 func (d *dumb) nextDue() (next *dumbCall) {
 	for _, c := range slices.Concat(d.backingOff, d.later) {
+		if slices.Contains(d.unpaid, c) {
+			continue
+		}
 		if next == nil || c.due < next.due || c.due == next.due && c.goesFirst(next) {
 			next = c
 		}
@@ -462,26 +467,34 @@ func (d *dumb) grant(c *dumbCall) {
 	c.paid += c.costs[0]
 	c.state, c.waitsForRoom = Running, false
 	c.attempt++
-	if c.attempt == 1 && d.retries != nil {
-		d.refillRetries()
-		d.retries.add(d.perCall)
+	if c.attempt == 1 {
+		d.earn(c.lane)
 	}
 	d.granted = append(d.granted, grant{c.id, d.now, c.costs})
 }
 
 func (d *dumb) requeue(c *dumbCall) {
 	arrives := c.state == Later
+	waited := len(d.unpaid) > 0 && d.unpaid[0] == c
 	d.leave(c)
 	c.state = arriving
 	full := arrives && d.full(c.lane) && !d.startsAtOnce(c)
 	last := d.lastToGo(c)
+	pays := paid
+	if !arrives && d.possible(c) && !d.late(c) {
+		pays = d.payForRetry(c, waited)
+	}
 	switch {
 	case !d.possible(c):
 		d.endCall(c, events.Failed)
 	case d.late(c):
 		d.endLate(c)
-	case !arrives && !d.paysForRetry():
+	case pays == tooPoor:
 		d.endCall(c, events.Exhausted)
+	case pays == waitsToPay:
+		c.state = BackingOff
+		d.backingOff = append(d.backingOff, c)
+		d.unpaid = append(d.unpaid, c)
 	case full && d.overflow == refuseNew, full && d.overflow == dropLowest && last == c:
 		d.endCall(c, events.Dropped)
 	default:
@@ -499,25 +512,6 @@ func (d *dumb) arrive(c *dumbCall) {
 	} else {
 		d.enqueue(c)
 	}
-}
-
-// refillRetries adds to the retry budget what time has added, which is also in holds and pauses.
-func (d *dumb) refillRetries() {
-	d.retries.refillFor(d.now - d.retriesAt)
-	d.retriesAt = d.now
-}
-
-// paysForRetry takes a retry from the budget, if there is one.
-func (d *dumb) paysForRetry() bool {
-	if d.retries == nil {
-		return true
-	}
-	d.refillRetries()
-	if d.retries.tokens() < 1000 {
-		return false
-	}
-	d.retries.add(-1000)
-	return true
 }
 
 // mayBegin reports whether a retry may begin at an instant.

@@ -11,9 +11,10 @@ import (
 // them is subscribed to, the core has to know every call, and there is no lease.
 var perCall = events.Of(events.Queued, events.Granted, events.Started, events.Succeeded)
 
-// Leasable reports whether calls may be granted without asking the core.
+// Leasable reports whether calls may be granted without asking the core. If a call waits for the retry budget, the
+// core has to know when others add to it.
 func (k *Core) Leasable() bool {
-	return k.queued == 0 && !k.Paused() && !k.Draining && k.Budgets.heldUntil() <= k.Now && k.Wanted&perCall == 0
+	return k.queued == 0 && k.unpaid.first == nil && !k.Paused() && !k.Draining && k.Budgets.heldUntil() <= k.Now && k.Wanted&perCall == 0
 }
 
 // FullAt returns when the first of the budgets will be full. From then on its refill is lost.

@@ -66,7 +66,7 @@ func (k *Core) look(n int) {
 
 // isAsNew reports whether nothing distinguishes a key without calls from a new one.
 func (k *Core) isAsNew(l *lane) bool {
-	if k.hasLimits(l) || l.heldUntil > k.Now || l.pausedUntil > k.Now || k.usedBy(l) > k.lanes.virtual {
+	if k.hasLimits(l) || l.heldUntil > k.Now || l.pausedUntil > k.Now || k.usedBy(l) > k.lanes.virtual || !k.hasNewRetries(l) {
 		return false
 	}
 	k.refresh(l)

@@ -25,19 +25,28 @@ func (k *Core) away(c *Call) {
 	}
 }
 
-// comeBack lets a call whose backoff is over, or which arrives later, into the queue. A call with a gate
-// waits in its state until Return.
+// comeBack lets a call whose backoff is over, or which arrives later, into the queue. A retry first pays for
+// itself. A call with a gate then waits in its state until Return.
 func (k *Core) comeBack(c *Call) {
+	if c.State == BackingOff && k.boundsRetries() && (k.endHopeless(c) || !k.payForRetry(c)) {
+		return
+	}
 	if c.Gate() == nil {
 		k.requeue(c)
 		return
 	}
+	k.stopWaitingToPay(c)
+	c.detail.outside = true
+	k.keepWaiting(c)
+	k.Effects.Due = append(k.Effects.Due, c)
+}
+
+// keepWaiting keeps a call that is due in its state, until something else than time lets it go on.
+func (k *Core) keepWaiting(c *Call) {
 	heap := k.waiting(c)
 	heap.remove(c)
-	c.detail.outside = true
 	heap.push(c)
 	k.noteDue()
-	k.Effects.Due = append(k.Effects.Due, c)
 }
 
 // waiting returns the heap in which a call in state BackingOff or Later is.

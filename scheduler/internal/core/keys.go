@@ -61,7 +61,7 @@ func (k *Core) SetLimitOfKey(now time.Duration, name string, i int, limit bucket
 
 // setOwnLimit sets the limit of a budget of a lane.
 func (k *Core) setOwnLimit(l *lane, i int, limit bucket.Limit) error {
-	full, err := bucket.New(limit, -1)
+	full, err := bucket.New(limit, fullForEver)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ type PerKey struct {
 	MaxKeys     int           // how many keys are remembered at most; 0: no bound
 	Patience    time.Duration // after which a head goes first that competes; 0: DefaultPatience
 	HoldsAll    bool          // a server's wait holds all keys, if its verdict does not say
+	RetryBudget *retry.Budget // for the retries of each key; nil: no limit
 }
 
 // bucket returns the bucket of a key's i-th budget, to be looked at. Since there may be many keys, each has only
@@ -31,6 +32,9 @@ func (l *lane) change(i int, change func(*bucket.Bucket)) {
 	change(&b)
 	l.own[i] = b.Pack()
 }
+
+// fullForEver is when the budgets of a new key became full, before the instant 0.
+const fullForEver = -1
 
 // newOwn returns the budgets of a key that is new. They are as if they had been full for ever, so that a key
 // that is forgotten and comes again is as one that was remembered.

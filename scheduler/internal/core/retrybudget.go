@@ -8,8 +8,8 @@ import (
 	"example.com/fairlead/retry"
 )
 
-// retryBudget is a [retry.Budget] with what is left of it, in thousandths of a retry. It is full at the
-// instant 0. Time adds to it also during holds and pauses. A nil one has no limit.
+// retryBudget is a [retry.Budget] with what is left of it, in thousandths of a retry. Time adds to it also
+// during holds and pauses. A nil one has no limit.
 //
 // A retry pays before it is queued. In the queue, where a retry goes before calls that came after it, one
 // that waits for the budget would block the first attempts that add to it.
@@ -22,12 +22,13 @@ type retryBudget struct {
 // wholeRetry is one retry.
 const wholeRetry = 1000
 
-func newRetryBudget(b *retry.Budget) (*retryBudget, error) {
+// newRetryBudget returns a budget that is full at an instant.
+func newRetryBudget(b *retry.Budget, at time.Duration) (*retryBudget, error) {
 	if b == nil {
 		return nil, nil
 	}
 	limit, perCall := retryLimit(b.WithDefaults())
-	filled, err := bucket.New(limit, 0)
+	filled, err := bucket.New(limit, at)
 	return &retryBudget{b.WithDefaults(), filled, perCall}, err
 }
 
@@ -49,10 +50,103 @@ func (b *retryBudget) take(now time.Duration) bool {
 	return b == nil || b.bucket.Take(now, wholeRetry)
 }
 
-// endOverBudget ends a call for whose retry no budget is left.
-func (k *Core) endOverBudget(c *Call) {
+// ownRetries returns the retry budget of a key, or nil.
+func (k *Core) ownRetries(l *lane) *retryBudget {
+	if k.retriesPerKey == nil || l == &k.plain {
+		return nil
+	}
+	own := *k.retriesPerKey // a copy
+	if l.retries != nil {
+		own.bucket.Unpack(*l.retries)
+	}
+	own.bucket.Advance(k.Now)
+	return &own
+}
+
+// keepRetries keeps what is left of the retry budget of a key. As long as that is as new, it is not kept.
+func (l *lane) keepRetries(own *retryBudget) {
+	if own.bucket.AsNew() {
+		l.retries = nil
+		return
+	}
+	left := own.bucket.Pack()
+	l.retries = &left
+}
+
+// hasNewRetries reports whether the retry budget of a key is as new.
+func (k *Core) hasNewRetries(l *lane) bool {
+	if l.retries != nil {
+		l.keepRetries(k.ownRetries(l))
+	}
+	return l.retries == nil
+}
+
+// earnRetries adds the share of a call whose first attempt is granted.
+func (k *Core) earnRetries(l *lane) {
+	k.retries.add(k.Now, 1)
+	if l.retries != nil {
+		own := k.ownRetries(l)
+		own.add(k.Now, 1)
+		l.keepRetries(own)
+	}
+	if k.unpaid.first != nil {
+		k.noteDue()
+	}
+}
+
+// boundsRetries reports whether there is a retry budget.
+func (k *Core) boundsRetries() bool { return k.retries != nil || k.retriesPerKey != nil }
+
+// payForRetry takes one retry from the budget of all calls and from that of the call's key, or none from
+// either. The call's backoff is over. If payForRetry reports false, the call has ended, or waits for the
+// budget of all.
+func (k *Core) payForRetry(c *Call) bool {
+	l := k.laneOf(c)
+	own := k.ownRetries(l)
+	if !own.take(k.Now) {
+		k.endOverBudget(c, own, l.name)
+		return false
+	}
+	mustWait := k.unpaid.first != nil && k.unpaid.first != c // behind others
+	switch {
+	case !mustWait && k.retries.take(k.Now):
+		if own != nil {
+			l.keepRetries(own)
+		}
+		return true
+	case k.retries.config.Wait:
+		c.detail.unpaid = true
+		k.unpaid.add(c)
+		k.keepWaiting(c)
+	default:
+		k.endOverBudget(c, k.retries, "")
+	}
+	return false
+}
+
+// nextPayment returns when the first of the calls that wait for the retry budget can pay, if no call is granted
+// its first attempt before. It returns [bucket.Forever] if none waits.
+func (k *Core) nextPayment() time.Duration {
+	if k.unpaid.first == nil {
+		return bucket.Forever
+	}
+	return k.retries.bucket.Ready(wholeRetry)
+}
+
+// stopWaitingToPay takes a call that pays or ends out of those that wait for the retry budget.
+func (k *Core) stopWaitingToPay(c *Call) {
+	if c.detail.unpaid {
+		c.detail.unpaid = false
+		k.unpaid.remove(c)
+	}
+}
+
+// endOverBudget ends a call for whose retry a budget does not have enough. key is the key whose budget it is,
+// or "".
+func (k *Core) endOverBudget(c *Call, b *retryBudget, key string) {
+	k.leave(c)
 	err := c.exhausted()
-	budget := k.retries.config
-	err.Budget = &budget
+	budget := b.config
+	err.Budget, err.Key = &budget, key
 	k.endExhausted(c, err)
 }

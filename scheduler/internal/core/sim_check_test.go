@@ -155,7 +155,9 @@ func (s *sim) checkOrder(m move) {
 		}
 		subject := (m.verb == moveSubmit || m.verb == moveFail || m.verb == movePriority) && s.known(m.call) && head == &s.calls[m.call].Call
 		lowered := m.verb == movePriority && s.known(m.call) && c == &s.calls[m.call].Call // after its grant
-		s.must(c.Before(head) || head.Since() > c.detail.granted || subject || lowered, "O1: a granted call ranks before the head of the queue of its key")
+		b := s.cfg.RetryBudget                                                             // with Wait, what was granted may have paid for the head, at the same instant
+		paid := b != nil && b.Wait && head.Attempts > 0 && head.Since() == c.detail.granted
+		s.must(c.Before(head) || head.Since() > c.detail.granted || subject || lowered || paid, "O1: a granted call ranks before the head of the queue of its key")
 	}
 }
 
@@ -243,7 +245,12 @@ func (s *sim) checkEnd(c *simCall) {
 	case errors.As(c.detail.err, &exhausted):
 		s.must(len(exhausted.Errors) == exhausted.Attempts, "R6: an exhausted call has the error of each attempt")
 		if exhausted.Budget != nil {
-			s.must(s.cfg.RetryBudget != nil && exhausted.Attempts <= s.policy.MaxRetries, "R9: a call ends for want of a retry budget if there is one, and retries are left")
+			b := s.cfg.RetryBudget
+			if exhausted.Key != "" {
+				b = s.cfg.PerKey.RetryBudget
+			}
+			s.must(b != nil && !b.Wait && exhausted.Attempts <= s.policy.MaxRetries, "R9: a call ends for want of a retry budget if there is one, and retries are left")
+			s.must(*exhausted.Budget == b.WithDefaults() && (exhausted.Key == "" || exhausted.Key == c.Key()), "R9: the error says which budget")
 		} else if exhausted.MaxElapsed == 0 {
 			s.must(exhausted.Attempts == s.policy.MaxRetries+1, "R6: a call is exhausted when all retries are used")
 		} else {

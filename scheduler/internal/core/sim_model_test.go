@@ -120,6 +120,7 @@ func (s *sim) compare(m move) {
 	}
 	s.must(len(d.queue) == k.queued && len(d.running) == k.running.count && len(d.backingOff) == len(k.backoff) && len(d.later) == len(k.later),
 		"as many queue, run and back off as in the model")
+	s.must(len(d.unpaid) == k.unpaid.count, "R9, retry budget: as many wait for it as in the model")
 	for i, b := range d.budgets {
 		s.must(b.tokens() == k.Budgets[i].Available(), "B2, exactness: as many tokens are left as in the model")
 	}
@@ -169,6 +170,10 @@ func (s *sim) compareLanes() {
 			b := l.bucket(i)
 			s.must(b.Available() == m.own[i].tokens(), "a budget of a key has as many tokens as in the model")
 		}
+		if own := k.ownRetries(l); own != nil {
+			m.retries.refill(d.now)
+			s.must(own.bucket.Available() == m.retries.left.tokens(), "R9, retry budget: a key has as many retries left as in the model")
+		}
 	})
 }
 
@@ -202,9 +207,12 @@ func (s *sim) compareSnapshot() {
 	s.must(got.nextPlanned == next, "a snapshot has the instant of the next grant")
 	next = bucket.Forever
 	for _, c := range d.backingOff {
-		next = min(next, c.due)
+		if !slices.Contains(d.unpaid, c) {
+			next = min(next, c.due)
+		}
 	}
-	s.must(got.nextReturn == next, "a snapshot has the end of the next backoff")
+	_, pays := d.nextPayment()
+	s.must(got.nextReturn == min(next, pays), "a snapshot has the end of the next backoff, or of a wait for the retry budget")
 	next = bucket.Forever
 	for _, c := range d.later {
 		next = min(next, c.due)

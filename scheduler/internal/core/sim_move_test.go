@@ -336,7 +336,20 @@ func drawPerKey(rnd *rand.Rand) (p PerKey, own []bucket.Limit) {
 	p.MaxQueued = []int{0, 0, 1, 3}[rnd.IntN(4)]
 	p.Patience = []time.Duration{0, 1, time.Second, time.Hour, maxTime, maxTime}[rnd.IntN(6)]
 	p.HoldsAll = rnd.IntN(3) == 0
+	p.RetryBudget = drawRetryBudget(rnd)
 	return p, own
+}
+
+// drawRetryBudget returns a retry budget, or mostly nil.
+func drawRetryBudget(rnd *rand.Rand) *retry.Budget {
+	if rnd.IntN(4) > 0 {
+		return nil
+	}
+	return &retry.Budget{
+		Ratio:     []float64{0, 0.001, 0.25, 1}[rnd.IntN(4)],
+		PerSecond: []float64{0, 0.001, 0.5, 1000}[rnd.IntN(4)],
+		Burst:     []int{0, 1, 2}[rnd.IntN(3)],
+	}
 }
 
 func drawConfig(rnd *rand.Rand) (Config, retry.Policy, []bucket.Limit) {
@@ -360,12 +373,8 @@ func drawConfig(rnd *rand.Rand) (Config, retry.Policy, []bucket.Limit) {
 		MaxElapsed:    []time.Duration{0, 0, 0, 0, 1, per, 10 * per, 5 * time.Minute}[rnd.IntN(8)],
 	}.WithDefaults()
 	cfg.Retry = policy
-	if rnd.IntN(4) == 0 {
-		cfg.RetryBudget = &retry.Budget{
-			Ratio:     []float64{0, 0.001, 0.25, 1}[rnd.IntN(4)],
-			PerSecond: []float64{0, 0.001, 0.5, 1000}[rnd.IntN(4)],
-			Burst:     []int{0, 1, 2}[rnd.IntN(3)],
-		}
+	if cfg.RetryBudget = drawRetryBudget(rnd); cfg.RetryBudget != nil {
+		cfg.RetryBudget.Wait = rnd.IntN(2) == 0
 	}
 	more := []int{0, 0, 1, 2}[rnd.IntN(4)]
 	if more == 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
 )
 
 var (
@@ -210,8 +211,11 @@ func (s *sim) transcript(trace []move) string {
 	if cfg.Adaptive {
 		b.WriteString("adaptive yes\n\n")
 	}
-	if cfg.RetryBudget != nil {
-		fmt.Fprintf(&b, "retrybudget ratio=%v persecond=%v burst=%d\n\n", cfg.RetryBudget.Ratio, cfg.RetryBudget.PerSecond, cfg.RetryBudget.Burst)
+	for i, r := range []*retry.Budget{cfg.RetryBudget, cfg.PerKey.RetryBudget} {
+		if r != nil {
+			fmt.Fprintf(&b, "retrybudget ratio=%v persecond=%v burst=%d%s%s\n\n", r.Ratio, r.PerSecond, r.Burst,
+				[]string{"", " wait=yes"}[b2i(r.Wait)], []string{"", " perkey=yes"}[i])
+		}
 	}
 	p := s.policy
 	fmt.Fprintf(&b, "retry max=%d initial=%v longest=%v jitter=%v seed=%d maxserverwait=%v maxelapsed=%v\n", p.MaxRetries, p.Initial, p.Max, p.Jitter, p.Seed, p.MaxServerWait, p.MaxElapsed)

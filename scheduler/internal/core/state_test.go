@@ -27,7 +27,7 @@ func stateOf(k *Core) coreState {
 	s := coreState{
 		now: k.Now, queued: k.queued, waitingForRoom: k.waitingForRoom.count, running: k.running.count, backingOff: len(k.backoff), later: len(k.later),
 		maxInFlight: k.MaxInFlight, maxQueued: k.MaxQueued, heldUntil: k.Budgets.heldUntil(), pausedUntil: k.PauseEnds(),
-		nextGrant: k.nextGrant(), nextPlanned: k.NextPlanned(), nextReturn: k.backoff.next(), nextLater: k.later.next(), rate: k.adaptive.rate(), totals: k.Totals,
+		nextGrant: k.nextGrant(), nextPlanned: k.NextPlanned(), nextReturn: k.NextRetry(), nextLater: k.later.next(), rate: k.adaptive.rate(), totals: k.Totals,
 		available: k.Budgets[0].Available(),
 	}
 	s.levels = levelsOf(k)

@@ -94,7 +94,8 @@ type stepper struct {
 //	any command stall=300ms            with owner=yes: they are handed over that much later
 //	adaptive yes                       the rate is halved when a server refuses
 //	retrybudget ratio=0.1 persecond=1 burst=10
-//	                                   for the retries of all calls; full at 0 s
+//	                                   for the retries of all calls, or with perkey=yes of each key; full at
+//	                                   0 s; with wait=yes, retries wait for it
 //	retry max=2 initial=1s longest=1m jitter=0.1 seed=7 maxserverwait=1m maxelapsed=10s
 //	                                   the policy of the calls that follow
 //	submit a b cost=2 deadline=5s priority=1 nowait=yes asks=no
@@ -160,7 +161,12 @@ func (st *stepper) run(line string) string {
 	case "adaptive":
 		st.k.adaptive.enabled = names[0] == "yes"
 	case "retrybudget":
-		st.k.retries, _ = newRetryBudget(&retry.Budget{Ratio: st.float(set["ratio"], 0), PerSecond: st.float(set["persecond"], 0), Burst: st.int(set["burst"])})
+		b := &retry.Budget{Ratio: st.float(set["ratio"], 0), PerSecond: st.float(set["persecond"], 0), Burst: st.int(set["burst"]), Wait: set["wait"] != ""}
+		if set["perkey"] != "" {
+			st.k.retriesPerKey, _ = newRetryBudget(b, fullForEver)
+		} else {
+			st.k.retries, _ = newRetryBudget(b, 0)
+		}
 	case "retry":
 		st.policy = retry.Policy{
 			MaxRetries: st.int(set["max"]), Initial: st.duration(set["initial"]), Max: st.duration(set["longest"]),

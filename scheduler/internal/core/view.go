@@ -33,8 +33,9 @@ func (k *Core) RunningCalls() (calls []*Call) {
 	return calls
 }
 
-// NextRetry returns when the first backoff ends, or [bucket.Forever].
-func (k *Core) NextRetry() time.Duration { return k.backoff.next() }
+// NextRetry returns when the first backoff ends, or at the latest the first wait for the retry budget. It
+// returns [bucket.Forever] if there is none.
+func (k *Core) NextRetry() time.Duration { return min(k.backoff.next(), k.nextPayment()) }
 
 // NextLater returns when the first call in state Later arrives, or [bucket.Forever].
 func (k *Core) NextLater() time.Duration { return k.later.next() }
