@@ -27,8 +27,11 @@ func (h dueHeap) precedes(now time.Duration, c *Call) bool {
 
 func (h *dueHeap) push(c *Call) {
 	due := c.detail.due
-	if c.detail.outside || c.detail.unpaid {
+	switch {
+	case c.detail.outside:
 		due = bucket.Forever
+	case c.detail.unpaid:
+		due = c.givesUpAt()
 	}
 	(*heap[*Call])(h).push(entry[*Call]{due, c.Rank, c.ID, c})
 }

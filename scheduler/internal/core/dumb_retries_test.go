@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -77,6 +78,18 @@ func (d *dumb) payForRetry(c *dumbCall, waited bool) payment {
 		return waitsToPay
 	}
 	return tooPoor
+}
+
+// dueOf returns when a call falls due. One that waits for the retry budget falls due when no retry of it may begin
+// any more.
+func (d *dumb) dueOf(c *dumbCall) time.Duration {
+	switch {
+	case !slices.Contains(d.unpaid, c):
+		return c.due
+	case c.lastRetry > 0:
+		return After(c.lastRetry, 1)
+	}
+	return bucket.Forever
 }
 
 // nextPayment returns the call that pays next of those that wait for the budget, and when, or nil.

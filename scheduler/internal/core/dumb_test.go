@@ -257,7 +257,7 @@ func (d *dumb) advance(now time.Duration) {
 		}
 		next := d.nextDue()
 		if next != nil {
-			due = next.due
+			due = d.dueOf(next)
 		}
 		if unpaid, at := d.nextPayment(); at < due {
 			next, due = unpaid, at
@@ -430,10 +430,7 @@ func (d *dumb) deadlocked() bool {
 
 func (d *dumb) nextDue() (next *dumbCall) {
 	for _, c := range slices.Concat(d.backingOff, d.later) {
-		if slices.Contains(d.unpaid, c) {
-			continue
-		}
-		if next == nil || c.due < next.due || c.due == next.due && c.goesFirst(next) {
+		if next == nil || d.dueOf(c) < d.dueOf(next) || d.dueOf(c) == d.dueOf(next) && c.goesFirst(next) {
 			next = c
 		}
 	}
@@ -603,7 +600,7 @@ func (d *dumb) endLate(c *dumbCall) {
 // startsAtOnce reports whether a call that takes its place now need not wait there. Another call that
 // is due, and has not taken its place, may have to go first.
 func (d *dumb) startsAtOnce(c *dumbCall) bool {
-	if next := d.nextDue(); next != nil && (next.due < d.now || next.due == d.now && next.goesFirst(c)) {
+	if next := d.nextDue(); next != nil && (d.dueOf(next) < d.now || d.dueOf(next) == d.now && next.goesFirst(c)) {
 		return false
 	}
 	position, at := d.estimate(c)

@@ -3,6 +3,7 @@ package core
 import (
 	"time"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/retry"
 )
 
@@ -22,6 +23,14 @@ func (c *Call) lastRetryAt() (at time.Duration, limited bool) {
 		return 0, false
 	}
 	return c.detail.extra.retryUntil, c.detail.extra.retryUntil > 0
+}
+
+// givesUpAt returns the first instant at which no retry of a call may begin because of its policy's MaxElapsed.
+func (c *Call) givesUpAt() time.Duration {
+	if until, limited := c.lastRetryAt(); limited {
+		return After(until, 1)
+	}
+	return bucket.Forever
 }
 
 // endElapsed ends a call whose next attempt would begin at an instant after its policy's MaxElapsed.

@@ -207,9 +207,7 @@ func (s *sim) compareSnapshot() {
 	s.must(got.nextPlanned == next, "a snapshot has the instant of the next grant")
 	next = bucket.Forever
 	for _, c := range d.backingOff {
-		if !slices.Contains(d.unpaid, c) {
-			next = min(next, c.due)
-		}
+		next = min(next, d.dueOf(c))
 	}
 	_, pays := d.nextPayment()
 	s.must(got.nextReturn == min(next, pays), "a snapshot has the end of the next backoff, or of a wait for the retry budget")

@@ -33,8 +33,8 @@ func (k *Core) RunningCalls() (calls []*Call) {
 	return calls
 }
 
-// NextRetry returns when the first backoff ends, or at the latest the first wait for the retry budget. It
-// returns [bucket.Forever] if there is none.
+// NextRetry returns when the first backoff ends, or when at the latest the first wait for the retry budget does.
+// It returns [bucket.Forever] if there is neither.
 func (k *Core) NextRetry() time.Duration { return min(k.backoff.next(), k.nextPayment()) }
 
 // NextLater returns when the first call in state Later arrives, or [bucket.Forever].
