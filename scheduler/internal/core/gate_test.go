@@ -92,3 +92,39 @@ func TestGateAndTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestGateAndTheRetryBudget checks that a call with a gate pays for its retry before it asks to come back, and so
+// needs no room while it waits for the budget.
+func TestGateAndTheRetryBudget(t *testing.T) {
+	budget := &retry.Budget{Ratio: 1, PerSecond: 0.5, Burst: 1, Wait: true}
+	k, err := New(Config{Limits: bucket.Limits{"": bucket.Unlimited}, RetryBudget: budget, Retry: retry.Policy{Jitter: retry.None}})
+	require.NoError(t, err)
+	calls := []*Call{gated(), gated(), gated()}
+	for _, c := range calls {
+		k.Submit(0, c)
+	}
+	for _, c := range calls {
+		k.Finish(0, c, errFailed, retry.Verdict{Kind: retry.KindTransient})
+	}
+	require.Equal(t, calls, k.Effects.Away)
+
+	k.Advance(time.Second)
+	require.Equal(t, calls[:1], k.Effects.Due)
+	k.Return(time.Second, calls[1])
+	require.Equal(t, BackingOff, calls[1].State, "it waits for the budget")
+	require.False(t, k.Leasable(), "a call that adds to the budget has to be known")
+	require.Equal(t, 3*time.Second, k.Wake())
+
+	k.Submit(2*time.Second, &Call{Cost: 1, Deadline: bucket.Forever})
+	require.Equal(t, calls[:2], k.Effects.Due, "the new call has added a retry")
+	k.Advance(4 * time.Second)
+	require.Equal(t, calls, k.Effects.Due)
+	require.Equal(t, bucket.Forever, k.Wake())
+	for _, c := range calls {
+		k.Return(5*time.Second, c)
+		require.Equal(t, Running, c.State, "it has paid")
+	}
+	require.True(t, k.Leasable())
+	require.Zero(t, k.retries.bucket.Ready(wholeRetry)-6*time.Second)
+	require.Equal(t, calls, k.Effects.Away, "once")
+}
