@@ -13,6 +13,8 @@ import (
 // call records the parts of a call.
 type call struct {
 	number   uint64
+	group    *group
+	key      string
 	name     string
 	attempts int
 	cost     int64
@@ -54,6 +56,9 @@ func (c *call) apply(ev events.Event, t *Timeline) {
 		c.name = name
 	}
 	c.cost = ev.Cost
+	if c.key == "" && ev.Key != "" {
+		c.key = text(ev.Key)
+	}
 	switch ev.Kind {
 	case events.Later:
 		c.checkState(first)
@@ -105,7 +110,7 @@ func (c *call) endSpan(ev events.Event, t *Timeline) {
 		if t.availableFor(c) >= c.cost {
 			s.part = slot
 		}
-		c.spans = append(c.spans, t.guessWait(s)...)
+		c.spans = append(c.spans, c.guessWait(s, t)...)
 	case running:
 		s.part = run
 		if ev.Err != nil {
@@ -167,8 +172,8 @@ func (t *Timeline) availableFor(c *call) int64 {
 // guessWait guesses what a call was waiting for, up to now. Until the last grant to another
 // call it was queued behind that one. Since then it has been next, waiting for s.part. Holds and
 // pauses come before both.
-func (t *Timeline) guessWait(s span) (spans []span) {
-	held := union(append(t.holds.within(s.from, s.to), t.pauses.within(s.from, s.to)...))
+func (c *call) guessWait(s span, t *Timeline) (spans []span) {
+	held := union(slices.Concat(t.holds.within(s.from, s.to), c.group.holds.within(s.from, s.to), t.pauses.within(s.from, s.to)))
 	if len(held) > maxHolds {
 		one := span{from: s.from, to: s.from}
 		for _, h := range held {
@@ -207,14 +212,20 @@ func (c *call) draw(t *Timeline) call {
 	return d
 }
 
-// title returns the call's number and name.
+// title returns the call's number, name and key.
 func (c call) title() string {
 	s := "call " + strconv.FormatUint(c.number, 10)
 	if c.name != "" {
 		s += " " + strconv.Quote(c.name)
 	}
+	if c.key != "" {
+		s += " of key " + strconv.Quote(c.key)
+	}
 	return s
 }
+
+// label returns what stands beside the call.
+func (c call) label() string { return strconv.FormatUint(c.number, 10) + " " + c.name }
 
 // ending returns how the call ended, such as "succeeded".
 func (c call) ending() string {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"os"
 	"strings"
 	"time"
@@ -114,4 +115,34 @@ func ExampleTimeline() {
 	}
 	fmt.Println(strings.Contains(trace.String(), "One call in 16 is drawn, 63 of the 1000 that are over; sums and curves are of all."))
 	// Output: true
+}
+
+// The calls of each key are a group, with a text that says what they waited for. Here the one call of acme waited
+// for the many of noisy.
+func ExampleTimeline_keys() {
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var t timeline.Timeline
+	for i, key := range []string{"noisy", "noisy", "noisy", "acme"} {
+		t.Add(events.Event{At: noon, Kind: events.Queued, Call: uint64(i + 1), Key: key, Attempt: 1})
+	}
+	for i, n := range []uint64{1, 4, 2, 3} { // one a second
+		ev := events.Event{At: noon.Add(time.Duration(i+1) * time.Second), Kind: events.Succeeded, Call: n, Key: "noisy", Attempt: 1}
+		ev.Times.Queue = time.Duration(i+1) * time.Second
+		if n == 4 {
+			ev.Key, ev.Times.Turn = "acme", ev.Times.Queue
+		}
+		t.Add(ev)
+	}
+	var page bytes.Buffer
+	if err := t.WriteHTML(&page); err != nil {
+		panic(err)
+	}
+	for line := range strings.Lines(html.UnescapeString(page.String())) {
+		if _, about, ok := strings.Cut(line, `<title>key `); ok {
+			fmt.Println(about[:strings.Index(about, "</title>")])
+		}
+	}
+	// Output:
+	// "noisy": 3 calls ended: 3 succeeded; on average a call took 2.667s (queue 2.667s)
+	// "acme": 1 call ended: 1 succeeded; on average a call took 2s (queue 2s (turn 2s))
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -80,6 +79,9 @@ func (h page) legend() {
 			h.put(` <span class="key run bad"></span>run that failed`)
 		}
 	}
+	if h.groups != nil {
+		h.put(` <span class="note">(turn: the part of queue in which only calls of other keys were ahead)</span>`)
+	}
 	h.put("</p>\n" + `<p><button type="button" data-key="+" aria-label="zoom in">+</button>` +
 		`<button type="button" data-key="-" aria-label="zoom out">−</button>` +
 		`<button type="button" data-key="0">all</button><button type="button" data-key="f">next failure</button>` +
@@ -91,13 +93,18 @@ func (h page) leftColumn() {
 	low, high := h.level()
 	h.putf(`<div class="scale"><div class="of">tokens<br/>%d to %d</div><div class="of">calls waiting<br/>up to %d</div><div class="axis"></div>`+
 		`<div class="names" aria-hidden="true">`+"\n", low, high, h.peak)
-	for _, c := range h.calls {
-		if c.bad() {
+	for _, r := range h.picture.rows() {
+		switch c := r.call; {
+		case c == nil:
+			h.put(`<div style="font-weight:600">`)
+			h.putText(h.title(r.group))
+		case c.bad():
 			h.put(`<div class="bad">✗ `)
-		} else {
+			h.putText(c.label())
+		default:
 			h.put(`<div>`)
+			h.putText(c.label())
 		}
-		h.putText(strconv.FormatUint(c.number, 10) + " " + c.name)
 		h.put("</div>\n")
 	}
 	h.put("</div></div>\n")
@@ -200,25 +207,44 @@ func label(at time.Duration) string {
 }
 
 func (h page) rows() {
-	h.svg(max(rowHeight*len(h.calls), 1), `role="list" aria-label="`+count(len(h.calls), "call")+`"`)
-	for i, c := range h.calls {
-		h.row(i, c)
+	rows := h.picture.rows()
+	h.svg(max(rowHeight*len(rows), 1), `role="list" aria-label="`+count(len(h.calls), "call")+`"`)
+	for i, r := range rows {
+		if r.call == nil {
+			h.heading(i, r.group)
+		} else {
+			h.row(i, *r.call)
+		}
 	}
 	h.put("</svg>\n")
 }
 
-func (h page) row(i int, c call) {
-	class, reached := "call", "-1"
-	if c.bad() {
-		class = "call bad"
+// heading writes what is above the calls of a group, and behind them the holds of its key.
+func (h page) heading(i int, g *group) {
+	for _, s := range g.holds {
+		h.putf(`<rect class="break" x="%.1f" y="%d" width="%.1f" height="%d"/>`, h.x(s.from), i*rowHeight, h.x(s.length()), (1+len(g.calls))*rowHeight)
 	}
+	h.begin(i, "call", h.describe(g))
+	h.put("</g>\n")
+}
+
+// begin begins a row that can be chosen.
+func (h page) begin(i int, class, title string) {
+	reached := "-1"
 	if i == 0 {
 		reached = "0"
 	}
-	y := i * rowHeight
 	h.putf(`<g class="%s" role="listitem" tabindex="%s"><title>`, class, reached)
-	h.putText(c.String())
-	h.putf(`</title><rect class="row" x="0" y="%d" width="%d" height="%d"/>`, y, pageWidth, rowHeight)
+	h.putText(title)
+	h.putf(`</title><rect class="row" x="0" y="%d" width="%d" height="%d"/>`, i*rowHeight, pageWidth, rowHeight)
+}
+
+func (h page) row(i int, c call) {
+	class, y := "call", i*rowHeight
+	if c.bad() {
+		class = "call bad"
+	}
+	h.begin(i, class, c.String())
 	for _, s := range c.spans {
 		class := "span " + partNames[s.part]
 		if s.err != "" {

@@ -27,10 +27,10 @@ type traceEvent struct {
 	Ts, Dur  json.Number
 	Pid, Tid int
 	Args     struct {
-		Name, Outcome, Error, Note, Times string
-		Call                              uint64
-		Attempt                           int
-		Value                             int64
+		Name, Key, Outcome, Error, Note, Times string
+		Call                                   uint64
+		Attempt                                int
+		Value                                  int64
 	}
 }
 

@@ -38,6 +38,9 @@ func toTimes(d [parts]time.Duration) events.Times {
 // plausible reports whether a call can have such times. They come from a user, so they
 // may be anything, and sums of them must not overflow.
 func plausible(t events.Times) bool {
+	if t.Turn < 0 || t.Turn > t.Queue {
+		return false
+	}
 	left := maxTime
 	for _, d := range byPart(t) {
 		if d < 0 || d > left {

@@ -11,8 +11,8 @@ import (
 // summary says in a sentence or two what happened to all calls.
 func (p picture) summary() string {
 	s := p.outcomes()
-	if p.sums.timed > 0 {
-		s += fmt.Sprintf(" On average a call took %v.", p.sums.mean())
+	if p.sums.spent.calls > 0 {
+		s += fmt.Sprintf(" On average a call took %v.", p.sums.spent.mean())
 	}
 	return strings.Join(append([]string{s}, p.notes()...), " ")
 }
@@ -20,15 +20,7 @@ func (p picture) summary() string {
 // outcomes says how the calls ended.
 func (p picture) outcomes() string {
 	var b strings.Builder
-	ended := p.ended()
-	fmt.Fprintf(&b, "%s in %v", count(ended, "call"), readable(p.length))
-	between := ": "
-	for kind := events.Succeeded; kind < events.Refused; kind++ {
-		if n := p.sums.ended[kind]; n > 0 {
-			fmt.Fprintf(&b, "%s%d %v", between, n, kind)
-			between = ", "
-		}
-	}
+	fmt.Fprintf(&b, "%s in %v%s", count(p.ended(), "call"), readable(p.length), outcomes(p.sums.ended))
 	fmt.Fprintf(&b, "; %s; up to %d waited at once", count(p.sums.attempts, "attempt"), p.peak)
 	if n := p.sums.ended[events.Refused]; n > 0 {
 		fmt.Fprintf(&b, "; %s refused", count(n, "more call"))
@@ -37,19 +29,24 @@ func (p picture) outcomes() string {
 	return b.String()
 }
 
-// mean returns what a call spent its time on, on average.
-func (s sums) mean() events.Times {
-	var d [parts]time.Duration
-	for p, all := range s.times {
-		d[p] = time.Duration(all / float64(s.timed))
+// outcomes returns counts by how calls ended, such as ": 12 succeeded, 1 failed", or "" if there are none.
+func outcomes(ended [32]int) string {
+	s, between := "", ": "
+	for kind := events.Succeeded; kind < events.Refused; kind++ {
+		if n := ended[kind]; n > 0 {
+			s += fmt.Sprintf("%s%d %v", between, n, kind)
+			between = ", "
+		}
 	}
-	return toTimes(d)
+	return s
 }
 
 // ended returns the number of calls that have ended, without refused ones.
-func (p picture) ended() (n int) {
+func (p picture) ended() int { return total(p.sums.ended) }
+
+func total(ended [32]int) (n int) {
 	for kind := events.Succeeded; kind < events.Refused; kind++ {
-		n += p.sums.ended[kind]
+		n += ended[kind]
 	}
 	return n
 }
@@ -62,6 +59,9 @@ func (p picture) notes() (all []string) {
 	}
 	if p.sums.missed > 0 {
 		all = append(all, count(p.sums.missed, "event")+" lost because the reader was too slow.")
+	}
+	if p.leftOut != "" {
+		all = append(all, fmt.Sprintf("The calls of %s are in one group, the last.", p.leftOut))
 	}
 	if n := p.sums.breaks + p.sums.marks; n > 0 {
 		all = append(all, fmt.Sprintf("Of what happened to the scheduler, %s not drawn.", wereNot(n)))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html"
 	"io"
-	"strconv"
 	"time"
 )
 
@@ -19,8 +18,12 @@ func (t *Timeline) WriteSVG(w io.Writer) error {
 	low, high := d.level()
 	d.panel(sheetTop, fmt.Sprintf("tokens, %d to %d", low, high), float64(low), float64(high), func(q point) float64 { return float64(q.tokens) })
 	d.panel(sheetTop+panelStep, fmt.Sprintf("waiting, up to %d", d.peak), 0, float64(d.peak), func(q point) float64 { return float64(q.waiting) })
-	for i, c := range d.calls {
-		d.row(rowsTop+i*callHeight, c)
+	for i, r := range d.rows() {
+		if y := rowsTop + i*callHeight; r.call == nil {
+			d.heading(y, r.group)
+		} else {
+			d.row(y, *r.call)
+		}
 	}
 	d.legend()
 	d.putf("</svg>\n")
@@ -55,7 +58,7 @@ func (d drawing) x(at time.Duration) float64 {
 	return sheetLeft + sheetInner*float64(at)/float64(max(d.length, 1))
 }
 
-func (d drawing) bottom() int { return rowsTop + len(d.calls)*callHeight }
+func (d drawing) bottom() int { return rowsTop + (len(d.calls)+len(d.groups))*callHeight }
 
 // head begins the picture and draws the background, holds, pauses and the grid.
 func (d drawing) head() {
@@ -92,16 +95,31 @@ func (d drawing) panel(top int, name string, low, high float64, of func(point) f
 	}
 }
 
+// heading draws what is above the calls of a group, and behind them the holds of its key.
+func (d drawing) heading(y int, g *group) {
+	for _, s := range g.holds {
+		d.putf(`<rect class="break" x="%.1f" y="%d" width="%.1f" height="%d"/>`+"\n", d.x(s.from), y, d.x(s.to)-d.x(s.from), (1+len(g.calls))*callHeight)
+	}
+	d.putf("<g style=\"font-weight:600\"><title>%s</title>\n", html.EscapeString(d.describe(g)))
+	d.text(sheetLeft-8, float64(y)+10.5, "name", "end", short(d.title(g)))
+	d.putf("</g>\n")
+}
+
+// short returns as much of a name as there is room for.
+func short(name string) string {
+	if runes := []rune(name); len(runes) > 20 {
+		return string(runes[:19]) + "…"
+	}
+	return name
+}
+
 func (d drawing) row(y int, c call) {
-	class, name := "note", strconv.FormatUint(c.number, 10)+" "+c.name
+	class, name := "note", c.label()
 	if c.bad() {
 		class, name = "wrong", "✗ "+name
 	}
-	if runes := []rune(name); len(runes) > 20 {
-		name = string(runes[:19]) + "…"
-	}
 	d.putf("<g><title>%s</title>\n", html.EscapeString(c.String()))
-	d.text(sheetLeft-8, float64(y)+10.5, class, "end", name)
+	d.text(sheetLeft-8, float64(y)+10.5, class, "end", short(name))
 	for _, s := range c.spans {
 		class := "span " + partNames[s.part]
 		if s.err != "" {

@@ -11,13 +11,19 @@
 // to the time from the call's arrival to its end. Above the calls it shows the tokens in the
 // budget, the number of waiting calls, and the times when no call was granted.
 //
+// If calls have keys, the calls of each key are a group below its name. The groups are in the order
+// in which the keys first came, after the calls without a key. A server's wait that holds one key is shown
+// behind the calls of that key alone. The text of a group sums up all its calls. In a mean such as
+// queue 2s (turn 1.5s), the turn is how long a call waited for those of other keys.
+//
 // # What it keeps
 //
 // However long the run is, at most [Timeline.MaxCalls] calls are kept one by one. When there are
 // more, only every second call is kept, then every fourth and so on. Of 200,000 calls, the
 // default of 1000 keeps every 256th, which are 782 from all over the run. The curves become
-// coarser in the same way. Counts and sums include all calls, and the output says what was left
-// out. Up to 262,144 calls that wait at the same time are counted. A run of 200,000 calls that
+// coarser in the same way. At most [Timeline.MaxKeys] keys have a group of their own, and the calls
+// of all further ones are the last group. Counts and sums include all calls, and the output says what
+// was left out. Up to 262,144 calls that wait at the same time are counted. A run of 200,000 calls that
 // all wait at once takes about 5 MB. A call has at most 128 spans, and each name and error
 // 120 characters.
 //
@@ -47,6 +53,10 @@ type Timeline struct {
 	// be changed after the first event.
 	MaxCalls int
 
+	// MaxKeys limits the keys that have a group of calls of their own; 0 or less means 50. It must not
+	// be changed after the first event.
+	MaxKeys int
+
 	mu     sync.Mutex
 	origin time.Time     // when the first event happened
 	now    time.Duration // when the latest event happened, since origin
@@ -61,15 +71,15 @@ type Timeline struct {
 	marks     []mark
 	curves    curves
 	sums      sums
+	groups    groups
 }
 
 // sums count all calls, kept or not.
 type sums struct {
 	ended    [32]int // by kind
 	attempts int
-	times    [parts]float64 // in nanoseconds; a Duration is too small for the sum of very many calls
-	timed    int            // calls in times
-	drawn    int            // ended calls that are kept
+	spent    spent
+	drawn    int // ended calls that are kept
 	missed   uint64
 	breaks   int // holds and pauses that were dropped
 	marks    int // marks that were dropped
@@ -101,7 +111,7 @@ func (t *Timeline) Add(ev events.Event) {
 	}
 	switch ev.Kind {
 	case events.Held:
-		t.hold(min(max(ev.Delay, 0), maxTime))
+		t.hold(ev)
 	case events.Paused:
 		until := maxTime
 		if !ev.Until.IsZero() {
@@ -132,8 +142,19 @@ func (t *Timeline) mark(what string) {
 	t.marks = append(t.marks, mark{t.now, what})
 }
 
-func (t *Timeline) hold(d time.Duration) {
-	t.sums.breaks += t.holds.add(span{from: t.now, to: min(t.now+d, maxTime)})
+// hold adds a hold of all calls, or of those of one key.
+func (t *Timeline) hold(ev events.Event) {
+	holds := &t.holds
+	if ev.Key != "" {
+		g := t.groups.find(ev.Key, t.maxKeys())
+		if g == t.groups.others {
+			t.sums.breaks++ // it holds only some of the calls of that group
+			return
+		}
+		holds = &g.holds
+	}
+	d := min(max(ev.Delay, 0), maxTime)
+	t.sums.breaks += holds.add(span{from: t.now, to: min(t.now+d, maxTime)})
 }
 
 // addCallEvent takes an event of a call.
@@ -141,7 +162,8 @@ func (t *Timeline) addCallEvent(ev events.Event) {
 	if ev.Kind == events.Granted {
 		t.sums.attempts++
 	}
-	if c := t.find(ev.Call); c != nil {
+	g := t.groups.find(ev.Key, t.maxKeys())
+	if c := t.find(ev.Call, g); c != nil {
 		c.apply(ev, t)
 	}
 	if ev.Kind == events.Granted {
@@ -151,22 +173,21 @@ func (t *Timeline) addCallEvent(ev events.Event) {
 		return
 	}
 	t.sums.ended[ev.Kind]++
+	g.ended[ev.Kind]++
 	if ev.Kind != events.Refused && plausible(ev.Times) {
-		for p, d := range byPart(ev.Times) {
-			t.sums.times[p] += float64(d)
-		}
-		t.sums.timed++
+		t.sums.spent.add(ev.Times)
+		g.spent.add(ev.Times)
 	}
 }
 
-// find returns the call with that number, if need be a new one, or nil if it is not kept.
-func (t *Timeline) find(number uint64) *call {
+// find returns the call with that number, if need be a new one of a group, or nil if it is not kept.
+func (t *Timeline) find(number uint64, g *group) *call {
 	if number == 0 || !t.keeps(number) {
 		return nil
 	}
 	c := t.calls[number]
 	if c == nil {
-		c = &call{number: number, from: t.now}
+		c = &call{number: number, group: g, from: t.now}
 		t.calls[number] = c
 		for len(t.calls) > t.maxCalls() && t.every < 1<<63 {
 			t.every *= 2
@@ -192,6 +213,7 @@ type picture struct {
 	start  time.Time
 	length time.Duration
 	calls  []call
+	groups []group // the same calls; nil if no call has a key
 	holds  []span
 	pauses []span
 	marks  []mark
@@ -199,6 +221,8 @@ type picture struct {
 	peak   int // the most calls that waited at once
 	every  uint64
 	sums   sums
+
+	leftOut string // says how many keys have no group
 }
 
 // legendParts returns the parts to explain. Few calls arrive later, so that part is left out where no
@@ -227,12 +251,17 @@ func (t *Timeline) draw() picture {
 		}
 		p.calls = append(p.calls, d)
 	}
-	slices.SortFunc(p.calls, func(a, b call) int { return cmp.Compare(a.number, b.number) })
+	slices.SortFunc(p.calls, func(a, b call) int {
+		return cmp.Or(cmp.Compare(a.group.order, b.group.order), cmp.Compare(a.number, b.number))
+	})
 	p.start, p.length = t.origin.Add(first), t.now-first
 	for i := range p.calls {
 		c := &p.calls[i]
 		c.from, c.to = c.from-first, c.to-first
 		shift(c.spans, first)
+	}
+	if len(t.groups.list) > 0 {
+		p.groups, p.leftOut = t.groups.draw(p.calls, t.now, first), t.groups.leftOut()
 	}
 	p.holds, p.pauses = shift(t.holds.until(t.now), first), shift(t.pauses.until(t.now), first)
 	p.marks, p.points = slices.Clone(t.marks), slices.Clone(t.curves.points)

@@ -9,8 +9,8 @@ import (
 )
 
 // WriteTrace writes a JSON file in the Trace Event format, which Perfetto and chrome://tracing
-// open. The process "calls" has a thread for each call, in order of their numbers. A thread has
-// one span for the call and inside it one for each thing that the call spent its time on. The
+// open. The process "calls" has a thread for each call, in order of their numbers. If calls have
+// keys, there is such a process for each key. A thread has one span for the call and inside it one for each thing that the call spent its time on. The
 // process "scheduler" has holds, pauses, other events, and two counters: the tokens and the
 // number of waiting calls. Times are in microseconds since the start, with three exact decimals.
 func (t *Timeline) WriteTrace(w io.Writer) error {
@@ -22,7 +22,9 @@ func (t *Timeline) WriteTrace(w io.Writer) error {
 	tw.name(schedulerProcess, 0, "process_name", "scheduler")
 	tw.name(schedulerProcess, holdsThread, "thread_name", "holds")
 	tw.name(schedulerProcess, pausesThread, "thread_name", "pauses")
-	tw.name(callsProcess, 0, "process_name", "calls")
+	if p.groups == nil {
+		tw.name(callsProcess, 0, "process_name", "calls")
+	}
 	for _, s := range p.holds {
 		tw.span(schedulerProcess, holdsThread, "hold", s.from, s.to, nil)
 	}
@@ -36,9 +38,7 @@ func (t *Timeline) WriteTrace(w io.Writer) error {
 		tw.counter("tokens", q.at, q.tokens)
 		tw.counter("calls waiting", q.at, int64(q.waiting))
 	}
-	for i, c := range p.calls {
-		tw.call(i+1, c)
-	}
+	tw.calls(&p)
 	fmt.Fprint(tw.b, "\n]}\n")
 	return tw.b.Flush()
 }
@@ -102,20 +102,54 @@ func (w *traceWriter) counter(name string, at time.Duration, v int64) {
 	w.event(traceEvent{Name: name, Phase: "C", At: micros(at), Process: schedulerProcess, Args: map[string]any{"value": v}})
 }
 
+// calls writes all calls. If there are keys, the calls and holds of each key are a process.
+func (w *traceWriter) calls(p *picture) {
+	if p.groups == nil {
+		for i, c := range p.calls {
+			w.call(callsProcess, i+1, c)
+		}
+		return
+	}
+	thread := 0
+	for i := range p.groups {
+		g, process := &p.groups[i], callsProcess+i
+		w.name(process, 0, "process_name", p.name(g))
+		w.sort("process_sort_index", process, 0, process)
+		if len(g.holds) > 0 {
+			thread++
+			w.name(process, thread, "thread_name", "holds")
+			w.sort("thread_sort_index", process, thread, 0)
+		}
+		for _, s := range g.holds {
+			w.span(process, thread, "hold", s.from, s.to, nil)
+		}
+		for _, c := range g.calls {
+			thread++
+			w.call(process, thread, c)
+		}
+	}
+}
+
+// sort says where a process stands, or a thread of a process.
+func (w *traceWriter) sort(what string, process, thread, place int) {
+	w.event(traceEvent{Name: what, Phase: "M", Process: process, Thread: thread, Args: map[string]any{"sort_index": place}})
+}
+
 // call writes a call as a thread. Threads are numbered anew, as a call's number may be too large for one.
-func (w *traceWriter) call(thread int, c call) {
-	w.name(callsProcess, thread, "thread_name", c.title())
-	w.event(traceEvent{
-		Name: "thread_sort_index", Phase: "M", Process: callsProcess, Thread: thread, Args: map[string]any{"sort_index": thread},
-	})
+func (w *traceWriter) call(process, thread int, c call) {
+	w.name(process, thread, "thread_name", c.title())
+	w.sort("thread_sort_index", process, thread, thread)
 	args := map[string]any{"call": c.number, "outcome": c.ending(), "attempts": c.attempts, "times": c.times.String()}
+	if c.key != "" {
+		args["key"] = c.key
+	}
 	if c.err != "" {
 		args["error"] = c.err
 	}
 	if c.lost {
 		args["note"] = unordered
 	}
-	w.span(callsProcess, thread, c.title()+" "+c.ending(), c.from, c.to, args)
+	w.span(process, thread, c.title()+" "+c.ending(), c.from, c.to, args)
 	for _, s := range c.spans {
 		args := map[string]any{}
 		if s.attempt > 0 {
@@ -124,6 +158,6 @@ func (w *traceWriter) call(thread int, c call) {
 		if s.err != "" {
 			args["error"] = s.err
 		}
-		w.span(callsProcess, thread, partNames[s.part], s.from, s.to, args)
+		w.span(process, thread, partNames[s.part], s.from, s.to, args)
 	}
 }
