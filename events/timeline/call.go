@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/events/internal/mean"
 	"example.com/fairlead/events/internal/safetext"
 )
 
@@ -139,7 +140,7 @@ func (c *call) finish(ev events.Event, now time.Duration) {
 			c.from = c.spans[0].from
 		}
 	}()
-	if !plausible(ev.Times) || ev.Times == (events.Times{}) && !c.lost {
+	if !mean.Plausible(ev.Times) || ev.Times == (events.Times{}) && !c.lost {
 		c.times = sum(c.spans)
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/events/internal/mean"
 )
 
 // group has the calls of one key. Calls without a key have a group, and so have the calls of all keys that
@@ -17,7 +18,7 @@ type group struct {
 	key   string // as text
 	holds breaks // of this key alone
 	ended [32]int
-	spent spent
+	spent mean.Sum
 
 	calls []call // of a picture
 }
@@ -155,34 +156,8 @@ func (p picture) describe(g *group) string {
 	if n := g.ended[events.Refused]; n > 0 {
 		s += fmt.Sprintf("; %s refused", count(n, "more call"))
 	}
-	if g.spent.calls > 0 {
-		s += fmt.Sprintf("; on average a call took %v", g.spent.mean())
+	if g.spent.Calls > 0 {
+		s += fmt.Sprintf("; on average a call took %v", g.spent.Mean())
 	}
 	return s
-}
-
-// spent adds up what calls have spent their time on.
-type spent struct {
-	parts [parts]float64 // in nanoseconds; a Duration is too small for the sum of very many calls
-	turn  float64
-	calls int
-}
-
-func (s *spent) add(t events.Times) {
-	for p, d := range byPart(t) {
-		s.parts[p] += float64(d)
-	}
-	s.turn += float64(t.Turn)
-	s.calls++
-}
-
-// mean returns what a call spent its time on, on average.
-func (s *spent) mean() events.Times {
-	var d [parts]time.Duration
-	for p, all := range s.parts {
-		d[p] = time.Duration(all / float64(s.calls))
-	}
-	t := toTimes(d)
-	t.Turn = time.Duration(s.turn / float64(s.calls))
-	return t
 }

@@ -35,22 +35,6 @@ func toTimes(d [parts]time.Duration) events.Times {
 	return events.Times{Queue: d[queue], Tokens: d[tokens], Slot: d[slot], Hold: d[hold], Backoff: d[backoff], Later: d[later], Run: d[run]}
 }
 
-// plausible reports whether a call can have such times. They come from a user, so they
-// may be anything, and sums of them must not overflow.
-func plausible(t events.Times) bool {
-	if t.Turn < 0 || t.Turn > t.Queue {
-		return false
-	}
-	left := maxTime
-	for _, d := range byPart(t) {
-		if d < 0 || d > left {
-			return false
-		}
-		left -= d
-	}
-	return true
-}
-
 // span is a stretch of time that a call spent on one thing.
 type span struct {
 	part     part

@@ -11,8 +11,8 @@ import (
 // summary says in a sentence or two what happened to all calls.
 func (p picture) summary() string {
 	s := p.outcomes()
-	if p.sums.spent.calls > 0 {
-		s += fmt.Sprintf(" On average a call took %v.", p.sums.spent.mean())
+	if p.sums.spent.Calls > 0 {
+		s += fmt.Sprintf(" On average a call took %v.", p.sums.spent.Mean())
 	}
 	return strings.Join(append([]string{s}, p.notes()...), " ")
 }

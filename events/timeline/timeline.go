@@ -44,6 +44,7 @@ import (
 	"time"
 
 	"example.com/fairlead/events"
+	"example.com/fairlead/events/internal/mean"
 )
 
 // Timeline collects events. The zero Timeline is ready to use. All methods may be called from any
@@ -78,7 +79,7 @@ type Timeline struct {
 type sums struct {
 	ended    [32]int // by kind
 	attempts int
-	spent    spent
+	spent    mean.Sum
 	drawn    int // ended calls that are kept
 	missed   uint64
 	breaks   int // holds and pauses that were dropped
@@ -174,9 +175,9 @@ func (t *Timeline) addCallEvent(ev events.Event) {
 	}
 	t.sums.ended[ev.Kind]++
 	g.ended[ev.Kind]++
-	if ev.Kind != events.Refused && plausible(ev.Times) {
-		t.sums.spent.add(ev.Times)
-		g.spent.add(ev.Times)
+	if ev.Kind != events.Refused && mean.Plausible(ev.Times) {
+		t.sums.spent.Add(ev.Times)
+		g.spent.Add(ev.Times)
 	}
 }
 
