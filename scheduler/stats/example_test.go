@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/events"
+	"example.com/fairlead/events/bykey"
 	"example.com/fairlead/scheduler"
 	"example.com/fairlead/scheduler/stats"
 )
@@ -80,4 +82,31 @@ func ExampleVar() {
 	}
 	fmt.Println(state.Available, "tokens left")
 	// Output: 50 tokens left
+}
+
+// The most loaded keys, here of calls that a program has summed up from its subscription.
+func ExampleKeysHandler() {
+	var sums bykey.Sums
+	sums.Add(events.Event{Kind: events.Queued, Call: 1, Key: "acme"})
+	answer := httptest.NewRecorder()
+	stats.KeysHandler(&sums, 10).ServeHTTP(answer, httptest.NewRequest("GET", "/debug/keys", nil))
+	var seen bykey.Report
+	if err := json.Unmarshal(answer.Body.Bytes(), &seen); err != nil {
+		panic(err)
+	}
+	fmt.Println(seen.Keys[0].Key, seen.Keys[0].Waiting)
+	// Output: acme 1
+}
+
+// The most loaded keys are one of the process's variables at /debug/vars.
+func ExampleKeysVar() {
+	var sums bykey.Sums
+	expvar.Publish("keys", stats.KeysVar(&sums, 10))
+	sums.Add(events.Event{Kind: events.Granted, Call: 1, Key: "acme", Cost: 3})
+	var seen bykey.Report
+	if err := json.Unmarshal([]byte(expvar.Get("keys").String()), &seen); err != nil {
+		panic(err)
+	}
+	fmt.Println(seen.Keys[0].Key, seen.Keys[0].Spent)
+	// Output: acme 3
 }

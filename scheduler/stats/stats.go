@@ -6,6 +6,9 @@
 // Each request costs one call of Snapshot. A closed scheduler shows its final state. The JSON has
 // counts, times and the names of budgets, but no names of calls and no errors. Access control is
 // left to the server.
+//
+// [KeysHandler] and [KeysVar] serve what the calls of each key wait for. Their JSON has keys, which may be names
+// of customers.
 package stats
 
 import (
@@ -14,6 +17,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"example.com/fairlead/events/bykey"
 	"example.com/fairlead/scheduler"
 )
 
@@ -22,13 +26,26 @@ import (
 // if s is nil.
 func Handler(s *scheduler.Scheduler) http.Handler {
 	checkNotNil(s)
+	return serve(func() any { return s.Snapshot() })
+}
+
+// KeysHandler serves the JSON of sums' [bykey.Report] of the n most loaded keys, as Handler serves that of a snapshot.
+// Zero means all keys that are kept. A goroutine of the program has to add the scheduler's events to sums. KeysHandler
+// panics if sums is nil.
+func KeysHandler(sums *bykey.Sums, n int) http.Handler {
+	checkSums(sums)
+	return serve(func() any { return sums.Report(n) })
+}
+
+// serve serves the JSON of what state returns.
+func serve(state func() any) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, r.Method+" is not allowed: use GET", http.StatusMethodNotAllowed)
 			return
 		}
-		body, err := json.MarshalIndent(s.Snapshot(), "", "  ")
+		body, err := json.MarshalIndent(state(), "", "  ")
 		if err != nil { // the clock is beyond the year 9999
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
@@ -50,13 +67,20 @@ func Handler(s *scheduler.Scheduler) http.Handler {
 // every program that uses this package on its default server. It panics if s is nil.
 func Var(s *scheduler.Scheduler) fmt.Stringer {
 	checkNotNil(s)
-	return variable{s}
+	return variable(func() any { return s.Snapshot() })
 }
 
-type variable struct{ s *scheduler.Scheduler }
+// KeysVar returns a variable for expvar.Publish. Its String returns the JSON of sums' current [bykey.Report] of the n
+// most loaded keys, or with zero of all that are kept. KeysVar panics if sums is nil.
+func KeysVar(sums *bykey.Sums, n int) fmt.Stringer {
+	checkSums(sums)
+	return variable(func() any { return sums.Report(n) })
+}
 
-func (v variable) String() string {
-	text, err := json.Marshal(v.s.Snapshot())
+type variable func() any
+
+func (state variable) String() string {
+	text, err := json.Marshal(state())
 	if err != nil {
 		text, _ = json.Marshal(map[string]string{"error": err.Error()}) // expvar needs JSON in any case
 	}
@@ -66,5 +90,11 @@ func (v variable) String() string {
 func checkNotNil(s *scheduler.Scheduler) {
 	if s == nil {
 		panic("stats: the scheduler is nil")
+	}
+}
+
+func checkSums(sums *bykey.Sums) {
+	if sums == nil {
+		panic("stats: the sums by key are nil")
 	}
 }
