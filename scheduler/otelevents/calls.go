@@ -20,6 +20,7 @@ import (
 type calls struct {
 	tracer trace.Tracer
 	common []attribute.KeyValue
+	keys   bool // spans have the keys of their calls
 	open   map[uint64]*call
 }
 
@@ -27,7 +28,7 @@ type calls struct {
 type call struct {
 	incomplete bool // not seen from its first event on
 	arrived    time.Time
-	name       string
+	name, key  string
 	cost       int64
 	queued     []place // each time it was queued
 	attempts   []attempt
@@ -48,8 +49,8 @@ type attempt struct {
 	delay   time.Duration // until the retry
 }
 
-func newCalls(tracer trace.Tracer, common []attribute.KeyValue) *calls {
-	return &calls{tracer: tracer, common: common, open: map[uint64]*call{}}
+func newCalls(tracer trace.Tracer, common []attribute.KeyValue, keys bool) *calls {
+	return &calls{tracer: tracer, common: common, keys: keys, open: map[uint64]*call{}}
 }
 
 // forget drops all open calls, for when events were lost and any of them may have ended.
@@ -82,7 +83,7 @@ func (cs *calls) find(ev events.Event) *call {
 
 // record takes the next event of the call.
 func (c *call) record(ev events.Event) {
-	c.name, c.cost = ev.Name, ev.Cost
+	c.name, c.key, c.cost = ev.Name, ev.Key, ev.Cost
 	switch ev.Kind {
 	case events.Queued:
 		c.queued = append(c.queued, place{ev.At, ev.Position, ev.Wait})
@@ -110,7 +111,7 @@ func (c *call) current() *attempt {
 // unfinished exports the calls that still run when the scheduler ends. Their ends have no event.
 func (cs *calls) unfinished(ev events.Event) {
 	for id, c := range cs.open {
-		end := events.Event{At: ev.At, Call: id, Name: c.name, Cost: c.cost}
+		end := events.Event{At: ev.At, Call: id, Name: c.name, Key: c.key, Cost: c.cost}
 		if a := c.current(); a != nil {
 			end.Attempt = a.number
 		}
@@ -158,12 +159,15 @@ func (cs *calls) exportAttempt(ctx context.Context, end *events.Event, a *attemp
 
 // attributes returns the attributes of a call's span.
 func (cs *calls) attributes(end *events.Event, c *call) []attribute.KeyValue {
-	all := append(make([]attribute.KeyValue, 0, 16), cs.common...)
+	all := append(make([]attribute.KeyValue, 0, 18), cs.common...)
 	if end.Call != 0 {
 		all = append(all, attribute.Int64("fairlead.call", int64(end.Call)))
 	}
 	if end.Name != "" {
 		all = append(all, attribute.String("fairlead.name", plain(end.Name)))
+	}
+	if cs.keys && end.Key != "" {
+		all = append(all, keyAttribute(end.Key))
 	}
 	all = append(all, attribute.Int64("fairlead.cost", end.Cost), attribute.Int("fairlead.attempts", end.Attempt))
 	if end.Kind.Ends() {
@@ -178,6 +182,9 @@ func (cs *calls) attributes(end *events.Event, c *call) []attribute.KeyValue {
 		if d := part.of(end.Times); d > 0 {
 			all = append(all, attribute.Float64("fairlead.time."+part.name, d.Seconds()))
 		}
+	}
+	if d := end.Times.Turn; d > 0 {
+		all = append(all, attribute.Float64("fairlead.time.turn", d.Seconds()))
 	}
 	return all
 }

@@ -13,7 +13,8 @@
 //     subscribes to holds and pauses. It adds no cost to calls.
 //  2. [Durations] adds the metrics that need the end of every call. These are the histograms
 //     fairlead.wait.duration and fairlead.run.duration, and fairlead.call.time. Without a
-//     subscription to successes the histograms would contain failures only.
+//     subscription to successes the histograms would contain failures only. With [Keys] these metrics
+//     have the keys of calls, and fairlead.call.turn shows which keys wait for others.
 //  3. [Spans] adds a span for every call and a child of it for every attempt.
 //
 // At every depth it is an ordinary subscriber and never blocks a call. If it falls behind by more

@@ -237,3 +237,27 @@ func ExampleSpans() {
 	// fairlead.attempt Unset ""
 	// fairlead.call Unset ""
 }
+
+// The first two keys have series of their own, and all further ones share one.
+func ExampleKeys() {
+	page := newPage()
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerSecond(50)})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	stop, err := otelevents.Watch(s, otelevents.MeterProvider(page), otelevents.Durations(), otelevents.Keys(2))
+	if err != nil {
+		panic(err)
+	}
+	for _, tenant := range []string{"acme", "globex", "initech", "umbrella"} {
+		_ = s.Do(context.Background(), func(context.Context) error { return nil }, scheduler.Key(tenant))
+	}
+	s.Sync()
+	stop()
+	page.print("fairlead_run_duration_seconds_count")
+	// Output:
+	// fairlead_run_duration_seconds_count{fairlead_key="acme",fairlead_outcome="succeeded"} 1
+	// fairlead_run_duration_seconds_count{fairlead_key="globex",fairlead_outcome="succeeded"} 1
+	// fairlead_run_duration_seconds_count{fairlead_key="other",fairlead_outcome="succeeded"} 2
+}

@@ -32,7 +32,7 @@ func TestPartlySeen(t *testing.T) {
 	}
 	for missed := range len(life) {
 		spans := tracetest.NewInMemoryExporter()
-		cs := newCalls(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)).Tracer(""), nil)
+		cs := newCalls(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)).Tracer(""), nil, false)
 		w := &watcher{state: &state{}, calls: cs}
 		for i, ev := range life[missed:] {
 			if i == 0 {
@@ -52,7 +52,7 @@ func TestPartlySeen(t *testing.T) {
 
 // TestForgetsWhatIsLost checks that memory is bounded by the open calls, whatever events are lost.
 func TestForgetsWhatIsLost(t *testing.T) {
-	cs := newCalls(sdktrace.NewTracerProvider().Tracer(""), nil)
+	cs := newCalls(sdktrace.NewTracerProvider().Tracer(""), nil, false)
 	w := &watcher{state: &state{}, calls: cs}
 	for i := range uint64(1000) {
 		w.record(events.Event{Kind: events.Queued, Call: i + 1, Attempt: 1, At: time.Unix(0, 0), Missed: i % 10 / 9})
@@ -63,7 +63,7 @@ func TestForgetsWhatIsLost(t *testing.T) {
 // TestPartlySeenAndUnfinished checks a call of which neither arrival nor end was seen. Its span begins at the first event seen.
 func TestPartlySeenAndUnfinished(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
-	w := &watcher{state: &state{}, calls: newCalls(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)).Tracer(""), nil)}
+	w := &watcher{state: &state{}, calls: newCalls(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)).Tracer(""), nil, false)}
 	granted := time.Unix(1000, 0)
 	w.record(events.Event{Kind: events.Granted, Call: 7, Attempt: 1, At: granted, Missed: 1})
 	w.record(events.Event{Kind: events.ShutDown, At: granted.Add(time.Second)})

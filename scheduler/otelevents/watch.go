@@ -27,6 +27,7 @@ type config struct {
 	tracers   trace.TracerProvider
 	durations bool
 	spans     bool
+	keys      int
 }
 
 // Name sets the attribute fairlead.scheduler on all metrics and spans. Two schedulers of one process
@@ -46,6 +47,12 @@ func Durations() Option { return func(c *config) { c.durations = true } }
 func Spans(p trace.TracerProvider) Option {
 	return func(c *config) { c.spans, c.tracers = true, p }
 }
+
+// Keys adds the attribute fairlead.key to the metrics of [Durations] and to the spans of calls. It does nothing without
+// one of the two. In metrics the first n keys have their own value, and all further ones have
+// the value "other", because each value is a series of its own to a backend. A key may be the name of a customer, so check who
+// reads the metrics. Zero, the default, means no attribute. A call without a key has none.
+func Keys(n int) Option { return func(c *config) { c.keys = n } }
 
 // The kinds of events that each depth needs.
 var (
@@ -70,6 +77,9 @@ func Watch(s *scheduler.Scheduler, opts ...Option) (stop func(), err error) {
 			return nil, fmt.Errorf("otelevents: option %d is nil", i+1)
 		}
 		opt(&c)
+	}
+	if c.keys < 0 {
+		return nil, fmt.Errorf("otelevents: Keys(%d): it must be positive, or 0 for no attribute", c.keys)
 	}
 	w, err := c.watcher()
 	if err != nil {
@@ -130,7 +140,7 @@ func (c *config) watcher() (*watcher, error) {
 	}
 	w := &watcher{state: state}
 	if c.durations {
-		if w.times, err = newTimes(meter, common); err != nil {
+		if w.times, err = newTimes(meter, common, c.keys); err != nil {
 			return nil, err
 		}
 	}
@@ -138,7 +148,7 @@ func (c *config) watcher() (*watcher, error) {
 		if c.tracers == nil {
 			c.tracers = otel.GetTracerProvider()
 		}
-		w.calls = newCalls(c.tracers.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)), common)
+		w.calls = newCalls(c.tracers.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)), common, c.keys > 0)
 	}
 	return w, nil
 }
