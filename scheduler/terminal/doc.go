@@ -23,6 +23,14 @@
 // an end. The ETA assumes that the remaining calls are like those so far, that all have arrived, and that
 // no other program uses the quota.
 //
+// With [Config.Keys] the most loaded keys follow, while calls with keys wait or run:
+//
+//	noisy     5200 queued, 1 running, longest wait 52s
+//	acme      3 queued, 2 running, longest wait 0.1s
+//	(others)  29 queued, 0 running
+//
+// The longest wait is that of the call that has been queued first. It is left out if the events that tell it were lost.
+//
 // # Where
 //
 // The picture is drawn if Out is a terminal, the environment variable TERM is neither empty nor
@@ -58,7 +66,8 @@
 // # What it costs
 //
 // One goroutine calls [scheduler.Scheduler.Snapshot] ten times a second. It does not subscribe to
-// events, so plain calls keep their fast path (see package scheduler). Out is written by that
+// events, so plain calls keep their fast path (see package scheduler). With Config.Keys it does, and
+// calls SnapshotOf for each key that it shows. Out is written by that
 // goroutine, by Write, and at last by Stop. A terminal that is stopped with Ctrl-S blocks these
 // three, but never the scheduler. Meanwhile the program should write nothing else to the terminal.
 package terminal

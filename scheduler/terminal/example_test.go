@@ -74,6 +74,28 @@ func ExampleConfig() {
 	// Output: batch: 301 of 320 done, 94%, in 0.0s; 999 of 1000 tokens left, 0 queued, 0 running, 0 backing off; ended: 1, retries: 0
 }
 
+// With Keys, the keys with the most calls are shown.
+func ExampleConfig_keys() {
+	s, err := scheduler.New(scheduler.Config{Clock: clocktest.NewMock()})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	view := terminal.Watch(s, terminal.Config{Keys: 1, Out: os.Stdout})
+	_ = s.Pause()
+	for i := range 12 {
+		tenant := "noisy"
+		if i >= 10 {
+			tenant = "acme"
+		}
+		if _, err := s.Submit(context.Background(), func(context.Context) error { return nil }, scheduler.Key(tenant)); err != nil {
+			panic(err)
+		}
+	}
+	view.Stop()
+	// Output: 0 done, in 0.0s; 1000 of 1000 tokens left, 12 queued, 0 running, 0 backing off, keys: 2, paused; ended: 0, retries: 0; noisy: 10 queued, 0 running; (others): 2 queued, 0 running
+}
+
 // Messages that are written to a View appear above its picture, here those of a log.
 func ExampleView() {
 	s, err := scheduler.New(scheduler.Config{Clock: clocktest.NewMock()})

@@ -16,6 +16,7 @@ type history struct {
 	lastEnd    time.Duration // worked, when the last call ended
 	busy       time.Duration // how long attempts have run, added up
 	recent     []mark        // of about the last rateWindow, the oldest first
+	keys       loads         // at the time of now
 }
 
 // mark is the number of calls that had ended at an instant.

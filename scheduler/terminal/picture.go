@@ -30,7 +30,8 @@ func (st style) picture(h *history, n counts, stopped bool, columns int) []line 
 	if st.ascii {
 		between, tail = " | ", "..."
 	}
-	return append(flow(st.head(h, n, stopped, width), "  ", tail, width), flow(st.state(h), between, tail, width)...)
+	lines := append(flow(st.head(h, n, stopped, width), "  ", tail, width), flow(st.state(h), between, tail, width)...)
+	return append(lines, h.keys.lines(st.ascii, tail, width)...)
 }
 
 // head returns the items that show the progress.
@@ -155,7 +156,7 @@ func (st style) plain(h *history, n counts, stopped bool) string {
 	case st.total > 0 && ok:
 		b.WriteString(", ETA " + atMost(eta))
 	}
-	return b.String() + "; " + clean(h.now.String(), false)
+	return b.String() + "; " + clean(h.now.String(), false) + h.keys.text()
 }
 
 // rate formats a number of calls per second with about two significant digits.

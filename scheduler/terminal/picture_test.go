@@ -84,6 +84,7 @@ func (p *painter) paint(transcript string) string {
 //	title crawl, total 320, done 120, failed 3
 //	budget requests 12 of 60 per 1m     what is left of a budget, and its limit
 //	running 8, queued 41, retries 14, backing-off 3 1.2s, later 2 9h
+//	key acme 12 3 2.5s, others 12 3     what a key has queued and running, and its longest wait
 //	held 12s, paused, paused 5s, resumed, rate 0.5, closed
 //	look 10s attempts=50 ended=40 spent=50
 //	                                    adds a snapshot 10 s later; counts are since the one before
@@ -115,6 +116,10 @@ func (p *painter) set(command string) string {
 	case "later":
 		n, next, _ := strings.Cut(rest, " ")
 		snap.Later, snap.NextLater = int(p.int(n)), p.in(next)
+	case "key":
+		p.history.keys.keys = append(p.history.keys.keys, p.load(strings.Fields(rest)))
+	case "others":
+		p.history.keys.others = p.load(append([]string{"others"}, strings.Fields(rest)...))
 	case "held":
 		snap.HeldUntil = p.in(rest)
 	case "paused":
@@ -143,6 +148,15 @@ func (p *painter) set(command string) string {
 		p.t.Fatalf("unknown command %q", command)
 	}
 	return ""
+}
+
+// load reads a key, how many of its calls are queued and running, and how long the first has waited.
+func (p *painter) load(words []string) load {
+	l := load{key: strings.Trim(words[0], `"`), queued: int(p.int(words[1])), running: int(p.int(words[2]))}
+	if len(words) > 3 {
+		l.wait = p.in(words[3]).Sub(p.history.now.At)
+	}
+	return l
 }
 
 func (p *painter) int(s string) int64 {
@@ -222,6 +236,10 @@ func TestPictureFits(t *testing.T) {
 		p.style = style{title: rapid.String().Draw(rt, "title"), total: rapid.Int64Min(0).Draw(rt, "total"), ascii: rapid.Bool().Draw(rt, "ascii")}
 		p.counts = counts{rapid.Int64().Draw(rt, "done"), rapid.Int64().Draw(rt, "failed")}
 		p.history.now.Budgets = []scheduler.Budget{{Name: rapid.String().Draw(rt, "budget"), Available: rapid.Int64().Draw(rt, "available")}}
+		if rapid.Bool().Draw(rt, "keyed") {
+			p.history.keys.keys = []load{{key: rapid.String().Draw(rt, "key"), queued: 12}, {key: rapid.String().Draw(rt, "key"), running: 1}}
+			p.history.keys.others = load{queued: 3}
+		}
 		columns := rapid.IntRange(2, 200).Draw(rt, "columns")
 		for _, l := range p.style.picture(p.history, p.counts, rapid.Bool().Draw(rt, "over"), columns) {
 			if w := displaywidth.String(l.String()); w >= columns {

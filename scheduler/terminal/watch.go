@@ -23,6 +23,11 @@ type Config struct {
 	// an ETA.
 	Total int64
 
+	// Keys is how many of the most loaded keys are shown, each on a line of its own (see scheduler.Key).
+	// They are shown only while calls with keys wait or run. The View then subscribes to events, so plain calls
+	// of Do do not take their fast path. Zero means that no keys are shown.
+	Keys int
+
 	// Done returns how many of the Total are done, and how many of these failed. It is for programs
 	// that know better than the scheduler, for instance after an earlier run. It is called ten
 	// times a second by one goroutine, and must not call Stop. Nil counts the calls that have ended
@@ -44,6 +49,7 @@ const maxPartial = 1 << 16
 type View struct {
 	s    *scheduler.Scheduler
 	done func() (done, failed int64)
+	keys *keyWatch // nil without Config.Keys
 
 	stop     func()
 	quit     chan struct{}
@@ -76,6 +82,9 @@ func Watch(s *scheduler.Scheduler, cfg Config) *View {
 		out: cfg.Out, screen: newScreen(cfg.Out, env),
 		style:   style{cfg.Title, cfg.Total, env.ascii},
 		history: newHistory(s.Snapshot()), nextLine: firstLineAfter, lineGap: firstLineAfter,
+	}
+	if cfg.Keys > 0 {
+		v.keys = watchKeys(s, cfg.Keys)
 	}
 	v.stop = sync.OnceFunc(func() {
 		close(v.quit)
@@ -146,6 +155,9 @@ func (v *View) run() {
 			v.update(false)
 			timer.Reset(updateInterval)
 		case <-v.quit:
+			if v.keys != nil {
+				v.keys.stop() // first, so that all events are read
+			}
 			v.update(true)
 			return
 		}
@@ -159,9 +171,14 @@ func (v *View) update(stopped bool) {
 	if v.done != nil {
 		n.done, n.failed = v.done() // without the lock, because it may write a message
 	}
+	var keys loads
+	if v.keys != nil {
+		keys = v.keys.look(snap)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.history.add(snap)
+	v.history.keys = keys
 	if v.done == nil {
 		n.done, n.failed = v.history.ended()
 	}
