@@ -49,6 +49,7 @@ func watchKeys(s *scheduler.Scheduler, most int) *keyWatch {
 }
 
 func (w *keyWatch) stop() {
+	w.s.Sync() // the events of all that the program has done so far are there
 	w.sub.Close()
 	<-w.done
 }
