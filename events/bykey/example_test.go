@@ -1,6 +1,7 @@
 package bykey_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -26,6 +27,48 @@ func Example() {
 	// Output:
 	// noisy: 1000 waiting, 0 succeeded, on average after 0s
 	// acme: 0 waiting, 1 succeeded, on average after 3s (queue 2s (turn 2s), run 1s)
+}
+
+// A program adds the events of its scheduler from a subscription.
+func ExampleSums() {
+	var hub events.Hub
+	sub := hub.Subscribe(events.All, 16) // s.Subscribe(events.All) in a program
+	hub.Publish(events.Event{Kind: events.Queued, Call: 1, Key: "acme"})
+	hub.Publish(events.Event{Kind: events.Granted, Call: 1, Key: "acme", Cost: 1})
+	hub.Close()
+
+	var sums bykey.Sums
+	for ev := range sub.C {
+		sums.Add(ev)
+	}
+	fmt.Println(sums.Report(10).Keys[0].Running, "running")
+	// Output: 1 running
+}
+
+// The mean of a key says what its calls have waited for. Here most of it was for calls of other keys.
+func ExampleKey() {
+	var sums bykey.Sums
+	for i, waited := range []time.Duration{time.Second, 3 * time.Second} {
+		sums.Add(events.Event{
+			Kind: events.Succeeded, Call: uint64(i + 1), Key: "acme",
+			Times: events.Times{Queue: waited + time.Second, Turn: waited, Run: time.Second},
+		})
+	}
+	acme := sums.Report(1).Keys[0]
+	fmt.Println(acme.Mean.Turn, "of", acme.Mean.Total())
+	// Output: 2s of 4s
+}
+
+// A report has a form in JSON, for a log or a file.
+func ExampleReport() {
+	var sums bykey.Sums
+	sums.Add(events.Event{Kind: events.Granted, Call: 1, Key: "acme", Cost: 3})
+	text, err := json.Marshal(sums.Report(1).Keys)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(string(text))
+	// Output: [{"key":"acme","waiting":0,"running":1,"attempts":1,"spent":3,"succeeded":0,"failed":0,"refused":0}]
 }
 
 // Of many keys, those beyond the first few are one sum.

@@ -13,7 +13,8 @@ import (
 var floors = [][]string{
 	{"/events/internal/safetext", "/retry/internal/durations", "/scheduler/internal/durations"},
 	{"/bucket", "/clock", "/events", "/retry"},
-	{"/clock/clocktest", "/events/timeline", "/retry/headers"},
+	{"/clock/clocktest", "/events/internal/mean", "/retry/headers"},
+	{"/events/bykey", "/events/timeline"},
 	{"/scheduler/internal/core", "/scheduler/internal/observer", "/scheduler/internal/safetext"},
 	{"/scheduler"},
 	{"/scheduler/adapters", "/scheduler/adapters/hashicorp", "/scheduler/forecast", "/scheduler/ratehttp", "/scheduler/stats"},
