@@ -238,9 +238,11 @@ func (d *dumb) charge(c *dumbCall) {
 	if least == nil || !d.keyed {
 		return
 	}
-	if d.virtual > 1<<60 { // only differences count
+	if d.virtual > mostVirtual { // only differences count
 		for _, other := range d.lanes {
-			other.used -= d.virtual
+			if other.epoch == d.epoch {
+				other.used = max(other.used-d.virtual, -mostAhead)
+			}
 		}
 		d.virtual = 0
 	}
