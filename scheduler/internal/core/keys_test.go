@@ -90,7 +90,7 @@ func TestNewKeysStarveNone(t *testing.T) {
 // TestNoCreditForAPause checks K2, fairness. A key that was paused for 30 s gets half of the tokens afterwards, and
 // not all until it has caught up.
 func TestNoCreditForAPause(t *testing.T) {
-	k := keyedCore(t, Config{Limits: bucket.Limits{"": bucket.PerSecond(100).Burst(1)}})
+	k := keyedCore(t, Config{Limits: bucket.Limits{"": bucket.PerSecond(100).Burst(1)}, PerKey: PerKey{Patience: time.Hour}})
 	submitKeyed(k, "a", 1, 10_000)
 	submitKeyed(k, "b", 1, 10_000)
 	require.Equal(t, map[string]int{"a": 50, "b": 50}, grantsOf(k, time.Second))
@@ -220,4 +220,21 @@ func happened(s *sim, m move) (all []string) {
 	}
 	s.k.Effects.Clear()
 	return all
+}
+
+// TestChangesDoNotWalk checks that what a server reports with each answer does not look at the keys whose
+// calls have time left, however many there are.
+func TestChangesDoNotWalk(t *testing.T) {
+	const n = 20_000
+	k := keyedCore(t, Config{Limits: bucket.Limits{"": bucket.PerSecond(1).Burst(1000)}})
+	for i := range n {
+		c := &Call{Cost: 1, Deadline: time.Duration(i+1) * time.Hour}
+		c.SetKey(fmt.Sprint(i), 1)
+		k.Submit(0, c)
+	}
+	var late []*Call
+	require.Zero(t, k.lateBefore(0, k.ready(&k.lanes.mostCost), &late))
+	require.Equal(t, 3, k.lateBefore(0, 3*time.Hour+1, &late))
+	k.Pause(0, 100*time.Hour+1)
+	require.Equal(t, n-100, k.queued, "each call whose deadline passes in the pause has ended")
 }
