@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
 )
 
@@ -43,6 +44,7 @@ func TestAKeyDelaysNoOther(t *testing.T) {
 			if hinder != nil {
 				hinder(s)
 			}
+			time.Sleep(time.Minute + time.Second/3) // the shared budget is full, whatever hinder has taken
 			a, b := grantedAt(t, s, 20, "a"), grantedAt(t, s, 20, "b")
 			time.Sleep(time.Minute)
 			require.Len(t, a, 20)
@@ -50,16 +52,18 @@ func TestAKeyDelaysNoOther(t *testing.T) {
 			for range 20 {
 				others[0], others[1] = append(others[0], <-a), append(others[1], <-b)
 			}
+			snap := snapshotOf(t, s, "slow")
+			require.Equal(t, hinder != nil, snap.Queued >= 40, "it waits all the while")
 			require.NoError(t, s.ResumeKey("slow"))
 		})
 		return others
 	}
 	alone := run(t, nil)
-	queue := func(s *scheduler.Scheduler, n int, fn func(context.Context) error) {
+	queue := func(s *scheduler.Scheduler, n int, fn func(context.Context) error, opts ...scheduler.Option) {
 		for range n {
-			submit(t, s, fn, scheduler.Key("slow"))
+			submit(t, s, fn, append(opts, scheduler.Key("slow"))...)
 		}
-		synctest.Wait()
+		time.Sleep(time.Second)
 	}
 	for name, hinder := range map[string]func(*scheduler.Scheduler){
 		"paused": func(s *scheduler.Scheduler) {
@@ -69,6 +73,15 @@ func TestAKeyDelaysNoOther(t *testing.T) {
 		"paused for a while": func(s *scheduler.Scheduler) {
 			require.NoError(t, s.PauseKey("slow", time.Now().Add(time.Hour)))
 			queue(s, 50, nothing)
+		},
+		"held": func(s *scheduler.Scheduler) {
+			f := &flaky{failures: 1, err: retry.After(errBusy, time.Hour)}
+			queue(s, 1, f.run, scheduler.Retry(retry.Policy{MaxServerWait: 2 * time.Hour}))
+			require.Equal(t, 1, f.attempts())
+			queue(s, 50, nothing)
+		},
+		"at its cap": func(s *scheduler.Scheduler) {
+			queue(s, 50, untilDone)
 		},
 		"without tokens": func(s *scheduler.Scheduler) {
 			require.NoError(t, s.SetLimitOfKey("slow", "", bucket.Per(1, time.Hour).Burst(1)))
