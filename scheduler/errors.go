@@ -182,7 +182,7 @@ func reasonError(e *core.Early) error {
 	case core.WouldWait:
 		return &WouldWaitError{For: e.First, Wait: e.Wait}
 	case core.Deadlock:
-		return retry.Permanent(&DeadlockError{Outer: e.Outer, MaxInFlight: e.Most})
+		return retry.Permanent(&DeadlockError{Outer: e.Outer, MaxInFlight: e.Most, Key: e.Key})
 	}
 	return e.Cause
 }

@@ -61,9 +61,9 @@ type PerKey struct {
 	// means the one of Limit, if any.
 	Limits bucket.Limits
 
-	// MaxInFlight caps the calls of each key whose functions run at the same time. If a call is made
-	// inside another of the same key, and that has the last slot of the key, they deadlock. This is not
-	// detected. Zero means no cap.
+	// MaxInFlight caps the calls of each key whose functions run at the same time. A call that is made
+	// inside another with the same key needs a slot of its own. If there would never be one, it ends
+	// with a [DeadlockError], as for [Config.MaxInFlight]. Zero means no cap.
 	MaxInFlight int
 
 	// MaxQueued bounds the calls of each key that wait for their first attempt. With RefuseNew a call

@@ -17,15 +17,16 @@ import (
 var ErrDeadlock = errors.New("scheduler: deadlock: every slot is held by a call that waits for a call made inside it")
 
 // DeadlockError ends a call that was made inside another call of the same scheduler with that
-// call's context, when none of the [Config.MaxInFlight] slots would ever be free. It is marked as
+// call's context, when none of the [Config.MaxInFlight] slots, or of its key's slots, would ever be free. It is marked as
 // [retry.Permanent], so the outer call is not retried for it.
 type DeadlockError struct {
 	Outer       uint64 // the number of the call inside which this one was made
 	MaxInFlight int    // how many slots there are
+	Key         string // the key whose slots they are, by [PerKey]; "" for those of all calls
 }
 
 func (e *DeadlockError) Error() string {
-	return (&core.Early{Reason: core.Deadlock, Outer: e.Outer, Most: e.MaxInFlight}).Error()
+	return (&core.Early{Reason: core.Deadlock, Outer: e.Outer, Most: e.MaxInFlight, Key: e.Key}).Error()
 }
 
 // Is reports whether target is [ErrDeadlock].

@@ -228,3 +228,20 @@ func TestH62_InnerOutlivesOuter(t *testing.T) {
 	require.Zero(t, snap.Running+snap.Queued)
 	require.Equal(t, snap.Totals.Accepted, snap.Totals.Ended())
 }
+
+// TestH62_DeadlockOfAKey checks O7, MaxInFlight, for the slots of a key. The key's only slot is held by a call that
+// waits for a call of the same key. A call of another key made inside it has a slot.
+func TestH62_DeadlockOfAKey(t *testing.T) {
+	bubble(t, scheduler.Config{PerKey: scheduler.PerKey{MaxInFlight: 1}}, func(t *testing.T, s *scheduler.Scheduler) {
+		nothing := func(context.Context) error { return nil }
+		err := s.Do(t.Context(), func(ctx context.Context) error {
+			require.NoError(t, s.Do(ctx, nothing, scheduler.Key("other")))
+			return s.Do(ctx, nothing, scheduler.Key("acme"))
+		}, scheduler.Key("acme"), scheduler.Cost(1))
+		var deadlock *scheduler.DeadlockError
+		require.ErrorAs(t, err, &deadlock)
+		require.Equal(t, scheduler.DeadlockError{Outer: 1, MaxInFlight: 1, Key: "acme"}, *deadlock)
+		require.ErrorContains(t, err, `all slots of the key "acme" (PerKey.MaxInFlight is 1)`)
+		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Key("acme")))
+	})
+}

@@ -41,6 +41,9 @@ func (k *Core) Submit(now time.Duration, c *Call) {
 	}
 	k.enqueue(c)
 	k.advanceNow()
+	if k.keyed && c.outer() != nil {
+		k.breakDeadlockOf(k.laneOf(c))
+	}
 }
 
 // refusal returns why a call can't be accepted, or nil.

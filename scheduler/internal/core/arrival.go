@@ -45,6 +45,9 @@ func (k *Core) postpone(c *Call) {
 		k.report(c, ev, true)
 	}
 	k.advanceNow()
+	if k.keyed && c.outer() != nil {
+		k.breakDeadlockOf(k.laneOf(c))
+	}
 }
 
 // arriveLate lets a call that was in state Later take its place in the queue. From now on it counts

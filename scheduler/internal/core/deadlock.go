@@ -1,5 +1,7 @@
 package core
 
+import "slices"
+
 // nesting links a call to the call inside which it was made, and to the calls made inside it.
 type nesting struct {
 	outer        *Call // the call inside which this one was made; nil if there is none or it is not known
@@ -77,11 +79,21 @@ func (k *Core) breakDeadlock() {
 	}
 }
 
-// newestInner returns the newest queued call for which an outer call waits.
+// newestInner returns the newest waiting call for which an outer call waits.
 func (k *Core) newestInner() (newest *Call) {
-	look := func(c *Call) {
-		if c.outer() != nil && (newest == nil || c.ID > newest.ID) {
+	k.eachInner(func(c, _ *Call) {
+		if newest == nil || c.ID > newest.ID {
 			newest = c
+		}
+	})
+	return newest
+}
+
+// eachInner calls f for each call that waits, in no order, and the call that waits for it.
+func (k *Core) eachInner(f func(inner, outer *Call)) {
+	look := func(c *Call) {
+		if o := c.outer(); o != nil {
+			f(c, o)
 		}
 	}
 	k.eachQueued(look)
@@ -90,6 +102,40 @@ func (k *Core) newestInner() (newest *Call) {
 	}
 	for i := range k.later {
 		look(k.later[i].value)
+	}
+}
+
+// breakDeadlockOf ends calls of a key, the newest first, while each of its slots is held by a call that waits
+// for one of them. Only a new inner call of the key makes such a deadlock.
+func (k *Core) breakDeadlockOf(l *lane) {
+	for newest := k.deadlockOf(l); newest != nil; newest = k.deadlockOf(l) {
+		early := Early{Reason: Deadlock, Outer: newest.outer().ID, Most: k.perKey.MaxInFlight, Key: l.name}
+		k.leave(newest)
+		k.endFailed(newest, EndEarly(early, newest))
+		k.advanceNow()
+	}
+}
+
+// deadlockOf returns the newest waiting inner call of a key whose slots are all held by calls that wait for
+// calls of the same key, which wait themselves. Otherwise it returns nil.
+func (k *Core) deadlockOf(l *lane) (newest *Call) {
+	if most := k.perKey.MaxInFlight; l == &k.plain || most == 0 || int(l.running) < most {
+		return nil
+	}
+	var stuck []*Call
+	k.eachInner(func(c, o *Call) {
+		if k.laneOf(c) != l || k.laneOf(o) != l {
+			return
+		}
+		if !slices.Contains(stuck, o) {
+			stuck = append(stuck, o)
+		}
+		if newest == nil || c.ID > newest.ID {
+			newest = c
+		}
+	})
+	if len(stuck) < int(l.running) {
+		return nil
 	}
 	return newest
 }

@@ -408,6 +408,27 @@ func (d *dumb) advanceNow() {
 	}
 }
 
+// breakDeadlockOf does the same for the slots of the lane of a call that was just made inside another.
+func (d *dumb) breakDeadlockOf(l *dumbLane) {
+	for {
+		stuck := map[*dumbCall]bool{}
+		var newest *dumbCall
+		for _, c := range slices.Concat(d.queue, d.backingOff, d.later) {
+			if !c.awaited() || c.lane != l || c.outer.lane != l {
+				continue
+			}
+			if stuck[c.outer] = true; newest == nil || c.id > newest.id {
+				newest = c
+			}
+		}
+		if d.keySlots == 0 || l.name == "" || d.runningOf(l) < int64(d.keySlots) || int64(len(stuck)) < d.runningOf(l) {
+			return
+		}
+		d.endCall(newest, events.Failed)
+		d.advanceNow()
+	}
+}
+
 // awaited reports whether the attempt inside which a call was made still runs.
 func (c *dumbCall) awaited() bool {
 	return c.outer != nil && c.outer.state == Running && c.outer.attempt == c.outerAttempt
@@ -638,6 +659,9 @@ func (d *dumb) submit(c *dumbCall) {
 		c.state = Later
 		d.later = append(d.later, c)
 		d.advanceNow()
+		if c.awaited() {
+			d.breakDeadlockOf(c.lane)
+		}
 		return
 	case d.full(c.lane) && !d.startsAtOnce(c) && d.overflow == dropLowest:
 		d.endCall(d.lastToGo(c), events.Dropped)
@@ -646,6 +670,9 @@ func (d *dumb) submit(c *dumbCall) {
 	}
 	d.arrive(c)
 	d.advanceNow()
+	if c.awaited() {
+		d.breakDeadlockOf(c.lane)
+	}
 }
 
 // admitWaiting gives room to waiting calls, in order of arrival.

@@ -18,7 +18,7 @@ type Early struct {
 
 	Queued int    // QueueFull: how many calls were queued
 	Most   int    // QueueFull: MaxQueued; Deadlock: MaxInFlight; TooManyKeys: MaxKeys
-	Key    string // QueueFull: the key whose bound it is, or ""
+	Key    string // QueueFull, Deadlock: the key whose bound it is, or ""
 	First  string // WouldWait: the first thing that the call would have to wait for: "later", "hold", "queue", "tokens" or "slot"; TooLate: "later" or ""
 	Outer  uint64 // Deadlock: the number of the call inside which this one was made
 
@@ -87,7 +87,11 @@ func (e *Early) text() string {
 	case TooManyKeys:
 		return fmt.Sprintf("scheduler: too many keys: %d are remembered, as many as PerKey.MaxKeys allows, and each has calls, a budget that is not full, or settings: use fewer keys or allow more", e.Most)
 	case Deadlock:
-		return fmt.Sprintf("scheduler: deadlock: the call was made inside call %d and needs a slot of its own, but all slots (MaxInFlight is %d) are held by calls that wait for calls made inside them: give the inner calls a scheduler of their own", e.Outer, e.Most)
+		slots, remedy := "all slots (MaxInFlight", "a scheduler"
+		if e.Key != "" {
+			slots, remedy = fmt.Sprintf("all slots of the key %q (PerKey.MaxInFlight", e.Key), "a key"
+		}
+		return fmt.Sprintf("scheduler: deadlock: the call was made inside call %d and needs a slot of its own, but %s is %d) are held by calls that wait for calls made inside them: give the inner calls %s of their own", e.Outer, slots, e.Most, remedy)
 	}
 	return e.Cause.Error()
 }
