@@ -26,7 +26,7 @@ func mainErr() error {
 		fmt.Fprintf(flag.CommandLine.Output(), `usage: go run . [-quick | -write] [-keep file] [-from file]
 
 Measures Fairlead beside other libraries, prints it against its targets, one line each,
-and with -write renews the report. Without -quick it takes up to 10 minutes.
+and with -write renews the report. Without -quick it takes about 10 minutes.
 
 `)
 		flag.PrintDefaults()
