@@ -57,6 +57,7 @@ func (b *batch) settle(ctx context.Context, l *line, r reply) {
 	// Once a drain has closed the scheduler, Settle returns an error, which does not matter.
 	if resent > 0 {
 		_ = scheduler.Settle(ctx, requestBudget, 1+resent)
+		_ = scheduler.Settle(ctx, scheduler.KeyBudget, 1+resent) // nor does it without such a budget
 	}
 	if b.cfg.tokens.enabled() && (known || resent > 0) {
 		_ = scheduler.Settle(ctx, tokenBudget, tokens+resent*l.tokens)

@@ -57,6 +57,7 @@ func (cfg *config) check(base string, rest []string, headerFaults []error) error
 		faults.add("-max-answer %d: it must be from 1 to %d", cfg.maxAnswer/mebibyte, maxAnswerMiB)
 	}
 	cfg.checkTimes(faults)
+	cfg.checkKey(faults)
 	if !cfg.tokens.enabled() && cfg.tokens.burst != 0 {
 		faults.add("-token-burst %d: it needs -tpm", cfg.tokens.burst)
 	}

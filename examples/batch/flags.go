@@ -28,6 +28,9 @@ type config struct {
 	tokens   quota
 	inFlight int
 
+	key       string // hostKey, or the field that has a line's key; or empty
+	perKeyRPM int64  // 0: no limit
+
 	policy    retry.Policy
 	retries   int           // of a line
 	stopAfter int           // refusals in a row; 0 disables it
@@ -63,6 +66,8 @@ func (cfg *config) flags() (*flag.FlagSet, func() error) {
 	fs.Int64Var(&cfg.requests.burst, "burst", 0, "most `requests` at once, after an idle time; 0 means a tenth of -rpm")
 	fs.Var(&cfg.tokens, "tpm", "`tokens` a minute, or auto; 0 means not to count them")
 	fs.Int64Var(&cfg.tokens.burst, "token-burst", 0, "most `tokens` at once, and for one line; 0 means all of -tpm")
+	fs.StringVar(&cfg.key, "key", "", "`field` with a line's key, such as its customer; or host. Keys take turns")
+	fs.Int64Var(&cfg.perKeyRPM, "per-key-rpm", 0, "`requests` a minute of each key, retries included; 0 means no limit")
 	fs.IntVar(&cfg.inFlight, "in-flight", 16, "most `requests` in flight")
 
 	fs.IntVar(&cfg.retries, "retries", 5, "most `times` a request is retried")

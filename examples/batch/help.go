@@ -43,7 +43,10 @@ answered, its cost is corrected to its "usage". A line that costs more than the 
 holds is not sent. If the server's header fields say that less is left than batch assumes,
 batch slows down. With auto, batch takes the limit and what is left from the server. Until the
 first answer, auto means 60 requests a minute and 10000 tokens a minute.
-`, []string{"rpm", "burst", "tpm", "token-burst", "in-flight"}},
+With -key, lines of different keys take turns, as far as lines are read ahead. -key user means
+the field "user" of the line or, if it has none, of its body. -key host means the host of the
+line's url. A host that asks to wait holds its own lines alone.
+`, []string{"rpm", "burst", "tpm", "token-burst", "in-flight", "key", "per-key-rpm"}},
 	{"Retries", `A 429 is retried when the server says so, in a header field or in its body. A 5xx, a lost
 connection and a 200 with an error in its body are retried with exponential backoff. Other
 answers are final. A line that cannot be read becomes a result with an error.

@@ -21,13 +21,14 @@ type line struct {
 	url         string
 	body        []byte
 	priority    int
-	tokens      int64 // that each attempt pays, if tokens are counted
-	attempts    int   // made so far
-	sent        int64 // the number of its latest request, in sending order
-	bytes       int64 // in memory until it has a result
-	answerBytes int64 // in memory until the answer is written
-	err         error // why the line can't be sent
-	last        error // the error of its latest attempt, or nil
+	key         string // or empty
+	tokens      int64  // that each attempt pays, if tokens are counted
+	attempts    int    // made so far
+	sent        int64  // the number of its latest request, in sending order
+	bytes       int64  // in memory until it has a result
+	answerBytes int64  // in memory until the answer is written
+	err         error  // why the line can't be sent
+	last        error  // the error of its latest attempt, or nil
 }
 
 // name returns the line's name in messages. It begins with the number, since a custom_id need not be unique.

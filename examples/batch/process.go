@@ -130,7 +130,7 @@ func (b *batch) say(message string) { fmt.Fprintf(b.view, "batch: %s\n", message
 // scheduler returns the configuration of the run's scheduler.
 func (cfg *config) scheduler(out *output) scheduler.Config {
 	return scheduler.Config{
-		Limits: cfg.limits(), Levels: cfg.levels(out.lastAttempt), Retry: cfg.policy, MaxInFlight: cfg.inFlight,
+		Limits: cfg.limits(), Levels: cfg.levels(out.lastAttempt), Retry: cfg.policy, MaxInFlight: cfg.inFlight, PerKey: cfg.perKey(),
 	}
 }
 
@@ -161,7 +161,7 @@ func (b *batch) run(hard context.Context) error {
 }
 
 func (b *batch) callOptions(l *line) []scheduler.Option {
-	opts := []scheduler.Option{scheduler.Name(l.name()), scheduler.Priority(l.priority)}
+	opts := []scheduler.Option{scheduler.Name(l.name()), scheduler.Priority(l.priority), scheduler.Key(l.key)}
 	switch {
 	case l.err != nil:
 		opts = append(opts, scheduler.Cost(0)) // a bad line is not sent

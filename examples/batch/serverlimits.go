@@ -63,6 +63,10 @@ func (e *serverLimits) finish(q sentRequest, l *line, seen headers.Observations,
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	defer func() { e.finished = costs{e.finished.requests + 1, e.finished.tokens + l.tokens} }()
+	if e.cfg.key == hostKey {
+		e.observeHost(l, seen)
+		return
+	}
 	if q.number < e.newest {
 		return
 	}
@@ -86,6 +90,14 @@ func (e *serverLimits) finish(q sentRequest, l *line, seen headers.Observations,
 		if answered {
 			e.sayUnknown(budget, first)
 		}
+	}
+}
+
+// observeHost applies what a host says is left of its requests to the budget of that host, if it has one. What all
+// hosts share is no limit of theirs.
+func (e *serverLimits) observeHost(l *line, seen headers.Observations) {
+	if b, ok := tightest(requestBudget, seen.Budgets); ok && e.cfg.perKeyRPM > 0 {
+		_ = e.s.ObserveKey(l.key, scheduler.KeyBudget, b.Remaining)
 	}
 }
 

@@ -45,6 +45,12 @@ func (b *batch) todo() iter.Seq[*line] {
 // parse makes a request of a line, and drops its text.
 func (b *batch) parse(l *line) {
 	l.parse(b.cfg.in, b.cfg.url)
+	if l.err == nil && b.cfg.key != "" {
+		var err error
+		if l.key, err = l.keyOf(b.cfg.key); err != nil {
+			l.err = fmt.Errorf("%s:%d: %w", b.cfg.in, l.number, err)
+		}
+	}
 	l.text = nil // the body may be the same bytes
 	l.bytes = int64(len(l.body))
 }
