@@ -61,7 +61,7 @@ func TestGroups(t *testing.T) {
 	require.NoError(t, tl.WriteSVG(&svg))
 	require.Equal(t, 1+1, strings.Count(svg.String(), `class="break"`), "and the legend")
 	require.Contains(t, svg.String(), fmt.Sprintf(`<rect class="break" x="510.0" y="%d" width="246.7" height="42"/>`, 188+5*14))
-	require.Contains(t, svg.String(), `<g style="font-weight:600"><title>key &#34;acme&#34;: 1 call ended`)
+	require.Contains(t, svg.String(), `<g><title>key &#34;acme&#34;: 1 call ended`)
 	require.Contains(t, svg.String(), fmt.Sprintf(`height="%d" viewBox`, 188+8*14+36))
 }
 

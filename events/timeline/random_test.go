@@ -22,7 +22,7 @@ import (
 )
 
 // realRun returns the events of a scheduler in virtual time. Its calls have several costs and
-// priorities, fail, cause holds, and are canceled; and there is a pause.
+// priorities, with odd seeds also keys, fail, cause holds, and are canceled; and there is a pause.
 func realRun(t *testing.T, seed uint64) (list []events.Event) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	synctest.Test(t, func(t *testing.T) {
@@ -36,6 +36,9 @@ func realRun(t *testing.T, seed uint64) (list []events.Event) {
 		for i := range 60 {
 			time.Sleep(time.Duration(random.IntN(500)) * time.Millisecond)
 			options := []scheduler.Option{scheduler.Name(fmt.Sprint("job ", i)), scheduler.Cost(1 + random.Int64N(3)), scheduler.Priority(random.IntN(5))}
+			if seed%2 == 1 {
+				options = append(options, scheduler.Key([]string{"", "acme", "noisy", "noisy"}[i%4]))
+			}
 			if random.IntN(5) == 0 {
 				options = append(options, scheduler.Delay(time.Duration(random.IntN(5000))*time.Millisecond))
 			}
@@ -78,7 +81,7 @@ func realRun(t *testing.T, seed uint64) (list []events.Event) {
 // TestPartsAreTheTimes checks that the spans of each call of a real run add up to its times, part
 // by part.
 func TestPartsAreTheTimes(t *testing.T) {
-	kinds, spans := events.Kinds(0), 0
+	kinds, spans, turns := events.Kinds(0), 0, false
 	for seed := range uint64(20) {
 		list := realRun(t, seed)
 		calls := map[uint64]drawnCall{}
@@ -91,7 +94,9 @@ func TestPartsAreTheTimes(t *testing.T) {
 				continue
 			}
 			c := calls[ev.Call]
-			require.Equal(t, ev.Times, c.times(t), "seed %d: %v", seed, ev)
+			require.Equal(t, ev.Times.String(), c.whole.Args.Times)
+			turns = turns || ev.Times.Turn > 0
+			require.Equal(t, noTurn(ev.Times), c.times(t), "seed %d: %v", seed, ev)
 			require.Empty(t, c.whole.Args.Note, "seed %d: %v", seed, ev)
 			require.Equal(t, ev.Kind.String(), c.whole.Args.Outcome)
 			spans += len(c.parts)
@@ -99,6 +104,13 @@ func TestPartsAreTheTimes(t *testing.T) {
 	}
 	require.Equal(t, events.All&^events.Of(events.Refused, events.Dropped, events.Closed, events.RateChanged), kinds, "the runs have all these kinds of events")
 	require.Greater(t, spans, 5000)
+	require.True(t, turns)
+}
+
+// noTurn returns times without the turn, which is no span.
+func noTurn(t events.Times) events.Times {
+	t.Turn = 0
+	return t
 }
 
 // TestWhateverIsLost drops any events of a real run. Every call whose last event is there has its
@@ -117,7 +129,7 @@ func TestWhateverIsLost(t *testing.T) {
 			ev.Missed, missed = missed, 0
 			tl.Add(ev)
 			if ev.Kind.Ends() && ev.Kind != events.Refused {
-				ends[ev.Call] = ev.Times
+				ends[ev.Call] = noTurn(ev.Times)
 			}
 		}
 		found := 0

@@ -100,9 +100,8 @@ func (d drawing) heading(y int, g *group) {
 	for _, s := range g.holds {
 		d.putf(`<rect class="break" x="%.1f" y="%d" width="%.1f" height="%d"/>`+"\n", d.x(s.from), y, d.x(s.to)-d.x(s.from), (1+len(g.calls))*callHeight)
 	}
-	d.putf("<g style=\"font-weight:600\"><title>%s</title>\n", html.EscapeString(d.describe(g)))
-	d.text(sheetLeft-8, float64(y)+10.5, "name", "end", short(d.title(g)))
-	d.putf("</g>\n")
+	d.putf("<g><title>%s</title>\n"+`<text x="%d" y="%.1f" style="font-weight:600" text-anchor="end">%s</text>`+"\n</g>\n",
+		html.EscapeString(d.describe(g)), sheetLeft-8, float64(y)+10.5, html.EscapeString(short(d.title(g))))
 }
 
 // short returns as much of a name as there is room for.
