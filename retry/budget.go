@@ -10,8 +10,8 @@ import (
 //
 // The budget is a token bucket of retries, which is full at first. Each call adds Ratio when its first
 // attempt begins, and each second adds PerSecond. A retry takes 1 when its backoff is over. If there is
-// not so much, the call ends with an [ExhaustedError] instead. The zero Budget has the defaults: one
-// retry for ten calls, or one a second if there are few, and ten at once.
+// not so much, the call ends with an [ExhaustedError] instead, or with Wait it waits until there is. The
+// zero Budget has the defaults: one retry for ten calls, or one a second if there are few, and ten at once.
 //
 // A Budget is a comparable value without state. See the Google SRE book, chapter "Handling Overload".
 type Budget struct {
@@ -26,9 +26,10 @@ type Budget struct {
 	// Burst is how many retries the budget holds at most, from 1 to a million. Zero means 10.
 	Burst int
 
-	// Wait lets a retry for which the budget does not have enough wait until it has, instead of ending its
-	// call. Such retries wait outside the queue, in the order in which their backoffs ended, and for as long
-	// as their contexts allow.
+	// Wait lets a retry wait until the budget has 1, instead of ending its call. Retries wait in the order
+	// in which their backoffs ended, outside the queue, so that they delay no first attempt. A wait ends with
+	// the call's context, or when the MaxElapsed of its [Policy] has passed. With Wait a server that is down
+	// for long makes the number of calls that wait grow. False means that the call ends.
 	Wait bool
 }
 

@@ -53,7 +53,8 @@ type Config struct {
 
 	// RetryBudget limits how many retries all calls make together, so that they don't multiply the load
 	// of a server that is down. A call whose retry is not in the budget ends with a
-	// [retry.ExhaustedError]. Nil means no limit, and a zero [retry.Budget] one retry for ten calls.
+	// [retry.ExhaustedError], or with Budget.Wait waits. [PerKey.RetryBudget] is for the calls of each
+	// key. Nil means no limit, and a zero [retry.Budget] one retry for ten calls.
 	RetryBudget *retry.Budget
 
 	// AttemptTimeout is how long each attempt of a call without an [AttemptTimeout] of its own may

@@ -85,6 +85,14 @@ type PerKey struct {
 	// A wait that names a budget that all share holds all calls, and so does that of a call without a
 	// key. Zero means ScopeKey.
 	Holds retry.Scope
+
+	// RetryBudget limits how many retries the calls of each key make together, so that a key whose
+	// server is down does not use up [Config.RetryBudget] for all. Each key has it in full at first. A
+	// retry takes 1 from both, or nothing from either. If one does not have it, the call ends with a
+	// [retry.ExhaustedError] that names the budget. Its Wait must be false: retries can wait only for
+	// Config.RetryBudget, in one order, and those of each key would need an order of their own. Nil means
+	// no limit.
+	RetryBudget *retry.Budget
 }
 
 // defaultMaxKeys is the MaxKeys of a zero PerKey.
@@ -102,7 +110,7 @@ func (p PerKey) limits() bucket.Limits {
 func (p PerKey) core() core.PerKey {
 	return core.PerKey{
 		Limits: p.limits(), MaxInFlight: p.MaxInFlight, MaxQueued: p.MaxQueued, MaxKeys: cmp.Or(p.MaxKeys, defaultMaxKeys),
-		Patience: p.Patience, HoldsAll: p.Holds == retry.ScopeAll,
+		Patience: p.Patience, HoldsAll: p.Holds == retry.ScopeAll, RetryBudget: p.RetryBudget,
 	}
 }
 
@@ -130,6 +138,14 @@ func (cfg Config) checkPerKey() error {
 	}
 	if p.Holds != retry.ScopeDefault && p.Holds != retry.ScopeKey && p.Holds != retry.ScopeAll {
 		add("Holds is %q: it must be ScopeKey, ScopeAll, or 0 for ScopeKey", p.Holds)
+	}
+	if p.RetryBudget != nil {
+		if err := p.RetryBudget.Validate(); err != nil {
+			add("RetryBudget: %w", err)
+		}
+		if p.RetryBudget.Wait {
+			add("RetryBudget: Budget.Wait is true: a retry can wait only for Config.RetryBudget, so set it there or leave it out")
+		}
 	}
 	return errors.Join(faults...)
 }

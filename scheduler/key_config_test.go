@@ -22,20 +22,22 @@ func TestH28_PerKeyFaults(t *testing.T) {
 		cfg  scheduler.Config
 		want string
 	}{
-		"limit":       {scheduler.Config{PerKey: scheduler.PerKey{Limit: bucket.PerSecond(-3)}}, "scheduler: Config.PerKey.Limit: bucket: limit's Capacity is -3"},
-		"limits":      {scheduler.Config{PerKey: scheduler.PerKey{Limits: bucket.Limits{"x": bucket.PerSecond(-3)}}}, `scheduler: Config.PerKey.Limits["x"]: bucket: limit's Capacity is -3`},
-		"both":        {scheduler.Config{PerKey: scheduler.PerKey{Limit: bucket.PerSecond(3), Limits: limits}}, "scheduler: Config.PerKey.Limit is for one budget of each key, and Limits for several: set only one of them"},
-		"reset":       {scheduler.Config{PerKey: scheduler.PerKey{Limit: bucket.Daily(100, "UTC")}}, "scheduler: Config.PerKey.Limit: not supported yet: a limit of a key with a Reset: give it a Refill"},
-		"no name":     {scheduler.Config{PerKey: scheduler.PerKey{Limits: bucket.Limits{"": bucket.PerSecond(3)}}}, "scheduler: Config.PerKey.Limits has a budget without a name: use Limit for a single budget"},
-		"same name":   {scheduler.Config{Limits: limits, PerKey: scheduler.PerKey{Limits: limits}}, `scheduler: Config.PerKey.Limits["tokens"]: Config.Limits has a budget "tokens" too: give that another name`},
-		"named key":   {scheduler.Config{Limits: bucket.Limits{scheduler.KeyBudget: bucket.PerSecond(3)}, PerKey: scheduler.PerKey{Limit: bucket.PerSecond(3)}}, `scheduler: Config.PerKey.Limit: Config.Limits has a budget "key" too: give that another name`},
-		"too many":    {scheduler.Config{PerKey: scheduler.PerKey{Limits: six}}, "scheduler: Config.PerKey.Limits: a call would pay from 7 budgets, 1 of them shared by all keys: there may be at most 6"},
-		"MaxInFlight": {scheduler.Config{PerKey: scheduler.PerKey{MaxInFlight: -1}}, "scheduler: Config.PerKey.MaxInFlight is -1: it must be positive, or 0 for no cap"},
-		"MaxQueued":   {scheduler.Config{Overflow: scheduler.RefuseNew, PerKey: scheduler.PerKey{MaxQueued: -1}}, "scheduler: Config.PerKey.MaxQueued is -1: it must be positive, or 0 for no bound"},
-		"WaitForRoom": {scheduler.Config{PerKey: scheduler.PerKey{MaxQueued: 1}}, "scheduler: Config.PerKey.MaxQueued needs Config.Overflow: set RefuseNew or DropLowest, since a call can't wait for room of its key"},
-		"MaxKeys":     {scheduler.Config{PerKey: scheduler.PerKey{MaxKeys: -1}}, "scheduler: Config.PerKey.MaxKeys is -1: it must be positive, or 0 for 1000000"},
-		"Patience":    {scheduler.Config{PerKey: scheduler.PerKey{Patience: -1}}, "scheduler: Config.PerKey.Patience is -1ns: it must be positive, or 0 for 10s"},
-		"Holds":       {scheduler.Config{PerKey: scheduler.PerKey{Holds: retry.ScopeCall}}, `scheduler: Config.PerKey.Holds is "this call alone": it must be ScopeKey, ScopeAll, or 0 for ScopeKey`},
+		"limit":        {scheduler.Config{PerKey: scheduler.PerKey{Limit: bucket.PerSecond(-3)}}, "scheduler: Config.PerKey.Limit: bucket: limit's Capacity is -3"},
+		"limits":       {scheduler.Config{PerKey: scheduler.PerKey{Limits: bucket.Limits{"x": bucket.PerSecond(-3)}}}, `scheduler: Config.PerKey.Limits["x"]: bucket: limit's Capacity is -3`},
+		"both":         {scheduler.Config{PerKey: scheduler.PerKey{Limit: bucket.PerSecond(3), Limits: limits}}, "scheduler: Config.PerKey.Limit is for one budget of each key, and Limits for several: set only one of them"},
+		"reset":        {scheduler.Config{PerKey: scheduler.PerKey{Limit: bucket.Daily(100, "UTC")}}, "scheduler: Config.PerKey.Limit: not supported yet: a limit of a key with a Reset: give it a Refill"},
+		"no name":      {scheduler.Config{PerKey: scheduler.PerKey{Limits: bucket.Limits{"": bucket.PerSecond(3)}}}, "scheduler: Config.PerKey.Limits has a budget without a name: use Limit for a single budget"},
+		"same name":    {scheduler.Config{Limits: limits, PerKey: scheduler.PerKey{Limits: limits}}, `scheduler: Config.PerKey.Limits["tokens"]: Config.Limits has a budget "tokens" too: give that another name`},
+		"named key":    {scheduler.Config{Limits: bucket.Limits{scheduler.KeyBudget: bucket.PerSecond(3)}, PerKey: scheduler.PerKey{Limit: bucket.PerSecond(3)}}, `scheduler: Config.PerKey.Limit: Config.Limits has a budget "key" too: give that another name`},
+		"too many":     {scheduler.Config{PerKey: scheduler.PerKey{Limits: six}}, "scheduler: Config.PerKey.Limits: a call would pay from 7 budgets, 1 of them shared by all keys: there may be at most 6"},
+		"MaxInFlight":  {scheduler.Config{PerKey: scheduler.PerKey{MaxInFlight: -1}}, "scheduler: Config.PerKey.MaxInFlight is -1: it must be positive, or 0 for no cap"},
+		"MaxQueued":    {scheduler.Config{Overflow: scheduler.RefuseNew, PerKey: scheduler.PerKey{MaxQueued: -1}}, "scheduler: Config.PerKey.MaxQueued is -1: it must be positive, or 0 for no bound"},
+		"WaitForRoom":  {scheduler.Config{PerKey: scheduler.PerKey{MaxQueued: 1}}, "scheduler: Config.PerKey.MaxQueued needs Config.Overflow: set RefuseNew or DropLowest, since a call can't wait for room of its key"},
+		"MaxKeys":      {scheduler.Config{PerKey: scheduler.PerKey{MaxKeys: -1}}, "scheduler: Config.PerKey.MaxKeys is -1: it must be positive, or 0 for 1000000"},
+		"Patience":     {scheduler.Config{PerKey: scheduler.PerKey{Patience: -1}}, "scheduler: Config.PerKey.Patience is -1ns: it must be positive, or 0 for 10s"},
+		"Holds":        {scheduler.Config{PerKey: scheduler.PerKey{Holds: retry.ScopeCall}}, `scheduler: Config.PerKey.Holds is "this call alone": it must be ScopeKey, ScopeAll, or 0 for ScopeKey`},
+		"retry budget": {scheduler.Config{PerKey: scheduler.PerKey{RetryBudget: &retry.Budget{Burst: -1}}}, "scheduler: Config.PerKey.RetryBudget: retry: Budget.Burst is -1: "},
+		"Wait":         {scheduler.Config{PerKey: scheduler.PerKey{RetryBudget: &retry.Budget{Wait: true}}}, "scheduler: Config.PerKey.RetryBudget: Budget.Wait is true: a retry can wait only for Config.RetryBudget, so set it there or leave it out"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.ErrorContains(t, c.cfg.Validate(), c.want)
@@ -48,6 +50,7 @@ func TestH28_PerKeyFaults(t *testing.T) {
 		{PerKey: scheduler.PerKey{Limits: six, Holds: retry.ScopeAll}},
 		{Limits: six, PerKey: scheduler.PerKey{Limit: bucket.Unlimited, Holds: retry.ScopeKey}},
 		{Limits: limits, PerKey: scheduler.PerKey{Limit: bucket.PerSecond(3), MaxQueued: 1}, Overflow: scheduler.DropLowest},
+		{RetryBudget: &retry.Budget{Wait: true}, PerKey: scheduler.PerKey{RetryBudget: &retry.Budget{}}},
 	} {
 		require.NoError(t, cfg.Validate())
 	}

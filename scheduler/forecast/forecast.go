@@ -155,6 +155,7 @@ func coreConfig(cfg scheduler.Config) core.Config {
 		PerKey: core.PerKey{
 			Limits: ownLimits(cfg.PerKey), MaxInFlight: cfg.PerKey.MaxInFlight, MaxQueued: cfg.PerKey.MaxQueued,
 			MaxKeys: cfg.PerKey.MaxKeys, Patience: cfg.PerKey.Patience, HoldsAll: cfg.PerKey.Holds == retry.ScopeAll,
+			RetryBudget: cfg.PerKey.RetryBudget,
 		},
 		MaxQueued: cfg.MaxQueued, Overflow: core.Overflow(cfg.Overflow), Retry: cfg.Retry.WithDefaults(), RetryBudget: cfg.RetryBudget, Adaptive: cfg.Adaptive,
 	}
