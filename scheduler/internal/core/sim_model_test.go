@@ -120,7 +120,7 @@ func (s *sim) compare(m move) {
 	}
 	s.must(len(d.queue) == k.queued && len(d.running) == k.running.count && len(d.backingOff) == len(k.backoff) && len(d.later) == len(k.later),
 		"as many queue, run and back off as in the model")
-	s.must(len(d.unpaid) == k.unpaid.count, "R9, retry budget: as many wait for it as in the model")
+	s.must(len(d.unpaid) == k.unpaid.count, "R11, waiting for the budget: as many wait for it as in the model")
 	for i, b := range d.budgets {
 		s.must(b.tokens() == k.Budgets[i].Available(), "B2, exactness: as many tokens are left as in the model")
 	}
@@ -172,7 +172,7 @@ func (s *sim) compareLanes() {
 		}
 		if own := k.ownRetries(l); own != nil {
 			m.retries.refill(d.now)
-			s.must(own.bucket.Available() == m.retries.left.tokens(), "R9, retry budget: a key has as many retries left as in the model")
+			s.must(own.bucket.Available() == m.retries.left.tokens(), "R10, retry budget of a key: it has as many retries left as in the model")
 		}
 	})
 }
