@@ -62,12 +62,12 @@ func (k *Core) refresh(l *lane) {
 		stood = k.Now
 	}
 	for i := range l.own {
-		l.change(i, func(b *bucket.Bucket) {
-			if stood != 0 {
-				b.Skip(min(stood, k.Now))
-			}
-			b.Advance(k.Now)
-		})
+		b := l.bucket(i) // not by change, which allocates
+		if stood != 0 {
+			b.Skip(min(stood, k.Now))
+		}
+		b.Advance(k.Now)
+		l.own[i] = b.Pack()
 	}
 	if l.pausedUntil <= k.Now && !k.Paused() {
 		l.pausedUntil = 0
@@ -88,11 +88,11 @@ func (l *lane) readyFor(c *Call, shared int) (at time.Duration) {
 func (k *Core) takeOwn(l *lane, c *Call) {
 	k.refresh(l)
 	for i := range l.own {
-		l.change(i, func(b *bucket.Bucket) {
-			if !b.Take(k.Now, c.costOf(len(k.Budgets)+i)) {
-				panic("scheduler: a call was granted before the tokens of its key were there")
-			}
-		})
+		b := l.bucket(i)
+		if !b.Take(k.Now, c.costOf(len(k.Budgets)+i)) {
+			panic("scheduler: a call was granted before the tokens of its key were there")
+		}
+		l.own[i] = b.Pack()
 	}
 	k.handover.addOwn(l, c)
 }
