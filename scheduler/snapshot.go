@@ -15,12 +15,14 @@ type Snapshot struct {
 	Budget           // the only budget, or the first by name
 	Budgets []Budget `json:"budgets"` // all budgets, by name; with [Config.Limit] one without a name
 
-	Queued         int `json:"queued"`           // calls that wait for tokens or a slot
-	WaitingForRoom int `json:"waiting_for_room"` // queued calls whose Submit has not returned: see [WaitForRoom]
-	Running        int `json:"running"`          // calls whose function runs
-	BackingOff     int `json:"backing_off"`      // calls whose backoff has not ended
-	Later          int `json:"later,omitzero"`   // calls that have not arrived: see [NotBefore]
-	Keys           int `json:"keys,omitzero"`    // keys that are remembered: see [PerKey.MaxKeys]
+	Queued         int `json:"queued"`                  // calls that wait for tokens or a slot
+	WaitingForRoom int `json:"waiting_for_room"`        // queued calls whose Submit has not returned: see [WaitForRoom]
+	Running        int `json:"running"`                 // calls whose function runs
+	BackingOff     int `json:"backing_off"`             // calls whose backoff has not ended
+	Later          int `json:"later,omitzero"`          // calls that have not arrived: see [NotBefore]
+	Keys           int `json:"keys,omitzero"`           // keys that are remembered: see [PerKey.MaxKeys]
+	KeysCompeting  int `json:"keys_competing,omitzero"` // keys whose first call waits only for what all keys share
+	KeysHeldUp     int `json:"keys_held_up,omitzero"`   // keys whose first call waits for something of its own
 
 	MaxInFlight int `json:"max_in_flight"` // 0: no cap
 	MaxQueued   int `json:"max_queued"`    // 0: no bound
@@ -95,6 +97,8 @@ func (o *owner) snapshot(now time.Duration) Snapshot {
 		BackingOff:     k.BackingOff(),
 		Later:          k.Later(),
 		Keys:           k.Keys(),
+		KeysCompeting:  k.CompetingKeys(),
+		KeysHeldUp:     k.KeysHeldUp(),
 		Totals:         Totals(k.Totals),
 	}
 	s.Totals.Succeeded -= uint64(k.InFast) // they are not over

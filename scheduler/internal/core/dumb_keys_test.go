@@ -14,6 +14,9 @@ func (d *dumb) concernsAll(c *dumbCall, v retry.Verdict) bool {
 	if c.lane.name == "" || v.Scope == retry.ScopeAll {
 		return true
 	}
+	if slices.Contains(d.keyNames, v.Budget) {
+		return false
+	}
 	shared := len(d.budgets) > 1 && slices.Contains(simBudgets[:len(d.budgets)], v.Budget)
 	return v.Scope != retry.ScopeKey && (d.holdsAll || shared)
 }

@@ -77,11 +77,11 @@ func (e *Early) text() string {
 		if e.Queued == 1 {
 			wait = "call waits"
 		}
-		of := ""
+		of, bound := "", "MaxQueued"
 		if e.Key != "" {
-			of = fmt.Sprintf(" of the key %q", e.Key)
+			of, bound = fmt.Sprintf(" of the key %q", e.Key), "PerKey.MaxQueued"
 		}
-		return fmt.Sprintf("scheduler: queue is full: %d %s%s, MaxQueued is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, wait, of, e.Most, durations.Round(e.Wait))
+		return fmt.Sprintf("scheduler: queue is full: %d %s%s, %s is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, wait, of, bound, e.Most, durations.Round(e.Wait))
 	case WouldWait:
 		return "scheduler: the call would have to wait " + e.obstacle()
 	case TooManyKeys:

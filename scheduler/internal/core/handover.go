@@ -1,10 +1,6 @@
 package core
 
-import (
-	"time"
-
-	"example.com/fairlead/bucket"
-)
+import "time"
 
 // A grant has two instants. At the first, the core takes its tokens from the budgets. At the
 // second, the owner hands it over, by a call of its function or on a channel. A server sees
@@ -118,10 +114,10 @@ func (k *Core) postponeOwn(late time.Duration) {
 		k.account(l)
 		for i := range l.own {
 			if late > (*l.limits)[i].maxLate() && !k.Paused() {
-				l.change(i, func(b *bucket.Bucket) {
-					b.Skip(min(l.pausedUntil, k.Now))
-					b.Postpone(k.Now, sum[len(k.Budgets)+i])
-				})
+				b := l.bucket(i)
+				b.Skip(min(l.pausedUntil, k.Now))
+				b.Postpone(k.Now, sum[len(k.Budgets)+i])
+				l.own[i] = b.Pack()
 			}
 		}
 		k.place(l)

@@ -68,10 +68,11 @@ func (k *Core) setOwnLimit(l *lane, i int, limit bucket.Limit) error {
 	k.account(l)
 	k.refresh(l)
 	own := i - len(k.Budgets)
-	l.change(own, func(b *bucket.Bucket) { err = b.SetLimit(k.Now, limit) })
-	if err != nil {
+	b := l.bucket(own)
+	if err := b.SetLimit(k.Now, limit); err != nil {
 		return err
 	}
+	l.own[own] = b.Pack()
 	if !k.hasLimits(l) {
 		own := slices.Clone(*l.limits)
 		l.limits = &own
@@ -122,7 +123,9 @@ func (k *Core) ObserveKey(now time.Duration, name string, i int, remaining int64
 // setOwnLevel sets the level of a budget of a lane.
 func (k *Core) setOwnLevel(l *lane, i int, level int64) {
 	k.account(l)
-	l.change(i, func(b *bucket.Bucket) { b.SetLevel(k.Now, level) })
+	b := l.bucket(i)
+	b.SetLevel(k.Now, level)
+	l.own[i] = b.Pack()
 	k.place(l)
 	k.replanLane(l)
 }
@@ -187,6 +190,17 @@ func (k *Core) StateOf(now time.Duration, name string) KeyState {
 
 // Keys returns how many keys are remembered.
 func (k *Core) Keys() int { return len(k.lanes.all) }
+
+// CompetingKeys returns how many keys have a first call that waits only for what all keys share.
+func (k *Core) CompetingKeys() int {
+	if k.keyed && k.plain.condition == competes {
+		return len(k.lanes.turn) - 1
+	}
+	return len(k.lanes.turn)
+}
+
+// KeysHeldUp returns how many keys have a first call that waits for something of its own.
+func (k *Core) KeysHeldUp() int { return k.lanes.waiting - len(k.lanes.turn) }
 
 // KeyBudgets returns the budgets of a key that is new.
 func (k *Core) KeyBudgets() []Budget { return k.perKeyBudgets }

@@ -128,7 +128,12 @@ func (k *Core) placeAnew(l *lane) {
 		k.lanes.later.remove(int(l.waiting.index))
 		l.timed = false
 	}
-	l.condition = is
+	switch l.condition = is; {
+	case was == empty && is != empty:
+		k.lanes.waiting++
+	case was != empty && is == empty:
+		k.lanes.waiting--
+	}
 	switch {
 	case is == competes && was != competes:
 		k.enterTurn(l, head)

@@ -19,6 +19,7 @@ type lanes struct {
 	later   heap[*lane] // those whose condition ends at a known instant, by that
 	resting laneList    // those without calls, in the order in which they came to that
 
+	waiting   int               // how many lanes have queued calls
 	calls     int               // of all keys that have not ended, without those of Core.plain
 	deadlines heap[dueLane]     // those with a queued call that has a deadline, by the earliest
 	mostCost  Costs             // none of them has calls that cost more together

@@ -18,19 +18,12 @@ type PerKey struct {
 	RetryBudget *retry.Budget // for the retries of each key; nil: no limit
 }
 
-// bucket returns the bucket of a key's i-th budget, to be looked at. Since there may be many keys, each has only
-// what differs between them.
+// bucket returns a copy of the bucket of a key's i-th budget. Since there may be many keys, each has only what
+// differs between them, packed. What changes a bucket packs it again.
 func (l *lane) bucket(i int) bucket.Bucket {
 	b := (*l.limits)[i].Bucket
 	b.Unpack(l.own[i])
 	return b
-}
-
-// change changes that bucket.
-func (l *lane) change(i int, change func(*bucket.Bucket)) {
-	b := l.bucket(i)
-	change(&b)
-	l.own[i] = b.Pack()
 }
 
 // fullForEver is when the budgets of a new key became full, before the instant 0.
@@ -62,7 +55,7 @@ func (k *Core) refresh(l *lane) {
 		stood = k.Now
 	}
 	for i := range l.own {
-		b := l.bucket(i) // not by change, which allocates
+		b := l.bucket(i)
 		if stood != 0 {
 			b.Skip(min(stood, k.Now))
 		}
@@ -101,7 +94,9 @@ func (k *Core) takeOwn(l *lane, c *Call) {
 func (k *Core) refundOwn(l *lane, c *Call) {
 	k.refresh(l)
 	for i := range l.own {
-		l.change(i, func(b *bucket.Bucket) { b.Refund(k.Now, c.costOf(len(k.Budgets)+i)) })
+		b := l.bucket(i)
+		b.Refund(k.Now, c.costOf(len(k.Budgets)+i))
+		l.own[i] = b.Pack()
 	}
 }
 
@@ -121,7 +116,10 @@ func (k *Core) settleOwn(c *Call, i int, tokens int64) {
 	l, costs := k.laneOf(c), &c.detail.extra.costs
 	k.account(l)
 	k.refresh(l)
-	l.change(i-len(k.Budgets), func(b *bucket.Bucket) { costs[i] += settle(b, k.Now, tokens-costs[i]) })
+	own := i - len(k.Budgets)
+	b := l.bucket(own)
+	costs[i] += settle(&b, k.Now, tokens-costs[i])
+	l.own[own] = b.Pack()
 	k.place(l)
 }
 
@@ -196,12 +194,12 @@ func (k *Core) placeAll() {
 }
 
 // concernsAll reports whether a verdict on an attempt concerns all keys. A call without a key has none of its
-// own to hold, and a budget that all keys share is held for all.
+// own to hold. A named budget that all keys share is held for all, and one of a key for that key.
 func (k *Core) concernsAll(c *Call, v retry.Verdict) bool {
 	switch {
 	case k.laneOf(c) == &k.plain || v.Scope == retry.ScopeAll:
 		return true
-	case v.Scope == retry.ScopeKey:
+	case v.Scope == retry.ScopeKey || k.perKeyBudgets.has(v.Budget):
 		return false
 	}
 	return k.perKey.HoldsAll || k.Budgets.has(v.Budget)
@@ -230,7 +228,8 @@ func (k *Core) holdLane(l *lane, until time.Duration, name string) (changed bool
 	named := l.limits.has(name) && len(l.own) > 0
 	for i := range l.own {
 		if b := l.bucket(i); (!named || (*l.limits)[i].Name == name) && b.HeldUntil() < until {
-			l.change(i, func(b *bucket.Bucket) { b.Hold(k.Now, until) })
+			b.Hold(k.Now, until)
+			l.own[i] = b.Pack()
 			changed = true
 		}
 	}
