@@ -21,10 +21,15 @@ import (
 type Limiter struct {
 	Scheduler *scheduler.Scheduler
 
-	// Options are for every call, such as [scheduler.Priority] or [scheduler.Name]. With
+	// Options are for every call, such as [scheduler.Priority] or [scheduler.Key]. With
 	// [scheduler.NoWait], a call that would wait is refused. Nil means a plain call, which is the
 	// fastest (see [scheduler.Scheduler.Do]).
 	Options []scheduler.Option
+
+	// Key returns the key of a call from its context, such as a tenant: see [scheduler.Key]. It replaces
+	// one in Options. Methods without a context give it [context.Background]. Nil means the key of
+	// Options, if any.
+	Key func(context.Context) string
 }
 
 var errNoScheduler = errors.New("adapters: the Limiter has no Scheduler to take tokens from: set it")
@@ -33,6 +38,9 @@ var errNoScheduler = errors.New("adapters: the Limiter has no Scheduler to take 
 func (l Limiter) take(ctx context.Context, opts ...scheduler.Option) error {
 	if l.Scheduler == nil {
 		return errNoScheduler
+	}
+	if l.Key != nil && ctx != nil {
+		opts = append(slices.Clip(opts), scheduler.Key(l.Key(ctx)))
 	}
 	return l.Scheduler.Do(ctx, nothing, opts...)
 }
