@@ -1,61 +1,53 @@
-// Package tenants shares one quota fairly among many customers.
+// Package tenants shares the quota of one upstream API fairly among many customers.
 package tenants
 
 import (
 	"context"
-	"sync"
+	"net/http"
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
+	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// Fair gives customers their turns. Each customer has a queue of its own, from which at most Each calls go on to the
-// shared queue. So a customer with thousands of calls is at most Each places ahead of another.
-type Fair struct {
-	Shared *scheduler.Scheduler // has the quota and the retries
-	Each   int                  // of a customer's calls that are in the shared queue or run
-
-	mu        sync.Mutex
-	customers map[string]*scheduler.Scheduler
+// Config returns the configuration of the customers' scheduler. They share the quota fairly, each may have so many
+// requests in the queue, and what the API refuses holds them all, since it is the account that is refused.
+func Config(quota bucket.Limit, queuedEach int) scheduler.Config {
+	return scheduler.Config{
+		Limit:    quota,
+		Overflow: scheduler.RefuseNew,
+		PerKey:   scheduler.PerKey{MaxQueued: queuedEach, Holds: retry.ScopeAll},
+	}
 }
 
-// Do waits for the customer's turn, and then for a turn in the shared queue.
-func (f *Fair) Do(ctx context.Context, customer string, fn func(context.Context) error) error {
-	own, err := f.queue(customer)
-	if err != nil {
-		return err
-	}
-	return own.Do(ctx, func(ctx context.Context) error { return f.Shared.Do(ctx, fn, scheduler.Name(customer)) })
+// Customer is a customer on whose behalf requests are made.
+type Customer struct {
+	ID    string
+	Share int // of the quota, while others have requests too: 3 is three times as much as 1
 }
 
-// queue returns the customer's queue. It has no limit and retries nothing, since the shared one does that.
-func (f *Fair) queue(customer string) (*scheduler.Scheduler, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if own := f.customers[customer]; own != nil {
-		return own, nil
-	}
-	own, err := scheduler.New(scheduler.Config{
-		Limit:       bucket.Unlimited,
-		MaxInFlight: f.Each,
-		Classify:    func(error) retry.Verdict { return retry.Verdict{} },
-	})
-	if err != nil {
-		return nil, err
-	}
-	if f.customers == nil {
-		f.customers = map[string]*scheduler.Scheduler{}
-	}
-	f.customers[customer] = own
-	return own, nil
+type customerKey struct{}
+
+// For returns a context whose requests are made for a customer.
+func For(ctx context.Context, c Customer) context.Context {
+	return context.WithValue(ctx, customerKey{}, c)
 }
 
-// Close ends the calls that wait in the customers' queues.
-func (f *Fair) Close() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, own := range f.customers {
-		own.Close()
-	}
+func customerOf(req *http.Request) Customer {
+	c, _ := req.Context().Value(customerKey{}).(Customer)
+	return c
+}
+
+// Client returns a client whose requests wait for their customers' turns. Requests without a customer are those of one
+// more.
+func Client(s *scheduler.Scheduler, base http.RoundTripper) *http.Client {
+	return &http.Client{Transport: &ratehttp.Transport{
+		Scheduler: s,
+		Base:      base,
+		Key:       func(req *http.Request) string { return customerOf(req).ID },
+		Options: func(req *http.Request) []scheduler.Option {
+			return []scheduler.Option{scheduler.Weight(max(1, customerOf(req).Share))}
+		},
+	}}
 }

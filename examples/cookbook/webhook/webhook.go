@@ -9,8 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"sync"
+	"time"
 
+	"example.com/fairlead/bucket"
+	"example.com/fairlead/retry"
 	"example.com/fairlead/retry/headers"
 	"example.com/fairlead/scheduler"
 )
@@ -22,15 +24,20 @@ type Delivery struct {
 	Body []byte
 }
 
-// Sender sends deliveries. Each host has its own scheduler, so that a host that is down or refuses does not hold
-// up the others.
+// Sender sends deliveries. Each host is a key, so that one that is down, slow or refuses does not hold up the others.
 type Sender struct {
-	Client *http.Client     // its Timeout is for one attempt
-	Each   scheduler.Config // of each host's scheduler
+	Client    *http.Client         // its Timeout is for one attempt
+	Scheduler *scheduler.Scheduler // with a Config such as that below
+}
 
-	mu     sync.Mutex
-	closed bool
-	hosts  map[string]*scheduler.Scheduler
+// Config is for a Sender. A host that does not answer takes four connections and no more, and an hour's Retry-After
+// holds that host alone.
+var Config = scheduler.Config{
+	Limit:       bucket.Unlimited,
+	MaxInFlight: 100,
+	PerKey:      scheduler.PerKey{MaxInFlight: 4},
+	Retry:       retry.Policy{MaxRetries: 8, MaxServerWait: 2 * time.Hour},
+	Classify:    retry.Network,
 }
 
 // Send submits a delivery, which may be sent until ctx is done. Deliveries to a host are sent in order.
@@ -39,35 +46,11 @@ func (s *Sender) Send(ctx context.Context, d Delivery) (*scheduler.Handle, error
 	if err != nil {
 		return nil, err
 	}
-	host, err := s.host(u.Host)
-	if err != nil {
-		return nil, err
-	}
-	return host.Submit(ctx, func(ctx context.Context) error { return s.post(ctx, host, d) }, scheduler.Name(d.ID))
-}
-
-func (s *Sender) host(name string) (*scheduler.Scheduler, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, scheduler.ErrClosed
-	}
-	if host := s.hosts[name]; host != nil {
-		return host, nil
-	}
-	host, err := scheduler.New(s.Each)
-	if err != nil {
-		return nil, err
-	}
-	if s.hosts == nil {
-		s.hosts = map[string]*scheduler.Scheduler{}
-	}
-	s.hosts[name] = host
-	return host, nil
+	return s.Scheduler.Submit(ctx, func(ctx context.Context) error { return s.post(ctx, d) }, scheduler.Name(d.ID), scheduler.Key(u.Host))
 }
 
 // post makes an attempt. It marks its error with what the response says about retrying.
-func (s *Sender) post(ctx context.Context, host *scheduler.Scheduler, d Delivery) error {
+func (s *Sender) post(ctx context.Context, d Delivery) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, bytes.NewReader(d.Body))
 	if err != nil {
 		return err
@@ -76,12 +59,12 @@ func (s *Sender) post(ctx context.Context, host *scheduler.Scheduler, d Delivery
 	req.Header.Set("Idempotency-Key", d.ID) // the same in every attempt, and after a restart
 	res, err := s.Client.Do(req)
 	if err != nil {
-		return err // classified by retry.Network, which is Each.Classify
+		return err // classified by retry.Network, which is Config.Classify
 	}
 	defer res.Body.Close()
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be reused
 	if res.StatusCode >= 300 {
-		return headers.Parse(res.Header, host.Now()).Mark(res.StatusCode, errors.New(res.Status))
+		return headers.Parse(res.Header, s.Scheduler.Now()).Mark(res.StatusCode, errors.New(res.Status))
 	}
 	return nil
 }
@@ -89,22 +72,10 @@ func (s *Sender) post(ctx context.Context, host *scheduler.Scheduler, d Delivery
 // Shutdown accepts no more deliveries, and sends what it can until ctx is done. It returns the IDs of the rest,
 // for each host in the order in which they would have been sent. One that was being sent when ctx ended may have
 // arrived.
-func (s *Sender) Shutdown(ctx context.Context) []string {
-	s.mu.Lock()
-	s.closed = true // no more hosts are added
-	s.mu.Unlock()
-	left := make(chan []scheduler.Unfinished)
-	for _, host := range s.hosts {
-		go func() {
-			unfinished, _ := host.Shutdown(ctx) // its error says only that there are some
-			left <- unfinished
-		}()
-	}
-	var ids []string
-	for range s.hosts {
-		for _, u := range <-left {
-			ids = append(ids, u.Name)
-		}
+func (s *Sender) Shutdown(ctx context.Context) (ids []string) {
+	left, _ := s.Scheduler.Shutdown(ctx) // its error says only that there are some
+	for _, u := range left {
+		ids = append(ids, u.Name)
 	}
 	return ids
 }

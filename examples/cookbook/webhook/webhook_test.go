@@ -13,9 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
-	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
 )
 
@@ -57,12 +55,14 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(status)
 }
 
-// each waits long for servers, and sends one delivery at a time.
-var each = scheduler.Config{
-	Limit:       bucket.PerSecond(1000),
-	Retry:       retry.Policy{Initial: time.Millisecond, MaxServerWait: 2 * time.Hour},
-	Classify:    retry.Network,
-	MaxInFlight: 1,
+// sender returns a sender that sends one delivery to a host at a time, and retries soon.
+func sender(t *testing.T, client *http.Client) *Sender {
+	cfg := Config
+	cfg.PerKey.MaxInFlight, cfg.Retry.Initial = 1, time.Millisecond
+	s, err := scheduler.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	return &Sender{Client: client, Scheduler: s}
 }
 
 func (r *receiver) deliveries(n int) (all []Delivery) {
@@ -105,7 +105,7 @@ func TestTakenOnce(t *testing.T) {
 		}
 		return http.StatusNoContent
 	})
-	s := &Sender{Client: r.Client(), Each: each}
+	s := sender(t, r.Client())
 	succeed(t, send(t, s, r.deliveries(10)))
 	require.Empty(t, s.Shutdown(t.Context()))
 	require.Equal(t, 15, r.posts, "every third of them in vain")
@@ -123,8 +123,8 @@ func TestNothingIsLost(t *testing.T) {
 		return http.StatusOK
 	})
 	idle := receive(t, nil)
-	s := &Sender{Client: busy.Client(), Each: each}
-	hold := holds(t, s, busy)
+	s := sender(t, busy.Client())
+	hold := holds(s)
 	left := send(t, s, busy.deliveries(20))
 	<-hold
 	succeed(t, send(t, s, idle.deliveries(20)))
@@ -152,17 +152,15 @@ func TestNothingIsLost(t *testing.T) {
 	for _, id := range ids {
 		again = append(again, kept[id])
 	}
-	s = &Sender{Client: busy.Client(), Each: each}
+	s = sender(t, busy.Client())
 	succeed(t, send(t, s, again))
 	require.Empty(t, s.Shutdown(t.Context()))
 	require.Equal(t, busy.want(20), busy.taken)
 }
 
-// holds returns a channel that is closed when a receiver's host has refused.
-func holds(t *testing.T, s *Sender, r *receiver) <-chan struct{} {
-	host, err := s.host(r.Listener.Addr().String())
-	require.NoError(t, err)
-	sub := host.Subscribe(events.Of(events.Retrying))
+// holds returns a channel that is closed when a host has refused.
+func holds(s *Sender) <-chan struct{} {
+	sub := s.Scheduler.Subscribe(events.Of(events.Retrying))
 	held := make(chan struct{})
 	go func() {
 		<-sub.C
@@ -172,10 +170,43 @@ func holds(t *testing.T, s *Sender, r *receiver) <-chan struct{} {
 	return held
 }
 
+// TestDeadEndpoint checks that a host that does not answer keeps its own connections, and no delivery to another.
+func TestDeadEndpoint(t *testing.T) {
+	asked := make(chan struct{}, 30)
+	release := make(chan struct{})
+	dead := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-release
+	}))
+	t.Cleanup(dead.Close)
+	free := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(free)
+	alive := receive(t, nil)
+	cfg := Config
+	cfg.MaxInFlight = 5
+	scheduled, err := scheduler.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(scheduled.Close)
+	s := &Sender{Client: dead.Client(), Scheduler: scheduled}
+	var stuck []Delivery
+	for i := range cap(asked) {
+		stuck = append(stuck, Delivery{ID: fmt.Sprint(i), URL: dead.URL})
+	}
+	left := send(t, s, stuck)
+	for range 4 {
+		<-asked
+	}
+	succeed(t, send(t, s, alive.deliveries(20)))
+	require.ElementsMatch(t, alive.want(20), alive.taken)
+	require.Empty(t, asked, "no fifth has been sent to the dead host")
+	free()
+	succeed(t, left)
+}
+
 // TestTooLate checks that a delivery that can't be made in time fails at once.
 func TestTooLate(t *testing.T) {
 	r := receive(t, func(int) int { return http.StatusTooManyRequests })
-	s := &Sender{Client: r.Client(), Each: each}
+	s := sender(t, r.Client())
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	h, err := s.Send(ctx, r.deliveries(1)[0])
@@ -197,7 +228,7 @@ func TestCutOff(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(server.Close)
-	s := &Sender{Client: server.Client(), Each: each}
+	s := sender(t, server.Client())
 	h, err := s.Send(t.Context(), Delivery{ID: "a", URL: server.URL})
 	require.NoError(t, err)
 	<-asked
