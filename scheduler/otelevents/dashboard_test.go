@@ -32,13 +32,15 @@ func exposition(t *testing.T) string {
 	s, err := scheduler.New(scheduler.Config{Limits: bucket.Limits{"requests": oneEach, "tokens": bucket.PerMinute(600)}})
 	require.NoError(t, err)
 	defer s.Close()
-	recorded := make(firstSpan, 1)
-	stop, err := otelevents.Watch(s, otelevents.Name("api"), otelevents.Durations(),
+	recorded := make(turnSpan, 1)
+	stop, err := otelevents.Watch(s, otelevents.Name("api"), otelevents.Durations(), otelevents.Keys(1),
 		otelevents.MeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter))),
 		otelevents.Spans(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded))))
 	require.NoError(t, err)
 	defer stop()
-	require.NoError(t, s.Do(t.Context(), nothing))
+	require.NoError(t, s.Do(t.Context(), nothing, scheduler.CostOf("tokens", 600)))
+	submit(t, s, nothing, 1, scheduler.Key("acme"), scheduler.CostOf("tokens", 1))
+	submit(t, s, nothing, 1, scheduler.Key("globex"), scheduler.CostOf("tokens", 1))
 	<-recorded
 
 	server := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
@@ -52,20 +54,24 @@ func exposition(t *testing.T) string {
 	return string(text)
 }
 
-// firstSpan is a span processor that is closed when the first span has ended. By then a call is in
-// the histograms.
-type firstSpan chan struct{}
+// turnSpan is a span processor that sends when the span of a call that waited for another key has ended. By
+// then the call is in all metrics.
+type turnSpan chan struct{}
 
-func (c firstSpan) OnEnd(sdktrace.ReadOnlySpan) {
-	select {
-	case c <- struct{}{}:
-	default:
+func (c turnSpan) OnEnd(span sdktrace.ReadOnlySpan) {
+	for _, attr := range span.Attributes() {
+		if attr.Key == "fairlead.time.turn" {
+			select {
+			case c <- struct{}{}:
+			default:
+			}
+		}
 	}
 }
 
-func (firstSpan) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
-func (firstSpan) Shutdown(context.Context) error                  { return nil }
-func (firstSpan) ForceFlush(context.Context) error                { return nil }
+func (turnSpan) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
+func (turnSpan) Shutdown(context.Context) error                  { return nil }
+func (turnSpan) ForceFlush(context.Context) error                { return nil }
 
 // exposed returns the labels and types of samples, by name.
 func exposed(text string) (labels map[string][]string, types map[string]string) {
@@ -176,5 +182,6 @@ func TestExposition(t *testing.T) {
 		"fairlead_wait_duration_seconds":       "histogram",
 		"fairlead_run_duration_seconds":        "histogram",
 		"fairlead_call_time_seconds_total":     "counter",
+		"fairlead_call_turn_seconds_total":     "counter",
 	}, types)
 }
