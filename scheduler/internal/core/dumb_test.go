@@ -3,7 +3,6 @@ package core
 import (
 	"cmp"
 	"maps"
-	"math/big"
 	"slices"
 	"time"
 
@@ -192,59 +191,6 @@ func (d *dumb) insert(c *dumbCall) {
 	d.queue = slices.Insert(d.queue, place, c)
 }
 
-// admitted returns how many calls in the queue have room and were never granted, of a lane or with nil of all.
-func (d *dumb) admitted(l *dumbLane) (n int) {
-	for _, c := range d.queue {
-		if c.attempt == 0 && !c.waitsForRoom && (l == nil || c.lane == l) {
-			n++
-		}
-	}
-	return n
-}
-
-// full reports whether there is no room for a call of a lane that has to wait.
-func (d *dumb) full(l *dumbLane) bool {
-	return d.room > 0 && d.admitted(nil) >= d.room && d.admitted(l) > 0 || d.laneFull(l)
-}
-
-func (d *dumb) laneFull(l *dumbLane) bool {
-	return d.keyRoom > 0 && l.name != "" && d.admitted(l) >= d.keyRoom
-}
-
-// weightNow returns the weight of a call's lane, or the one that it has once the call is accepted.
-func (c *dumbCall) weightNow() int64 {
-	if c.accepted {
-		return c.lane.weight
-	}
-	return c.weight
-}
-
-// lastToGo returns the call that would be dropped if c were in the queue. It is the last one that was never granted,
-// of the lane with the most of them for its weight.
-func (d *dumb) lastToGo(c *dumbCall) *dumbCall {
-	var last *dumbCall
-	var most int64
-	for _, l := range d.lanes {
-		n, weight, end := int64(0), l.weight, (*dumbCall)(nil)
-		if l == c.lane {
-			n, weight, end = 1, c.weightNow(), c
-		} else if d.laneFull(c.lane) {
-			continue
-		}
-		for _, other := range d.queue {
-			if other.lane == l && other.attempt == 0 {
-				if n++; end == nil || end.goesFirst(other) {
-					end = other
-				}
-			}
-		}
-		if n = n * unitsPerToken / weight; end != nil && (last == nil || n > most || n == most && last.id < end.id) {
-			last, most = end, n
-		}
-	}
-	return last
-}
-
 func (d *dumb) hasSlot() bool { return d.slots == 0 || len(d.running) < d.slots }
 
 // advance lets pass what is due by now: an adaptive rate rises, a pause ends, a backoff ends, or
@@ -309,87 +255,6 @@ func (d *dumb) nextMove() (moved *dumbLane, at time.Duration) {
 	return moved, at
 }
 
-// wakeUp begins a turn of the owner: no later grant is dated long before now.
-func (d *dumb) wakeUp(now time.Duration) {
-	late := 25 * time.Millisecond
-	for _, b := range d.budgets {
-		if late = min(late, b.late()); b.resetsBy(now) {
-			late = 0
-		}
-	}
-	if d.strictKeys {
-		late = 0
-	}
-	d.earliest = max(d.earliest, now-late)
-}
-
-// setWall says that the wall clock is ahead by drift. All that was due before happens now.
-func (d *dumb) setWall(now, drift time.Duration) {
-	d.passTime(max(now, d.now))
-	for _, b := range d.budgets {
-		b.setWall(d.now, drift)
-	}
-	d.replan()
-	d.admitWaiting()
-}
-
-// handedOver says that the latest grants were handed over at this instant. If that is too late for
-// a budget, or after a reset, its tokens stayed in it until then, and what did not fit is lost.
-func (d *dumb) handedOver(at time.Duration) {
-	late := func(b *dumbBudget) bool {
-		return len(d.granted) > 0 && (at-d.granted[0].at > b.late() || b.resetsBy(at))
-	}
-	spends := d.ownSpends
-	d.ownSpends = nil
-	lateForKeys := len(d.granted) > 0 && d.strictKeys && at > d.granted[0].at
-	if !slices.ContainsFunc(d.budgets, late) && !lateForKeys {
-		return
-	}
-	from := d.now
-	d.recordTimes(at)
-	d.postponeOwn(from, at, spends)
-	for i, b := range d.budgets {
-		spent := int64(0)
-		for _, g := range d.granted {
-			if late(b) {
-				spent += g.costs[i]
-			}
-		}
-		spent = min(spent, b.limit.Capacity-b.tokens()) // the rest was refunded
-		if came := d.refillTime(b, from, at); came > 0 || b.resets() {
-			b.take(from, -spent)
-			b.refillFor(came)
-			b.reset(at)
-			b.take(at, spent)
-		}
-	}
-}
-
-// postponeOwn is handedOver for the budgets of lanes.
-func (d *dumb) postponeOwn(from, at time.Duration, spends []ownSpend) {
-	for _, l := range d.lanes {
-		for i, b := range l.own {
-			spent := int64(0)
-			for _, s := range spends {
-				if s.lane == l && at-d.granted[0].at > b.late() {
-					spent += s.costs[len(d.budgets)+i]
-				}
-			}
-			spent = min(spent, b.limit.Capacity-b.tokens())
-			if came := d.ownRefillTime(l, b, from, at); came > 0 {
-				b.add(spent)
-				b.refillFor(came)
-				b.add(-spent)
-			}
-		}
-	}
-	for _, l := range d.lanes {
-		if slices.ContainsFunc(spends, func(s ownSpend) bool { return s.lane == l }) {
-			d.look(l)
-		}
-	}
-}
-
 // advanceNow does all that is possible at this instant. If every slot is then held by a call that
 // waits for one made inside it, the newest queued one of those ends with a DeadlockError.
 func (d *dumb) advanceNow() {
@@ -406,47 +271,6 @@ func (d *dumb) advanceNow() {
 		d.admitWaiting()
 		d.advance(d.now)
 	}
-}
-
-// breakDeadlockOf does the same for the slots of the lane of a call that was just made inside another.
-func (d *dumb) breakDeadlockOf(l *dumbLane) {
-	for {
-		stuck := map[*dumbCall]bool{}
-		var newest *dumbCall
-		for _, c := range slices.Concat(d.queue, d.backingOff, d.later) {
-			if !c.awaited() || c.lane != l || c.outer.lane != l {
-				continue
-			}
-			if stuck[c.outer] = true; newest == nil || c.id > newest.id {
-				newest = c
-			}
-		}
-		if d.keySlots == 0 || l.name == "" || d.runningOf(l) < int64(d.keySlots) || int64(len(stuck)) < d.runningOf(l) {
-			return
-		}
-		d.endCall(newest, events.Failed)
-		d.advanceNow()
-	}
-}
-
-// awaited reports whether the attempt inside which a call was made still runs.
-func (c *dumbCall) awaited() bool {
-	return c.outer != nil && c.outer.state == Running && c.outer.attempt == c.outerAttempt
-}
-
-func (d *dumb) deadlocked() bool {
-	if d.hasSlot() || len(d.running) == 0 {
-		return false
-	}
-	waits := map[*dumbCall]bool{}
-	for _, list := range [][]*dumbCall{d.queue, d.running, d.backingOff, d.later} {
-		for _, c := range list {
-			if c.awaited() {
-				waits[c.outer] = true
-			}
-		}
-	}
-	return len(waits) == len(d.running)
 }
 
 func (d *dumb) nextDue() (next *dumbCall) {
@@ -541,83 +365,6 @@ func (d *dumb) endCall(c *dumbCall, kind events.Kind) {
 	d.ended = append(d.ended, c)
 }
 
-// estimate returns the place that a call has or would have in the queue of its lane, and when it would be granted if no
-// other lane got any tokens.
-func (d *dumb) estimate(c *dumbCall) (position int, at time.Duration) {
-	position, sum := d.ahead(c)
-	at = d.readyIn(c.lane, sum)
-	if c.state == Later || c.state == arriving {
-		at = max(at, c.due)
-	}
-	return position, at
-}
-
-// ahead returns the place of a call in its lane, and the costs up to and with it.
-func (d *dumb) ahead(c *dumbCall) (position int, sum Costs) {
-	sum = c.costs
-	position = 1
-	for _, other := range d.queue {
-		if other.lane == c.lane && other.goesFirst(c) {
-			position++
-			for i := range sum {
-				sum[i] += other.costs[i]
-			}
-		}
-	}
-	return position, sum
-}
-
-// likely returns when a call would be granted if the lanes that compete go on to share.
-func (d *dumb) likely(c *dumbCall) time.Duration {
-	_, at := d.estimate(c)
-	_, sum := d.ahead(c)
-	weight := c.weightNow()
-	weights := weight
-	for _, l := range d.lanes {
-		if l.condition == competes && l != c.lane {
-			weights += l.weight
-		}
-	}
-	for i := range d.budgets {
-		all := big.NewInt(0)
-		for _, other := range d.queue {
-			all.Add(all, big.NewInt(other.costs[i]))
-		}
-		if c.state != Queued {
-			all.Add(all, big.NewInt(c.costs[i]))
-		}
-		part := new(big.Int).Mul(big.NewInt(sum[i]), big.NewInt(weights))
-		if part.Quo(part, big.NewInt(weight)); part.Cmp(all) > 0 {
-			part = all
-		}
-		sum[i] = part.Int64()
-	}
-	return max(at, d.ready(sum))
-}
-
-func (d *dumb) late(c *dumbCall) bool {
-	_, at := d.estimate(c)
-	return d.lateAt(c, at)
-}
-
-// lateAt reports whether a call is late if its tokens are there at an instant.
-func (d *dumb) lateAt(c *dumbCall, at time.Duration) bool {
-	if c.deadline == bucket.Forever && c.lastRetry == 0 {
-		return false
-	}
-	return at > c.deadline || !c.mayBegin(at)
-}
-
-// endLate ends a call that would be granted after its deadline, or after its last retry could begin,
-// whichever comes first.
-func (d *dumb) endLate(c *dumbCall) {
-	if c.lastRetry > 0 && c.lastRetry <= c.deadline {
-		d.endCall(c, events.Exhausted)
-	} else {
-		d.endCall(c, events.Canceled)
-	}
-}
-
 // startsAtOnce reports whether a call that takes its place now need not wait there. Another call that
 // is due, and has not taken its place, may have to go first.
 func (d *dumb) startsAtOnce(c *dumbCall) bool {
@@ -672,21 +419,5 @@ func (d *dumb) submit(c *dumbCall) {
 	d.advanceNow()
 	if c.awaited() {
 		d.breakDeadlockOf(c.lane)
-	}
-}
-
-// admitWaiting gives room to waiting calls, in order of arrival.
-func (d *dumb) admitWaiting() {
-	for {
-		var first *dumbCall
-		for _, c := range d.queue {
-			if c.waitsForRoom && !d.full(c.lane) && (first == nil || c.id < first.id) {
-				first = c
-			}
-		}
-		if first == nil {
-			return
-		}
-		first.waitsForRoom = false
 	}
 }
