@@ -36,6 +36,8 @@ func TestStorm(t *testing.T) {
 			"lease":                {tokens: 200, every: 5 * time.Microsecond, slots: 16, lease: true},
 			"watched, 5 cut short": {tokens: 60, every: 25 * time.Microsecond, slots: 8, cut: 5},
 			"lease, 5 cut short":   {tokens: 200, every: 5 * time.Microsecond, slots: 16, lease: true, cut: 5},
+			"watched, keys":        {tokens: 60, every: 25 * time.Microsecond, slots: 8, keyed: true},
+			"lease, keys, 5 cut":   {tokens: 200, every: 5 * time.Microsecond, slots: 16, keyed: true, lease: true, cut: 5},
 		} {
 			t.Run(fmt.Sprintf("%s, on %d", name, procs), func(t *testing.T) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
@@ -55,13 +57,15 @@ type storm struct {
 	every  time.Duration // a token comes
 	slots  int           // at most; changed, but never to no cap
 	lease  bool
-	cut    int // how many runs are closed midway; 0: one run that is not
+	keyed  bool // some calls have keys, with limits of their own
+	cut    int  // how many runs are closed midway; 0: one run that is not
 }
 
 // stormRun is one run.
 type stormRun struct {
 	storm
 	s      *Scheduler
+	keys   map[string]*stormKey
 	began  time.Time
 	enough chan struct{} // closed when soMany functions have run
 	soMany int64
@@ -109,7 +113,7 @@ func (what storm) play(t *testing.T) {
 	})
 	defer watchdog.Stop()
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	st := &stormRun{storm: what, rnd: fork(rnd), enough: make(chan struct{}), soMany: 1 + rnd.Int64N(300)}
+	st := &stormRun{storm: what, rnd: fork(rnd), keys: map[string]*stormKey{}, enough: make(chan struct{}), soMany: 1 + rnd.Int64N(300)}
 	st.begin(t, rnd)
 	seen := st.watch(fork(rnd))
 	st.rage(rnd)
@@ -131,12 +135,14 @@ func fork(rnd *rand.Rand) *rand.Rand { return rand.New(rand.NewPCG(rnd.Uint64(),
 
 func (st *stormRun) begin(t *testing.T, rnd *rand.Rand) {
 	st.began = time.Now()
+	overflow := Overflow(rnd.IntN(3))
 	s, err := New(Config{
 		Limit:        bucket.Per(1, st.every).Burst(st.tokens),
 		Retry:        retry.Policy{MaxRetries: 2, Initial: 50 * time.Microsecond, Max: 200 * time.Microsecond, MaxServerWait: time.Millisecond, Seed: 1 + rnd.Uint64N(1000)},
 		Classify:     st.judge,
 		MaxInFlight:  st.slots,
-		Overflow:     Overflow(rnd.IntN(3)),
+		Overflow:     overflow,
+		PerKey:       st.perKey(rnd, overflow),
 		PriorityStep: stormStep,
 		EventBuffer:  64, // slow subscribers should lose some
 	})
@@ -226,7 +232,7 @@ func (st *stormRun) watch(rnd *rand.Rand) (seen chan []events.Event) {
 }
 
 // runs counts a function that runs and is paid for, until over is called.
-func (st *stormRun) runs(cost int64) (over func()) {
+func (st *stormRun) runs(is stormCall) (over func()) {
 	if n := st.running.Add(1); int(n) > st.slots {
 		st.fault("%d functions run, with at most %d slots", n, st.slots)
 	}
@@ -234,15 +240,19 @@ func (st *stormRun) runs(cost int64) (over func()) {
 		close(st.enough)
 	}
 	st.mu.Lock()
-	st.starts = append(st.starts, start{time.Since(st.began), cost})
+	st.starts = append(st.starts, start{time.Since(st.began), is.cost})
 	st.mu.Unlock()
-	return func() { st.running.Add(-1) }
+	overOfKey := st.runsWithKey(is)
+	return func() {
+		st.running.Add(-1)
+		overOfKey()
+	}
 }
 
 // ended checks that a call ended with a known error.
 func (st *stormRun) ended(err error) {
 	for _, known := range []error{
-		errFinal, retry.ErrExhausted, context.Canceled, context.DeadlineExceeded, ErrWouldWait, ErrQueueFull, ErrGoexit,
+		errFinal, retry.ErrExhausted, context.Canceled, context.DeadlineExceeded, ErrWouldWait, ErrQueueFull, ErrTooManyKeys, ErrGoexit,
 	} {
 		if errors.Is(err, known) {
 			return

@@ -82,7 +82,7 @@ func (o *owner) account(now time.Duration, read func(*fastCell) uint64) {
 		}
 		c.taken = taken(w)
 	}
-	k.InFast = running
+	k.SetInFast(running)
 }
 
 // grantLease grants a lease if one is worth it, and tops up the one that there is.

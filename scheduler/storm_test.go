@@ -60,15 +60,18 @@ func (st *stormRun) act(rnd *rand.Rand) {
 	}
 }
 
-// options draws options and returns their cost.
-func (st *stormRun) options(rnd *rand.Rand) (opts []Option, cost int64) {
-	cost = 1
+// options draws options and returns what they make of the call.
+func (st *stormRun) options(rnd *rand.Rand) (opts []Option, is stormCall) {
+	is.cost = 1
 	if rnd.IntN(2) == 0 {
-		return nil, cost // a plain call
+		return nil, is // a plain call
 	}
 	if rnd.IntN(2) == 0 {
-		cost = rnd.Int64N(4)
-		opts = append(opts, Cost(cost))
+		is.cost = rnd.Int64N(4)
+		opts = append(opts, Cost(is.cost))
+	}
+	if is.key = st.key(rnd); is.key != "" {
+		opts = append(opts, Key(is.key), Weight(1+rnd.IntN(3)))
 	}
 	if rnd.IntN(3) == 0 {
 		priority := rnd.IntN(5) - 2
@@ -83,7 +86,7 @@ func (st *stormRun) options(rnd *rand.Rand) (opts []Option, cost int64) {
 	if rnd.IntN(8) == 0 {
 		opts = append(opts, Delay(time.Duration(rnd.IntN(2000))*time.Microsecond))
 	}
-	return opts, cost
+	return opts, is
 }
 
 // progress draws a progress function that uses the scheduler.
@@ -103,7 +106,7 @@ func (st *stormRun) progress(rnd *rand.Rand) Option {
 var errStorm = errors.New("storm")
 
 // work draws the function of one call. Attempts of one call never run at the same time.
-func (st *stormRun) work(rnd *rand.Rand, cost int64) func(context.Context) error {
+func (st *stormRun) work(rnd *rand.Rand, is stormCall) func(context.Context) error {
 	rnd = fork(rnd)
 	var busy atomic.Bool
 	return func(ctx context.Context) error {
@@ -111,7 +114,7 @@ func (st *stormRun) work(rnd *rand.Rand, cost int64) func(context.Context) error
 			st.fault("two attempts of one call run at the same time")
 		}
 		defer busy.Store(false)
-		defer st.runs(cost)()
+		defer st.runs(is)()
 		delay(rnd)
 		switch rnd.IntN(24) {
 		case 0:
@@ -158,11 +161,11 @@ func (st *stormRun) judge(err error) retry.Verdict {
 
 // do calls Do or Value, on another goroutine since the function may exit.
 func (st *stormRun) do(ctx context.Context, rnd *rand.Rand) {
-	opts, cost := st.options(rnd)
+	opts, is := st.options(rnd)
 	if rnd.IntN(5) == 0 {
 		opts = append(opts, st.progress(rnd))
 	}
-	value, fn := rnd.IntN(3) == 0, st.work(rnd, cost)
+	value, fn := rnd.IntN(3) == 0, st.work(rnd, is)
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
@@ -183,7 +186,7 @@ func (st *stormRun) do(ctx context.Context, rnd *rand.Rand) {
 func (st *stormRun) hurry(ctx context.Context, rnd *rand.Rand) {
 	for range rnd.IntN(30) {
 		err := st.s.Do(ctx, func(context.Context) error {
-			defer st.runs(1)()
+			defer st.runs(stormCall{cost: 1})()
 			if delay(rnd); rnd.IntN(10) == 0 {
 				return retry.Transient(errStorm)
 			}
@@ -207,12 +210,12 @@ func (st *stormRun) submit(ctx context.Context, rnd *rand.Rand) {
 		}
 	})
 	for range 1 + rnd.IntN(4) {
-		opts, cost := st.options(rnd)
+		opts, is := st.options(rnd)
 		opts = append(opts, tell)
 		if rnd.IntN(5) == 0 {
 			opts = append(opts, st.progress(rnd))
 		}
-		h, err := st.s.Submit(ctx, st.work(rnd, cost), opts...)
+		h, err := st.s.Submit(ctx, st.work(rnd, is), opts...)
 		if err != nil {
 			st.ended(err)
 			continue
@@ -246,11 +249,17 @@ func (st *stormRun) stream(ctx context.Context, rnd *rand.Rand) {
 	inputs := []int{0, 1, 2, 3, 4, 5}[:rnd.IntN(7)]
 	leaves := rnd.IntN(12)
 	opts := []StreamOption{LookAhead(1 + rnd.IntN(4)), Ordered()}[:1+rnd.IntN(2)]
+	if rnd.IntN(2) == 0 {
+		opts[0] = Parallel(1 + rnd.IntN(4))
+	}
 	var results []int
 	var works []func(context.Context) error
+	var keys [][]Option
 	for range inputs {
-		works = append(works, st.work(rnd, 1))
+		key := st.key(rnd)
+		works, keys = append(works, st.work(rnd, stormCall{1, key})), append(keys, []Option{Key(key)})
 	}
+	opts = append(opts, OptionsFor(func(i int) []Option { return keys[i] }))
 	fn := func(ctx context.Context, i int) (int, error) { return i, works[i](ctx) }
 	for r := range Stream(ctx, st.s, slices.Values(inputs), fn, opts...) {
 		results = append(results, r.Input)
@@ -268,7 +277,7 @@ func (st *stormRun) stream(ctx context.Context, rnd *rand.Rand) {
 
 // reserve makes a reservation and ends it once or twice.
 func (st *stormRun) reserve(ctx context.Context, rnd *rand.Rand) {
-	opts, cost := st.options(rnd)
+	opts, is := st.options(rnd)
 	r, err := st.s.Reserve(ctx, opts...)
 	if err != nil {
 		st.ended(err)
@@ -290,7 +299,7 @@ func (st *stormRun) reserve(ctx context.Context, rnd *rand.Rand) {
 		r.Cancel() // the grant is given back
 		return
 	}
-	over := st.runs(cost)
+	over := st.runs(is)
 	delay(rnd)
 	outcome := []error{nil, nil, errFinal, retry.Transient(errStorm)}[rnd.IntN(4)]
 	over()
@@ -308,15 +317,16 @@ func (st *stormRun) reenter(rnd *rand.Rand) {
 	case 0:
 		st.snapshot()
 	case 1:
+		is := stormCall{1, st.key(rnd)}
 		st.ended(st.s.Do(context.Background(), func(context.Context) error {
-			defer st.runs(1)()
+			defer st.runs(is)()
 			st.succeeded.Add(1)
 			return nil
-		}, NoWait()))
+		}, NoWait(), Key(is.key)))
 	case 2:
 		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 		defer cancel() // it may wait for room, and so for its caller
-		if h, err := st.s.Submit(ctx, func(context.Context) error { defer st.runs(1)(); return errFinal }); err == nil {
+		if h, err := st.s.Submit(ctx, func(context.Context) error { defer st.runs(stormCall{cost: 1})(); return errFinal }); err == nil {
 			h.Cancel()
 		}
 	case 3:
@@ -339,30 +349,31 @@ func (st *stormRun) meddle(rnd *rand.Rand, over <-chan struct{}) {
 		default:
 			time.Sleep(time.Duration(rnd.IntN(2000)) * time.Microsecond)
 		}
-		var err error
+		err := st.meddleWithKeys(rnd)
 		switch rnd.IntN(8) {
 		case 0:
-			err = st.s.Pause()
+			err = errors.Join(err, st.s.Pause())
 			delay(rnd)
 			err = errors.Join(err, st.s.Resume())
 		case 1:
-			err = st.s.PauseUntil(time.Now().Add(time.Duration(rnd.IntN(1000)) * time.Microsecond))
+			err = errors.Join(err, st.s.PauseUntil(time.Now().Add(time.Duration(rnd.IntN(1000))*time.Microsecond)))
 		case 2:
 			fewer := st.slots
 			if st.lease {
 				fewer /= 4 // a long queue would leave no lease
 			}
-			err = st.s.SetMaxInFlight(st.slots - rnd.IntN(fewer))
+			err = errors.Join(err, st.s.SetMaxInFlight(st.slots-rnd.IntN(fewer)))
 		case 3:
-			err = st.s.SetMaxQueued(rnd.IntN(12))
+			err = errors.Join(err, st.s.SetMaxQueued(rnd.IntN(12)))
 		case 4:
-			err = st.s.SetLimit(st.limit(rnd))
+			err = errors.Join(err, st.s.SetLimit(st.limit(rnd)))
 		case 5:
 			st.snapshot()
 		case 6:
 			st.s.Sync()
 		case 7:
-			_, err = st.s.Estimate(Cost(2))
+			_, failed := st.s.Estimate(Cost(2))
+			err = errors.Join(err, failed)
 		}
 		if err != nil && !(st.cut > 0 && errors.Is(err, ErrClosed)) {
 			st.fault("a change failed: %v", err)

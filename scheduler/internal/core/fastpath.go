@@ -64,6 +64,13 @@ func (k *Core) TookFast(now time.Duration, tokens int64, calls uint64) {
 	k.Totals.Succeeded += calls
 }
 
+// SetInFast notes how many calls run by the fast path. They are calls without a key.
+func (k *Core) SetInFast(n int) {
+	if k.InFast = n; k.keyed {
+		k.freeSlot(&k.plain)
+	}
+}
+
 // DoneFast notes that a call has succeeded that was granted by the fast path.
 func (k *Core) DoneFast(now time.Duration, c *Call, number uint64) {
 	k.Advance(now)

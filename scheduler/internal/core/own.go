@@ -142,7 +142,7 @@ func (k *Core) checkOwn(c *Call) error {
 	return nil
 }
 
-// freeSlot notes that a call of a lane does not run any more.
+// freeSlot notes that fewer or more calls of a lane run.
 func (k *Core) freeSlot(l *lane) {
 	if l.condition == lacksSlot || k.lanes.bySlots {
 		k.account(l)

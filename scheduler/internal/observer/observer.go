@@ -10,7 +10,7 @@ import (
 
 // Observer checks the events of a scheduler, all of them from the first on. It reports what no
 // scheduler may do: events that are lost or out of order, impossible sequences of a call's events,
-// and grants out of turn, without a slot, during a hold or a pause, or before their tokens existed.
+// and grants out of turn within a key, without a slot, during a hold or a pause, or before their tokens existed.
 type Observer struct {
 	Rank  func(events.Event) time.Duration // of a call, at its first event
 	Slots int                              // the cap on running calls; 0: none
@@ -20,8 +20,8 @@ type Observer struct {
 	queued  map[uint64]*Call
 	running int
 	Seq     uint64
-	at      time.Time // of the latest event
-	held    time.Time // the end of the hold
+	at      time.Time            // of the latest event
+	held    map[string]time.Time // the end of the hold of each key; "" is that of all calls
 	paused  bool
 	Over    bool
 	Faults  []string
@@ -30,6 +30,7 @@ type Observer struct {
 // Call is a call as its events tell.
 type Call struct {
 	id      uint64
+	key     string
 	rank    time.Duration
 	arrived time.Time
 	due     time.Time // when it arrives, if it was Later
@@ -68,7 +69,7 @@ func (o *Observer) fault(ev events.Event, format string, args ...any) {
 
 // Begin sets the time at which the observation begins. Without it that is the time of the first event.
 func (o *Observer) Begin(at time.Time) {
-	o.Calls, o.queued, o.at = map[uint64]*Call{}, map[uint64]*Call{}, at
+	o.Calls, o.queued, o.held, o.at = map[uint64]*Call{}, map[uint64]*Call{}, map[string]time.Time{}, at
 }
 
 // See checks the next event.
@@ -92,11 +93,11 @@ func (o *Observer) See(ev events.Event) {
 			o.fault(ev, "a refusal with call %d and error %v", ev.Call, ev.Err)
 		}
 	case events.Held:
-		if !ev.Until.After(o.held) || !ev.Until.After(ev.At) {
+		if !ev.Until.After(o.held[ev.Key]) || !ev.Until.After(ev.At) {
 			o.fault(ev, "it shortens a hold")
 		}
-		o.held = ev.Until
-		if o.Purse != nil {
+		o.held[ev.Key] = ev.Until
+		if o.Purse != nil && ev.Key == "" {
 			o.Purse.level = min(o.Purse.level, 0)
 		}
 	case events.Paused:
@@ -124,8 +125,8 @@ func (o *Observer) See(ev events.Event) {
 // passTime adds the refill up to an event.
 func (o *Observer) passTime(ev events.Event) {
 	from := o.at
-	if o.held.After(from) {
-		from = o.held
+	if held := o.held[""]; held.After(from) {
+		from = held
 	}
 	if o.Purse != nil && !o.paused && ev.At.After(from) {
 		o.Purse.put(ev.At.Sub(from))
@@ -137,7 +138,7 @@ func (o *Observer) passTime(ev events.Event) {
 func (o *Observer) callEvent(ev events.Event) {
 	c := o.Calls[ev.Call]
 	if c == nil {
-		c = &Call{id: ev.Call, arrived: ev.At, rank: o.Rank(ev)}
+		c = &Call{id: ev.Call, key: ev.Key, arrived: ev.At, rank: o.Rank(ev)}
 		if n := uint64(len(o.Calls)) + 1; c.id != n {
 			o.fault(ev, "the number of this call should be %d", n)
 		}
@@ -190,11 +191,11 @@ func (o *Observer) granted(ev events.Event, c *Call) {
 	switch {
 	case o.Slots > 0 && o.running > o.Slots:
 		o.fault(ev, "%d calls run, with %d slots", o.running, o.Slots)
-	case o.paused || ev.At.Before(o.held):
+	case o.paused || ev.At.Before(o.held[""]) || ev.At.Before(o.held[c.key]):
 		o.fault(ev, "a grant during a hold or a pause")
 	}
 	for _, other := range o.queued {
-		if other.rank < c.rank || other.rank == c.rank && other.id < c.id {
+		if other.key == c.key && (other.rank < c.rank || other.rank == c.rank && other.id < c.id) {
 			o.fault(ev, "call %d ranks before it", other.id)
 		}
 	}
