@@ -52,6 +52,14 @@ func TestTimelineFiles(t *testing.T) {
 	require.Greater(t, spans["hold"], 20, "the scheduler's hold, and one for each waiting call")
 }
 
+// TestTenants checks that the others wait behind the flood in one queue, and are served with keys.
+func TestTenants(t *testing.T) {
+	out, err := exec.Command("go", "run", "./tenants", "-seconds", "2").Output()
+	require.NoError(t, err)
+	require.Regexp(t, `after  2s +0 of 98, worst wait [2-9]\S* +9[0-8] of 98, worst wait \S+s\n`, string(out))
+	require.Regexp(t, `the first call of the others still is number 9\d{3} in the queue, about 1m\d\ds to wait\.\n`, string(out))
+}
+
 // TestSmallPrograms checks that each program is short, runs, and prints what it is meant to show.
 func TestSmallPrograms(t *testing.T) {
 	took := regexp.MustCompile(` after \S+ \(.*?\)`) // times, which differ from run to run
