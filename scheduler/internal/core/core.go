@@ -35,13 +35,14 @@ type Core struct {
 	plainWaiting   waiting       // its queue
 	lanes          lanes
 	perKey         PerKey
-	bounded        bool         // there is a MaxQueued
-	perKeyBudgets  Budgets      // of the limits of each key, by name; their buckets are as new
-	strictKeys     bool         // some key has a strict limit
-	retriesPerKey  *retryBudget // of each key; its bucket is as new; nil: no limit
-	queued         int          // calls
-	neverGranted   int          // of them, those that wait for their first attempt
-	waitingForRoom callList     // queued calls beyond maxQueued, which have not been admitted
+	bounded        bool                    // there is a MaxQueued
+	perKeyBudgets  Budgets                 // of the limits of each key, by name; their buckets are as new
+	strictKeys     bool                    // some key has a strict limit
+	retriesPerKey  *retryBudget            // of a new key; nil: no limit
+	usedRetries    map[*lane]bucket.Packed // what is left of it for keys that have not all
+	queued         int                     // calls
+	neverGranted   int                     // of them, those that wait for their first attempt
+	waitingForRoom callList                // queued calls beyond maxQueued, which have not been admitted
 	backoff        dueHeap
 	unpaid         callList      // of these, the calls that wait for the retry budget, in the order in which their backoffs ended
 	later          dueHeap       // calls that have not arrived
@@ -175,37 +176,6 @@ func (k *Core) enqueue(c *Call) {
 	} else {
 		k.join(l, c)
 	}
-}
-
-// requeue puts a call into the queue whose backoff is over, or which arrives later. It ends the call
-// if it could not be granted, or not before its deadline.
-func (k *Core) requeue(c *Call) {
-	if k.endHopeless(c) {
-		return
-	}
-	arrives := c.State == Later
-	k.leave(c)
-	if arrives {
-		k.arriveLate(c)
-		return
-	}
-	k.enqueue(c)
-}
-
-// endHopeless ends a call that backs off or arrives later, if it could not be granted, or not before its deadline.
-// It reports whether it did.
-func (k *Core) endHopeless(c *Call) bool {
-	if err := k.check(c); err != nil { // the capacity was lowered meanwhile
-		k.leave(c)
-		k.endFailed(c, EndEarly(Early{Cause: err}, c))
-		return true
-	}
-	wait, late := k.late(c)
-	if late {
-		k.leave(c)
-		k.endTooLate(c, wait)
-	}
-	return late
 }
 
 // leave takes a call out of the place where its state has it, and accounts for the time spent

@@ -41,6 +41,37 @@ func (k *Core) comeBack(c *Call) {
 	k.Effects.Due = append(k.Effects.Due, c)
 }
 
+// requeue puts a call into the queue whose backoff is over, or which arrives later. It ends the call
+// if it could not be granted, or not before its deadline.
+func (k *Core) requeue(c *Call) {
+	if k.endHopeless(c) {
+		return
+	}
+	arrives := c.State == Later
+	k.leave(c)
+	if arrives {
+		k.arriveLate(c)
+		return
+	}
+	k.enqueue(c)
+}
+
+// endHopeless ends a call that backs off or arrives later, if it could not be granted, or not before its deadline.
+// It reports whether it did.
+func (k *Core) endHopeless(c *Call) bool {
+	if err := k.check(c); err != nil { // the capacity was lowered meanwhile
+		k.leave(c)
+		k.endFailed(c, EndEarly(Early{Cause: err}, c))
+		return true
+	}
+	wait, late := k.late(c)
+	if late {
+		k.leave(c)
+		k.endTooLate(c, wait)
+	}
+	return late
+}
+
 // keepWaiting keeps a call that is due in its state, until something else than time lets it go on.
 func (k *Core) keepWaiting(c *Call) {
 	heap := k.waiting(c)

@@ -16,7 +16,6 @@ type lane struct {
 	waiting *waiting        // lanes.none if no call is queued
 	own     []bucket.Packed // its budgets; empty if the scheduler has no limits per key, and for calls without a key
 	limits  *Budgets        // of own
-	retries *bucket.Packed  // what is left of its retry budget, brought up to date when it is used; nil: it is as new
 	share   share
 
 	heldUntil   time.Duration // the end of a server's wait for this key; may be in the past

@@ -50,44 +50,48 @@ func (b *retryBudget) take(now time.Duration) bool {
 	return b == nil || b.bucket.Take(now, wholeRetry)
 }
 
-// ownRetries returns the retry budget of a key, or nil.
-func (k *Core) ownRetries(l *lane) *retryBudget {
+// ownRetries returns the retry budget of a key up to now. It reports false if the key has none.
+func (k *Core) ownRetries(l *lane) (own retryBudget, has bool) {
 	if k.retriesPerKey == nil || l == &k.plain {
-		return nil
+		return own, false
 	}
-	own := *k.retriesPerKey // a copy
-	if l.retries != nil {
-		own.bucket.Unpack(*l.retries)
+	own = *k.retriesPerKey
+	if left, used := k.usedRetries[l]; used {
+		own.bucket.Unpack(left)
 	}
 	own.bucket.Advance(k.Now)
-	return &own
+	return own, true
 }
 
-// keepRetries keeps what is left of the retry budget of a key. As long as that is as new, it is not kept.
-func (l *lane) keepRetries(own *retryBudget) {
+// keepRetries keeps what is left of the retry budget of a key, unless that is as new.
+func (k *Core) keepRetries(l *lane, own *retryBudget) {
 	if own.bucket.AsNew() {
-		l.retries = nil
+		delete(k.usedRetries, l)
 		return
 	}
-	left := own.bucket.Pack()
-	l.retries = &left
+	if k.usedRetries == nil {
+		k.usedRetries = map[*lane]bucket.Packed{}
+	}
+	k.usedRetries[l] = own.bucket.Pack()
 }
 
 // hasNewRetries reports whether the retry budget of a key is as new.
 func (k *Core) hasNewRetries(l *lane) bool {
-	if l.retries != nil {
-		l.keepRetries(k.ownRetries(l))
+	if _, used := k.usedRetries[l]; !used {
+		return true
 	}
-	return l.retries == nil
+	own, _ := k.ownRetries(l)
+	k.keepRetries(l, &own)
+	return own.bucket.AsNew()
 }
 
 // earnRetries adds the share of a call whose first attempt is granted.
 func (k *Core) earnRetries(l *lane) {
 	k.retries.add(k.Now, 1)
-	if l.retries != nil {
-		own := k.ownRetries(l)
+	if _, used := k.usedRetries[l]; used {
+		own, _ := k.ownRetries(l)
 		own.add(k.Now, 1)
-		l.keepRetries(own)
+		k.keepRetries(l, &own)
 	}
 	if k.unpaid.first != nil {
 		k.noteDue()
@@ -102,16 +106,16 @@ func (k *Core) boundsRetries() bool { return k.retries != nil || k.retriesPerKey
 // budget of all.
 func (k *Core) payForRetry(c *Call) bool {
 	l := k.laneOf(c)
-	own := k.ownRetries(l)
-	if !own.take(k.Now) {
-		k.endOverBudget(c, own, l.name)
+	own, hasOwn := k.ownRetries(l)
+	if hasOwn && !own.take(k.Now) {
+		k.endOverBudget(c, own.config, l.name)
 		return false
 	}
 	mustWait := k.unpaid.first != nil && k.unpaid.first != c // behind others
 	switch {
 	case !mustWait && k.retries.take(k.Now):
-		if own != nil {
-			l.keepRetries(own)
+		if hasOwn {
+			k.keepRetries(l, &own)
 		}
 		return true
 	case k.retries.config.Wait:
@@ -119,7 +123,7 @@ func (k *Core) payForRetry(c *Call) bool {
 		k.unpaid.add(c)
 		k.keepWaiting(c)
 	default:
-		k.endOverBudget(c, k.retries, "")
+		k.endOverBudget(c, k.retries.config, "")
 	}
 	return false
 }
@@ -143,10 +147,9 @@ func (k *Core) stopWaitingToPay(c *Call) {
 
 // endOverBudget ends a call for whose retry a budget does not have enough. key is the key whose budget it is,
 // or "".
-func (k *Core) endOverBudget(c *Call, b *retryBudget, key string) {
+func (k *Core) endOverBudget(c *Call, b retry.Budget, key string) {
 	k.leave(c)
 	err := c.exhausted()
-	budget := b.config
-	err.Budget, err.Key = &budget, key
+	err.Budget, err.Key = &b, key
 	k.endExhausted(c, err)
 }

@@ -176,7 +176,7 @@ func (s *sim) compareLanes() {
 			b := l.bucket(i)
 			s.must(b.Available() == m.own[i].tokens(), "a budget of a key has as many tokens as in the model")
 		}
-		if own := k.ownRetries(l); own != nil {
+		if own, has := k.ownRetries(l); has {
 			m.retries.refill(d.now)
 			s.must(own.bucket.Available() == m.retries.left.tokens(), "R10, retry budget of a key: it has as many retries left as in the model")
 		}
