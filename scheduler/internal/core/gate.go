@@ -72,7 +72,7 @@ func (k *Core) endHopeless(c *Call) bool {
 	return late
 }
 
-// keepWaiting keeps a call that is due in its state, until something else than time lets it go on.
+// keepWaiting keeps a call that is due in its state, and puts it where it belongs in its heap from now on.
 func (k *Core) keepWaiting(c *Call) {
 	heap := k.waiting(c)
 	heap.remove(c)
