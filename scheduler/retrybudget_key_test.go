@@ -30,7 +30,7 @@ func TestRetryBudgetOfAKey(t *testing.T) {
 				all.Go(func() {
 					key, attempts := i%keys, int64(0)
 					err := s.Do(t.Context(), func(context.Context) error {
-						if attempts++; key == 0 || attempts == 1 && i/keys%20 == 0 {
+						if attempts++; key == 0 || attempts == 1 && (i/keys+2*key)%20 == 0 {
 							return errDown
 						}
 						return nil
