@@ -22,7 +22,7 @@ import (
 func TestRetryBudgetOfAKey(t *testing.T) {
 	const rate, seconds, keys = 100, 60, 10
 	load := func(perKey *retry.Budget) (retries [keys]int64, lost [keys]int64, took time.Duration) {
-		cfg := scheduler.Config{Limit: bucket.Unlimited, RetryBudget: new(retry.Budget), PerKey: scheduler.PerKey{RetryBudget: perKey}}
+		cfg := scheduler.Config{Limit: bucket.Unlimited, RetryBudget: &retry.Budget{Burst: 20}, PerKey: scheduler.PerKey{RetryBudget: perKey}}
 		bubble(t, cfg, func(t *testing.T, s *scheduler.Scheduler) {
 			began := time.Now()
 			var all sync.WaitGroup

@@ -1,7 +1,8 @@
 package core
 
 // A key is remembered while a difference could be seen if it were forgotten and came again. Since whether
-// that is so depends on time, each call with a key looks at two keys without calls.
+// that is so depends on time, each call with a key, and each input that names a new one, looks at two keys
+// without calls.
 const (
 	looksPerCall  = 2
 	looksWhenFull = 64 // if the call is that of a new key, and there are as many as may be

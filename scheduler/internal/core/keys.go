@@ -16,6 +16,7 @@ func (k *Core) named(name string) (*lane, error) {
 	l := k.lanes.byName[name]
 	if l == nil {
 		l = k.newLane(name)
+		k.look(looksPerCall)
 		if k.isFull(l) {
 			return nil, &Early{Reason: TooManyKeys, Most: k.perKey.MaxKeys}
 		}
@@ -73,16 +74,27 @@ func (k *Core) setOwnLimit(l *lane, i int, limit bucket.Limit) error {
 		return err
 	}
 	l.own[own] = b.Pack()
-	if !k.hasLimits(l) {
-		own := slices.Clone(*l.limits)
-		l.limits = &own
+	before, after := (*l.limits)[own].Configured, full.Limit()
+	if after != before {
+		k.noteOwnLimit(l, own, full)
 	}
-	(*l.limits)[own].Configured, (*l.limits)[own].Bucket = full.Limit(), full
-	k.strictKeys = k.strictKeys || full.Limit().Strict
-	k.endTooBig(l.waiting.each, i, full.Limit().Capacity)
+	if after.Capacity < before.Capacity {
+		k.endTooBig(l.waiting.each, i, after.Capacity)
+	}
 	k.place(l)
 	k.replanLane(l)
 	return nil
+}
+
+// noteOwnLimit notes the limit of a budget of a lane. A lane whose limits are those of all keys has none of its
+// own, so that it can be forgotten.
+func (k *Core) noteOwnLimit(l *lane, i int, full bucket.Bucket) {
+	limits := slices.Clone(*l.limits)
+	limits[i].Configured, limits[i].Bucket = full.Limit(), full
+	if l.limits = &limits; slices.Equal(limits, k.perKeyBudgets) {
+		l.limits = &k.perKeyBudgets
+	}
+	k.strictKeys = k.strictKeys || full.Limit().Strict
 }
 
 // ForgetKey takes back what was set for a key by PauseKey and SetLimitOfKey, so that it can be forgotten.
@@ -99,7 +111,6 @@ func (k *Core) ForgetKey(now time.Duration, name string) {
 			}
 		}
 	}
-	l.limits = &k.perKeyBudgets
 	_ = k.PauseKey(now, name, 0)
 }
 
@@ -107,13 +118,17 @@ func (k *Core) ForgetKey(now time.Duration, name string) {
 // unknown.
 func (k *Core) ObserveKey(now time.Duration, name string, i int, remaining int64) error {
 	k.Advance(now)
+	own := i - len(k.Budgets)
+	if remaining < 0 || k.lanes.byName[name] == nil && remaining >= k.perKeyBudgets[own].Available() {
+		k.advanceNow()
+		return nil
+	}
 	l, err := k.named(name)
 	if err != nil {
 		return err
 	}
 	k.refresh(l)
-	own := i - len(k.Budgets)
-	if b := l.bucket(own); 0 <= remaining && remaining < b.Available() {
+	if b := l.bucket(own); remaining < b.Available() {
 		k.setOwnLevel(l, own, remaining)
 	}
 	k.advanceNow()

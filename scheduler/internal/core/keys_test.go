@@ -238,3 +238,22 @@ func TestChangesDoNotWalk(t *testing.T) {
 	k.Pause(0, 100*time.Hour+1)
 	require.Equal(t, n-100, k.queued, "each call whose deadline passes in the pause has ended")
 }
+
+// TestReportsWithoutNewsLeaveNoMemory checks that a key is not remembered for reports of a server that say
+// what is so for a new key.
+func TestReportsWithoutNewsLeaveNoMemory(t *testing.T) {
+	limit := bucket.PerSecond(5)
+	k := keyedCore(t, Config{Limits: bucket.Limits{"": bucket.PerSecond(1)}, PerKey: PerKey{Limits: bucket.Limits{"own": limit}, MaxKeys: 100}})
+	for i := range 1000 {
+		require.NoError(t, k.ObserveKey(0, fmt.Sprint("observed ", i), 1, []int64{-1, 5, 6}[i%3]))
+	}
+	require.Zero(t, k.Keys())
+	for i := range 1000 {
+		require.NoError(t, k.LearnKey(0, fmt.Sprint("learned ", i), 1, limit, 5))
+	}
+	require.LessOrEqual(t, k.Keys(), 2)
+	require.NoError(t, k.SetLimitOfKey(0, "a", 1, bucket.PerSecond(6)))
+	require.True(t, k.hasLimits(k.lanes.byName["a"]))
+	require.NoError(t, k.LearnKey(0, "a", 1, limit, -1))
+	require.False(t, k.hasLimits(k.lanes.byName["a"]))
+}
