@@ -8,6 +8,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/clock/clocktest"
+	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
 )
 
@@ -162,4 +163,29 @@ func ExampleTooManyKeysError() {
 	// Output:
 	// true
 	// 1
+}
+
+// The server of one tenant is down. Its calls use up their own budget for retries, and not that of another tenant.
+func ExamplePerKey_retryBudget() {
+	s, err := scheduler.New(scheduler.Config{
+		Limit:  bucket.Unlimited,
+		Retry:  retry.Policy{Initial: time.Millisecond, MaxRetries: 2},
+		PerKey: scheduler.PerKey{RetryBudget: &retry.Budget{PerSecond: 0.1, Burst: 2}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer s.Close()
+	for _, tenant := range []string{"acme", "acme", "globex"} {
+		err := s.Do(context.Background(), func(context.Context) error {
+			return retry.Transient(errors.New("connection refused"))
+		}, scheduler.Key(tenant))
+		var exhausted *retry.ExhaustedError
+		errors.As(err, &exhausted)
+		fmt.Printf("%s: %d attempt(s), budget of %q\n", tenant, exhausted.Attempts, exhausted.Key)
+	}
+	// Output:
+	// acme: 3 attempt(s), budget of ""
+	// acme: 1 attempt(s), budget of "acme"
+	// globex: 3 attempt(s), budget of ""
 }
