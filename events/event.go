@@ -44,11 +44,11 @@ type Event struct {
 	Key         string // the call's key, or ""; for Held the only key that is held, or "" if all calls are
 	Attempt     int    // the number of the attempt, from 1
 	MaxAttempts int    // how many attempts the call's policy allows
-	Budget      string // the budget of Cost and Available; if the call pays from several, the first by name; "" if the scheduler has one budget
+	Budget      string // the budget of Cost and Available; if the call pays from several, the first by name of those that all keys share; "" if the scheduler has one budget
 	Cost        int64  // tokens that an attempt of the call pays
 
 	Available int64         // tokens in the budget afterwards; negative in debt
-	Position  int           // Queued: the call's place in the queue, from 1
+	Position  int           // Queued: the call's place in the queue of its key, from 1
 	Wait      time.Duration // Queued: the estimated wait for the call's tokens
 	Delay     time.Duration // Retrying: the wait until the call is queued again; Later: until it arrives; Held: the length of the hold
 	Until     time.Time     // Retrying, Later, Held: At plus Delay; Paused: the end of the pause, if known

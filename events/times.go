@@ -16,7 +16,7 @@ type Times struct {
 	Turn    time.Duration `json:"turn,omitzero"`    // the part of Queue in which only calls of other keys were ahead of it
 	Tokens  time.Duration `json:"tokens,omitzero"`  // was next, and waited for its tokens
 	Slot    time.Duration `json:"slot,omitzero"`    // was next, had its tokens, and waited for a slot
-	Hold    time.Duration `json:"hold,omitzero"`    // waited while no call, or none of its key, was granted, because of a server's wait or a pause
+	Hold    time.Duration `json:"hold,omitzero"`    // waited for the end of a server's wait or of a pause, of all calls or of its key
 	Backoff time.Duration `json:"backoff,omitzero"` // waited for its retry
 	Later   time.Duration `json:"later,omitzero"`   // had not arrived: see scheduler.NotBefore
 	Run     time.Duration `json:"run,omitzero"`     // ran, from each grant to the end of the attempt
@@ -49,7 +49,7 @@ func (t Times) Over(n int) Times {
 //
 //	3.2s (queue 2s, tokens 1s, run 200ms)
 //
-// With [Times.Turn] the first part is such as queue 2s (turn 1.5s).
+// If [Times.Turn] is not zero, it follows the queue, as in queue 2s (turn 1.5s).
 func (t Times) String() string {
 	var b strings.Builder
 	fmt.Fprint(&b, readable(t.Total()))

@@ -72,7 +72,7 @@ func (b Budget) String() string {
 	b = b.WithDefaults()
 	text := fmt.Sprintf("%v retries a call and %v a second, at most %d at once", b.Ratio, b.PerSecond, b.Burst)
 	if b.Wait {
-		text += ", for which others wait"
+		text += ", and others wait"
 	}
 	return text
 }

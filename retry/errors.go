@@ -28,8 +28,8 @@ type ExhaustedError struct {
 	MaxElapsed time.Duration // the policy's MaxElapsed if the call ended because of it; else zero
 	Elapsed    time.Duration // if MaxElapsed is set: how long after the first attempt the next would begin
 
-	Budget *Budget // that did not have a retry, if the call ended because of it; else nil
-	Key    string  // of the call, if that is the budget of its key; else ""
+	Budget *Budget // the retry budget that was used up, if that ended the call; else nil
+	Key    string  // the key of the call, if Budget is that of the key; else ""
 }
 
 // Error returns a text such as "retry: retries exhausted: 6 attempts failed, 31.2s waited in between, the

@@ -119,7 +119,7 @@ func ExampleBudget() {
 	fmt.Println(retry.Budget{Ratio: 20}.Validate())
 	// Output:
 	// 0.2 retries a call and 1 a second, at most 10 at once
-	// 0.1 retries a call and 1 a second, at most 1 at once, for which others wait
+	// 0.1 retries a call and 1 a second, at most 1 at once, and others wait
 	// retry: Budget.Ratio is 20: give a number from 0.001 to 1, or 0 for the default of 0.1
 }
 

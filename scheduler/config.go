@@ -53,7 +53,7 @@ type Config struct {
 
 	// RetryBudget limits how many retries all calls make together, so that they don't multiply the load
 	// of a server that is down. A call whose retry is not in the budget ends with a
-	// [retry.ExhaustedError], or with Budget.Wait waits. [PerKey.RetryBudget] is for the calls of each
+	// [retry.ExhaustedError], or waits with Budget.Wait. [PerKey.RetryBudget] limits the retries of each
 	// key. Nil means no limit, and a zero [retry.Budget] one retry for ten calls.
 	RetryBudget *retry.Budget
 
@@ -91,8 +91,8 @@ type Config struct {
 	// [WaitForRoom].
 	Overflow Overflow
 
-	// PerKey is what each key has for itself: see [Key]. Zero means a fair share of all the above,
-	// and nothing else.
+	// PerKey has the limits of each key: see [Key]. Zero means that keys share all of the above fairly,
+	// and have no limits of their own.
 	PerKey PerKey
 
 	// PriorityStep is how much earlier a call counts as having arrived for each point of its

@@ -68,13 +68,14 @@
 //
 // # Keys
 //
-// Calls may be made on behalf of many tenants, hosts or customers: see [Key]. The order above is then
-// that within a key. Between keys the one goes first that has used the least of what all share, for its
-// [Weight]. So a key with thousands of queued calls does not delay the one call of another. A key that
-// has waited for 10 s goes first in any case ([PerKey.Patience]). With [Config.PerKey] each key has
-// budgets and caps of its own, and a wait that a server asks for holds only the key that was refused. A
-// key that waits for something of its own delays no other. [Scheduler.PauseKey], [Scheduler.SetLimitOfKey]
-// and [Scheduler.SnapshotOf] are for single keys.
+// Calls may be made on behalf of many tenants, hosts or customers: see [Key]. The order above then holds
+// within each key. Of several keys, the one goes first that has used the least of the shared budgets for
+// its [Weight]. So a key with thousands of queued calls does not delay the one call of another. A key whose
+// next call has waited its turn for 10 s goes first in any case ([PerKey.Patience]). With [Config.PerKey]
+// each key has budgets and caps of its own. A key that waits for one of these delays no other. A server's
+// wait holds only the key that was refused, unless [PerKey.Holds] says otherwise. [Scheduler.PauseKey] and
+// [Scheduler.SetLimitOfKey] change one key, and [Scheduler.SnapshotOf] describes it. For its events,
+// compare [events.Event.Key].
 //
 // # Changing the plan
 //

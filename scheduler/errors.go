@@ -74,11 +74,12 @@ func (e *DeadlineError) Is(target error) bool { return target == context.Deadlin
 func (e *DeadlineError) Unwrap() error { return e.Err }
 
 // QueueFullError ends a call for which the queue had no room: see [Config.MaxQueued] and [PerKey.MaxQueued].
+// It matches [ErrQueueFull] with errors.Is.
 type QueueFullError struct {
 	Queued int           // how many calls were queued, retries included
 	Max    int           // MaxQueued
-	Key    string        // the key whose PerKey.MaxQueued it is, and whose calls were queued; "" if it is that of all calls
-	Wait   time.Duration // the estimated wait from then on
+	Key    string        // the key that reached PerKey.MaxQueued; "" if all calls reached Config.MaxQueued
+	Wait   time.Duration // the estimated wait from then on, as in [Estimate]
 }
 
 func (e *QueueFullError) Error() string {
@@ -88,8 +89,8 @@ func (e *QueueFullError) Error() string {
 // Is reports whether target is [ErrQueueFull].
 func (e *QueueFullError) Is(target error) bool { return target == ErrQueueFull }
 
-// TooManyKeysError refuses a call or a setting with a new key, while as many keys are remembered as may be:
-// see [PerKey.MaxKeys].
+// TooManyKeysError refuses a call or a setting with a new key while [PerKey.MaxKeys] keys are remembered. It
+// matches [ErrTooManyKeys] with errors.Is.
 type TooManyKeysError struct {
 	Max int // MaxKeys
 }
@@ -101,7 +102,8 @@ func (e *TooManyKeysError) Error() string {
 // Is reports whether target is [ErrTooManyKeys].
 func (e *TooManyKeysError) Is(target error) bool { return target == ErrTooManyKeys }
 
-// WouldWaitError refuses a call with [NoWait] that could not start at once.
+// WouldWaitError refuses a call with [NoWait] that could not start at once. It matches [ErrWouldWait] with
+// errors.Is.
 type WouldWaitError struct {
 	For  string        // the first thing it would have to wait for: "later", "hold", "queue", "tokens" or "slot", as in [events.Times]
 	Wait time.Duration // the estimated wait for its tokens

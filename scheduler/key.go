@@ -13,22 +13,22 @@ import (
 	"example.com/fairlead/scheduler/internal/core"
 )
 
-// Key says on whose behalf the call is made: a tenant, customer, host, model or API key. Keys share the
-// budgets and slots of the scheduler fairly, by what their calls cost. So a single call of one key does not
-// wait behind thousands of another. Within a key calls keep their order, and [Priority] ranks them. Between
-// keys only [Weight] counts. [Config.PerKey] gives each key limits of its own.
+// Key sets the key of the call, such as the tenant, customer, host, model or API key on whose behalf it is
+// made. Keys share the scheduler's budgets and slots fairly, by what their calls cost. So one call of a key
+// does not wait behind thousands of calls of another. [Priority] ranks the calls within a key. Between keys
+// only [Weight] counts. [Config.PerKey] gives each key limits of its own.
 //
-// Key("") is a call without a key. All such calls together are treated as those of one more key, without
-// limits of its own. A call of [Scheduler.Do] with a key does not take the fast path. If a scheduler has as
-// many keys as it may have, a call with a new one fails with a [TooManyKeysError].
+// Key("") means no key. All calls without a key share as if they had one key, which has no limits of its
+// own. A [Scheduler.Do] with a key does not take the fast path. If [PerKey.MaxKeys] keys are remembered, a
+// call with a new key fails with a [TooManyKeysError].
 func Key(key string) Option {
 	return func(o *options) { o.key = key }
 }
 
-// Weight sets the weight of the call's key, from 1 to 1,000,000. While calls of two keys wait, tokens are
-// shared in the ratio of their weights. A key has the weight of the call that came last with it, and a call
-// without Weight has weight 1. A new weight counts at once, also for calls that wait. Without a [Key] it is
-// the weight of all calls without a key. A call with another weight fails at once.
+// Weight sets the weight of the call's key, from 1 to 1,000,000. While calls of two keys wait, the keys get
+// tokens in the ratio of their weights. A key has the weight of its latest call, or 1 if that call has no
+// Weight. So give it to every call of the key. A new weight counts at once, also for calls that wait. Without
+// a [Key] it is the weight of all calls without a key. If the weight is out of range, the call fails at once.
 func Weight(w int) Option {
 	return func(o *options) { o.weight, o.weightSet = w, true }
 }
@@ -47,22 +47,22 @@ func (c *call) setKey(o *options) error {
 // KeyBudget is the name of the budget of [PerKey.Limit].
 const KeyBudget = "key"
 
-// PerKey configures what each key has for itself: see [Key]. With the zero PerKey a key has its fair share
-// of what all keys have in common, and nothing else. Calls without a key have nothing of it.
+// PerKey configures the limits that each key has of its own: see [Key]. With the zero PerKey, keys have no
+// such limits, and share the scheduler fairly. The limits do not apply to calls without a key.
 type PerKey struct {
 	// Limit is a budget of each key, with the name [KeyBudget]. An attempt pays its [Cost] from it too,
-	// unless [CostOf] says otherwise. A call whose key lacks tokens delays no call of another key. Zero
-	// means no budget. With [bucket.Unlimited] only those keys have a limit that
-	// [Scheduler.SetLimitOfKey] gives one. A limit with a Reset is not supported yet.
+	// unless [CostOf] says otherwise. A call whose key lacks tokens delays no call of another key. With
+	// [bucket.Unlimited] a key has no limit until [Scheduler.SetLimitOfKey] gives it one. Zero means no
+	// budget, and then SetLimitOfKey fails. A limit with a Reset is not supported yet.
 	Limit bucket.Limit
 
 	// Limits are several budgets of each key by name, instead of Limit. Their names differ from those
-	// of [Config.Limits]. There may be at most 6 budgets, those that all keys share included. Nil
+	// of [Config.Limits]. A call may pay from at most 6 budgets, with those that all keys share. Nil
 	// means the one of Limit, if any.
 	Limits bucket.Limits
 
 	// MaxInFlight caps the calls of each key whose functions run at the same time. A call that is made
-	// inside another with the same key needs a slot of its own. If there would never be one, it ends
+	// inside another with the same key needs a slot of its own. If no slot would ever be free, it ends
 	// with a [DeadlockError], as for [Config.MaxInFlight]. Zero means no cap.
 	MaxInFlight int
 
@@ -71,27 +71,27 @@ type PerKey struct {
 	// [Config.Overflow] must be one of them. Zero means no bound.
 	MaxQueued int
 
-	// MaxKeys is how many keys are remembered at most. A key is forgotten when it has no calls, all its
-	// tokens and no settings, so that this changes nothing. Zero means 1,000,000.
+	// MaxKeys is how many keys are remembered at most. A call with one more key is refused with a
+	// [TooManyKeysError]. A key that has no calls, full budgets and no settings is forgotten, since it
+	// would be the same if it were new. Zero means 1,000,000.
 	MaxKeys int
 
-	// Patience is how long the first call of a key may compete with other keys for what all share.
-	// After that it goes first. So keys with one call each, such as user ids, can't starve a key that has
-	// used its share. Zero means 10 s.
+	// Patience is how long the first queued call of a key competes with those of other keys for what all
+	// keys share. After that it goes first. Otherwise a stream of new keys with one call each, such as
+	// user IDs, could starve a key that has used its share. Zero means 10 s.
 	Patience time.Duration
 
-	// Holds says whom a wait holds that a server asks for, such as a Retry-After, if its
-	// [retry.Verdict] does not: [retry.ScopeKey] for the calls of the same key, or [retry.ScopeAll].
-	// A wait that names a budget that all share holds all calls, and so does that of a call without a
-	// key. Zero means ScopeKey.
+	// Holds says which calls a server's wait holds, such as a Retry-After, if the [retry.Verdict] does
+	// not say so. It is [retry.ScopeKey] for the calls of the same key, or [retry.ScopeAll]. If the verdict
+	// names a budget that all keys share, or the refused call has no key, the wait holds all calls. Zero
+	// means ScopeKey.
 	Holds retry.Scope
 
 	// RetryBudget limits how many retries the calls of each key make together, so that a key whose
-	// server is down does not use up [Config.RetryBudget] for all. Each key has it in full at first. A
-	// retry takes 1 from both, or nothing from either. If one does not have it, the call ends with a
-	// [retry.ExhaustedError] that names the budget. Its Wait must be false: retries can wait only for
-	// Config.RetryBudget, in one order, and those of each key would need an order of their own. Nil means
-	// no limit.
+	// server is down does not use up [Config.RetryBudget] for all. The budget of a key is full at first.
+	// A retry takes 1 from both budgets, or nothing from either. If one has less than 1, the call ends
+	// with a [retry.ExhaustedError] that names it. Wait must be false, since retries can wait only for
+	// Config.RetryBudget. Nil means no limit.
 	RetryBudget *retry.Budget
 }
 
@@ -128,7 +128,7 @@ func (cfg Config) checkPerKey() error {
 		add("MaxQueued is %d: it must be positive, or 0 for no bound", p.MaxQueued)
 	}
 	if p.MaxQueued > 0 && cfg.Overflow == WaitForRoom {
-		add("MaxQueued needs Config.Overflow: set RefuseNew or DropLowest, since a call can't wait for room of its key")
+		add("MaxQueued needs Config.Overflow: set RefuseNew or DropLowest, since a call can't wait for room in the queue of its key")
 	}
 	if p.MaxKeys < 0 {
 		add("MaxKeys is %d: it must be positive, or 0 for %d", p.MaxKeys, defaultMaxKeys)
@@ -185,7 +185,7 @@ func (cfg Config) checkKeyLimits() error {
 // checkKeyLimit returns an error if a limit can't be that of a key.
 func checkKeyLimit(l bucket.Limit) error {
 	if l.Reset != (bucket.Reset{}) {
-		return errors.New("not supported yet: a limit of a key with a Reset: give it a Refill")
+		return errors.New("the limit of a key can't have a Reset yet: give it a Refill")
 	}
 	return l.Validate()
 }

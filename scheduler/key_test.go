@@ -234,7 +234,7 @@ func TestKeyMaxQueued(t *testing.T) {
 		var full *scheduler.QueueFullError
 		require.ErrorAs(t, err, &full)
 		require.Equal(t, scheduler.QueueFullError{Queued: 2, Max: 2, Key: "a", Wait: full.Wait}, *full)
-		require.ErrorContains(t, err, `queue is full: 2 calls wait of the key "a", PerKey.MaxQueued is 2`)
+		require.ErrorContains(t, err, `queue is full: 2 calls of the key "a" wait, PerKey.MaxQueued is 2`)
 		require.ErrorIs(t, err, scheduler.ErrQueueFull)
 		for range 5 {
 			submit(t, s, nothing)

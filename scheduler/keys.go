@@ -12,11 +12,11 @@ import (
 
 var errNoKey = retry.Permanent(errors.New("scheduler: the key is empty: calls without a key have no settings of their own"))
 
-// PauseKey lets no call of a key be granted until an instant on the scheduler's clock, or with the zero
-// time until [Scheduler.ResumeKey]. Its own budgets stand still meanwhile. Running calls go on, other keys
-// are not delayed, and calls of the key whose deadlines come before their turn end at once. PauseKey
-// replaces an earlier pause of the key. If t has passed, it ends that pause. It fails for an empty key, with
-// a [TooManyKeysError], and with [ErrClosed].
+// PauseKey grants no call of a key until t on the scheduler's clock, or until [Scheduler.ResumeKey] if t is
+// zero. Meanwhile the key's own budgets stand still. Running calls go on, and other keys are not delayed. A
+// queued call of the key ends at once if its deadline comes before its turn. PauseKey replaces an earlier
+// pause of the key, and ends it if t has passed. It fails for an empty key, with a [TooManyKeysError], and
+// with [ErrClosed].
 func (s *Scheduler) PauseKey(key string, t time.Time) error {
 	until := time.Duration(bucket.Forever)
 	if !t.IsZero() {
@@ -40,11 +40,11 @@ func (s *Scheduler) pauseKey(key string, until time.Duration) error {
 	})
 }
 
-// SetLimitOfKey changes the limit of one budget of one key, at this instant: see [PerKey]. The budget "" is
-// the key's only one. The new limit applies to waiting calls at once, as with [Scheduler.SetLimitOf], and
-// stays until [Scheduler.ForgetKey]. So a key with a limit of its own is remembered while it has no calls.
-// SetLimitOfKey fails without changing anything for an empty key, if the limit is invalid or has a Reset,
-// and with [ErrNoBudget], a [TooManyKeysError], or [ErrClosed].
+// SetLimitOfKey changes the limit of a budget of one key: see [PerKey]. The budget "" is the key's only one.
+// The new limit applies to waiting calls at once, as with [Scheduler.SetLimitOf]. It stays until
+// [Scheduler.ForgetKey], and the key is remembered until then. SetLimitOfKey fails, and changes nothing, for
+// an empty key, for a limit that is invalid or has a Reset, with [ErrNoBudget] if PerKey has no such budget,
+// with a [TooManyKeysError], and with [ErrClosed].
 func (s *Scheduler) SetLimitOfKey(key, budget string, l bucket.Limit) error {
 	i, err := s.keyBudget(budget)
 	if err == nil {
@@ -56,9 +56,9 @@ func (s *Scheduler) SetLimitOfKey(key, budget string, l bucket.Limit) error {
 	return s.controlKey(key, func(k *core.Core, now time.Duration) error { return k.SetLimitOfKey(now, key, i, l) })
 }
 
-// ForgetKey takes back all that [Scheduler.SetLimitOfKey], [Scheduler.LearnKey] and [Scheduler.PauseKey]
-// have set for a key, so that it has the limits of [PerKey] again. Its calls stay, and so do what it owes
-// and a hold by a server's Retry-After. ForgetKey fails for an empty key, and with [ErrClosed].
+// ForgetKey undoes [Scheduler.SetLimitOfKey], [Scheduler.LearnKey] and [Scheduler.PauseKey] for a key, which
+// then has the limits of [PerKey] again. Its calls stay, and so do its debt and a hold by a server's
+// Retry-After. ForgetKey fails for an empty key, and with [ErrClosed].
 func (s *Scheduler) ForgetKey(key string) error {
 	return s.controlKey(key, func(k *core.Core, now time.Duration) error {
 		k.ForgetKey(now, key)
@@ -79,8 +79,8 @@ func (s *Scheduler) ObserveKey(key, budget string, remaining int64) error {
 }
 
 // LearnKey sets the limit of a key's budget ("" if it has only one) and what remains of it, as a trusted
-// server reports them: see [Scheduler.Learn]. A negative remaining means unknown. The limit stays as that
-// of [Scheduler.SetLimitOfKey] does, and LearnKey fails as that does.
+// server reports them: see [Scheduler.Learn]. A negative remaining means unknown. The limit stays until
+// [Scheduler.ForgetKey]. LearnKey fails as [Scheduler.SetLimitOfKey] does.
 func (s *Scheduler) LearnKey(key, budget string, l bucket.Limit, remaining int64) error {
 	i, err := s.keyBudget(budget)
 	if err == nil {
@@ -126,7 +126,7 @@ type KeySnapshot struct {
 
 	Queued     int `json:"queued"`     // calls that wait for their turn, tokens or a slot
 	Running    int `json:"running"`    // calls whose function runs
-	Unfinished int `json:"unfinished"` // calls that have not ended, those that back off or come later included
+	Unfinished int `json:"unfinished"` // calls that have not ended, also those that back off or arrive later
 
 	Budgets []OwnBudget `json:"budgets,omitzero"` // those of [PerKey], by name
 

@@ -202,10 +202,10 @@ func TestKeyMethodFaults(t *testing.T) {
 
 	one := open(t, tenEach)
 	require.EqualError(t, one.LearnKey("a", "x", bucket.PerMinute(1), 1), `scheduler: no budget "x": there is one budget, and its name is "key"`)
-	require.EqualError(t, one.SetLimitOf("key", bucket.PerMinute(1)), `scheduler: no budget "key" for all calls: each key has one of its own, so use the method that names a key`)
+	require.EqualError(t, one.SetLimitOf("key", bucket.PerMinute(1)), `scheduler: no budget "key" for all calls: each key has one of its own: use SetLimitOfKey, LearnKey or ObserveKey`)
 	require.ErrorContains(t, one.SetLimitOfKey("a", "", bucket.PerMinute(-1)), "Refill is -1")
-	require.ErrorContains(t, one.SetLimitOfKey("a", "", bucket.Daily(1, "UTC")), "not supported yet")
-	require.ErrorContains(t, one.LearnKey("a", "", bucket.Daily(1, "UTC"), 1), "not supported yet")
+	require.ErrorContains(t, one.SetLimitOfKey("a", "", bucket.Daily(1, "UTC")), "can't have a Reset yet")
+	require.ErrorContains(t, one.LearnKey("a", "", bucket.Daily(1, "UTC"), 1), "can't have a Reset yet")
 
 	two := open(t, scheduler.Config{PerKey: scheduler.PerKey{Limits: bucket.Limits{"x": bucket.PerMinute(1), "y": bucket.PerMinute(1)}}})
 	require.EqualError(t, two.ObserveKey("a", "", 1), `scheduler: no budget "": there are ["x" "y"]`)

@@ -35,7 +35,7 @@ func (s *Scheduler) budget(name string) (int, error) {
 	case i >= 0:
 		return i, nil
 	case indexOf(s.keyLimits, name) >= 0:
-		return 0, fmt.Errorf("%w %q for all calls: each key has one of its own, so use the method that names a key", ErrNoBudget, name)
+		return 0, fmt.Errorf("%w %q for all calls: each key has one of its own: use SetLimitOfKey, LearnKey or ObserveKey", ErrNoBudget, name)
 	}
 	return 0, noBudget(name, shared)
 }

@@ -73,8 +73,8 @@ const arrivalSlack = 50 * time.Microsecond
 
 // setListing sets whether new calls may be put on the list. They may while a crowd is queued whose
 // next wake-up is so near that the timer may be late: see latest. With keys they may not, since a call of
-// one key need not wait for the crowd of another. If not, the owner first takes in
-// those that were put there meanwhile, since none of them will wake it.
+// one key need not wait for the crowd of another. To end the listing, the owner first takes in the calls
+// that are on the list, since none of them will wake it.
 func (o *owner) setListing(now time.Duration) {
 	if o.core.Queued() < crowd && o.s.newCalls.due.Load() == 0 {
 		return

@@ -60,8 +60,8 @@ type costOf struct {
 }
 
 // CostOf sets how many tokens each attempt of the call pays from one of several budgets: see
-// [Config.Limits] and [PerKey]. From other budgets it pays its [Cost], or 1. For a budget that does not
-// exist, and for one of each key if the call has no [Key], it fails at once with [ErrNoBudget].
+// [Config.Limits] and [PerKey]. From other budgets it pays its [Cost], or 1. The call fails at once with
+// [ErrNoBudget] if there is no such budget, or if it is one of PerKey and the call has no [Key].
 func CostOf(budget string, tokens int64) Option {
 	return func(o *options) { o.costsOf = append(o.costsOf, costOf{budget, tokens}) }
 }
@@ -268,8 +268,8 @@ func (s *Scheduler) costBudget(c *call, of costOf) (int, error) {
 	return i, err
 }
 
-// setCosts sets what a call costs, and checks it. What it costs its key is left to the core, since the key
-// may have a limit of its own.
+// setCosts sets what a call costs, and checks that the budgets of all calls can ever grant it. The core checks
+// the budgets of its key, since the key may have a limit of its own.
 func (s *Scheduler) setCosts(c *call, o *options) error {
 	if len(o.costsOf) > 0 {
 		for i := range o.Costs {

@@ -21,8 +21,9 @@ var ErrNotSettled = retry.Permanent(errors.New("scheduler: nothing to settle"))
 // that it returns an [ErrNotSettled].
 //
 // A call can be settled if it was made with [Cost] or [CostOf], or by [Scheduler.Submit] or
-// [Stream]. For other contexts Settle returns an [ErrNotSettled]. Other errors are [ErrNoBudget], also for
-// a budget of each key if the call has no [Key], a [bucket.CostError] for a negative cost, and [ErrClosed].
+// [Stream]. For other contexts Settle returns an [ErrNotSettled]. Other errors are a [bucket.CostError] for
+// a negative cost, [ErrClosed], and [ErrNoBudget] if there is no such budget, or if it is one of [PerKey]
+// and the call has no [Key].
 func Settle(ctx context.Context, budget string, tokens int64) error {
 	if ctx == nil {
 		return errNilContext

@@ -25,7 +25,7 @@ type Unfinished struct {
 	Due      time.Time `json:"due,omitzero"`      // when its backoff would have ended or, if it is later, when it would have arrived
 	Err      string    `json:"err,omitzero"`      // its last attempt's error
 
-	Costs map[string]int64 `json:"costs,omitzero"` // what an attempt pays from each budget with a name, those of its key included
+	Costs map[string]int64 `json:"costs,omitzero"` // what an attempt pays from each budget with a name, also from those of its key
 
 	last  error      // becomes Err outside of the owner, since Error methods are user code
 	costs core.Costs // becomes Costs

@@ -7,21 +7,21 @@
 //	}
 //	fmt.Println(sums.Report(10).Keys)
 //
-// A noisy neighbor is a key with many calls that makes others wait. It is seen in [Key.Mean] of the others.
-// Its Turn is how long a call waited while only calls of other keys were ahead of it.
+// A noisy neighbor is a key with many calls that makes others wait. It shows in the [Key.Mean] of the other
+// keys: the Turn of a key is how long its calls waited while only calls of other keys were ahead.
 //
 // # What it keeps
 //
-// At most [Sums.MaxKeys] keys have sums of their own. When a further one comes, a key without open calls that
-// had few attempts is added to the others, and starts anew if it comes again. If every key has open calls,
-// the new one is added to the others. So the keys with the most calls are kept, however many
-// there are. Up to 262,144 open calls are known at the same time, and further ones are not counted as waiting
-// or running.
+// At most [Sums.MaxKeys] keys have sums of their own, and [Report.Others] is the sum of all others. When one
+// more key comes, it takes the place of a key that had few attempts and has no open calls, whose sums go to
+// the others. If it finds no such key, its own go there. So the busiest keys keep their sums. Of calls that
+// wait or run, up to 262,144 are known at the same time, and further ones are not counted as waiting or
+// running.
 //
 // # Lost events
 //
-// A reader that falls behind loses events, and [events.Event.Missed] says so. Then no call is known to wait
-// or run until its next event, and what the lost events said is missing in the sums.
+// A reader that falls behind loses events, and [events.Event.Missed] says how many. They are missing in the
+// sums. After that no call counts as waiting or running until its next event.
 package bykey
 
 import (
@@ -59,7 +59,7 @@ type Key struct {
 	Since   time.Time `json:"since,omitzero"` // when the call that has waited longest was queued; zero if none waits
 
 	Attempts  uint64 `json:"attempts"`  // grants
-	Spent     int64  `json:"spent"`     // tokens that these have paid, from the first budget by name; at most math.MaxInt64
+	Spent     int64  `json:"spent"`     // tokens that the attempts have paid, from the budget that their events name; at most math.MaxInt64
 	Succeeded uint64 `json:"succeeded"` // calls that ended with nil
 	Failed    uint64 `json:"failed"`    // calls that ended in any other way
 	Refused   uint64 `json:"refused"`   // calls that were not accepted
@@ -74,7 +74,7 @@ type Report struct {
 	Missed uint64 `json:"missed,omitzero"` // events that were lost
 }
 
-// Report returns the n most loaded keys, and the sum of the others. Zero means all that are kept.
+// Report returns the n most loaded keys, and the sum of the others. Zero means all keys with sums of their own.
 func (s *Sums) Report(n int) Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +100,7 @@ func (s *Sums) Report(n int) Report {
 	return r
 }
 
-// Add takes the next event. All events must be of one scheduler, in order and of all kinds.
+// Add adds the next event. The events must come from one scheduler, in order and with all kinds.
 func (s *Sums) Add(ev events.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

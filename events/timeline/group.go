@@ -11,8 +11,8 @@ import (
 	"example.com/fairlead/events/internal/mean"
 )
 
-// group has the calls of one key. Calls without a key have a group, and so have the calls of all keys that
-// came when there were as many groups as may be.
+// group has the calls of one key. Calls without a key have a group too. Calls of all keys beyond MaxKeys share one
+// group.
 type group struct {
 	order int    // 0 for calls without a key
 	key   string // as text
@@ -39,8 +39,8 @@ const (
 	lastOrder   = math.MaxInt
 )
 
-// find returns the group of a key. If it is new, and there are already as many as most, that is the group of
-// other keys.
+// find returns the group of a key. For a new key it returns the group of other keys if there are already most
+// groups.
 func (gs *groups) find(key string, most int) *group {
 	if key == "" {
 		return &gs.plain

@@ -14,7 +14,7 @@
 // If calls have keys, the calls of each key are a group below its name. The groups are in the order
 // in which the keys first came, after the calls without a key. A server's wait that holds one key is shown
 // behind the calls of that key alone. The text of a group sums up all its calls. In a mean such as
-// queue 2s (turn 1.5s), the turn is how long a call waited for those of other keys.
+// queue 2s (turn 1.5s), the turn is how long a call waited while only calls of other keys were ahead.
 //
 // # What it keeps
 //

@@ -41,13 +41,12 @@ type Workload struct {
 	// Failures is the fraction of attempts that fail with a retryable error, from 0 to 1.
 	Failures float64
 
-	// Key is the key of the calls, as with [scheduler.Key]. If Keys is above 0, they are spread over so many
-	// keys in turn: Key with 1, 2 and so on behind it. So Key: "user" and Keys: 3 mean user1, user2
-	// and user3. Zero for both means no key.
+	// Key is the key of the calls, as with [scheduler.Key]. If Keys is above 0, the calls have that many keys
+	// in turn: Key: "user" and Keys: 3 mean user1, user2 and user3. Zero for both means no key.
 	Key  string
 	Keys int
 
-	// Weight is the weight of each of its keys, as with [scheduler.Weight]. Zero means 1.
+	// Weight is the weight of each of these keys, as with [scheduler.Weight]. Zero means 1.
 	Weight int
 
 	// Priority is the priority of the calls, as with [scheduler.Priority].

@@ -13,12 +13,12 @@ import (
 	"example.com/fairlead/scheduler/internal/core"
 )
 
-// Part is what becomes of the calls of one workload. So a forecast of several tells whether one delays
-// another. In JSON, durations are in nanoseconds.
+// Part is the forecast of one of several workloads. It tells whether another workload delays this one. In
+// JSON, durations are in nanoseconds.
 type Part struct {
 	Key     string        `json:"key,omitzero"` // of the workload
 	Started int           `json:"started"`      // calls that are granted at least once
-	Took    time.Duration `json:"took"`         // from the first arrival of all until its last accepted call has ended
+	Took    time.Duration `json:"took"`         // from the first arrival of any workload until its last accepted call has ended
 
 	// How long its calls wait until they first start, as in a [Forecast].
 	MedianWait time.Duration `json:"median_wait"`

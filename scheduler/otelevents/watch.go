@@ -49,9 +49,9 @@ func Spans(p trace.TracerProvider) Option {
 }
 
 // Keys adds the attribute fairlead.key to the metrics of [Durations] and to the spans of calls. It does nothing without
-// one of the two. In metrics the first n keys have their own value, and all further ones have
-// the value "other", because each value is a series of its own to a backend. A key may be the name of a customer, so check who
-// reads the metrics. Zero, the default, means no attribute. A call without a key has none.
+// [Durations] or [Spans]. In metrics the first n keys have values of their own, and all further keys have the value
+// "other", because a backend keeps a series for each value. A key may be the name of a customer, so check who reads the
+// metrics. Zero, the default, means no attribute. A call without a key has none.
 func Keys(n int) Option { return func(c *config) { c.keys = n } }
 
 // The kinds of events that each depth needs.

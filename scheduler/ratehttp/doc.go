@@ -36,9 +36,9 @@
 //	})
 //	client := &http.Client{Transport: &ratehttp.Transport{Scheduler: s, Key: ratehttp.ByHost}}
 //
-// A Retry-After holds the requests of its key, or all with [scheduler.PerKey].Holds set to [retry.ScopeAll], as fits the tenants of one
-// server. What a server says is left goes to the key's budget. If the keys are hosts without a limit of their own, it would go to
-// the budget that all share. Then give them [example.com/fairlead/bucket.Unlimited] as their limit.
+// A Retry-After holds the requests of its key. If the keys are tenants of one server, set [scheduler.PerKey].Holds to [retry.ScopeAll],
+// and it holds all requests. What a server says is left lowers the key's budget, or without one the budget that all keys share. So if
+// hosts need no limit of their own, give each [example.com/fairlead/bucket.Unlimited], and no host lowers the budget of the others.
 //
 // # What is retried
 //

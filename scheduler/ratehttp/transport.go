@@ -17,15 +17,16 @@ type Transport struct {
 	// inside a call of the same scheduler may deadlock under MaxInFlight (see [scheduler.Config.MaxInFlight]).
 	Scheduler *scheduler.Scheduler
 
-	// Choose returns the scheduler of a request, for servers that need different policies or budgets, or no scheduler. For many
-	// hosts of the same kind use one scheduler, and Key. A request with a nil scheduler goes to Base at once. A nil Choose means
-	// Scheduler for all requests.
+	// Choose returns the scheduler of a request, for servers that need different policies or budgets. For many hosts of the same
+	// kind use one scheduler, and Key. If Choose returns nil, the request goes to Base at once. A nil Choose means Scheduler for
+	// all requests.
 	Choose func(*http.Request) *scheduler.Scheduler
 
 	// Key returns the key of a request: see [scheduler.Key]. It replaces one in Options. With [ByHost], hosts share the
-	// scheduler fairly, so one that is slow or refuses does not delay requests to others. What a server says goes to a budget
-	// of the key, if there is one, and otherwise to one that all share (see Budget). A wait that it asks for holds the
-	// requests of the key, or all, as [scheduler.PerKey] says. Nil, or "", means no key.
+	// scheduler fairly, so one that refuses does not delay requests to others. With [scheduler.PerKey.MaxInFlight] neither does
+	// one that is slow. What a server says is left lowers a budget of the key, or without one a budget that all keys share (see
+	// Budget). A wait that it asks for holds the requests of the key, or all, as [scheduler.PerKey.Holds] says. If Key is nil
+	// or returns "", the request has no key.
 	Key func(*http.Request) string
 
 	// Base makes the attempts. Nil means [http.DefaultTransport].

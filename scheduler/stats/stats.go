@@ -7,8 +7,8 @@
 // counts, times and the names of budgets, but no names of calls and no errors. Access control is
 // left to the server.
 //
-// [KeysHandler] and [KeysVar] serve what the calls of each key wait for. Their JSON has keys, which may be names
-// of customers.
+// [KeysHandler] and [KeysVar] serve what the calls of each key do and wait for. Their JSON has the keys, which may be
+// names of customers.
 package stats
 
 import (
@@ -29,9 +29,9 @@ func Handler(s *scheduler.Scheduler) http.Handler {
 	return serve(func() any { return s.Snapshot() })
 }
 
-// KeysHandler serves the JSON of sums' [bykey.Report] of the n most loaded keys, as Handler serves that of a snapshot.
-// Zero means all keys that are kept. A goroutine of the program has to add the scheduler's events to sums. KeysHandler
-// panics if sums is nil.
+// KeysHandler serves the [bykey.Report] of the n most loaded keys as JSON, as Handler serves a snapshot. Zero means all
+// keys with sums of their own. A goroutine of the program must add the scheduler's events to sums. KeysHandler panics
+// if sums is nil.
 func KeysHandler(sums *bykey.Sums, n int) http.Handler {
 	checkSums(sums)
 	return serve(func() any { return sums.Report(n) })
@@ -70,8 +70,8 @@ func Var(s *scheduler.Scheduler) fmt.Stringer {
 	return variable(func() any { return s.Snapshot() })
 }
 
-// KeysVar returns a variable for expvar.Publish. Its String returns the JSON of sums' current [bykey.Report] of the n
-// most loaded keys, or with zero of all that are kept. KeysVar panics if sums is nil.
+// KeysVar returns a variable for expvar.Publish. Its String returns the current [bykey.Report] of the n most loaded keys
+// as JSON. Zero means all keys with sums of their own. KeysVar panics if sums is nil.
 func KeysVar(sums *bykey.Sums, n int) fmt.Stringer {
 	checkSums(sums)
 	return variable(func() any { return sums.Report(n) })

@@ -29,7 +29,7 @@
 //	acme      3 queued, 2 running, longest wait 0.1s
 //	(others)  29 queued, 0 running
 //
-// The longest wait is that of the call that has been queued first. It is left out if the events that tell it were lost.
+// The longest wait is that of the call that was queued first. It is left out if the event of that was lost.
 //
 // # Where
 //

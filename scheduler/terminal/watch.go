@@ -24,8 +24,8 @@ type Config struct {
 	Total int64
 
 	// Keys is how many of the most loaded keys are shown, each on a line of its own (see scheduler.Key).
-	// They are shown only while calls with keys wait or run. The View then subscribes to events, so plain calls
-	// of Do do not take their fast path. Zero means that no keys are shown.
+	// They are shown only while calls with keys wait or run. With Keys the View subscribes to events, so no call
+	// takes the fast path. Zero means that no keys are shown.
 	Keys int
 
 	// Done returns how many of the Total are done, and how many of these failed. It is for programs

@@ -182,7 +182,7 @@ func (q *queue) lateIn(n *node, cost Costs, ready func(*Costs) time.Duration, fo
 	return q.lateOf(n.calls.get(), cost, ready, found)
 }
 
-// lateOf is lateIn for calls that follow one another.
+// lateOf does what lateIn does, for calls that follow one another.
 func (q *queue) lateOf(calls []*Call, cost Costs, ready func(*Costs) time.Duration, found *[]*Call) Costs {
 	for _, c := range calls {
 		all := cost

@@ -64,12 +64,12 @@ func (k *Core) arriveLate(c *Call) {
 	k.enqueue(c)
 }
 
-// noteDue notes when the first call in backoff or later is due, or can pay for its retry. Each change of these
-// calls it.
+// noteDue notes when the first call in backoff or later is due, or can pay for its retry. It is called after each
+// change of such calls.
 func (k *Core) noteDue() { k.nextDue = min(k.backoff.next(), k.later.next(), k.nextPayment()) }
 
-// firstDue returns the call that is due first. Of several at one instant it is the senior one. One that can
-// pay for its retry comes after them.
+// firstDue returns the call that is due first. If several are due at one instant, it returns the senior one. A
+// call that can pay for its retry at that instant comes after them.
 func (k *Core) firstDue() *Call {
 	if k.unpaid.first != nil && min(k.backoff.next(), k.later.next()) > k.Now {
 		return k.unpaid.first

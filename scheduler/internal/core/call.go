@@ -123,8 +123,8 @@ func (c *Call) ensureDetail() *detail {
 	return c.detail
 }
 
-// Since returns when the state of a call began. A call without a detail waits since it arrived, and has
-// the default priority, so that its rank tells when that was.
+// Since returns when the state of a call began. A call without a detail has waited since it arrived, and has the
+// default priority. So its rank tells when that was.
 func (c *Call) Since() time.Duration {
 	if c.detail == nil {
 		return c.Rank

@@ -12,7 +12,7 @@ type dueLane struct{ *lane }
 
 func (l dueLane) setIndex(i int) { l.waiting.dueIndex = int32(i) }
 
-// noteDeadline notes the earliest deadline of a lane's queued calls, and their costs.
+// noteDeadline notes the earliest deadline of a lane's queued calls, and what all of them cost.
 func (k *Core) noteDeadline(l *lane) {
 	s, all := &k.lanes, l.waiting.all()
 	w := l.waiting
@@ -34,8 +34,8 @@ func (k *Core) noteDeadline(l *lane) {
 }
 
 // replan ends the queued calls whose turn will now come after their deadlines, since the budgets that all keys
-// share have changed. A lane with a later first deadline than all of whose tokens will be there has none, and
-// neither has any after it. So a change is cheap if it makes no call late.
+// share have changed. It looks only at lanes with a deadline before the instant at which the tokens for any one
+// lane will be there. So a change is cheap if it makes no call late.
 func (k *Core) replan() {
 	if !k.keyed {
 		k.endLateOf(k.plain.waiting.late(k.ready))
@@ -52,8 +52,8 @@ func (k *Core) replan() {
 	k.endLateOf(late)
 }
 
-// lateBefore adds the calls that will be late to late, of the lanes in the heap from the i-th down whose first deadline is
-// before an instant. It returns how many lanes it has looked at.
+// lateBefore adds to late the calls that will be late. It looks at the i-th lane of the heap and those below it,
+// as far as their first deadlines are before latest. It returns how many lanes it has looked at.
 func (k *Core) lateBefore(i int, latest time.Duration, late *[]*Call) (looked int) {
 	h := k.lanes.deadlines
 	if i >= len(h) || h[i].first >= latest {
@@ -67,7 +67,7 @@ func (k *Core) lateBefore(i int, latest time.Duration, late *[]*Call) (looked in
 	return looked
 }
 
-// replanAll is replan for a pause that begins or ends, which also stops the budgets of keys.
+// replanAll does what replan does when a pause begins or ends, which also concerns the budgets of keys.
 func (k *Core) replanAll() {
 	if len(k.perKeyBudgets) == 0 {
 		k.replan()
@@ -81,7 +81,7 @@ func (k *Core) replanAll() {
 	k.endLateOf(late)
 }
 
-// replanLane ends those of a lane, since something has changed that is its key's own.
+// replanLane ends the queued calls of a lane that will now be late, since something of its key's own has changed.
 func (k *Core) replanLane(l *lane) { k.endLateOf(k.lateIn(l)) }
 
 // lateIn returns the queued calls of a lane whose turn will come after their deadlines.
@@ -89,7 +89,7 @@ func (k *Core) lateIn(l *lane) []*Call {
 	return l.waiting.late(func(cost *Costs) time.Duration { return k.readyIn(l, cost) })
 }
 
-// endLateOf ends those of the calls that are still late when it is their turn, since another may have ended.
+// endLateOf ends the given calls, except those that are not late any more because another one has ended.
 func (k *Core) endLateOf(calls []*Call) {
 	for _, c := range calls {
 		if wait, late := k.late(c); late {

@@ -89,7 +89,7 @@ func (k *Core) newestInner() (newest *Call) {
 	return newest
 }
 
-// eachInner calls f for each call that waits, in no order, and the call that waits for it.
+// eachInner calls f for each waiting call for which an outer call waits, in no order, and for that outer call.
 func (k *Core) eachInner(f func(inner, outer *Call)) {
 	look := func(c *Call) {
 		if o := c.outer(); o != nil {
@@ -105,8 +105,8 @@ func (k *Core) eachInner(f func(inner, outer *Call)) {
 	}
 }
 
-// breakDeadlockOf ends calls of a key, the newest first, while each of its slots is held by a call that waits
-// for one of them. Only a new inner call of the key makes such a deadlock.
+// breakDeadlockOf ends inner calls of a key, the newest first, until no deadlock of its slots is left. Only a new
+// inner call of the key makes such a deadlock.
 func (k *Core) breakDeadlockOf(l *lane) {
 	for newest := k.deadlockOf(l); newest != nil; newest = k.deadlockOf(l) {
 		early := Early{Reason: Deadlock, Outer: newest.outer().ID, Most: k.perKey.MaxInFlight, Key: l.name}
@@ -116,8 +116,8 @@ func (k *Core) breakDeadlockOf(l *lane) {
 	}
 }
 
-// deadlockOf returns the newest waiting inner call of a key whose slots are all held by calls that wait for
-// calls of the same key, which wait themselves. Otherwise it returns nil.
+// deadlockOf returns the newest waiting inner call of a key, if each slot of the key is held by a call that waits
+// for such an inner call. Otherwise it returns nil.
 func (k *Core) deadlockOf(l *lane) (newest *Call) {
 	if most := k.perKey.MaxInFlight; l == &k.plain || most == 0 || int(l.running) < most {
 		return nil

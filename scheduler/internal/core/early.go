@@ -38,7 +38,7 @@ const (
 	QueueFull                 // the queue had no room
 	WouldWait                 // it would have to wait, and has NoWait
 	Deadlock                  // it was made inside a call, and could never get a slot
-	TooManyKeys               // its key is new, and there are as many as may be
+	TooManyKeys               // its key is new, and MaxKeys are remembered
 )
 
 // EndEarly returns e as an error, with the failed attempts of c. If none has failed and e has only a
@@ -73,15 +73,15 @@ func (e *Early) text() string {
 		}
 		return fmt.Sprintf("scheduler: the call would have to wait %v, but the context's deadline is in %v: allow more time or call later", durations.Up(e.Wait), durations.Down(e.Left))
 	case QueueFull:
-		wait := "calls wait"
+		calls, wait := "calls", "wait"
 		if e.Queued == 1 {
-			wait = "call waits"
+			calls, wait = "call", "waits"
 		}
 		of, bound := "", "MaxQueued"
 		if e.Key != "" {
 			of, bound = fmt.Sprintf(" of the key %q", e.Key), "PerKey.MaxQueued"
 		}
-		return fmt.Sprintf("scheduler: queue is full: %d %s%s, %s is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, wait, of, bound, e.Most, durations.Round(e.Wait))
+		return fmt.Sprintf("scheduler: queue is full: %d %s%s %s, %s is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, calls, of, wait, bound, e.Most, durations.Round(e.Wait))
 	case WouldWait:
 		return "scheduler: the call would have to wait " + e.obstacle()
 	case TooManyKeys:

@@ -55,8 +55,9 @@ func (k *Core) estimate(c *Call) (position int, atLeast time.Duration) {
 	return ahead.count + 1, max(k.readyIn(l, &ahead.cost), k.arrivesAt(c)) - k.Now
 }
 
-// likelyWait returns the time until a call is granted if the keys share the budgets as they do now. Until its
-// turn, each token of its key is one of as many as the weights say, but no more than all queued calls cost.
+// likelyWait returns the time until a call is granted if the keys share the budgets as they do now. Until then all
+// keys together take the tokens of its key, times all weights by that of its key, but at most what all queued
+// calls cost.
 func (k *Core) likelyWait(c *Call) time.Duration {
 	_, wait := k.estimate(c)
 	if !k.keyed {
@@ -88,7 +89,7 @@ func scale(n, a, b int64) int64 {
 	return int64(min(q, math.MaxInt64))
 }
 
-// ready returns when so many tokens of the budgets that all keys share will be there.
+// ready returns when the tokens for a cost will be there, in the budgets that all keys share.
 func (k *Core) ready(cost *Costs) time.Duration {
 	if !k.Paused() || k.pausedUntil == bucket.Forever {
 		return k.Budgets.ready(cost)
@@ -106,7 +107,7 @@ func (k *Core) late(c *Call) (wait time.Duration, late bool) {
 	return wait, c.Deadline < After(k.Now, wait)
 }
 
-// tooLate returns why a call ends that would have to wait for so long.
+// tooLate returns the error of a call that would have to wait beyond its deadline.
 func (k *Core) tooLate(c *Call, wait time.Duration) error {
 	early := Early{Reason: TooLate, Wait: wait, Left: max(0, c.Deadline-k.Now)}
 	if k.arrivesAt(c) > max(k.Now, c.Deadline) {

@@ -2,11 +2,11 @@ package core
 
 import "slices"
 
-// fewCalls is up to how many calls a queue keeps in a slice, since a node of a tree takes more memory than
-// they do. A scheduler may have a queue for each of many keys.
+// fewCalls is how many calls a queue keeps in a slice at most. So many take less memory than a node of a tree,
+// and a scheduler may have a queue for each of many keys.
 const fewCalls = 8
 
-// pushFew adds a call to the slice. It returns false if the calls are, or have to be, in a tree.
+// pushFew adds a call to the slice. It returns false if the calls are in a tree, or the slice is full.
 func (q *queue) pushFew(c *Call) bool {
 	if q.root != nil {
 		return false
@@ -43,7 +43,7 @@ func (q *queue) removeFew(c *Call) bool {
 	return true
 }
 
-// sumFew returns the aggregate of the calls in the slice that go before a call, or of all if that is nil.
+// sumFew returns the aggregate of the calls in the slice that go before until, or of all if until is nil.
 func (q *queue) sumFew(until *Call) aggregate {
 	a := noCalls
 	for _, c := range q.few {

@@ -1,11 +1,10 @@
 package core
 
-// A key is remembered while a difference could be seen if it were forgotten and came again. Since whether
-// that is so depends on time, each call with a key, and each input that names a new one, looks at two keys
-// without calls.
+// A key is remembered as long as forgetting it could make a difference when it comes again. Whether that is so
+// depends on time. So each call with a key, and each input that names a new key, looks at two keys without calls.
 const (
 	looksPerCall  = 2
-	looksWhenFull = 64 // if the call is that of a new key, and there are as many as may be
+	looksWhenFull = 64 // for a call with a new key, when MaxKeys are remembered
 )
 
 // newLane returns the lane of a key that is not remembered.
@@ -15,7 +14,7 @@ func (k *Core) newLane(name string) *lane {
 	return l
 }
 
-// remember remembers a new key.
+// remember adds a key to those that are remembered, unless it is one of them.
 func (k *Core) remember(l *lane) {
 	if l.position >= 0 || l == &k.plain {
 		return
@@ -26,7 +25,7 @@ func (k *Core) remember(l *lane) {
 	k.rest(l)
 }
 
-// forget forgets a key.
+// forget takes a key out of those that are remembered.
 func (k *Core) forget(l *lane) {
 	s := &k.lanes
 	last := s.all[len(s.all)-1]
@@ -88,7 +87,7 @@ func (k *Core) isFull(l *lane) bool {
 	return len(k.lanes.all) >= k.perKey.MaxKeys
 }
 
-// accept notes that a call was accepted, and that its key has its weight.
+// accept notes that a call was accepted, and gives its key the weight of the call.
 func (k *Core) accept(c *Call) {
 	l := k.laneOf(c)
 	k.remember(l)

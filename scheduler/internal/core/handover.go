@@ -96,7 +96,7 @@ func (k *Core) HandedOver(at time.Duration) {
 	k.postponeOwn(late)
 }
 
-// postponeOwn is the part of HandedOver for the budgets of keys. The core's time has moved on.
+// postponeOwn does the part of HandedOver for the budgets of keys. The core's time has moved on.
 func (k *Core) postponeOwn(late time.Duration) {
 	sums := map[*lane]*Costs{}
 	for _, own := range k.handover.own {

@@ -2,13 +2,13 @@ package core
 
 import "time"
 
-// heap is a heap in which each entry has four children, so that it is half as deep as a binary one. What an
-// entry stands for knows its index, so it can be removed.
+// heap is a heap in which each entry has four children, so that it is half as deep as a binary one. The value of
+// an entry keeps its index, so that it can be removed.
 type heap[T indexed] []entry[T]
 
 type indexed interface{ setIndex(i int) }
 
-// entry is an entry of a heap, with what orders it, so that comparing does not load its value.
+// entry is an entry of a heap. It holds what orders it, so that comparing two entries does not load their values.
 type entry[T indexed] struct {
 	first, second time.Duration
 	id            uint64 // orders entries that are otherwise equal

@@ -1,7 +1,7 @@
 package core
 
-// key says for which key a call is made: a tenant, host, customer, model or whatever else shares the budgets.
-// A call points to the key of its lane. Before it is submitted it points to one of its own.
+// key is the key of calls, such as a tenant, a host, a customer or a model. A call points to the key of its lane,
+// and before it is submitted to a key of its own.
 type key struct {
 	name   string // "" for calls without a key
 	weight int64
@@ -11,7 +11,7 @@ type key struct {
 // MaxWeight is the largest weight of a key.
 const MaxWeight = 1_000_000
 
-// SetKey gives a call that is not submitted yet a key, and the weight that the key has from then on. The
+// SetKey sets the key of a call that is not submitted yet, and the weight that the key has from then on. The
 // name may be empty, and the weight is from 1 to [MaxWeight].
 func (c *Call) SetKey(name string, weight int64) { c.key = &key{name: name, weight: weight} }
 

@@ -7,8 +7,8 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// The inputs that name a key. The name is not empty. A key that is not remembered is made, unless nothing
-// would be noted of it.
+// These are the inputs that name a key. The name is not empty. An input that changes something of a key that is
+// not remembered makes the key.
 
 // named returns the lane of a key, or an error if there are too many keys.
 func (k *Core) named(name string) (*lane, error) {
@@ -25,8 +25,8 @@ func (k *Core) named(name string) (*lane, error) {
 	return l, nil
 }
 
-// PauseKey lets no call of a key be granted until an instant, and stops the key's budgets meanwhile. It
-// replaces an earlier pause of the key. An instant that has passed ends that.
+// PauseKey grants no call of a key until an instant, and stops the key's budgets meanwhile. It replaces an
+// earlier pause of the key, and ends it if the instant has passed.
 func (k *Core) PauseKey(now time.Duration, name string, until time.Duration) error {
 	k.Advance(now)
 	l, err := k.named(name)

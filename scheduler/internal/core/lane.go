@@ -6,11 +6,11 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// lane has the queued calls of one key, and what the key has for itself: its share of what all keys have in
-// common, budgets, a cap, a hold and a pause. It is plain data, without a goroutine or timer.
+// lane has the queued calls of one key, its share of what all keys have in common, and its own budgets, cap, hold
+// and pause. It is plain data, without a goroutine or timer.
 //
-// Each change of a lane is between account, which notes what its calls waited for until now, and place, which
-// puts it where it belongs from now on.
+// A change of a lane comes after account, which notes what its calls waited for until now. Then place puts the
+// lane where it belongs from now on.
 type lane struct {
 	key
 	waiting *waiting        // lanes.none if no call is queued
@@ -34,7 +34,7 @@ type lane struct {
 type waiting struct {
 	queue
 	since        time.Duration // Core.freeTime when account was last called
-	holdTime     time.Duration // for how long the key, and not all, was held or paused
+	holdTime     time.Duration // for how long the key was held or paused while not all were
 	index        int32         // in lanes.turn or lanes.later
 	dueIndex     int32         // in lanes.deadlines, if a call has one
 	crowdedIndex int32         // in lanes.crowded, with dropLowest
@@ -107,7 +107,7 @@ func (k *Core) accountFor(l *lane) {
 	}
 }
 
-// place finds the condition of a lane, and puts the lane where that has it.
+// place finds the condition of a lane, and puts the lane among those of that condition.
 func (k *Core) place(l *lane) {
 	if k.keyed {
 		k.placeAnew(l)
@@ -150,7 +150,7 @@ func (k *Core) placeAnew(l *lane) {
 	k.noteMove()
 }
 
-// freeTime returns how long calls could be granted, up to now.
+// freeTime returns for how long, up to now, not all calls were held or paused.
 func (k *Core) freeTime() time.Duration { return k.Now - k.holdTime }
 
 // holdTimeOf returns for how long no call of a lane could be granted, because of a hold or pause of its key

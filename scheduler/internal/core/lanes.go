@@ -22,7 +22,7 @@ type lanes struct {
 	waiting   int               // how many lanes have queued calls
 	calls     int               // of all keys that have not ended, without those of Core.plain
 	deadlines heap[dueLane]     // those with a queued call that has a deadline, by the earliest
-	mostCost  Costs             // none of them has calls that cost more together
+	mostCost  Costs             // at least what the queued calls of any one of them cost together
 	crowded   heap[crowdedLane] // with dropLowest those with calls that were never granted, by how many for their weight
 
 	weights     int64            // of those in turn
@@ -94,7 +94,7 @@ func (s *lanes) newWaiting() *waiting {
 	return w
 }
 
-// putBack takes back what an empty lane does not need, for another.
+// putBack takes the waiting of a lane without queued calls, and keeps it for another lane.
 func (s *lanes) putBack(l *lane) {
 	if l.waiting == s.none || l.position < 0 { // that of calls without a key stays
 		return
@@ -117,7 +117,7 @@ func (s *lanes) putLater(l *lane, until time.Duration, head *Call) {
 	l.timed = true
 }
 
-// noteMove notes when the next lane moves because of time alone. Each change of a lane calls it.
+// noteMove notes when the next lane moves because of time alone. It is called after each change of a lane.
 func (k *Core) noteMove() {
 	s := &k.lanes
 	k.nextMove = bucket.Forever
@@ -129,8 +129,8 @@ func (k *Core) noteMove() {
 	}
 }
 
-// moveLane moves the lane whose condition has ended. If there is none, a lane has become impatient, which
-// needs no move.
+// moveLane moves the lane whose condition has ended. If there is none, it does nothing: a lane has become
+// impatient, and stays where it is.
 func (k *Core) moveLane() {
 	if later := k.lanes.later; len(later) > 0 && later[0].first <= k.Now {
 		l := later[0].value
@@ -140,7 +140,7 @@ func (k *Core) moveLane() {
 	k.noteMove()
 }
 
-// head returns the call that is granted next if what it waits for is shared by all keys, or nil.
+// head returns the call that is granted next, as soon as what all keys share allows it, or nil.
 func (k *Core) head() *Call {
 	if !k.keyed {
 		return k.plain.waiting.head()

@@ -13,7 +13,7 @@ type PerKey struct {
 	MaxInFlight int           // 0: no cap
 	MaxQueued   int           // 0: no bound
 	MaxKeys     int           // how many keys are remembered at most; 0: no bound
-	Patience    time.Duration // after which a head goes first that competes; 0: DefaultPatience
+	Patience    time.Duration // after which a competing head goes first; 0: DefaultPatience
 	HoldsAll    bool          // a server's wait holds all keys, if its verdict does not say
 	RetryBudget *retry.Budget // for the retries of each key; nil: no limit
 }
@@ -29,8 +29,8 @@ func (l *lane) bucket(i int) bucket.Bucket {
 // fullForEver is when the budgets of a new key became full, before the instant 0.
 const fullForEver = -1
 
-// newOwn returns the budgets of a key that is new. They are as if they had been full for ever, so that a key
-// that is forgotten and comes again is as one that was remembered.
+// newOwn returns the budgets of a new key. They are as if they had been full for ever. So a key that is forgotten
+// and comes again has the same budgets as if it had been remembered.
 func (k *Core) newOwn() []bucket.Packed {
 	if len(k.perKeyBudgets) == 0 {
 		return nil
@@ -44,7 +44,7 @@ func (k *Core) newOwn() []bucket.Packed {
 	return own
 }
 
-// hasLimits reports whether a key has other limits than all keys.
+// hasLimits reports whether a key has limits of its own instead of those of PerKey.
 func (k *Core) hasLimits(l *lane) bool { return l.limits != &k.perKeyBudgets }
 
 // refresh brings the budgets of a key up to now. It is called when a pause of the key or of all begins and
@@ -90,7 +90,7 @@ func (k *Core) takeOwn(l *lane, c *Call) {
 	k.handover.addOwn(l, c)
 }
 
-// refundOwn gives back what an attempt has paid from the budgets of its key that was never started.
+// refundOwn gives back what an attempt that was never started has paid from the budgets of its key.
 func (k *Core) refundOwn(l *lane, c *Call) {
 	k.refresh(l)
 	for i := range l.own {
@@ -100,7 +100,7 @@ func (k *Core) refundOwn(l *lane, c *Call) {
 	}
 }
 
-// refund gives back what an attempt has paid that was never started.
+// refund gives back what an attempt that was never started has paid.
 func (k *Core) refund(c *Call) {
 	l := k.laneOf(c)
 	k.account(l)
@@ -131,7 +131,7 @@ func (k *Core) check(c *Call) error {
 	return k.checkOwn(c)
 }
 
-// checkOwn is check for the budgets of a call's key.
+// checkOwn does what check does, for the budgets of a call's key.
 func (k *Core) checkOwn(c *Call) error {
 	l := c.key.lane
 	for i := range l.own {
@@ -150,8 +150,8 @@ func (k *Core) freeSlot(l *lane) {
 	}
 }
 
-// readyIn returns when so many tokens will be there for calls of a lane, from the budgets of its key and
-// from those that all share. A pause without a known end counts as if it ended now.
+// readyIn returns when the tokens for a cost will be there for calls of a lane, in the budgets of its key and in
+// those that all share. A pause without a known end counts as if it ended now.
 func (k *Core) readyIn(l *lane, cost *Costs) time.Duration {
 	at := k.ready(cost)
 	if len(l.own) == 0 && l.heldUntil == 0 && l.pausedUntil == 0 {
@@ -220,8 +220,8 @@ func (k *Core) holdKey(c *Call, until time.Duration, budget string) {
 	k.replanLane(l)
 }
 
-// holdLane holds a key until an instant, as a server asks: the named one of its budgets is emptied and
-// stopped, or all if it names none of them. It reports whether that changed anything.
+// holdLane holds a key until an instant, as a server asks. It empties and stops the key's budget of that name, or
+// all budgets of the key if there is none. It reports whether that changed anything.
 func (k *Core) holdLane(l *lane, until time.Duration, name string) (changed bool) {
 	k.account(l)
 	k.refresh(l)

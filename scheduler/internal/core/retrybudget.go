@@ -145,8 +145,8 @@ func (k *Core) stopWaitingToPay(c *Call) {
 	}
 }
 
-// endOverBudget ends a call for whose retry a budget does not have enough. key is the key whose budget it is,
-// or "".
+// endOverBudget ends a call, since a budget does not have enough for its retry. key is the key whose budget that
+// is, or "".
 func (k *Core) endOverBudget(c *Call, b retry.Budget, key string) {
 	k.leave(c)
 	err := c.exhausted()

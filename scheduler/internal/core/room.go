@@ -19,7 +19,7 @@ func (k *Core) hasNoRoom(c *Call) bool {
 
 func (k *Core) noteBounds() { k.bounded = k.MaxQueued > 0 || k.perKey.MaxQueued > 0 }
 
-// keyFull reports whether a key has as many calls that wait for their first attempt as it may have.
+// keyFull reports whether so many calls of a key wait for their first attempt that the key has no room.
 func (k *Core) keyFull(l *lane) bool {
 	return k.perKey.MaxQueued > 0 && l != &k.plain && l.admitted() >= k.perKey.MaxQueued
 }
@@ -32,7 +32,7 @@ type crowdedLane struct{ *lane }
 
 func (l crowdedLane) setIndex(i int) { l.waiting.crowdedIndex = int32(i) }
 
-// noteCrowd notes how many calls of a lane wait for their first attempt.
+// noteCrowd updates the entry of a lane in lanes.crowded.
 func (k *Core) noteCrowd(l *lane) {
 	if k.overflow != dropLowest {
 		return
@@ -57,8 +57,8 @@ func crowd(l *lane, calls int, weight int64, last *Call) entry[crowdedLane] {
 	return entry[crowdedLane]{first: -time.Duration(int64(calls) * unitsPerToken / weight), id: ^last.ID, value: crowdedLane{l}}
 }
 
-// last returns the call that ends if c is queued beyond the bound: with refuseNew c itself. Otherwise it is,
-// of the key that has the most calls waiting for its weight, the one that ranks last.
+// last returns the call that ends if c is queued beyond the bound. With refuseNew that is c itself. With
+// dropLowest it is the last call of the key that has the most calls waiting, divided by its weight.
 func (k *Core) last(c *Call) *Call {
 	if k.overflow == refuseNew {
 		return c
@@ -75,7 +75,7 @@ func (k *Core) last(c *Call) *Call {
 	return last
 }
 
-// mostCrowded returns the most crowded lane without one, or nil.
+// mostCrowded returns the entry of the most crowded lane other than the given one, or nil.
 func (k *Core) mostCrowded(without *lane) (most *entry[crowdedLane]) {
 	h := k.lanes.crowded
 	if len(h) > 0 && h[0].value.lane != without {
@@ -89,7 +89,7 @@ func (k *Core) mostCrowded(without *lane) (most *entry[crowdedLane]) {
 	return most
 }
 
-// lastOf returns the last call of a lane that was never granted, if c were queued there.
+// lastOf returns the call that would rank last of those of a lane that were never granted, if c were queued there.
 func (k *Core) lastOf(l *lane, c *Call) *Call {
 	if last := l.waiting.lastNeverGranted(); last != nil && c.Before(last) {
 		return last
@@ -109,7 +109,7 @@ func (k *Core) makeRoom(c *Call) {
 	}
 }
 
-// noRoom returns why a call ends for which the queue has no room.
+// noRoom returns the error of a call for which the queue has no room.
 func (k *Core) noRoom(c *Call) error {
 	early := &Early{Reason: QueueFull, Queued: k.queued, Most: k.MaxQueued, Wait: k.likelyWait(c)}
 	if l := k.laneOf(c); k.keyFull(l) {
@@ -125,8 +125,8 @@ func (k *Core) drop(c *Call) {
 	k.endDropped(c, err)
 }
 
-// admitWaiting admits calls that wait for room while there is some. A call of the lane has just left, or the
-// bound has changed.
+// admitWaiting admits calls that wait for room, as long as there is some. It is called when a call of the lane has
+// left, or the bound has changed.
 func (k *Core) admitWaiting(l *lane) {
 	for k.waitingForRoom.count > 0 && !k.Closed {
 		c := k.waitingForRoom.first

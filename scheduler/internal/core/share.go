@@ -13,20 +13,20 @@ import (
 // that has used least goes first. A key that begins to compete counts as having used at least as much as the
 // latest one that went first, so that it has no credit for the time before.
 //
-// That alone starves: while new keys with one call each come faster than the tokens, none has used anything,
-// and a key that has waits for ever. So a head that has competed for lanes.patience goes first.
+// That alone could starve a key. New keys with one call each have used nothing. If they come faster than the
+// tokens, a key that has used something is never next. So a head that has competed for lanes.patience goes first.
 
 // share has what a key has used of the budgets that all keys share.
 type share struct {
 	used     int64         // in units of fairness.virtual; 0 if it is of another epoch
 	epoch    uint32        // of used
-	competes time.Duration // since when the head has competed; if it does not, until when it did
+	competes time.Duration // when the head began to compete, or if it does not compete, when the last one stopped
 }
 
 // fairness has what the shares of all keys are measured by.
 type fairness struct {
-	virtual  int64         // what the latest key had used that went first because of its share
-	epoch    uint32        // begins, and all shares with it, when no key competes any more
+	virtual  int64         // what the key had used that was the latest to go first because of its share
+	epoch    uint32        // when no key competes any more, a new one begins, in which all shares are 0
 	patience time.Duration // after which a head goes first
 	bySlots  bool          // only slots are scarce: the key goes first that has the fewest for its weight
 }
@@ -91,15 +91,15 @@ func (k *Core) charge(l *lane, c *Call) {
 		k.beginShare(l)
 	}
 	if e := k.entryOf(l, c.ID); e.first < s.turn[0].first || e.first == s.turn[0].first && e.second <= s.turn[0].second {
-		s.virtual = max(s.virtual, l.share.used) // it does not go first for want of patience
+		s.virtual = max(s.virtual, l.share.used) // it goes first because of its share, and not of its patience
 	}
 	costs := c.AllCosts()
 	l.share.used = min(l.share.used+perWeight(k.unitsOf(&costs), l.weight), s.virtual+mostAhead)
 	c.detail.chargedIn = s.epoch
 }
 
-// correct changes the share of a call's key if an attempt has cost something else than what was charged, or
-// with nil nothing at all.
+// correct changes the share of a call's key, since an attempt has cost after instead of before, or nothing if
+// after is nil.
 func (k *Core) correct(c *Call, before, after *Costs) {
 	l := k.laneOf(c)
 	if !k.keyed || c.detail.chargedIn != k.lanes.epoch || l.share.epoch != k.lanes.epoch {
@@ -148,7 +148,7 @@ func (k *Core) restartShares() {
 	}
 }
 
-// noteScarce notes whether only slots are scarce. If that has changed, all shares begin anew.
+// noteScarce notes whether only slots are scarce. If that has changed, all shares begin at 0.
 func (k *Core) noteScarce() {
 	unlimited := !slices.ContainsFunc(k.Budgets, func(b Budget) bool { return b.Configured != bucket.Unlimited })
 	was := k.lanes.bySlots
@@ -171,7 +171,7 @@ func (k *Core) renormalize() {
 	s.virtual = 0
 }
 
-// entryOf returns the entry of a lane in lanes.turn, with a call of this number at its head.
+// entryOf returns the entry of a lane for lanes.turn, if the call with the number head is at its head.
 func (k *Core) entryOf(l *lane, head uint64) entry[*lane] {
 	e := entry[*lane]{second: time.Duration(l.share.used), id: head, value: l}
 	if k.lanes.bySlots {
@@ -212,8 +212,8 @@ func (k *Core) leaveTurn(l *lane) {
 	l.share.competes = k.Now
 }
 
-// age puts a lane behind those whose heads have competed for longer. Of those that begin together the
-// senior head comes first.
+// age adds a lane to lanes.oldest, behind those whose heads have competed for longer. If several begin to compete
+// at one instant, the lane with the senior head comes first.
 func (k *Core) age(l *lane, head *Call) {
 	behind := k.lanes.oldest.last
 	for behind != nil && behind.share.competes == k.Now && head.ID < behind.waiting.head().ID {
@@ -239,7 +239,7 @@ func (k *Core) chosen() *lane {
 	return nil
 }
 
-// precedes reports whether another lane goes first if a call is the head of this one.
+// precedes reports whether another lane would go first if c were the head of l.
 func (k *Core) precedes(l *lane, c *Call) bool {
 	s := &k.lanes
 	if len(s.turn) == 0 {
@@ -267,7 +267,7 @@ func (k *Core) precedes(l *lane, c *Call) bool {
 	return false
 }
 
-// setWeight gives a key another weight, which counts for what it has not used yet.
+// setWeight gives a key another weight. What the key has used already stays as it is.
 func (k *Core) setWeight(l *lane, weight int64) {
 	if weight == l.weight {
 		return
