@@ -17,10 +17,10 @@ import (
 // one budget may be full while calls wait for another. With a Reset it is one, too, if the next call
 // costs more than is left of a period. In JSON, Wait and AtLeast are in nanoseconds.
 //
-// With keys, Position is the place among the calls of the same key. Wait is likely, and exact only if the
-// keys go on to share as they do now. It is too long if other keys run out of calls, and too short if more
-// keys come. AtLeast is a lower bound, the wait if no other key got any tokens. A call ends with a
-// [DeadlineError] only if its deadline comes before AtLeast.
+// With keys, Position is the place among the calls of the same key. Wait is the likely wait if the keys go
+// on to share as they do now. It may be too long if other keys run out of calls, and too short if more keys
+// come. AtLeast is a lower bound, the wait if no other key got any tokens. A call ends at once with a
+// [DeadlineError] only if its deadline comes before that.
 type Estimate struct {
 	Position int           `json:"position"`    // place in the queue of its key, from 1; 0 if the call does not wait
 	Wait     time.Duration `json:"wait"`        // from now

@@ -42,9 +42,9 @@ func (s *Scheduler) pauseKey(key string, until time.Duration) error {
 
 // SetLimitOfKey changes the limit of a budget of one key: see [PerKey]. The budget "" is the key's only one.
 // The new limit applies to waiting calls at once, as with [Scheduler.SetLimitOf]. It stays until
-// [Scheduler.ForgetKey], and the key is remembered until then. SetLimitOfKey fails, and changes nothing, for
-// an empty key, for a limit that is invalid or has a Reset, with [ErrNoBudget] if PerKey has no such budget,
-// with a [TooManyKeysError], and with [ErrClosed].
+// [Scheduler.ForgetKey]. A key with another limit than that of PerKey is remembered even without calls.
+// SetLimitOfKey fails, and changes nothing, for an empty key, for a limit that is invalid or has a Reset,
+// with [ErrNoBudget] if PerKey has no such budget, with a [TooManyKeysError], and with [ErrClosed].
 func (s *Scheduler) SetLimitOfKey(key, budget string, l bucket.Limit) error {
 	i, err := s.keyBudget(budget)
 	if err == nil {

@@ -13,10 +13,10 @@
 // # What it keeps
 //
 // At most [Sums.MaxKeys] keys have sums of their own, and [Report.Others] is the sum of all others. When one
-// more key comes, it takes the place of a key that had few attempts and has no open calls, whose sums go to
-// the others. If it finds no such key, its own go there. So the busiest keys keep their sums. Of calls that
-// wait or run, up to 262,144 are known at the same time, and further ones are not counted as waiting or
-// running.
+// more key comes, it takes the place of a key that had few attempts and has no open calls. The sums of that
+// key are added to the others. If there seems to be no such key, the calls of the new one are added to the
+// others. So the busiest keys keep their sums. Up to 262,144 calls that wait or run are known at the same
+// time, and further ones are not counted as waiting or running.
 //
 // # Lost events
 //

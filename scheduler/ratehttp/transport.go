@@ -23,10 +23,10 @@ type Transport struct {
 	Choose func(*http.Request) *scheduler.Scheduler
 
 	// Key returns the key of a request: see [scheduler.Key]. It replaces one in Options. With [ByHost], hosts share the
-	// scheduler fairly, so one that refuses does not delay requests to others. With [scheduler.PerKey.MaxInFlight] neither does
-	// one that is slow. What a server says is left lowers a budget of the key, or without one a budget that all keys share (see
-	// Budget). A wait that it asks for holds the requests of the key, or all, as [scheduler.PerKey.Holds] says. If Key is nil
-	// or returns "", the request has no key.
+	// scheduler fairly, so one that refuses does not delay requests to others. Set [scheduler.PerKey.MaxInFlight] too, so that
+	// one that is slow does not take all slots. What a server says is left lowers a budget of the key, or without one a budget
+	// that all keys share (see Budget). A wait that it asks for holds the requests of the key, or all, as
+	// [scheduler.PerKey.Holds] says. If Key is nil or returns "", the request has no key.
 	Key func(*http.Request) string
 
 	// Base makes the attempts. Nil means [http.DefaultTransport].

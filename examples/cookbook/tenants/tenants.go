@@ -11,8 +11,8 @@ import (
 	"example.com/fairlead/scheduler/ratehttp"
 )
 
-// Config returns the configuration of the customers' scheduler. They share the quota fairly, each may have so many
-// requests in the queue, and what the API refuses holds them all, since it is the account that is refused.
+// Config returns the configuration of the customers' scheduler. Customers share the quota fairly, and each may have
+// queuedEach requests in the queue. A wait that the API asks for holds all of them, since it refuses the account.
 func Config(quota bucket.Limit, queuedEach int) scheduler.Config {
 	return scheduler.Config{
 		Limit:    quota,
@@ -39,8 +39,8 @@ func customerOf(req *http.Request) Customer {
 	return c
 }
 
-// Client returns a client whose requests wait for their customers' turns. Requests without a customer are those of one
-// more.
+// Client returns a client whose requests wait for their customers' turns. Requests without a customer
+// share as if they had one.
 func Client(s *scheduler.Scheduler, base http.RoundTripper) *http.Client {
 	return &http.Client{Transport: &ratehttp.Transport{
 		Scheduler: s,

@@ -39,7 +39,7 @@ type Core struct {
 	perKeyBudgets  Budgets                 // of the limits of each key, by name; their buckets are as new
 	strictKeys     bool                    // some key has a strict limit
 	retriesPerKey  *retryBudget            // of a new key; nil: no limit
-	usedRetries    map[*lane]bucket.Packed // what is left of it for keys that have not all
+	usedRetries    map[*lane]bucket.Packed // what is left of it, for keys that have used some
 	queued         int                     // calls
 	neverGranted   int                     // of them, those that wait for their first attempt
 	waitingForRoom callList                // queued calls beyond maxQueued, which have not been admitted

@@ -41,8 +41,8 @@ func (k *Core) comeBack(c *Call) {
 	k.Effects.Due = append(k.Effects.Due, c)
 }
 
-// requeue puts a call into the queue whose backoff is over, or which arrives later. It ends the call
-// if it could not be granted, or not before its deadline.
+// requeue puts a call whose backoff is over, or which arrives later, into the queue. It ends the call if
+// its cost can never be granted, or if its turn would come after its deadline.
 func (k *Core) requeue(c *Call) {
 	if k.endHopeless(c) {
 		return
@@ -56,8 +56,8 @@ func (k *Core) requeue(c *Call) {
 	k.enqueue(c)
 }
 
-// endHopeless ends a call that backs off or arrives later, if it could not be granted, or not before its deadline.
-// It reports whether it did.
+// endHopeless ends a call that backs off or arrives later, if its cost can never be granted, or if its turn
+// would come after its deadline. It reports whether it did.
 func (k *Core) endHopeless(c *Call) bool {
 	if err := k.check(c); err != nil { // the capacity was lowered meanwhile
 		k.leave(c)

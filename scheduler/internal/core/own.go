@@ -18,8 +18,8 @@ type PerKey struct {
 	RetryBudget *retry.Budget // for the retries of each key; nil: no limit
 }
 
-// bucket returns a copy of the bucket of a key's i-th budget. Since there may be many keys, each has only what
-// differs between them, packed. What changes a bucket packs it again.
+// bucket returns a copy of the bucket of a key's i-th budget. Since there may be many keys, each key keeps only
+// what differs between them, packed. Code that changes the copy packs it again.
 func (l *lane) bucket(i int) bucket.Bucket {
 	b := (*l.limits)[i].Bucket
 	b.Unpack(l.own[i])
@@ -142,7 +142,7 @@ func (k *Core) checkOwn(c *Call) error {
 	return nil
 }
 
-// freeSlot notes that fewer or more calls of a lane run.
+// freeSlot notes that the number of running calls of a lane has changed.
 func (k *Core) freeSlot(l *lane) {
 	if l.condition == lacksSlot || k.lanes.bySlots {
 		k.account(l)
