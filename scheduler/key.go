@@ -63,7 +63,8 @@ type PerKey struct {
 
 	// MaxInFlight caps the calls of each key whose functions run at the same time. A call that is made
 	// inside another with the same key needs a slot of its own. If no slot would ever be free, it ends
-	// with a [DeadlockError], as for [Config.MaxInFlight]. Zero means no cap.
+	// with a [DeadlockError], as for [Config.MaxInFlight]. A deadlock in which calls of several keys wait for
+	// each other's slots is not detected. Zero means no cap.
 	MaxInFlight int
 
 	// MaxQueued bounds the calls of each key that wait for their first attempt. With RefuseNew a call

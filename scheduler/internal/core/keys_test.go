@@ -232,11 +232,22 @@ func TestChangesDoNotWalk(t *testing.T) {
 		c.SetKey(fmt.Sprint(i), 1)
 		k.Submit(0, c)
 	}
-	var late []*Call
-	require.Zero(t, k.lateBefore(0, k.ready(&k.lanes.mostCost), &late))
-	require.Equal(t, 3, k.lateBefore(0, 3*time.Hour+1, &late))
+	for range 10_000 { // one key with many calls, which fill hours
+		c := &Call{Cost: 1, Deadline: (n + 1) * time.Hour}
+		c.SetKey("many", 1)
+		k.Submit(0, c)
+	}
+	looked := func(until func(*dueLanes) time.Duration) (lanes int) {
+		for i := range k.lanes.deadlines {
+			d := &k.lanes.deadlines[i]
+			lanes += k.lateBefore(d.heap, 0, until(d), new([]*Call))
+		}
+		return lanes
+	}
+	require.Zero(t, looked(func(d *dueLanes) time.Duration { return k.ready(&d.most) }))
+	require.Equal(t, 3, looked(func(*dueLanes) time.Duration { return 3*time.Hour + 1 }))
 	k.Pause(0, 100*time.Hour+1)
-	require.Equal(t, n-100, k.queued, "each call whose deadline passes in the pause has ended")
+	require.Equal(t, 10_000+n-100, k.queued, "each call whose deadline passes in the pause has ended")
 }
 
 // TestReportsWithoutNewsLeaveNoMemory checks that a key is not remembered for reports of a server that say

@@ -27,6 +27,7 @@ type lane struct {
 	condition  condition
 	resting    bool  // in lanes.resting
 	timed      bool  // in lanes.later, since its condition ends at a known instant
+	size       uint8 // in which of lanes.deadlines it is
 	prev, next *lane // in lanes.resting or lanes.oldest
 }
 

@@ -21,8 +21,7 @@ type lanes struct {
 
 	waiting   int               // how many lanes have queued calls
 	calls     int               // of all keys that have not ended, without those of Core.plain
-	deadlines heap[dueLane]     // those with a queued call that has a deadline, by the earliest
-	mostCost  Costs             // at least what the queued calls of any one of them cost together
+	deadlines []dueLanes        // those with a queued call that has a deadline, by the size of what their calls cost
 	crowded   heap[crowdedLane] // with dropLowest those with calls that were never granted, by how many for their weight
 
 	weights     int64            // of those in turn
