@@ -245,7 +245,7 @@ func TestSnapshotOf(t *testing.T) {
 		a := snapshotOf(t, s, "a")
 		require.Equal(t, scheduler.KeySnapshot{At: time.Now(), Key: "a", Weight: 1, Queued: 3, Unfinished: 4}, a)
 		require.EqualValues(t, 1, s.Snapshot().Keys)
-		require.Contains(t, fmt.Sprint(s.Snapshot()), ", keys: 1 (1 compete, 0 held up)")
+		require.Contains(t, fmt.Sprint(s.Snapshot()), ", keys: 1 (1 compete, 0 blocked)")
 		text, err := json.Marshal(a)
 		require.NoError(t, err)
 		require.JSONEq(t, `{"at": "2000-01-01T00:00:00Z", "key": "a", "weight": 1, "queued": 3, "running": 0, "unfinished": 4}`, string(text))

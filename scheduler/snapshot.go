@@ -22,7 +22,7 @@ type Snapshot struct {
 	Later          int `json:"later,omitzero"`          // calls that have not arrived: see [NotBefore]
 	Keys           int `json:"keys,omitzero"`           // keys that are remembered: see [PerKey.MaxKeys]
 	KeysCompeting  int `json:"keys_competing,omitzero"` // keys whose first call waits only for what all keys share
-	KeysHeldUp     int `json:"keys_held_up,omitzero"`   // keys whose first call waits for something of its own
+	KeysBlocked    int `json:"keys_blocked,omitzero"`   // keys whose first call waits for something of its own
 
 	MaxInFlight int `json:"max_in_flight"` // 0: no cap
 	MaxQueued   int `json:"max_queued"`    // 0: no bound
@@ -98,7 +98,7 @@ func (o *owner) snapshot(now time.Duration) Snapshot {
 		Later:          k.Later(),
 		Keys:           k.Keys(),
 		KeysCompeting:  k.CompetingKeys(),
-		KeysHeldUp:     k.KeysHeldUp(),
+		KeysBlocked:    k.KeysBlocked(),
 		Totals:         Totals(k.Totals),
 	}
 	s.Totals.Succeeded -= uint64(k.InFast) // they are not over

@@ -39,7 +39,7 @@ func (s Snapshot) String() string {
 		fmt.Fprintf(&b, " (next in %v)", durations.Round(s.NextLater.Sub(s.At)))
 	}
 	if s.Keys > 0 {
-		fmt.Fprintf(&b, ", keys: %d (%d compete, %d held up)", s.Keys, s.KeysCompeting, s.KeysHeldUp)
+		fmt.Fprintf(&b, ", keys: %d (%d compete, %d blocked)", s.Keys, s.KeysCompeting, s.KeysBlocked)
 	}
 	if !s.HeldUntil.IsZero() {
 		fmt.Fprintf(&b, ", held for %v", durations.Round(s.HeldUntil.Sub(s.At)))

@@ -214,8 +214,8 @@ func (k *Core) CompetingKeys() int {
 	return len(k.lanes.turn)
 }
 
-// KeysHeldUp returns how many keys have a first call that waits for something of its own.
-func (k *Core) KeysHeldUp() int { return k.lanes.waiting - len(k.lanes.turn) }
+// KeysBlocked returns how many keys have a first call that waits for something of its own.
+func (k *Core) KeysBlocked() int { return k.lanes.waiting - len(k.lanes.turn) }
 
 // KeyBudgets returns the budgets of a key that is new.
 func (k *Core) KeyBudgets() []Budget { return k.perKeyBudgets }

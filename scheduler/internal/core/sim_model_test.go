@@ -161,12 +161,12 @@ func (s *sim) compareLanes() {
 	if !k.keyed {
 		return
 	}
-	competing, heldUp := 0, 0
+	competing, blocked := 0, 0
 	for _, m := range d.lanes {
 		competing += b2i(m.condition == competes && m.name != "")
-		heldUp += b2i(m.condition != competes && m.condition != empty)
+		blocked += b2i(m.condition != competes && m.condition != empty)
 	}
-	s.must(competing == k.CompetingKeys() && heldUp == k.KeysHeldUp(), "as many keys compete and are held up as in the model")
+	s.must(competing == k.CompetingKeys() && blocked == k.KeysBlocked(), "as many keys compete and are blocked as in the model")
 	k.each(func(l *lane) {
 		m := d.lane(l.name)
 		s.must(l.condition == m.condition, "a key waits for the same as in the model")
