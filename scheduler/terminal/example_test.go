@@ -93,7 +93,7 @@ func ExampleConfig_keys() {
 		}
 	}
 	view.Stop()
-	// Output: 0 done, in 0.0s; 1000 of 1000 tokens left, 12 queued, 0 running, 0 backing off, keys: 2 (2 compete, 0 held up), paused; ended: 0, retries: 0; noisy: 10 queued, 0 running; (others): 2 queued, 0 running
+	// Output: 0 done, in 0.0s; 1000 of 1000 tokens left, 12 queued, 0 running, 0 backing off, keys: 2 (2 compete, 0 blocked), paused; ended: 0, retries: 0; noisy: 10 queued, 0 running; (others): 2 queued, 0 running
 }
 
 // Messages that are written to a View appear above its picture, here those of a log.
