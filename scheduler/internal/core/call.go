@@ -61,6 +61,7 @@ type detail struct {
 	extra        *extra        // nil for most calls
 	granted      time.Duration // when the running attempt was granted
 	chargedIn    uint32        // the epoch in which its key's share was charged for it; 0: it was not
+	chargedAt    uint32        // the weight of the key then
 	since        time.Duration // when its state began: see Call.Since
 	due          time.Duration // when its backoff ends or ended; of a call in state Later, when it arrives
 	next         *Call         // neighbors in a callList

@@ -255,7 +255,7 @@ func (d *dumb) charge(c *dumbCall) {
 	byPatience := d.oldest(nil) != nil
 	units := d.units(c.costs, l.weight)
 	l.used = min(l.used+units, d.virtual+mostAhead)
-	c.charged = d.epoch
+	c.charged, c.chargedAt = d.epoch, l.weight
 	d.checkShares(c, units, byPatience)
 }
 
@@ -283,7 +283,7 @@ func (d *dumb) units(costs Costs, weight int64) int64 {
 // correct changes a share after an attempt has cost something else.
 func (d *dumb) correct(c *dumbCall, more func(weight int64) int64) {
 	if l := c.lane; c.charged == d.epoch && l.epoch == d.epoch {
-		l.used = min(l.used+more(l.weight), d.virtual+mostAhead)
+		l.used = min(l.used+more(c.chargedAt), d.virtual+mostAhead)
 		d.forgiveAll()
 		d.look(l)
 	}

@@ -72,7 +72,8 @@ type dumbCall struct {
 	lane           *dumbLane
 	weight         int64 // that its lane has from then on
 	accepted       bool
-	charged        int // the epoch in which its lane was charged for the attempt
+	charged        int   // the epoch in which its lane was charged for the attempt
+	chargedAt      int64 // at this weight
 	arrived        time.Duration
 	rank           time.Duration
 

@@ -268,3 +268,30 @@ func TestReportsWithoutNewsLeaveNoMemory(t *testing.T) {
 	require.NoError(t, k.LearnKey(0, "a", 1, limit, -1))
 	require.False(t, k.hasLimits(k.lanes.byName["a"]))
 }
+
+// TestCorrectionsAtTheChargedWeight checks that a key does not get ahead since its weight is smaller when its calls
+// are settled than it was when they were charged.
+func TestCorrectionsAtTheChargedWeight(t *testing.T) {
+	k := keyedCore(t, Config{Limits: bucket.Limits{"": bucket.PerSecond(100).Burst(100)}})
+	submit := func(name string, weight int64) {
+		c := &Call{Cost: 100, Deadline: bucket.Forever}
+		c.SetKey(name, weight)
+		k.Submit(k.Now, c)
+	}
+	granted := map[string]int{}
+	for range 60 {
+		submit("steady", 1)
+		submit("changing", 2)
+		k.Effects.Clear()
+		k.Advance(k.Now + 100*time.Millisecond)
+		for c := k.running.first; c != nil; c = k.running.first {
+			granted[c.Key()]++
+			submit("changing", 1)
+			k.SettleCost(k.Now, c, 1, 0, 10)
+			submit("changing", 2)
+			k.Finish(k.Now, c, nil, retry.Verdict{})
+		}
+	}
+	require.Greater(t, granted["changing"], 30)
+	require.LessOrEqual(t, granted["changing"], 2*granted["steady"]+3, "%v", granted)
+}

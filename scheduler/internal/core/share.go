@@ -95,7 +95,7 @@ func (k *Core) charge(l *lane, c *Call) {
 	}
 	costs := c.AllCosts()
 	l.share.used = min(l.share.used+perWeight(k.unitsOf(&costs), l.weight), s.virtual+mostAhead)
-	c.detail.chargedIn = s.epoch
+	c.detail.chargedIn, c.detail.chargedAt = s.epoch, uint32(l.weight)
 }
 
 // correct changes the share of a call's key, since an attempt has cost after instead of before, or nothing if
@@ -105,9 +105,10 @@ func (k *Core) correct(c *Call, before, after *Costs) {
 	if !k.keyed || c.detail.chargedIn != k.lanes.epoch || l.share.epoch != k.lanes.epoch {
 		return
 	}
-	more := -perWeight(k.unitsOf(before), l.weight)
+	weight := int64(c.detail.chargedAt) // so that a key gets back no more than it was charged
+	more := -perWeight(k.unitsOf(before), weight)
 	if after != nil {
-		more += perWeight(k.unitsOf(after), l.weight)
+		more += perWeight(k.unitsOf(after), weight)
 	}
 	k.account(l)
 	l.share.used = min(l.share.used+more, k.lanes.virtual+mostAhead)
