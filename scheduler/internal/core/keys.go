@@ -118,6 +118,7 @@ func (k *Core) ForgetKey(now time.Duration, name string) {
 // unknown.
 func (k *Core) ObserveKey(now time.Duration, name string, i int, remaining int64) error {
 	k.Advance(now)
+	k.useKeys()
 	own := i - len(k.Budgets)
 	if remaining < 0 || k.lanes.byName[name] == nil && remaining >= k.perKeyBudgets[own].Available() {
 		k.advanceNow()
