@@ -93,7 +93,7 @@ func (k *Core) lateBefore(h heap[dueLane], i int, latest time.Duration, late *[]
 
 // replanAll does what replan does when a pause begins or ends, which also concerns the budgets of keys.
 func (k *Core) replanAll() {
-	if len(k.perKeyBudgets) == 0 {
+	if !k.keyed || len(k.perKeyBudgets) == 0 {
 		k.replan()
 		return
 	}

@@ -295,3 +295,16 @@ func TestCorrectionsAtTheChargedWeight(t *testing.T) {
 	require.Greater(t, granted["changing"], 30)
 	require.LessOrEqual(t, granted["changing"], 2*granted["steady"]+3, "%v", granted)
 }
+
+// TestPauseBeforeTheFirstKey checks that a pause ends calls that it makes late although keys have limits and no
+// call has had a key yet.
+func TestPauseBeforeTheFirstKey(t *testing.T) {
+	cfg := Config{Limits: bucket.Limits{"": bucket.PerSecond(1)}, PerKey: PerKey{Limits: bucket.Limits{"own": bucket.PerSecond(1)}}}
+	k, err := New(cfg)
+	require.NoError(t, err)
+	k.Pause(0, bucket.Forever)
+	k.Submit(0, &Call{Cost: 1, Deadline: time.Second})
+	require.Equal(t, 1, k.queued)
+	k.Pause(0, time.Minute)
+	require.Zero(t, k.queued)
+}
