@@ -132,7 +132,7 @@ func TestBounds(t *testing.T) {
 	over := events.Event{Kind: events.Failed, Call: 1, Times: events.Times{Run: math.MaxInt64}}
 	debt := events.Event{Kind: events.Granted, Call: 2, Cost: -5}
 	k := sumsOf(huge, over, huge, over, debt).Report(0).Keys[0]
-	require.EqualValues(t, math.MaxInt64, k.Spent)
+	require.EqualValues(t, int64(math.MaxInt64), k.Spent)
 	require.Zero(t, k.Mean)
 
 	heap := func() int64 {
