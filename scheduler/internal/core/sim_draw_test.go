@@ -86,6 +86,11 @@ func drawLimits(rnd *rand.Rand) bucket.Limit {
 	if rnd.IntN(5) == 0 {
 		return drawQuota(rnd)
 	}
+	return drawRate(rnd)
+}
+
+// drawRate draws a limit without resets.
+func drawRate(rnd *rand.Rand) bucket.Limit {
 	if rnd.IntN(20) == 0 {
 		return bucket.Unlimited
 	}
@@ -113,10 +118,7 @@ func drawPerKey(rnd *rand.Rand) (p PerKey, own []bucket.Limit) {
 		if p.Limits == nil {
 			p.Limits = bucket.Limits{}
 		}
-		l := drawLimits(rnd)
-		for l.Reset != (bucket.Reset{}) {
-			l = drawLimits(rnd)
-		}
+		l := drawRate(rnd)
 		p.Limits[ownBudgets[i]] = l
 		own = append(own, l)
 	}
@@ -269,9 +271,7 @@ func (s *sim) drawKeyMove(m *move) {
 	if s.rnd.IntN(3) > 0 {
 		m.d = s.drawTime()
 	}
-	for m.limit = drawLimits(s.rnd); m.limit.Reset != (bucket.Reset{}); {
-		m.limit = drawLimits(s.rnd)
-	}
+	m.limit = drawRate(s.rnd)
 	if s.profile.own > 0 {
 		m.n = s.profile.budgets + s.rnd.IntN(s.profile.own)
 		m.costs[0] = s.rnd.Int64N(s.profile.costs[m.n]+2) - 1
