@@ -71,11 +71,6 @@ func (d *dumb) abandon(c *dumbCall) {
 // settleCost corrects the cost of an attempt. An underpayment may leave a debt of at most the
 // capacity.
 func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
-	if i >= len(d.allBudgets(c.lane)) { // it has no key
-		d.advanceNow()
-		return
-	}
-	b, before := d.allBudgets(c.lane)[i], c.actual
 	if c.hasPeriods = c.hasPeriods || slices.ContainsFunc(d.budgets, (*dumbBudget).resets); c.hasPeriods {
 		for j, other := range d.budgets { // what was paid before a reset is gone
 			if other.resets() && c.settledAt < other.quota.filled {
@@ -84,6 +79,11 @@ func (d *dumb) settleCost(c *dumbCall, i int, tokens int64) {
 		}
 		c.settledAt = d.now
 	}
+	if i >= len(d.allBudgets(c.lane)) { // it has no key
+		d.advanceNow()
+		return
+	}
+	b, before := d.allBudgets(c.lane)[i], c.actual
 	tokens = max(tokens, c.sunk[i])
 	more := min(tokens-c.actual[i], max(0, b.tokens()+b.limit.Capacity))
 	if tokens < c.actual[i] {
