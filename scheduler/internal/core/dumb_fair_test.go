@@ -1,6 +1,9 @@
 package core
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // dumbFair checks that the model shares fairly, and so the core, which grants the same calls at the same instants.
 type dumbFair struct {
@@ -88,10 +91,12 @@ func (d *dumb) forgiveAll() {
 	}
 }
 
-// welcome notes that a lane begins to compete.
+// welcome notes that a lane begins to compete. Lanes that got back a part of what they were charged may go first
+// more than once.
 func (d *dumb) welcome(l *dumbLane) {
 	l.forgive()
-	if l.used == d.virtual {
+	corrected := slices.ContainsFunc(d.turn(), func(other *dumbLane) bool { return other.used < d.virtual })
+	if l.used == d.virtual && !corrected {
 		l.overtaken = map[*dumbLane]int{}
 	}
 }
