@@ -1,14 +1,11 @@
 package core
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // dumbFair checks that the model shares fairly, and so the core, which grants the same calls at the same instants.
 type dumbFair struct {
 	pairs   map[[2]*dumbLane]*dumbPair
-	spoiled int    // the epoch in which a head went first for want of patience, so that its key is far ahead
+	spoiled int    // the epoch in which a head went first for want of patience, or a share was corrected
 	unfair  string // set when a rule is broken
 }
 
@@ -91,12 +88,10 @@ func (d *dumb) forgiveAll() {
 	}
 }
 
-// welcome notes that a lane begins to compete. Lanes that got back a part of what they were charged may go first
-// more than once.
+// welcome notes that a lane begins to compete.
 func (d *dumb) welcome(l *dumbLane) {
 	l.forgive()
-	corrected := slices.ContainsFunc(d.turn(), func(other *dumbLane) bool { return other.used < d.virtual })
-	if l.used == d.virtual && !corrected {
+	if l.used == d.virtual {
 		l.overtaken = map[*dumbLane]int{}
 	}
 }

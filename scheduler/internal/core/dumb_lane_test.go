@@ -284,7 +284,7 @@ func (d *dumb) units(costs Costs, weight int64) int64 {
 func (d *dumb) correct(c *dumbCall, more func(weight int64) int64) {
 	if l := c.lane; c.charged == d.epoch && l.epoch == d.epoch {
 		l.used = min(l.used+more(c.chargedAt), d.virtual+mostAhead)
-		d.forgiveAll()
+		d.fair.spoiled = d.epoch
 		d.look(l)
 	}
 }
