@@ -197,7 +197,7 @@ func (k *Core) leave(c *Call) {
 		c.detail.spent.Run += d
 		k.running.remove(c)
 		if k.laneOf(c).running--; k.keyed {
-			k.freeSlot(k.laneOf(c))
+			k.noteRunning(k.laneOf(c))
 		}
 		k.unlinkInner(c)
 	case BackingOff:

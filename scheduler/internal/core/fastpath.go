@@ -67,7 +67,7 @@ func (k *Core) TookFast(now time.Duration, tokens int64, calls uint64) {
 // SetInFast notes how many calls run by the fast path. They are calls without a key.
 func (k *Core) SetInFast(n int) {
 	if k.InFast = n; k.keyed {
-		k.freeSlot(&k.plain)
+		k.noteRunning(&k.plain)
 	}
 }
 

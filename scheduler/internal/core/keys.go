@@ -216,7 +216,7 @@ func (k *Core) CompetingKeys() int {
 }
 
 // KeysBlocked returns how many keys have a first call that waits for something of its own.
-func (k *Core) KeysBlocked() int { return k.lanes.waiting - len(k.lanes.turn) }
+func (k *Core) KeysBlocked() int { return k.lanes.nonEmpty - len(k.lanes.turn) }
 
 // KeyBudgets returns the budgets of a key that is new.
 func (k *Core) KeyBudgets() []Budget { return k.perKeyBudgets }

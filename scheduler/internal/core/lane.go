@@ -130,9 +130,9 @@ func (k *Core) placeAnew(l *lane) {
 	}
 	switch l.condition = is; {
 	case was == empty && is != empty:
-		k.lanes.waiting++
+		k.lanes.nonEmpty++
 	case was != empty && is == empty:
-		k.lanes.waiting--
+		k.lanes.nonEmpty--
 	}
 	switch {
 	case is == competes && was != competes:

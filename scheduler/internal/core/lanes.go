@@ -19,7 +19,7 @@ type lanes struct {
 	later   heap[*lane] // those whose condition ends at a known instant, by that
 	resting laneList    // those without calls, in the order in which they came to that
 
-	waiting   int               // how many lanes have queued calls
+	nonEmpty  int               // how many lanes have queued calls
 	calls     int               // of all keys that have not ended, without those of Core.plain
 	deadlines []dueLanes        // those with a queued call that has a deadline, by the size of what their calls cost
 	crowded   heap[crowdedLane] // with dropLowest those with calls that were never granted, by how many for their weight

@@ -142,8 +142,8 @@ func (k *Core) checkOwn(c *Call) error {
 	return nil
 }
 
-// freeSlot notes that the number of running calls of a lane has changed.
-func (k *Core) freeSlot(l *lane) {
+// noteRunning notes that the number of running calls of a lane has changed.
+func (k *Core) noteRunning(l *lane) {
 	if l.condition == lacksSlot || k.lanes.bySlots {
 		k.account(l)
 		k.place(l)

@@ -18,7 +18,7 @@ import (
 
 // share has what a key has used of the budgets that all keys share.
 type share struct {
-	used     int64         // in units of fairness.virtual; 0 if it is of another epoch
+	used     int64         // in units of fairness.virtual; counts as 0 in another epoch
 	epoch    uint32        // of used
 	competes time.Duration // when the head began to compete, or if it does not compete, when the last one stopped
 }
