@@ -89,6 +89,8 @@ func (e Event) String() string {
 			whom = " to that key"
 		}
 		fmt.Fprintf(&b, ": no grant%s for %v", whom, readable(e.Delay))
+	case StoreReset:
+		fmt.Fprintf(&b, ": no tokens for %v", readable(e.Delay))
 	case RateChanged:
 		fmt.Fprintf(&b, ": %.0f%% of what is configured", 100*e.Rate)
 	case Paused:

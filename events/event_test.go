@@ -108,6 +108,10 @@ func TestEventString(t *testing.T) {
 			`call 7 failed: 503 Service Unavailable; and; more`,
 		},
 		{events.Event{Call: 7, Kind: events.Later, Attempt: 1, Delay: 90 * time.Minute}, `call 7 later: arrives in 1h30m0s`},
+		{events.Event{Kind: events.StoreAway, Err: errUnavailable}, `store away: 503 Service Unavailable`},
+		{events.Event{Kind: events.StoreBack}, `store back`},
+		{events.Event{Kind: events.StoreReset, Delay: 2250 * time.Millisecond}, `store reset: no tokens for 2.25s`},
+		{events.Event{Kind: events.LimitChanged}, `limit changed`},
 		{events.Event{}, `Kind(0)`},
 	} {
 		require.Equal(t, c.want, c.ev.String())

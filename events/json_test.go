@@ -29,7 +29,7 @@ func TestKindNamesAreFrozen(t *testing.T) {
 		require.NoError(t, back.UnmarshalText(text))
 		require.Equal(t, k, back)
 	}
-	require.Equal(t, "queued granted started retrying succeeded failed exhausted canceled closed dropped refused held paused resumed rate_changed shut_down later",
+	require.Equal(t, "queued granted started retrying succeeded failed exhausted canceled closed dropped refused held paused resumed rate_changed shut_down later store_away store_back store_reset limit_changed",
 		strings.Join(names, " "))
 	var k events.Kind
 	require.EqualError(t, k.UnmarshalText([]byte("shut down")), `events: "shut down" is not the name of a kind: it must be one of `+strings.Join(names, ", "))

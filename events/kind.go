@@ -17,24 +17,28 @@ type Kind uint8
 // Closed or Dropped. A call that is accepted but arrives later begins with Later. A call that is
 // not accepted has a single event, Refused. The kinds from Held to ShutDown are about the scheduler.
 const (
-	_           Kind = iota
-	Queued           // waits for tokens: Position, Wait
-	Granted          // has paid its tokens, at exactly the time At
-	Started          // its function is about to run; reservations and requests of ratehttp have no such event
-	Retrying         // the attempt failed and will be repeated: Delay, Err
-	Succeeded        // the function returned nil
-	Failed           // an error that is not retried, a panic, a Goexit or a cost above a lowered capacity: Err
-	Exhausted        // no retry is left, or it would begin after MaxElapsed, or the server asked for too long a wait: Err
-	Canceled         // its context was done, its handle was canceled or its deadline was out of reach: Err
-	Closed           // the scheduler was closed before the call could finish: Err
-	Dropped          // the queue was full and the call ranked last: Err
-	Refused          // not accepted: Err
-	Held             // a server asked for a wait: no grant before Until
-	Paused           // by the user, or after a long sleep of the machine: no grant until Resumed
-	Resumed          // the pause is over
-	RateChanged      // an adaptive rate was halved, or has risen again: Rate
-	ShutDown         // the scheduler has ended; the last event of a subscription
-	Later            // accepted, and arrives at Until, for scheduler.NotBefore or Delay: Delay, Until
+	_            Kind = iota
+	Queued            // waits for tokens: Position, Wait
+	Granted           // has paid its tokens, at exactly the time At
+	Started           // its function is about to run; reservations and requests of ratehttp have no such event
+	Retrying          // the attempt failed and will be repeated: Delay, Err
+	Succeeded         // the function returned nil
+	Failed            // an error that is not retried, a panic, a Goexit or a cost above a lowered capacity: Err
+	Exhausted         // no retry is left, or it would begin after MaxElapsed, or the server asked for too long a wait: Err
+	Canceled          // its context was done, its handle was canceled or its deadline was out of reach: Err
+	Closed            // the scheduler was closed before the call could finish: Err
+	Dropped           // the queue was full and the call ranked last: Err
+	Refused           // not accepted: Err
+	Held              // a server asked for a wait: no grant before Until
+	Paused            // by the user, or after a long sleep of the machine: no grant until Resumed
+	Resumed           // the pause is over
+	RateChanged       // an adaptive rate was halved, or has risen again: Rate
+	ShutDown          // the scheduler has ended; the last event of a subscription
+	Later             // accepted, and arrives at Until, for scheduler.NotBefore or Delay: Delay, Until
+	StoreAway         // the store of a budget that processes share has not answered for a second: Err, if an exchange has failed
+	StoreBack         // the store answers again
+	StoreReset        // the store is new or may have lost what it knew, and sells no tokens before Until: Delay, Until
+	LimitChanged      // another process has another limit for a shared budget, and that is in force: Snapshot has it
 	kinds
 )
 
@@ -56,6 +60,11 @@ var kindNames = [kinds]string{
 	RateChanged: "rate changed",
 	ShutDown:    "shut down",
 	Later:       "later",
+
+	StoreAway:    "store away",
+	StoreBack:    "store back",
+	StoreReset:   "store reset",
+	LimitChanged: "limit changed",
 }
 
 // String returns the kind in lower case, such as "retrying".

@@ -12,6 +12,7 @@ var everyKind = []events.Kind{
 	events.Queued, events.Granted, events.Started, events.Retrying,
 	events.Succeeded, events.Failed, events.Exhausted, events.Canceled, events.Closed,
 	events.Dropped, events.Refused, events.Held, events.Paused, events.Resumed, events.RateChanged, events.ShutDown, events.Later,
+	events.StoreAway, events.StoreBack, events.StoreReset, events.LimitChanged,
 }
 
 func TestKindString(t *testing.T) {
@@ -19,12 +20,13 @@ func TestKindString(t *testing.T) {
 		"queued", "granted", "started", "retrying",
 		"succeeded", "failed", "exhausted", "canceled", "closed",
 		"dropped", "refused", "held", "paused", "resumed", "rate changed", "shut down", "later",
+		"store away", "store back", "store reset", "limit changed",
 	}
 	for i, k := range everyKind {
 		require.Equal(t, want[i], k.String())
 	}
 	require.Equal(t, "Kind(0)", events.Kind(0).String())
-	require.Equal(t, "Kind(18)", (events.Later + 1).String())
+	require.Equal(t, "Kind(22)", (events.LimitChanged + 1).String())
 	require.Equal(t, "Kind(255)", events.Kind(255).String())
 }
 
@@ -70,7 +72,7 @@ func TestKinds(t *testing.T) {
 
 // TestKindsOfNothing checks that a value that is no kind is in no set, even above the number of bits.
 func TestKindsOfNothing(t *testing.T) {
-	for _, k := range []events.Kind{0, events.Later + 1, 31, 32, 33, 64, 255} {
+	for _, k := range []events.Kind{0, events.LimitChanged + 1, 31, 32, 33, 64, 255} {
 		require.Zero(t, events.Of(k), "%v", k)
 		require.False(t, events.All.Has(k), "%v", k)
 	}

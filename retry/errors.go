@@ -28,6 +28,10 @@ type ExhaustedError struct {
 	MaxElapsed time.Duration // the policy's MaxElapsed if the call ended because of it; else zero
 	Elapsed    time.Duration // if MaxElapsed is set: how long after the first attempt the next would begin
 
+	// RetryAt is when the call would have its turn again, if it ended because of MaxElapsed or its last attempt was told to
+	// wait by a server. It is zero in other cases, and if it is not known.
+	RetryAt time.Time
+
 	Budget *Budget // the retry budget that was used up, if that ended the call; else nil
 	Key    string  // the key of the call, if Budget is that of the key; else ""
 }
@@ -76,7 +80,7 @@ func (e *ExhaustedError) Unwrap() error {
 type WaitTooLongError struct {
 	Wait    time.Duration // the wait that the server asked for
 	Max     time.Duration // the policy's MaxServerWait; None if it accepts no server wait
-	RetryAt time.Time     // the end of the server's wait, from which on to try again
+	RetryAt time.Time     // when to try again, not before the end of the server's wait; zero if that is not known
 	Err     error         // the attempt's error
 }
 

@@ -102,7 +102,7 @@ func TestPartsAreTheTimes(t *testing.T) {
 			spans += len(c.parts)
 		}
 	}
-	require.Equal(t, events.All&^events.Of(events.Refused, events.Dropped, events.Closed, events.RateChanged), kinds, "the runs have all these kinds of events")
+	require.Equal(t, events.All&^events.Of(events.Refused, events.Dropped, events.Closed, events.RateChanged, events.StoreAway, events.StoreBack, events.StoreReset, events.LimitChanged), kinds, "the runs have all these kinds of events")
 	require.Greater(t, spans, 5000)
 	require.True(t, turns)
 }

@@ -122,7 +122,7 @@ func (t *Timeline) Add(ev events.Event) {
 		t.sums.breaks += t.pauses.add(span{from: t.now, to: max(t.now, until)})
 	case events.Resumed:
 		t.pauses.cut(t.now)
-	case events.RateChanged, events.ShutDown:
+	case events.RateChanged, events.ShutDown, events.StoreAway, events.StoreBack, events.StoreReset, events.LimitChanged:
 		ev.Missed = 0
 		t.mark(text(ev.String()))
 	case events.Later, events.Queued, events.Granted, events.Started, events.Retrying:

@@ -123,8 +123,8 @@ func command[P, R any](ctx context.Context, t *testing.T, c cdp.Command[P, R], p
 // TestPage checks that the browser reports no error and requests nothing else, that all calls and
 // spans are visible, that every call can be reached by keyboard, and that the page follows a dark theme.
 func TestPage(t *testing.T) {
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(executable(t)), chromedp.NoSandbox)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(executable(t)), chromedp.NoSandbox, chromedp.WSURLReadTimeout(2*time.Minute))
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
 	defer stop()

@@ -13,16 +13,21 @@ func (k *Core) Submit(now time.Duration, c *Call) {
 	if c.key != nil {
 		k.assign(c)
 	}
-	c.ID, c.Rank = k.LastID+1, k.rank(c)
-	c.begin(k.Now)
+	k.seat(c)
 	if err := k.refusal(c); err != nil {
 		c.ID = 0
 		k.Totals.Refused++
 		k.end(c, events.Refused, err)
 		return
 	}
-	k.LastID = c.ID
+	was := c.State
+	if c.IsResumed() {
+		k.LastID = k.numbers.resume(c.ID, k.LastID)
+	} else {
+		k.LastID = c.ID
+	}
 	k.Totals.Accepted++
+	k.noteChange(c)
 	if k.keyed {
 		k.accept(c)
 	}
@@ -39,7 +44,11 @@ func (k *Core) Submit(now time.Duration, c *Call) {
 	if c.detail != nil {
 		k.link(c)
 	}
-	k.enqueue(c)
+	if was == arriving {
+		k.enqueue(c)
+	} else {
+		k.takeUp(c, was)
+	}
 	k.advanceNow()
 	if k.keyed && c.outer() != nil {
 		k.breakDeadlockOf(k.laneOf(c))
@@ -48,8 +57,13 @@ func (k *Core) Submit(now time.Duration, c *Call) {
 
 // refusal returns why a call can't be accepted, or nil.
 func (k *Core) refusal(c *Call) error {
-	if k.Draining || k.Closed {
+	if k.Draining { // or closed
 		return &Early{Reason: Closed}
+	}
+	if c.IsResumed() {
+		if err := k.checkNumber(c); err != nil {
+			return err
+		}
 	}
 	if err := k.Budgets.check(c); err != nil {
 		return err
@@ -63,10 +77,12 @@ func (k *Core) refusal(c *Call) error {
 		return &Early{Reason: TooManyKeys, Most: k.perKey.MaxKeys}
 	}
 	later := k.arrivesAt(c) > k.Now
-	if c.Options().NoWait && (later || !k.startsAtOnce(c)) {
-		return &Early{Reason: WouldWait, First: k.obstacle(c), Wait: k.likelyWait(c)}
+	if c.Options().MaxWait < 0 && (later || !k.startsAtOnce(c)) {
+		err := k.waitsTooLong(c)
+		k.missed(c)
+		return err
 	}
-	if wait, late := k.late(c); late {
+	if wait, late := k.late(c); late && !k.hasArrived(c) {
 		return k.tooLate(c, wait)
 	}
 	if !later && k.queueFull(c) && !k.startsAtOnce(c) && k.overflow != waitForRoom && k.last(c) == c {

@@ -15,12 +15,6 @@ const MaxBudgets = 6
 // names. A call takes its cost from all of them or from none.
 type Budgets []Budget
 
-type Budget struct {
-	Name       string
-	Configured bucket.Limit // as configured; the bucket's own may be lower: see adaptiveRate
-	bucket.Bucket
-}
-
 // check returns an error if a call's cost can never be granted.
 func (b Budgets) check(c *Call) error {
 	for i := range b {
@@ -61,11 +55,21 @@ func (b Budgets) readyFor(c *Call) time.Duration {
 
 // ready returns when the tokens for the summed cost of several calls will have been there. With
 // several budgets it is a lower bound, since one of them may be full meanwhile and lose its
-// refill.
+// refill. For a budget that processes share it is one in any case.
 func (b Budgets) ready(sum *Costs) time.Duration {
-	at := b[0].Ready(sum[0])
+	at := b[0].earliest(sum[0])
 	for i := 1; i < len(b); i++ {
-		at = max(at, b[i].Ready(sum[i]))
+		at = max(at, b[i].earliest(sum[i]))
+	}
+	return at
+}
+
+// expected returns when the tokens for the summed cost of several calls are expected. It differs from ready
+// only for a budget that processes share. It returns [bucket.Forever] if that is not known.
+func (b Budgets) expected(sum *Costs) time.Duration {
+	at := b[0].expected(sum[0])
+	for i := 1; i < len(b); i++ {
+		at = max(at, b[i].expected(sum[i]))
 	}
 	return at
 }
@@ -85,6 +89,11 @@ func (b Budgets) skip(at time.Duration) {
 // skipped returns a copy of the budgets as they will be if they stand still until an instant.
 func (b Budgets) skipped(until time.Duration) Budgets {
 	b = slices.Clone(b)
+	for i := range b {
+		if b[i].stock != nil {
+			b[i].stock = b[i].stock.clone()
+		}
+	}
 	b.skip(until)
 	return b
 }
@@ -119,6 +128,15 @@ func (b Budgets) hold(at, until time.Duration, name string) (changed bool) {
 		}
 	}
 	return changed
+}
+
+// giveBack gives the tokens of shared budgets back, since this process spends none for a while.
+func (b Budgets) giveBack() {
+	for i := range b {
+		if s := b[i].stock; s != nil {
+			s.giveBackAll()
+		}
+	}
 }
 
 // has reports whether there is a budget with this name.

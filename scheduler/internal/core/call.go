@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
 	"example.com/fairlead/retry"
 )
@@ -12,11 +13,13 @@ import (
 type State uint8
 
 const (
-	arriving   State = iota // not yet accepted
-	Queued                  // waits in the queue of its lane
-	Running                 // has paid; its function runs or is about to
-	BackingOff              // waits in Core.backoff for its backoff to end
-	Later                   // waits in Core.later for the instant at which it takes its place in the queue
+	arriving          State = iota // not yet accepted
+	resumes                        // likewise, and an earlier core has accepted it: see Call.Resume
+	resumesBackingOff              // likewise, and its backoff had not ended
+	Queued                         // waits in the queue of its lane
+	Running                        // has paid; its function runs or is about to
+	BackingOff                     // waits in Core.backoff for its backoff to end
+	Later                          // waits in Core.later for the instant at which it takes its place in the queue
 	Ended
 	leaving // has left one state, and has not entered the next
 )
@@ -29,7 +32,7 @@ type Call struct {
 	// Set before the call is submitted.
 	Work     any           // what the call is for; the core only keeps it
 	Cost     int64         // from the first budget
-	Deadline time.Duration // bucket.Forever if there is none; the policy's MaxElapsed may lower it: see Core.limitElapsed
+	Deadline time.Duration // bucket.Forever if there is none; MaxWait and MaxElapsed may lower it: see Core.limitWait and Core.limitElapsed
 
 	// The core's.
 	ID             uint64 // in order of arrival, from 1
@@ -44,7 +47,7 @@ type Call struct {
 	// Set before the call is submitted.
 	Watched        bool // its caller wants to know of its progress
 	WantsAdmission bool // its caller waits until the call is admitted: see Effects.Admitted
-	Reservation    bool // its holder works, and not a function
+	Kind           Kind
 }
 
 // detail has the fields of a call that it does not need while it waits for the first time. Each call
@@ -60,6 +63,7 @@ type detail struct {
 	paid         int64         // from the first budget, for all attempts
 	extra        *extra        // nil for most calls
 	granted      time.Duration // when the running attempt was granted
+	first        time.Duration // when the first attempt was granted; bucket.Forever: not known, of a resumed call
 	chargedIn    uint32        // the epoch in which its key's share was charged for it; 0: it was not
 	chargedAt    uint32        // the weight of the key then
 	since        time.Duration // when its state began: see Call.Since
@@ -67,20 +71,21 @@ type detail struct {
 	next         *Call         // neighbors in a callList
 	prev         *Call
 	spent        times // until its state began; Queue still includes Tokens and Slot
-	index        int32 // in Core.backoff or Core.later
+	index        int32 // in Core.backoff, Core.later or Core.limited
 	waitsForRoom bool  // in Core.waitingForRoom
 	outside      bool  // its backoff is over, or it has arrived, and it waits for room in its gate
 	unpaid       bool  // in Core.unpaid
+	ended        events.Kind
 }
 
 // Options are the options of a call that the core heeds. They are set before the call is
 // submitted, and not changed after.
 type Options struct {
 	Name     string
-	Priority int   // at first: see Call.Priority
-	Several  bool  // costs are set
-	Costs    Costs // for each budget; without them, one cost is for all
-	NoWait   bool  // the call is refused if it can't start at once
+	Priority int           // at first: see Call.Priority
+	Several  bool          // costs are set
+	Costs    Costs         // for each budget; without them, one cost is for all
+	MaxWait  time.Duration // how long it may be queued for its first attempt; 0: no bound
 }
 
 // noOptions are the options of calls without any.
@@ -93,8 +98,12 @@ type extra struct {
 	sunk    *earlierPeriod // nil if no reset has come since its grant
 	nesting
 	arrival
+	maxWait
 	gate       any           // see SetGate
-	retryUntil time.Duration // no retry begins later; 0: no limit, or no attempt has failed
+	retryUntil time.Duration // no retry begins later, if limited
+	limited    bool          // an attempt has failed, and the policy has MaxElapsed
+	cutOff     bool          // the next attempt was begun in an earlier life, and its outcome is not known
+	bounded    bool          // the call was queued, or is resumed, and has a MaxWait
 	seniority  *seniority    // nil: the call has the priority of its options, and its rank tells when it arrived
 }
 
@@ -243,6 +252,14 @@ func (c *Call) Granted() time.Duration { return c.detail.granted }
 
 // Due returns when the backoff of a call ends or ended, or when a call in state Later arrives.
 func (c *Call) Due() time.Duration { return c.detail.due }
+
+// Began returns when the first attempt of a call was granted. It reports false if none was, or if that is not known.
+func (c *Call) Began() (at time.Duration, known bool) {
+	if c.Attempts == 0 && !c.CutOff() {
+		return 0, false
+	}
+	return c.detail.first, c.detail.first != bucket.Forever
+}
 
 // AttemptsMade returns how many attempts were granted.
 func (c *Call) AttemptsMade() int { return int(c.Attempts) }

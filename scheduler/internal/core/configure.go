@@ -23,6 +23,8 @@ type Config struct {
 	RetryBudget  *retry.Budget           // for the retries of all calls; nil: no limit
 	Adaptive     bool                    // the rate adapts to what the server takes
 	PerKey       PerKey                  // what each key has for itself
+	LastID       uint64                  // the number of the last call of an earlier core
+	Shared       map[string]Shared       // the budgets that other processes pay from, too, by name
 }
 
 // Overflow decides what happens to a call that would have to wait when MaxQueued calls wait.
@@ -46,6 +48,7 @@ func New(cfg Config) (*Core, error) {
 		origin: cfg.Origin, step: cmp.Or(cfg.PriorityStep, DefaultPriorityStep), nextDue: bucket.Forever, perKey: cfg.PerKey,
 		adaptive:    adaptiveRate{enabled: cfg.Adaptive, share: fullShare, decreasedAt: -1, increaseAt: bucket.Forever},
 		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, overflow: cfg.Overflow, policy: cfg.Retry.WithDefaults(),
+		LastID: cfg.LastID, numbers: numbers{from: cfg.LastID},
 	}
 	k.plainWaiting = waiting{queue: queue{more: len(cfg.Limits) - 1}, dueIndex: -1, crowdedIndex: -1}
 	k.plain = lane{key: key{weight: 1, lane: &k.plain}, waiting: &k.plainWaiting, limits: &k.perKeyBudgets, position: -1}
@@ -67,7 +70,10 @@ func New(cfg Config) (*Core, error) {
 		if err != nil {
 			return nil, err
 		}
-		k.Budgets = append(k.Budgets, Budget{name, b.Limit(), b})
+		k.Budgets = append(k.Budgets, Budget{Name: name, Configured: b.Limit(), Bucket: b})
+		if shared, ok := cfg.Shared[name]; ok {
+			k.share(len(k.Budgets)-1, shared)
+		}
 	}
 	k.noteQuotas()
 	k.noteScarce()
@@ -77,7 +83,7 @@ func New(cfg Config) (*Core, error) {
 		if err != nil {
 			return nil, err
 		}
-		k.perKeyBudgets = append(k.perKeyBudgets, Budget{name, b.Limit(), b})
+		k.perKeyBudgets = append(k.perKeyBudgets, Budget{Name: name, Configured: b.Limit(), Bucket: b})
 		k.strictKeys = k.strictKeys || b.Limit().Strict
 	}
 	return k, nil

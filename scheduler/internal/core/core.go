@@ -30,6 +30,8 @@ type Core struct {
 	keyed          bool // some call had a key, so lanes is kept
 	Budgets        Budgets
 	HasQuotas      bool          // a limit has a Reset
+	shared         bool          // other processes pay from a budget, too
+	LimitsChanged  bool          // another process has changed a limit, since the owner has last cleared this
 	drift          time.Duration // how far the wall clock is ahead of origin + Now
 	plain          lane          // of calls without a key
 	plainWaiting   waiting       // its queue
@@ -44,18 +46,21 @@ type Core struct {
 	neverGranted   int                     // of them, those that wait for their first attempt
 	waitingForRoom callList                // queued calls beyond maxQueued, which have not been admitted
 	backoff        dueHeap
-	unpaid         callList      // of these, the calls that wait for the retry budget, in the order in which their backoffs ended
-	later          dueHeap       // calls that have not arrived
-	nextDue        time.Duration // when the first call in backoff or later is due, or can pay for its retry
-	nextMove       time.Duration // when the next lane moves because of time alone
-	running        callList      // in the order of their grants
-	InFast         int           // how many more calls run by the fast path
-	stuck          int           // how many running calls wait for calls made inside them
+	unpaid         callList          // of these, the calls that wait for the retry budget, in the order in which their backoffs ended
+	later          dueHeap           // calls that have not arrived
+	limited        heap[limitedCall] // queued calls with a MaxWait, by when it ends
+	nextDue        time.Duration     // when the first call in backoff or later is due, or can pay for its retry
+	nextMove       time.Duration     // when the next lane moves because of time alone
+	running        callList          // in the order of their grants
+	InFast         int               // how many more calls run by the fast path
+	stuck          int               // how many running calls wait for calls made inside them
 	adaptive       adaptiveRate
 	pausedUntil    time.Duration // 0: not paused; bucket.Forever: until it is resumed
 	holdTime       time.Duration // for how long no call could be granted, up to now
 	handover       handover
 	LastID         uint64
+	changed        []*Call // see TakeChanges; a call may be there several times
+	numbers        numbers
 	Totals         Totals
 	Draining       bool // takes no new calls
 	Closed         bool
@@ -69,7 +74,10 @@ func (k *Core) Advance(now time.Duration) {
 	now = max(now, k.Now) // a clock may go back
 	for {
 		due, move, ready, resume, increase := k.nextDue, k.nextMove, k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt
-		at := min(due, move, ready, resume, increase)
+		at := min(due, move, ready, resume, increase, k.nextLimit())
+		if k.shared && k.passShared(min(at, now)) {
+			continue
+		}
 		if at > now || at == bucket.Forever {
 			break
 		}
@@ -83,8 +91,10 @@ func (k *Core) Advance(now time.Duration) {
 			k.comeBack(k.firstDue())
 		case move: // likewise
 			k.moveLane()
-		default:
+		case ready:
 			k.grantHead()
+		default:
+			k.endLimited()
 		}
 	}
 	k.pass(now)
@@ -102,7 +112,11 @@ func (k *Core) advanceNow() {
 // Wake returns the instant at which the core has to be advanced next. It returns [bucket.Forever]
 // if only new input can change anything.
 func (k *Core) Wake() time.Duration {
-	return min(k.nextDue, k.nextMove, k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt)
+	at := min(k.nextDue, k.nextMove, k.nextGrant(), k.PauseEnds(), k.adaptive.increaseAt, k.nextLimit())
+	if k.shared {
+		at = min(at, k.nextOfShared())
+	}
+	return at
 }
 
 // nextGrant returns the instant at which the head of the queue has its tokens and a slot. It
@@ -166,14 +180,21 @@ func (k *Core) spend(to time.Duration) {
 func (k *Core) enqueue(c *Call) {
 	l := k.laneOf(c)
 	k.account(l)
+	resumed := c.IsResumed()
 	c.State, c.holdTimeBefore = Queued, k.holdTimeOf(l)
-	c.begin(k.Now)
+	if !resumed { // else it has waited before
+		c.begin(k.Now)
+	}
 	if c.Watched || k.Wanted.Has(events.Queued) {
 		k.reportPlace(c)
 	}
 	if k.startsAtOnce(c) {
+		if resumed {
+			c.endWait(k.Now)
+		}
 		k.grant(c)
 	} else {
+		k.limitWait(c)
 		k.join(l, c)
 	}
 }
@@ -192,6 +213,7 @@ func (k *Core) leave(c *Call) {
 		c.detail.spent.Queue += d - held
 		k.stopWaitingForRoom(c)
 		k.quit(l, c)
+		k.stopLimit(c)
 		k.admitWaiting(l)
 	case Running:
 		c.detail.spent.Run += d
@@ -250,8 +272,11 @@ func (k *Core) grant(c *Call) {
 	}
 	k.admit(c)
 	c.detail.paid += c.Cost
-	if c.detail.extra != nil {
-		c.detail.extra.settled, c.detail.extra.sunk = false, nil
+	if c.Attempts == 0 && !c.CutOff() || c.detail.first == bucket.Forever {
+		c.detail.first = k.Now
+	}
+	if x := c.detail.extra; x != nil {
+		x.settled, x.sunk, x.cutOff = false, nil, false
 	}
 	c.State = Running
 	c.Attempts++
@@ -279,7 +304,10 @@ func (k *Core) end(c *Call, kind events.Kind, err error) {
 		}
 		k.rest(l)
 	}
-	c.State, c.detail.err = Ended, err
+	c.State, c.detail.err, c.detail.ended = Ended, err, kind
+	if c.ID != 0 && kind != events.Closed {
+		k.noteChange(c)
+	}
 	k.Effects.Ended = append(k.Effects.Ended, c)
 	if k.Wanted.Has(kind) {
 		ev := k.event(kind, c)

@@ -122,10 +122,11 @@ func (d *dumb) late(c *dumbCall) bool {
 
 // lateAt reports whether a call is late if its tokens are there at an instant.
 func (d *dumb) lateAt(c *dumbCall, at time.Duration) bool {
-	if c.deadline == bucket.Forever && c.lastRetry == 0 {
+	by := min(c.deadline, d.startByOf(c))
+	if by == bucket.Forever && c.lastRetry == 0 {
 		return false
 	}
-	return at > c.deadline || !c.mayBegin(at)
+	return at > by || !c.mayBegin(at)
 }
 
 // endLate ends a call that would be granted after its deadline, or after its last retry could begin,

@@ -66,6 +66,7 @@ type dumbCall struct {
 	priority       int
 	deadline       time.Duration
 	noWait         bool
+	maxWait        time.Duration // in the queue, for the first attempt; 0: no bound
 	later          time.Duration // how much later it takes its place
 	wantsAdmission bool          // its caller waits for room
 	policy         *retry.Policy
@@ -84,6 +85,7 @@ type dumbCall struct {
 	waitsForRoom  bool
 	canceled      bool // while it ran
 	due           time.Duration
+	startBy       time.Duration // when its maxWait ends, once it is queued
 	lastRetry     time.Duration // the latest instant at which a retry may begin; 0: any
 	attempt       int
 	granted       time.Duration
@@ -95,6 +97,7 @@ type dumbCall struct {
 	end           events.Kind
 	refusal       refusal
 	wait, atLeast time.Duration
+	turnKnown     bool // its turn does not depend on the end of a pause that is not known
 	times         events.Times
 }
 
@@ -176,6 +179,9 @@ func (c *dumbCall) goesFirst(other *dumbCall) bool {
 
 func (d *dumb) enqueue(c *dumbCall) {
 	c.state = Queued
+	if c.attempt == 0 && c.maxWait > 0 {
+		c.startBy = d.now + c.maxWait
+	}
 	first := d.firstOf(c)
 	d.insert(c)
 	if first {
@@ -195,7 +201,7 @@ func (d *dumb) insert(c *dumbCall) {
 func (d *dumb) hasSlot() bool { return d.slots == 0 || len(d.running) < d.slots }
 
 // advance lets pass what is due by now: an adaptive rate rises, a pause ends, a backoff ends, or
-// the head of the queue is granted. Nothing else happens by itself.
+// the head of the queue is granted, or a call has waited for too long. Nothing else happens by itself.
 func (d *dumb) advance(now time.Duration) {
 	for {
 		resume, due, grant := bucket.Forever, bucket.Forever, bucket.Forever
@@ -213,7 +219,8 @@ func (d *dumb) advance(now time.Duration) {
 			grant = max(d.earliest, d.ready(l.head.costs))
 		}
 		moved, moves := d.nextMove()
-		at := min(resume, due, moves, grant, d.raiseAt)
+		impatient, gone := d.nextImpatient()
+		at := min(resume, due, moves, grant, d.raiseAt, gone)
 		if at > now || at == bucket.Forever {
 			break
 		}
@@ -229,12 +236,14 @@ func (d *dumb) advance(now time.Duration) {
 			if moved != nil {
 				d.look(moved)
 			}
-		default:
+		case grant:
 			if head := d.chosen().head; head.mayBegin(d.now) {
 				d.grant(head)
 			} else {
 				d.endCall(head, events.Exhausted)
 			}
+		default:
+			d.endCall(impatient, events.Canceled)
 		}
 		d.admitWaiting()
 	}
@@ -281,6 +290,28 @@ func (d *dumb) nextDue() (next *dumbCall) {
 		}
 	}
 	return next
+}
+
+// nextImpatient returns the queued call whose maxWait ends next, and when.
+func (d *dumb) nextImpatient() (next *dumbCall, at time.Duration) {
+	at = bucket.Forever
+	for _, c := range d.queue {
+		if by := d.startByOf(c); by < at || by == at && next != nil && c.id < next.id {
+			next, at = c, by
+		}
+	}
+	return next, at
+}
+
+// startByOf returns when the first attempt of a call may begin at the latest.
+func (d *dumb) startByOf(c *dumbCall) time.Duration {
+	switch {
+	case c.maxWait == 0 || c.attempt > 0:
+		return bucket.Forever
+	case c.state == Queued:
+		return c.startBy
+	}
+	return max(d.now, c.due) + c.maxWait
 }
 
 // grant starts an attempt. It also checks O5, priority: the calls that it overtakes came little
@@ -382,6 +413,7 @@ func (d *dumb) submit(c *dumbCall) {
 	c.arrived, c.rank = c.due, c.due-time.Duration(c.priority)*d.step
 	_, at := d.estimate(c)
 	c.wait, c.atLeast = d.likely(c)-d.now, at-d.now
+	c.turnKnown = d.pausedUntil != bucket.Forever
 	full := d.full(c.lane) && !d.startsAtOnce(c) && c.later == 0
 	last := d.lastToGo(c)
 	switch {
@@ -390,6 +422,8 @@ func (d *dumb) submit(c *dumbCall) {
 	case !d.possible(c):
 		c.refusal = refusal{cost: true}
 	case c.noWait && !(d.startsAtOnce(c) && c.later == 0):
+		c.refusal = refusal{reason: WouldWait}
+	case d.late(c) && d.startByOf(c) <= c.deadline:
 		c.refusal = refusal{reason: WouldWait}
 	case d.late(c):
 		c.refusal = refusal{reason: TooLate}

@@ -13,8 +13,10 @@ type Early struct {
 	Reason Reason
 	Cause  error // Caused: the reason itself
 
-	Wait time.Duration // TooLate, QueueFull, WouldWait: the estimated wait
-	Left time.Duration // TooLate: the time left until the deadline
+	Wait    time.Duration // TooLate, QueueFull, WouldWait: the estimated wait
+	Left    time.Duration // TooLate, WouldWait: the time left until the deadline, or until MaxWait ends
+	MaxWait time.Duration // WouldWait: that of the call; 0: NoWait
+	RetryAt time.Time     // TooLate, QueueFull, WouldWait: when its turn would come; zero if that is not known
 
 	Queued int    // QueueFull: how many calls were queued
 	Most   int    // QueueFull: MaxQueued; Deadlock: MaxInFlight; TooManyKeys: MaxKeys
@@ -36,7 +38,7 @@ const (
 	Closed                    // the scheduler does not take it, or was closed while it waited
 	TooLate                   // its turn would come after its deadline
 	QueueFull                 // the queue had no room
-	WouldWait                 // it would have to wait, and has NoWait
+	WouldWait                 // it would have to wait longer than its MaxWait allows
 	Deadlock                  // it was made inside a call, and could never get a slot
 	TooManyKeys               // its key is new, and MaxKeys are remembered
 )
@@ -45,7 +47,7 @@ const (
 // Cause, EndEarly returns the Cause.
 func EndEarly(e Early, c *Call) error {
 	if e.Last = c.LastErr(); e.Last != nil {
-		e.Attempts = len(c.detail.earlier) + 1
+		e.Attempts = int(c.Attempts)
 	} else if e.Reason == Caused {
 		return e.Cause
 	}
@@ -83,7 +85,7 @@ func (e *Early) text() string {
 		}
 		return fmt.Sprintf("scheduler: queue is full: %d %s%s %s, %s is %d, and this one would have had to wait about %v: call later or give it a higher priority", e.Queued, calls, of, wait, bound, e.Most, durations.Round(e.Wait))
 	case WouldWait:
-		return "scheduler: the call would have to wait " + e.obstacle()
+		return "scheduler: the call " + e.wouldWait()
 	case TooManyKeys:
 		return fmt.Sprintf("scheduler: too many keys: %d are remembered, as many as PerKey.MaxKeys allows, and each has calls, a budget that is not full, or settings: use fewer keys or allow more", e.Most)
 	case Deadlock:
@@ -96,7 +98,26 @@ func (e *Early) text() string {
 	return e.Cause.Error()
 }
 
-// obstacle says for what a call with NoWait would have to wait, and until when if that is known.
+// wouldWait says what a call would have to do because of which it has ended.
+func (e *Early) wouldWait() string {
+	const remedy = "allow more or call later"
+	switch {
+	case e.MaxWait == 0:
+		return "would have to wait " + e.obstacle()
+	case e.Left <= 0:
+		return fmt.Sprintf("has waited %v, as long as its MaxWait allows, and would have to wait %s: %s", durations.Down(e.MaxWait), e.obstacle(), remedy)
+	case e.Left < e.MaxWait:
+		return fmt.Sprintf("would have to wait another %v, but of its MaxWait of %v only %v is left: %s", durations.Up(e.Wait), durations.Down(e.MaxWait), durations.Down(e.Left), remedy)
+	}
+	arrives := e.Left - e.MaxWait
+	after := ""
+	if arrives > 0 {
+		after = " after its arrival"
+	}
+	return fmt.Sprintf("would have to wait %v%s, but its MaxWait is %v: %s", durations.Up(e.Wait-arrives), after, durations.Down(e.MaxWait), remedy)
+}
+
+// obstacle says for what a call would have to wait, and until when if that is known.
 func (e *Early) obstacle() string {
 	what := ""
 	switch e.First {

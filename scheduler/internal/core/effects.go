@@ -24,9 +24,20 @@ type Update struct {
 
 // Clear makes the effects empty, for the next call of the core.
 func (e *Effects) Clear() {
-	e.Admitted, e.Granted, e.Ended = Emptied(e.Admitted), Emptied(e.Granted), Emptied(e.Ended)
-	e.Away, e.Due = Emptied(e.Away), Emptied(e.Due)
-	e.Updates, e.Events = Emptied(e.Updates), Emptied(e.Events)
+	drop(&e.Admitted)
+	drop(&e.Granted)
+	drop(&e.Ended)
+	drop(&e.Away)
+	drop(&e.Due)
+	drop(&e.Updates)
+	drop(&e.Events)
+}
+
+// drop empties a slice, if it is not empty. It is inlined.
+func drop[T any](s *[]T) {
+	if len(*s) > 0 {
+		*s = Emptied(*s)
+	}
 }
 
 // maxKept is the largest capacity of a slice, in entries, that is kept for the next turn. A
@@ -46,7 +57,9 @@ func Emptied[T any](s []T) []T {
 func (k *Core) reportPlace(c *Call) {
 	ev := k.event(events.Queued, c)
 	ev.Attempt = int(c.Attempts) + 1
-	ev.Position, ev.Wait = k.estimate(c)
+	if ev.Position, ev.Wait = k.estimate(c); k.shared {
+		ev.Wait, _ = k.likelyWait(c)
+	}
 	k.report(c, ev, ev.Wait > 0)
 }
 
@@ -65,9 +78,12 @@ func (k *Core) event(kind events.Kind, c *Call) events.Event {
 }
 
 // emitEvent adds an event about the scheduler.
-func (k *Core) emitEvent(ev events.Event) {
+func (k *Core) emitEvent(ev events.Event) { k.emitOf(0, ev) }
+
+// emitOf adds an event about the i-th budget.
+func (k *Core) emitOf(i int, ev events.Event) {
 	if k.Wanted.Has(ev.Kind) {
-		ev.At, ev.Budget, ev.Available = k.Time(k.Now), k.Budgets[0].Name, k.Budgets[0].Available()
+		ev.At, ev.Budget, ev.Available = k.Time(k.Now), k.Budgets[i].Name, k.Budgets[i].Available()
 		k.Effects.Events = append(k.Effects.Events, ev)
 	}
 }

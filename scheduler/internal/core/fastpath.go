@@ -28,8 +28,12 @@ func (b Budgets) FullAt() time.Duration {
 
 // fullAt returns when a budget will be full. For a quota it returns an instant before the reset, so early
 // that a late timer still comes before it. After it, what the fast path took in a period would count in
-// the next one. A full quota whose period begins with its first token has no reset yet.
+// the next one. A full quota whose period begins with its first token has no reset yet. For a stock it
+// returns when tokens that lie unused are given back.
 func (b *Budget) fullAt() time.Duration {
+	if b.stock != nil {
+		return b.stock.lapsesAt()
+	}
 	if b.isQuota() {
 		if next := b.NextReset(); next != bucket.Forever {
 			return next - maxLate
@@ -87,7 +91,7 @@ func (k *Core) AddFast(c *Call, number uint64, arrived, granted time.Duration) {
 	k.InFast--
 	k.plain.running++
 	c.ensureDetail()
-	c.State, c.Attempts, c.detail.since, c.detail.paid, c.detail.granted = Running, 1, k.Now, c.Cost, granted
+	c.State, c.Attempts, c.detail.since, c.detail.paid, c.detail.granted, c.detail.first = Running, 1, k.Now, c.Cost, granted, granted
 	k.running.add(c)
 	k.link(c)
 }

@@ -260,6 +260,10 @@ func (p *play) submit() {
 	if what&2 != 0 {
 		priority = int(p.size()) * (p.upTo(3) - 1)
 	}
+	maxWait := -time.Duration(what >> 4 & 1) // 0 or NoWait
+	if what&80 == 80 {
+		maxWait = p.size()
+	}
 	arrives := p.now
 	if what&128 != 0 {
 		arrives = After(p.now, p.size())
@@ -277,7 +281,7 @@ func (p *play) submit() {
 	for range n {
 		c := &Call{Cost: cost, Deadline: deadline, WantsAdmission: what&32 != 0, Watched: what&64 != 0}
 		c.ensureDetail().policy = &policy
-		if o := (Options{Priority: priority, NoWait: what&16 != 0}); o != (Options{}) {
+		if o := (Options{Priority: priority, MaxWait: maxWait}); o != (Options{}) {
 			c.detail.options = &o
 		}
 		if what&128 != 0 {

@@ -29,7 +29,7 @@ func (c *Call) HasKey() bool { return c.key != nil }
 // weightOf returns the weight that the key of a call has, or will have once the call is accepted.
 func (k *Core) weightOf(c *Call) int64 {
 	switch {
-	case c.State != arriving:
+	case c.State > resumesBackingOff:
 		return k.laneOf(c).weight
 	case c.key == nil:
 		return 1

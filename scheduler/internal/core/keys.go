@@ -199,7 +199,7 @@ func (k *Core) StateOf(now time.Duration, name string) KeyState {
 		s.Weight = l.weight
 	}
 	for i := range l.own {
-		s.Budgets = append(s.Budgets, Budget{(*l.limits)[i].Name, (*l.limits)[i].Configured, l.bucket(i)})
+		s.Budgets = append(s.Budgets, Budget{Name: (*l.limits)[i].Name, Configured: (*l.limits)[i].Configured, Bucket: l.bucket(i)})
 	}
 	return s
 }

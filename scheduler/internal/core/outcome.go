@@ -96,7 +96,7 @@ func (k *Core) SettleCost(now time.Duration, c *Call, attempt, i int, tokens int
 	}
 	switch {
 	case i < len(k.Budgets):
-		x.costs[i] += settle(&k.Budgets[i].Bucket, k.Now, tokens-before[i])
+		x.costs[i] += k.Budgets[i].settle(k.Now, tokens-before[i])
 	case i < k.laneOf(c).waiting.budgets():
 		k.settleOwn(c, i, tokens)
 	}
@@ -189,11 +189,14 @@ func (k *Core) retry(c *Call, v retry.Verdict, d retry.Decision) {
 	k.limitElapsed(c)
 	switch {
 	case d.Action == retry.Exhausted:
-		k.endExhausted(c, c.exhausted())
+		err := c.exhausted()
+		if v.Wait > 0 {
+			_, err.RetryAt = k.turnOf(c, k.policyOf(c).ServerWait(c.ID, int(c.Attempts), v.Wait))
+		}
+		k.endExhausted(c, err)
 	case d.Action == retry.TooLong:
-		k.endExhausted(c, &retry.WaitTooLongError{
-			Wait: v.Wait, Max: k.policyOf(c).MaxServerWait, RetryAt: k.Time(After(k.Now, v.Wait)), Err: c.LastErr(),
-		})
+		_, turn := k.turnOf(c, v.Wait)
+		k.endExhausted(c, &retry.WaitTooLongError{Wait: v.Wait, Max: k.policyOf(c).MaxServerWait, RetryAt: turn, Err: c.LastErr()})
 	case c.detail.err != nil:
 		k.endCanceled(c, c.detail.err)
 	case due > c.Deadline:
@@ -206,6 +209,7 @@ func (k *Core) retry(c *Call, v retry.Verdict, d retry.Decision) {
 func (k *Core) backOff(c *Call, due time.Duration) {
 	delay := due - k.Now
 	c.State, c.detail.due = BackingOff, due
+	k.noteChange(c)
 	k.backoff.push(c)
 	k.noteDue()
 	k.away(c)
@@ -271,7 +275,7 @@ func (k *Core) Functions() int {
 		note(k.later[i].value)
 	}
 	for c := k.running.first; c != nil; c = c.detail.next {
-		if c.Reservation {
+		if c.Kind == Reserved {
 			n-- // its holder works, perhaps the function inside which it was made
 		} else {
 			note(c)

@@ -29,6 +29,7 @@ func (k *Core) Pause(now, until time.Duration) {
 	}
 	if !k.Paused() {
 		k.refreshAll()
+		k.Budgets.giveBack()
 	}
 	k.pausedUntil = until
 	k.placeAll()
@@ -61,6 +62,22 @@ func (k *Core) resumed() {
 // grant, and those that it would now grant too late.
 func (k *Core) SetLimit(now time.Duration, i int, l bucket.Limit) error {
 	k.Advance(now)
+	if s := k.Budgets[i].stock; s != nil && l.WithDefaults() != k.Budgets[i].Configured {
+		if err := l.ValidateShared(); err != nil {
+			return err
+		}
+		s.version++
+		s.tellNow()
+	}
+	if err := k.changeLimit(i, l); err != nil {
+		return err
+	}
+	k.advanceNow()
+	return nil
+}
+
+// changeLimit does the part of SetLimit that is not to be told to other processes.
+func (k *Core) changeLimit(i int, l bucket.Limit) error {
 	trial := k.Budgets[i].Bucket // a copy
 	if err := trial.SetLimit(k.Now, l); err != nil {
 		return err
@@ -68,6 +85,9 @@ func (k *Core) SetLimit(now time.Duration, i int, l bucket.Limit) error {
 	before := k.Budgets[i].Configured
 	if l = l.WithDefaults(); l != before {
 		k.Budgets[i].Configured = l
+		if s := k.Budgets[i].stock; s != nil && s.own != nil {
+			s.goOnAlone(l)
+		}
 		if k.noteScarce(); len(k.Budgets) > 1 {
 			k.restartShares()
 		}
@@ -78,7 +98,6 @@ func (k *Core) SetLimit(now time.Duration, i int, l bucket.Limit) error {
 		k.endTooBig(k.eachQueued, i, l.Capacity)
 	}
 	k.replan()
-	k.advanceNow()
 	return nil
 }
 
@@ -101,7 +120,7 @@ func (k *Core) endTooBig(each func(func(*Call)), i int, capacity int64) {
 // negative remaining means unknown.
 func (k *Core) Observe(now time.Duration, i int, remaining int64) {
 	k.Advance(now)
-	if b := &k.Budgets[i]; 0 <= remaining && remaining < b.Available() {
+	if b := &k.Budgets[i]; 0 <= remaining && (remaining < b.Available() || b.stock != nil) {
 		b.SetLevel(k.Now, remaining)
 		k.replan()
 	}

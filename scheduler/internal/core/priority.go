@@ -29,10 +29,11 @@ func (k *Core) SetPriority(now time.Duration, c *Call, priority int) {
 	}
 	x := c.extras()
 	if x.seniority == nil {
-		x.seniority = &seniority{arrived: c.Rank + k.headStart(c.Options().Priority)}
+		x.seniority = &seniority{arrived: k.arrived(c)}
 	}
 	x.seniority.priority = priority
 	rank := k.rankAt(c, x.seniority.arrived)
+	k.noteChange(c)
 	switch c.State {
 	case Queued:
 		k.setRank(c, rank)
@@ -51,6 +52,14 @@ func (k *Core) SetPriority(now time.Duration, c *Call, priority int) {
 	k.advanceNow()
 }
 
+// arrived returns when a call that has its rank has arrived, or will.
+func (k *Core) arrived(c *Call) time.Duration {
+	if c.detail != nil && c.detail.extra != nil && c.detail.extra.seniority != nil {
+		return c.detail.extra.seniority.arrived
+	}
+	return c.Rank + k.headStart(c.Options().Priority)
+}
+
 // setRank moves a queued call to where another rank has it.
 func (k *Core) setRank(c *Call, rank time.Duration) {
 	l := k.laneOf(c)
@@ -64,9 +73,6 @@ func (k *Core) setRank(c *Call, rank time.Duration) {
 	}
 }
 
-// rank returns the rank of a call that is submitted now.
-func (k *Core) rank(c *Call) time.Duration { return k.rankAt(c, k.arrivesAt(c)) }
-
 // rankAt returns the rank of a call that arrives at an instant. It is that instant, a step earlier for
 // each point of priority. The queue is FIFO by rank, so calls of one priority are served first come,
 // first served.
@@ -76,7 +82,7 @@ func (k *Core) rankAt(c *Call, at time.Duration) time.Duration {
 	}
 	start := k.headStart(c.Priority())
 	if start > 0 {
-		return at - start
+		return max(at, start-bucket.Forever) - start
 	}
 	rank := After(at, -start)
 	if rank == bucket.Forever { // which does not tell when the call arrived
@@ -86,13 +92,15 @@ func (k *Core) rankAt(c *Call, at time.Duration) time.Duration {
 }
 
 // headStart returns how much earlier a call counts as having arrived because of its priority.
-func (k *Core) headStart(priority int) time.Duration {
+func (k *Core) headStart(priority int) time.Duration { return headStart(priority, k.step) }
+
+func headStart(priority int, step time.Duration) time.Duration {
 	p := time.Duration(priority)
-	switch most := bucket.Forever / k.step; {
+	switch most := bucket.Forever / step; {
 	case p > most:
 		return bucket.Forever
 	case p < -most:
 		return -bucket.Forever
 	}
-	return p * k.step
+	return p * step
 }

@@ -20,7 +20,7 @@ func TestRankSaturates(t *testing.T) {
 			k.Now = now
 			last := time.Duration(math.MaxInt64)
 			for _, priority := range []int{math.MinInt, math.MinInt + 1, -1 << 30, -2, -1, 0, 1, 2, 1 << 30, math.MaxInt} {
-				rank := k.rank(prior(priority))
+				rank := rankOf(k, prior(priority))
 				require.LessOrEqual(t, rank, last, "priority %d, step %v, at %v", priority, step, now)
 				require.Equal(t, priority > 0, rank < now)
 				last = rank
@@ -32,21 +32,21 @@ func TestRankSaturates(t *testing.T) {
 				}
 				require.Equal(t, now, c.Rank, "it keeps its arrival: priority %d, step %v, at %v", priority, step, now)
 			}
-			require.Equal(t, now, k.rank(&Call{}))
+			require.Equal(t, now, rankOf(k, &Call{}))
 		}
 	}
 	k, err := New(Config{Limits: bucket.Limits{"": {}}})
 	require.NoError(t, err)
 	k.Now = time.Hour
-	require.Equal(t, time.Hour-3*time.Minute, k.rank(prior(3)))
-	require.Equal(t, time.Hour+3*time.Minute, k.rank(prior(-3)))
-	require.Equal(t, time.Hour-bucket.Forever, k.rank(prior(math.MaxInt)))
-	require.Equal(t, bucket.Forever, k.rank(prior(math.MinInt)))
+	require.Equal(t, time.Hour-3*time.Minute, rankOf(k, prior(3)))
+	require.Equal(t, time.Hour+3*time.Minute, rankOf(k, prior(-3)))
+	require.Equal(t, time.Hour-bucket.Forever, rankOf(k, prior(math.MaxInt)))
+	require.Equal(t, bucket.Forever, rankOf(k, prior(math.MinInt)))
 
 	k, err = New(Config{Limits: bucket.Limits{"": {}}, PriorityStep: bucket.Forever / 1000})
 	require.NoError(t, err)
-	require.Equal(t, -1000*(bucket.Forever/1000), k.rank(prior(1000)), "the largest without saturation")
-	require.Equal(t, 1000*(bucket.Forever/1000), k.rank(prior(-1000)))
+	require.Equal(t, -1000*(bucket.Forever/1000), rankOf(k, prior(1000)), "the largest without saturation")
+	require.Equal(t, 1000*(bucket.Forever/1000), rankOf(k, prior(-1000)))
 }
 
 func prior(priority int) *Call {
@@ -64,4 +64,10 @@ func TestSetPriorityOfAnEndedCall(t *testing.T) {
 	k.SetPriority(0, c, 5)
 	require.Equal(t, -3*time.Minute, c.Rank)
 	require.Equal(t, 3, c.Priority())
+}
+
+// rankOf returns the rank of a call that is submitted now.
+func rankOf(k *Core, c *Call) time.Duration {
+	k.seat(c)
+	return c.Rank
 }

@@ -7,7 +7,7 @@ import "time"
 
 // queueFull reports whether a call that has to wait finds no room. A key that has no call waiting for its
 // first attempt has room in any case, so that one key with many calls does not keep the others out.
-func (k *Core) queueFull(c *Call) bool { return k.bounded && k.hasNoRoom(c) }
+func (k *Core) queueFull(c *Call) bool { return k.bounded && !k.hasArrived(c) && k.hasNoRoom(c) }
 
 func (k *Core) hasNoRoom(c *Call) bool {
 	l := k.laneOf(c)
@@ -111,7 +111,8 @@ func (k *Core) makeRoom(c *Call) {
 
 // noRoom returns the error of a call for which the queue has no room.
 func (k *Core) noRoom(c *Call) error {
-	early := &Early{Reason: QueueFull, Queued: k.queued, Most: k.MaxQueued, Wait: k.likelyWait(c)}
+	wait, turn := k.turnOf(c, 0)
+	early := &Early{Reason: QueueFull, Queued: k.queued, Most: k.MaxQueued, Wait: wait, RetryAt: turn}
 	if l := k.laneOf(c); k.keyFull(l) {
 		early.Queued, early.Most, early.Key = l.waiting.len(), k.perKey.MaxQueued, l.name
 	}

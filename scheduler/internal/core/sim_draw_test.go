@@ -17,6 +17,7 @@ type profile struct {
 	maxCalls   int    // about how many calls there are at a time
 	costs      Costs  // one more than the highest
 	deadline   bool   // some calls have one
+	maxWait    bool   // likewise
 	priority   bool
 	later      bool // some calls take their place later
 	clockJumps bool
@@ -40,6 +41,7 @@ func drawProfile(rnd *rand.Rand, limits, own []bucket.Limit) profile {
 		owner:      rnd.IntN(2) == 0,
 		nests:      rnd.IntN(4) == 0,
 		later:      rnd.IntN(3) == 0,
+		maxWait:    rnd.IntN(3) == 0,
 		per:        int64(periodOf(limits[0])),
 		budgets:    len(limits),
 	}
@@ -327,13 +329,16 @@ func (s *sim) drawCall(m *move) {
 	if s.profile.deadline && r>>10&1 == 0 {
 		m.deadline = 1 + s.drawTime()
 	}
+	if s.profile.maxWait && r>>18&1 == 0 {
+		m.maxWait = 1 + s.drawTime()
+	}
 	if s.profile.nests && len(s.running) > 0 && r>>12&1 == 0 {
 		m.inside = s.running[s.rnd.IntN(len(s.running))].serial + 1
 	}
 	if s.profile.later && r>>16&3 != 0 {
 		m.later = s.drawTime()
 	}
-	if m.bare = m.priority == 0 && !m.watched && r>>11&1 == 0; m.bare {
+	if m.bare = m.priority == 0 && m.maxWait == 0 && !m.watched && r>>11&1 == 0; m.bare {
 		for i := range m.costs {
 			m.costs[i] = m.costs[0] // the same in every budget
 		}

@@ -27,7 +27,7 @@ func (s *sim) applyToModel(m move) {
 	switch m.verb {
 	case moveSubmit:
 		c := s.calls[m.call]
-		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.Deadline, noWait: m.noWait, wantsAdmission: m.wantsAdmission, policy: &s.policy, later: m.later, lane: d.lane(m.keyName()), weight: max(1, m.weight)}
+		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.until, noWait: m.noWait, maxWait: m.maxWait, wantsAdmission: m.wantsAdmission, policy: &s.policy, later: m.later, lane: d.lane(m.keyName()), weight: max(1, m.weight)}
 		if c.Nested() && c.detail.extra.outer != nil {
 			c.model.outer = &s.calls[m.inside-1].model
 			c.model.outerAttempt = int(c.detail.extra.outerAttempt)
@@ -197,7 +197,7 @@ func (s *sim) compareDryRun(m move) {
 	c := &dumbCall{id: math.MaxUint64, costs: m.costs, due: s.d.now + m.later, lane: s.d.lane(m.keyName()), weight: max(1, m.weight)}
 	c.rank = c.due - time.Duration(m.priority)*s.d.step
 	position, at := s.d.estimate(c)
-	s.must(s.asked == Estimate{position, at - s.d.now, s.d.likely(c) - s.d.now}, "a dry run is estimated as in the model")
+	s.must(s.asked == Estimate{position, at - s.d.now, s.d.likely(c) - s.d.now, false}, "a dry run is estimated as in the model")
 }
 
 func (s *sim) compareSnapshot() {
@@ -227,7 +227,7 @@ func (s *sim) compareSnapshot() {
 func (s *sim) compareEstimate(c *dumbCall) {
 	position, at := s.d.estimate(c)
 	got := s.k.EstimateOf(s.k.Now, &s.byID[c.id].Call)
-	s.must(got == Estimate{position, at - s.d.now, s.d.likely(c) - s.d.now}, "a call is estimated as in the model")
+	s.must(got == Estimate{position, at - s.d.now, s.d.likely(c) - s.d.now, false}, "a call is estimated as in the model")
 }
 
 // compareEnd checks that a call ended in the same way and for the same reason as in the model, with
@@ -251,6 +251,13 @@ func (s *sim) compareRefusal(c *dumbCall) {
 	}
 	e := err.(*Early)
 	s.must(!c.refusal.cost && e.Reason == c.refusal.reason, "a call is refused for the same reason as in the model")
+	if e.Reason == TooLate || e.Reason == WouldWait || e.Reason == QueueFull {
+		turn := time.Time{}
+		if at := After(s.d.now, c.wait); c.wait > 0 && c.turnKnown && at != bucket.Forever {
+			turn = simOrigin.Add(at)
+		}
+		s.must(e.RetryAt.Equal(turn), "C17, RetryAt: the error has the instant of its turn")
+	}
 	switch {
 	case e.Reason == TooLate:
 		s.must(e.Wait == c.atLeast, "C4, deadlines: the error has the wait")

@@ -21,6 +21,7 @@ type move struct {
 	deadline       time.Duration // from now; 0: none
 	later          time.Duration // from now; 0: it takes its place at once
 	noWait         bool
+	maxWait        time.Duration // 0: none
 	wantsAdmission bool
 	bare           bool // has no options
 	inside         int  // the call inside which it is made, counted from 1
@@ -98,6 +99,9 @@ func (m move) command() string {
 		}
 		if m.noWait {
 			b.WriteString(" nowait=yes")
+		}
+		if m.maxWait != 0 {
+			fmt.Fprintf(&b, " maxwait=%v", m.maxWait)
 		}
 		if !m.wantsAdmission {
 			b.WriteString(" asks=no")

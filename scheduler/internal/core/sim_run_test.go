@@ -36,6 +36,7 @@ type sim struct {
 	waiting []*simCall
 
 	drawn     int
+	moves     int // made
 	attempts  uint64
 	retries   uint64
 	limited   uint64 // attempts that were rate limited
@@ -59,9 +60,11 @@ type simCall struct {
 	index   int // in running or waiting
 	runs    bool
 	arrived time.Duration
+	until   time.Duration // its deadline
 	first   time.Duration // when its first attempt was granted
 	last    events.Kind
 	model   dumbCall
+	told    told
 	room    detail
 	opts    Options
 }
@@ -166,6 +169,7 @@ func (s *sim) make(m move) {
 		return
 	}
 	s.check(m, was)
+	s.checkChanges()
 	if s.d != nil {
 		s.compare(m)
 	}
@@ -295,10 +299,16 @@ func (m move) setKey(c *Call) {
 func (s *sim) submit(m move) {
 	c := &simCall{serial: m.call, arrived: max(s.now, s.k.Now)}
 	c.Call = Call{Cost: m.costs[0], Deadline: bucket.Forever, WantsAdmission: m.wantsAdmission, Watched: m.watched}
-	if !m.bare || m.noWait {
-		c.opts = Options{Priority: m.priority, Costs: m.costs, Several: true, NoWait: m.noWait}
+	if !m.bare || m.noWait || m.maxWait > 0 {
+		c.opts = Options{Priority: m.priority, Costs: m.costs, Several: true, MaxWait: m.maxWait}
+		if m.noWait {
+			c.opts.MaxWait = NoWait
+		}
 		c.room.options = &c.opts
 		c.detail = &c.room
+	}
+	if m.call%2 == 0 {
+		c.Kind = Tracked
 	}
 	m.setKey(&c.Call)
 	if m.later > 0 {
@@ -307,6 +317,7 @@ func (s *sim) submit(m move) {
 	if m.deadline > 0 {
 		c.Deadline = After(c.arrived, m.deadline)
 	}
+	c.until = c.Deadline
 	if m.inside > 0 && s.known(m.inside-1) && s.calls[m.inside-1].runs {
 		outer := &s.calls[m.inside-1].Call
 		c.MakeInside(outer, int(outer.Attempts))
@@ -410,8 +421,10 @@ func (s *sim) take() {
 		s.leave(mine)
 		mine.runs = true
 		s.attempts++
-		if c.Attempts == 1 {
+		if c.Attempts == 1 && c.State != Ended { // a retry that was withdrawn at once counts as one attempt, too
 			mine.first = c.detail.granted
+			x := c.extras()
+			s.must(!x.bounded || c.detail.granted <= x.startBy, "C16, MaxWait: no call waits longer for its first attempt")
 		}
 		if c.Attempts > 1 {
 			s.retries++
@@ -472,6 +485,7 @@ func (s *sim) restart(m move) {
 		s.must(s.d == nil || u.Paid() == s.byID[u.ID].model.paid, "an unfinished call has paid as in the model")
 	}
 	s.check(m, was)
+	s.checkTold()
 	if s.d != nil {
 		s.d.close()
 		s.compare(m)

@@ -7,8 +7,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,28 +47,38 @@ func TestSimulation(t *testing.T) {
 		seed = rand.Uint64() >> 32 // short enough to be typed
 	}
 	start := time.Now()
-	logged := start
-	moves, runs := 0, 0
+	var moves, runs atomic.Int64
 	progress := func() {
-		t.Logf("%d moves in %d runs from seed %d, %.2f million a second", moves, runs, seed, float64(moves)/1e6/time.Since(start).Seconds())
+		t.Logf("%d moves in %d runs from seed %d, %.2f million a second", moves.Load(), runs.Load(), seed, float64(moves.Load())/1e6/time.Since(start).Seconds())
 	}
-	for ; moves < *simSteps; runs++ {
-		s := newSim(seed+uint64(runs), *simModel)
-		moves += s.run()
-		if s.failure != nil {
-			t.Fatal(explain(t, s, func() *sim { return newSim(s.seed, *simModel) }))
-		}
-		if time.Since(logged) > 2*time.Second {
-			logged = time.Now()
-			progress()
-		}
+	var failed atomic.Pointer[sim]
+	var workers sync.WaitGroup
+	for i := range min(runtime.GOMAXPROCS(0), 1+*simSteps/1_000_000) { // a replay is one run
+		workers.Go(func() {
+			logged := start
+			for int(moves.Load()) < *simSteps && failed.Load() == nil {
+				s := newSim(seed+uint64(runs.Add(1)-1), *simModel)
+				moves.Add(int64(s.run()))
+				if s.failure != nil {
+					failed.CompareAndSwap(nil, s)
+				}
+				if i == 0 && time.Since(logged) > 2*time.Second {
+					logged = time.Now()
+					progress()
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if s := failed.Load(); s != nil {
+		t.Fatal(explain(t, s, func() *sim { return newSim(s.seed, *simModel) }))
 	}
 	progress()
 }
 
 // TestSimulationWritesTranscripts checks that the transcript of a run repeats the run.
 func TestSimulationWritesTranscripts(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(100) {
 		s := newSim(seed, false)
 		s.recording = true
 		s.run()

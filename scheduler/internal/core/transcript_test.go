@@ -384,7 +384,10 @@ func (st *stepper) price(c *Call, text string) {
 
 func (st *stepper) submit(name string, set map[string]string) {
 	policy := st.policy.WithDefaults()
-	o := &Options{Name: name, Priority: st.int(set["priority"]), NoWait: set["nowait"] != ""}
+	o := &Options{Name: name, Priority: st.int(set["priority"]), MaxWait: st.duration(set["maxwait"])}
+	if set["nowait"] != "" {
+		o.MaxWait = NoWait
+	}
 	c := &Call{detail: &detail{options: o, policy: &policy}, Cost: 1, Deadline: bucket.Forever}
 	st.price(c, set["cost"])
 	if deadline, ok := set["deadline"]; ok {

@@ -47,8 +47,13 @@ func (k *Core) Rate() float64 { return k.adaptive.rate() }
 func (k *Core) HeldUntil() time.Duration { return k.Budgets.heldUntil() }
 
 // LevelOf returns the state of the i-th budget, to be saved. It assumes the configured rate and not an
-// adaptive one, since the budget will be restored with that.
-func (k *Core) LevelOf(i int) bucket.State { return k.Budgets[i].level(k.Now, k.wall(k.Now)) }
+// adaptive one, since the budget will be restored with that. Of a shared budget the store keeps the level.
+func (k *Core) LevelOf(i int) bucket.State {
+	if k.Budgets[i].stock != nil {
+		return bucket.State{}
+	}
+	return k.Budgets[i].level(k.Now, k.wall(k.Now))
+}
 
 // HandoverPending reports whether there are grants that the owner has not handed over: see [Core.HandedOver].
 func (k *Core) HandoverPending() bool { return k.handover.pending }
