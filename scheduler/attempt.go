@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -27,12 +28,28 @@ func (s *Scheduler) runAttempt(c *call) (again bool, err error) {
 	} else {
 		err = s.runOnce(c.ctx, c)
 	}
-	if err == nil {
-		return false, nil
+	if err == nil || c.notStarted(err) {
+		return false, err
 	}
 	v, err := s.judge(c, err)
 	s.setVerdict(c, v)
 	return v.Retryable(), err
+}
+
+// notStarted reports whether the function of a submitted call has returned that it could not begin.
+func (c *call) notStarted(err error) (is bool) {
+	defer func() { _ = recover() }() // of a method of the error
+	return err != nil && c.handle() != nil && errors.Is(err, ErrNotStarted)
+}
+
+// over reports the outcome of a call's last attempt, or that its function could not begin.
+func (s *Scheduler) over(c *call, err error) {
+	if c.notStarted(err) {
+		c.made--
+		_ = s.abandon(c, err) // the handle has the error
+	} else {
+		s.finished(c, err)
+	}
 }
 
 // runOnce runs the function once.

@@ -118,7 +118,7 @@ func TestRefuseNew(t *testing.T) {
 			var full *scheduler.QueueFullError
 			require.ErrorAs(t, err, &full)
 			require.ErrorIs(t, err, scheduler.ErrQueueFull)
-			require.Equal(t, scheduler.QueueFullError{Queued: 2, Max: 2, Wait: 7 * time.Second}, *full)
+			require.Equal(t, scheduler.QueueFullError{Queued: 2, Max: 2, Wait: 7 * time.Second, RetryAt: s.Now().Add(7 * time.Second)}, *full)
 			require.EqualError(t, err, "scheduler: queue is full: 2 calls wait, MaxQueued is 2, and this one would have had to wait about 7s: call later or give it a higher priority")
 		}
 		require.EqualValues(t, 2, s.Snapshot().Totals.Refused)
@@ -189,6 +189,7 @@ func TestNoWait(t *testing.T) {
 			var would *scheduler.WouldWaitError
 			require.ErrorAs(t, err, &would)
 			require.ErrorIs(t, err, scheduler.ErrWouldWait)
+			would.RetryAt = time.Time{}
 			require.Equal(t, scheduler.WouldWaitError{For: what, Wait: wait}, *would)
 		}
 		require.NoError(t, s.Do(t.Context(), nothing, scheduler.Cost(9), scheduler.NoWait()))

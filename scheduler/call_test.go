@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,7 +26,9 @@ func TestOptionsThatLast(t *testing.T) {
 		require.Nil(t, c.runner)
 	}
 	require.Zero(t, *with(Retry(s.retry)).Options(), "but the policy")
-	require.True(t, with(NoWait()).Options().NoWait)
+	require.Equal(t, core.NoWait, with(NoWait()).Options().MaxWait)
+	require.Equal(t, core.NoWait, with(MaxWait(-time.Second)).Options().MaxWait)
+	require.Equal(t, time.Second, with(MaxWait(time.Second)).Options().MaxWait)
 	require.Equal(t, "name", with(Name("name")).Options().Name)
 	require.Equal(t, 3, with(Priority(3)).Options().Priority)
 	require.NotNil(t, with(Classify(s.classify)).runner.options.classify)

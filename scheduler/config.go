@@ -39,6 +39,25 @@ type Config struct {
 	// Levels are the same for Limits, by name. A budget without an entry is full.
 	Levels map[string]bucket.State
 
+	// Store makes several processes, on any machines, share the budget of Limit: all whose Stores have the same
+	// name. The section "Many machines" of the package says how. Nil means that this scheduler has the budget
+	// for itself.
+	Store bucket.Store
+
+	// Stores are the same for Limits, by name. A budget without an entry is this scheduler's own.
+	Stores map[string]bucket.Store
+
+	// Ahead is how far ahead a process buys tokens from a Store, at most a second. A longer Ahead takes fewer
+	// exchanges, but a new call may wait that long while other processes use the whole rate. Zero means the time
+	// in which 100 tokens come for each of the processes, but at least 50 ms and at most 1 s.
+	Ahead time.Duration
+
+	// ShareWhenAway lets calls go on while a Store is away, at the rate divided by ShareWhenAway, which should be
+	// the number of processes. The process then has a bucket of its own, which begins empty when no bought token
+	// is left. If only m of the processes can't reach the Store, all together may exceed the rate by the part
+	// m / ShareWhenAway. Zero means that calls wait until the Store is back.
+	ShareWhenAway int
+
 	// Retry is the policy of calls without one of their own. Zero means [retry.Policy]'s default.
 	// If its Seed is zero and Clock is nil or [clock.Plain], New draws a random seed, so that
 	// processes don't retry in step. It is in the Snapshot.
@@ -99,16 +118,22 @@ type Config struct {
 	// [Priority]. Zero means one minute.
 	PriorityStep time.Duration
 
+	// LastCall is the highest number of a call of an earlier scheduler. Calls get the numbers after it, and those of
+	// [Resumed] calls are their own. It is at most 2⁶³-1. Zero means that calls are numbered from 1.
+	LastCall uint64
+
 	// Clock is the source of time. Nil means [clock.System].
 	Clock clock.Clock
 
 	// Logger, if not nil, receives a record for each retry, hold, pause, resume, rate change and
-	// exhausted call, and at shutdown. It is called from a separate goroutine, and records that
-	// it has not written when the program exits are lost. The message is the name of the
-	// [events.Kind]. The level is Warn for a hold, which stops all calls, Error for an exhausted
-	// call, and otherwise Info. The keys are seq, call, attempt, max_attempts, name, key, delay,
-	// available, rate and err, as far as they apply, and missed if events were lost. A handler
-	// that panics loses a record.
+	// exhausted call, and at shutdown. It also receives one when a Store is away, back or reset,
+	// and when another process has another limit. It is called from a separate goroutine, and
+	// records that it has not written when the program exits are lost. The message is the name of
+	// the [events.Kind]. The level is Warn for a hold, which stops all calls, and for a Store that
+	// is away, is reset or has another limit, Error for an exhausted call, and otherwise Info. The
+	// keys are seq, call, attempt, max_attempts, name, key, delay, budget (of a Store), available,
+	// rate and err, as far as they apply, and missed if events were lost. A handler that panics loses
+	// a record.
 	//
 	// If the logger is enabled for Debug when New is called, it also receives a record at that
 	// level, "not retried: the error is not marked and Classify does not know it", for each call
@@ -164,7 +189,7 @@ func (cfg Config) normal() (Config, error) {
 	} else if v := reflect.ValueOf(cfg.Clock); v.Kind() == reflect.Pointer && v.IsNil() {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Clock is a nil %T: leave Clock out for the system clock", cfg.Clock))
 	}
-	faults = append(faults, cfg.checkLimits(), cfg.checkPerKey())
+	faults = append(faults, cfg.checkLimits(), cfg.checkStores(), cfg.checkPerKey())
 	if err := cfg.Retry.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("scheduler: Config.Retry: %w", err))
 	}
@@ -187,6 +212,9 @@ func (cfg Config) normal() (Config, error) {
 	}
 	if cfg.PriorityStep < 0 {
 		faults = append(faults, fmt.Errorf("scheduler: Config.PriorityStep is %v: it must be positive, or 0 for %v", cfg.PriorityStep, core.DefaultPriorityStep))
+	}
+	if cfg.LastCall > maxNumber {
+		faults = append(faults, fmt.Errorf("scheduler: Config.LastCall is %d: the largest number is %d", cfg.LastCall, maxNumber))
 	}
 	if cfg.EventBuffer < 0 || cfg.EventBuffer > events.MaxBuffer {
 		faults = append(faults, fmt.Errorf("scheduler: Config.EventBuffer is %d: it must be from 1 to %d, or 0 for %d", cfg.EventBuffer, events.MaxBuffer, events.DefaultBuffer))
@@ -236,9 +264,9 @@ func (cfg Config) checkLimits() error {
 // core returns the configuration of the core, from a normal configuration.
 func (cfg Config) core(origin time.Time) core.Config {
 	c := core.Config{
-		Origin: origin, Limits: cfg.Limits, Levels: cfg.Levels, PriorityStep: cfg.PriorityStep,
+		Origin: origin, Limits: cfg.Limits, Levels: cfg.Levels, PriorityStep: cfg.PriorityStep, LastID: cfg.LastCall,
 		MaxInFlight: cfg.MaxInFlight, MaxQueued: cfg.MaxQueued, Overflow: core.Overflow(cfg.Overflow), Retry: cfg.Retry, RetryBudget: cfg.RetryBudget, Adaptive: cfg.Adaptive,
-		PerKey: cfg.PerKey.core(),
+		PerKey: cfg.PerKey.core(), Shared: cfg.shared(),
 	}
 	if len(c.Limits) == 0 {
 		c.Limits = bucket.Limits{"": cfg.Limit}

@@ -24,7 +24,7 @@ func TestH14_DeadlineBeforeItsTurn(t *testing.T) {
 			require.ErrorAs(t, err, &late)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.NotErrorIs(t, err, context.Canceled)
-			require.Equal(t, scheduler.DeadlineError{Wait: 6 * time.Second, Left: 5 * time.Second}, *late)
+			require.Equal(t, scheduler.DeadlineError{Wait: 6 * time.Second, Left: 5 * time.Second, RetryAt: s.Now().Add(6 * time.Second)}, *late)
 			require.EqualError(t, err, "scheduler: the call would have to wait 6s, but the context's deadline is in 5s: allow more time or call later")
 			require.NoError(t, late.Unwrap())
 		}
@@ -112,7 +112,7 @@ func TestH14_DeadlineOnAMockClock(t *testing.T) {
 		defer cancel()
 		var late *scheduler.DeadlineError
 		require.ErrorAs(t, s.Do(ctx, nothing, scheduler.Cost(6)), &late)
-		require.Equal(t, scheduler.DeadlineError{Wait: 6 * time.Second, Left: 5 * time.Second}, *late)
+		require.Equal(t, scheduler.DeadlineError{Wait: 6 * time.Second, Left: 5 * time.Second, RetryAt: s.Now().Add(6 * time.Second)}, *late)
 		waits := make(chan error, 1)
 		go func() { waits <- s.Do(ctx, nothing, scheduler.Cost(4)) }()
 		mock.Add(4 * time.Second)

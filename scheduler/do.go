@@ -18,7 +18,7 @@ import (
 //   - a [retry.ExhaustedError] or [retry.WaitTooLongError] when no retry is left;
 //   - the context's error, joined with the last attempt's, when ctx is done while the call waits,
 //     or at once, as a [DeadlineError], when ctx would be done before its turn;
-//   - a [QueueFullError], a [WouldWaitError] or a [TooManyKeysError], as [Config.Overflow], [NoWait]
+//   - a [QueueFullError], a [WouldWaitError] or a [TooManyKeysError], as [Config.Overflow], [MaxWait]
 //     and [PerKey.MaxKeys] say;
 //   - a [bucket.CostError] for a cost that can never be granted, [ErrNoBudget], [ErrClosed], and
 //     other errors for invalid arguments;
@@ -83,7 +83,7 @@ func (s *Scheduler) begin(ctx context.Context, fn func(context.Context) error, o
 		s.recycle(c)
 		return nil, over, err
 	}
-	c.runner.fast = c.Cost > 0 && !c.Options().Several && !c.ArrivesLater() && !c.HasKey()
+	c.runner.fast = c.Cost > 0 && !c.Options().Several && !c.ArrivesLater() && !c.HasKey() && !c.IsResumed()
 	if c.runner.fast && (len(opts) > 0 || s.timesFirst) && s.startFast(c) {
 		c.made = 1
 		return c, attempting, nil
@@ -212,7 +212,7 @@ func (s *Scheduler) run(c *call, at stage) error {
 		again, err := s.runAttempt(c)
 		if !again {
 			at = over
-			s.finished(c, err)
+			s.over(c, err)
 			return err
 		}
 		at = waiting

@@ -77,15 +77,38 @@
 // [Scheduler.SetLimitOfKey] change one key, and [Scheduler.SnapshotOf] describes it. For its events,
 // compare [events.Event.Key].
 //
+// # Many machines
+//
+// With [Config.Store] several processes, on any machines, share one budget. The store is in Redis (package
+// bucket/redisbucket) or PostgreSQL (package bucket/pgbucket), or any other [bucket.Store]. All processes
+// together are granted at most rate · t tokens by time t after the store began with an empty bucket. Tokens
+// that one process does not need go to the others.
+//
+// A process does not ask the store for each call. It buys the tokens of the next second at most
+// ([Config.Ahead]) in one exchange, like a lease, and grants each at the instant at which the shared bucket
+// gets it. So processes with queued calls take turns, and the order within each is as without a store. A call
+// that finds no token bought waits for an exchange with the store, and at most Ahead longer if other processes
+// use the whole rate. With [NoWait] such a call is refused.
+//
+// A store that is new or may have lost what it knew, as after a restart, begins with an empty bucket and sells
+// nothing for 2.25 s. So the limit is kept whatever the store forgets. While the store is away, a process
+// spends what it has bought, for 2 s at most. Then its calls wait, or go on at a part of the rate with
+// [Config.ShareWhenAway]. [Snapshot] and the events StoreAway, StoreBack and StoreReset report this.
+//
+// If a server asks one process to wait, all processes wait. [Scheduler.SetLimit] sets the limit of all. If
+// two processes have different limits in their Config, that of the first counts, and the other has the event
+// LimitChanged. Keys share fairly within each process, not among processes. A closed scheduler gives its
+// tokens back. Close does not wait for that, and Shutdown does, for a second at most.
+//
 // # Changing the plan
 //
 // Limits, caps, bounds and pauses may be changed while calls wait, and apply to them at once:
 // [Scheduler.SetLimit], [Scheduler.SetLimitOf], [Scheduler.SetMaxInFlight],
 // [Scheduler.SetMaxQueued], [Scheduler.Pause], [Scheduler.PauseUntil]. [Handle.SetPriority]
 // changes the priority of one call. A call's deadline is compared with the plan whenever the call is
-// queued, and whenever a server's Retry-After, a pause or a new limit changes the plan. A call that can't meet its deadline ends at once with a
-// [DeadlineError]. Being overtaken does not count as a change of plan. Then the context ends the
-// call at its deadline.
+// queued, and whenever a server's Retry-After, a pause or a new limit changes the plan. A call that can't
+// meet its deadline ends at once with a [DeadlineError]. Being overtaken does not count as a change of
+// plan. Then the context ends the call at its deadline. [MaxWait] is such a deadline for the wait alone.
 //
 // # Cancellation
 //

@@ -57,6 +57,8 @@ type DeadlineError struct {
 	Err  error         // the last attempt's error; nil if there was none
 
 	Later bool // the call's own [NotBefore] or [Delay] is after the deadline
+
+	RetryAt time.Time // when its turn would come; zero if that is not known: see [RetryAt]
 }
 
 func (e *DeadlineError) Error() string {
@@ -80,6 +82,8 @@ type QueueFullError struct {
 	Max    int           // MaxQueued
 	Key    string        // the key that reached PerKey.MaxQueued; "" if all calls reached Config.MaxQueued
 	Wait   time.Duration // the estimated wait from then on, as in [Estimate]
+
+	RetryAt time.Time // when its turn would come; zero if that is not known: see [RetryAt]
 }
 
 func (e *QueueFullError) Error() string {
@@ -102,15 +106,20 @@ func (e *TooManyKeysError) Error() string {
 // Is reports whether target is [ErrTooManyKeys].
 func (e *TooManyKeysError) Is(target error) bool { return target == ErrTooManyKeys }
 
-// WouldWaitError refuses a call with [NoWait] that could not start at once. It matches [ErrWouldWait] with
-// errors.Is.
+// WouldWaitError ends a call with [NoWait] that could not start at once, or a call with [MaxWait] whose first attempt
+// can't start in time. It matches [ErrWouldWait] with errors.Is.
 type WouldWaitError struct {
 	For  string        // the first thing it would have to wait for: "later", "hold", "queue", "tokens" or "slot", as in [events.Times]
-	Wait time.Duration // the estimated wait for its tokens
+	Wait time.Duration // the estimated wait for its tokens, from then on
+
+	MaxWait time.Duration // the call's MaxWait; 0: it had NoWait
+	Left    time.Duration // what was left of MaxWait; with a later arrival also the time until then
+
+	RetryAt time.Time // when its turn would come; zero if that is not known: see [RetryAt]
 }
 
 func (e *WouldWaitError) Error() string {
-	return (&core.Early{Reason: core.WouldWait, First: e.For, Wait: e.Wait}).Error()
+	return (&core.Early{Reason: core.WouldWait, First: e.For, Wait: e.Wait, MaxWait: e.MaxWait, Left: e.Left}).Error()
 }
 
 // Is reports whether target is [ErrWouldWait].
@@ -176,13 +185,13 @@ func reasonError(e *core.Early) error {
 	case core.Closed:
 		return ErrClosed
 	case core.TooLate:
-		return &DeadlineError{Wait: e.Wait, Left: e.Left, Err: e.Last, Later: e.First == later}
+		return &DeadlineError{Wait: e.Wait, Left: e.Left, Err: e.Last, Later: e.First == later, RetryAt: e.RetryAt}
 	case core.QueueFull:
-		return &QueueFullError{Queued: e.Queued, Max: e.Most, Key: e.Key, Wait: e.Wait}
+		return &QueueFullError{Queued: e.Queued, Max: e.Most, Key: e.Key, Wait: e.Wait, RetryAt: e.RetryAt}
 	case core.TooManyKeys:
 		return &TooManyKeysError{Max: e.Most}
 	case core.WouldWait:
-		return &WouldWaitError{For: e.First, Wait: e.Wait}
+		return &WouldWaitError{For: e.First, Wait: e.Wait, MaxWait: e.MaxWait, Left: e.Left, RetryAt: e.RetryAt}
 	case core.Deadlock:
 		return retry.Permanent(&DeadlockError{Outer: e.Outer, MaxInFlight: e.Most, Key: e.Key})
 	}

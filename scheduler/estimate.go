@@ -21,17 +21,24 @@ import (
 // on to share as they do now. It may be too long if other keys run out of calls, and too short if more keys
 // come. AtLeast is a lower bound, the wait if no other key got any tokens. A call ends at once with a
 // [DeadlineError] only if its deadline comes before that.
+//
+// With a [Config.Store], Wait is the likely wait if the processes go on to share as they do now, and AtLeast
+// the wait if this process got all tokens. While the store is away, the wait is not known: At is then zero,
+// and Wait the same as AtLeast.
 type Estimate struct {
 	Position int           `json:"position"`    // place in the queue of its key, from 1; 0 if the call does not wait
 	Wait     time.Duration `json:"wait"`        // from now
 	AtLeast  time.Duration `json:"at_least"`    // from now, if no other key gets any tokens; without keys the same as Wait
-	At       time.Time     `json:"at,omitzero"` // now + Wait, on the scheduler's clock
+	At       time.Time     `json:"at,omitzero"` // now + Wait, on the scheduler's clock; zero if the call does not wait or the wait is not known
 }
 
 // String returns a few words, such as "number 3 in the queue, about 1.2s to wait".
 func (e Estimate) String() string {
 	if e.Position == 0 {
 		return "not waiting"
+	}
+	if e.At.IsZero() {
+		return fmt.Sprintf("number %d in the queue", e.Position)
 	}
 	return fmt.Sprintf("number %d in the queue, about %v to wait", e.Position, durations.Round(e.Wait))
 }
@@ -41,7 +48,11 @@ func (o *owner) estimate(e core.Estimate) Estimate {
 	if e.Position == 0 {
 		return Estimate{}
 	}
-	return Estimate{Position: e.Position, Wait: e.Wait, AtLeast: e.AtLeast, At: o.core.Time(core.After(o.core.Now, e.Wait))}
+	est := Estimate{Position: e.Position, Wait: e.Wait, AtLeast: e.AtLeast}
+	if !e.Unknown {
+		est.At = o.core.Time(core.After(o.core.Now, e.Wait))
+	}
+	return est
 }
 
 // Estimate returns when a call with these options would start if it were made now. Only [Cost],

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -126,6 +127,34 @@ func ExampleNoWait() {
 	// done
 	// false
 	// true
+}
+
+// A call that can do without its turn waits for it, but not for long. Its function takes as long as it likes.
+func ExampleMaxWait() {
+	s := newQueue(scheduler.Config{Limit: bucket.PerSecond(50)})
+	defer s.Close()
+	_ = s.PauseUntil(s.Now().Add(10 * time.Millisecond))
+	fmt.Println(s.Do(context.Background(), say("10 ms later"), scheduler.MaxWait(time.Minute)))
+	_ = s.PauseUntil(s.Now().Add(time.Hour))
+	err := s.Do(context.Background(), noop, scheduler.MaxWait(time.Minute))
+	fmt.Println(errors.Is(err, scheduler.ErrWouldWait))
+	// Output:
+	// 10 ms later
+	// <nil>
+	// true
+}
+
+// A job that would have to wait for long goes back to its job queue, until the instant of its turn. Here a pause
+// is the reason. With a rate-limited server, it is a hold.
+func ExampleRetryAt() {
+	s := newQueue(scheduler.Config{Limit: bucket.PerSecond(50)})
+	defer s.Close()
+	_ = s.PauseUntil(s.Now().Add(time.Hour))
+	err := s.Do(context.Background(), noop, scheduler.MaxWait(time.Second))
+	if at, known := scheduler.RetryAt(err); known {
+		fmt.Println("again in", at.Sub(s.Now()).Round(time.Minute))
+	}
+	// Output: again in 1h0m0s
 }
 
 func ExampleWouldWaitError() {
@@ -357,8 +386,8 @@ func ExampleScheduler_SetMaxQueued() {
 	// <nil>
 }
 
-// The calls that Shutdown returns can be submitted again, in the same order.
-func ExampleUnfinished_resume() {
+// The calls that Shutdown returns go on in the next process, here without the budget that made them wait.
+func ExampleResumed() {
 	work := map[string]func(context.Context) error{"a": say("a"), "b": say("b"), "c": say("c")}
 	s := newQueue(scheduler.Config{Limit: hourly, Level: &bucket.State{}})
 	wait(s, work["a"], scheduler.Name("a"))
@@ -367,18 +396,23 @@ func ExampleUnfinished_resume() {
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
 	left, _ := s.Shutdown(over)
+	file, _ := json.Marshal(left)
 
 	s = newQueue(scheduler.Config{MaxInFlight: 1})
 	defer s.Close()
+	left = nil
+	_ = json.Unmarshal(file, &left)
 	var calls []*scheduler.Handle
 	for _, u := range left {
-		calls = append(calls, wait(s, work[u.Name], scheduler.Name(u.Name), scheduler.Cost(u.Cost)))
+		calls = append(calls, wait(s, work[u.Name], scheduler.Resumed(u)))
 	}
 	for _, h := range calls {
 		<-h.Done()
 	}
+	fmt.Println("call", calls[0].Call(), "was first")
 	// Output:
 	// c
 	// a
 	// b
+	// call 3 was first
 }

@@ -57,6 +57,11 @@ type lease struct {
 	lastID uint64        // the number of the latest call then
 	since  time.Duration // when that was
 	slots  uint64        // how many calls may be in flight
+
+	// until is when tokens of a shared budget are void, so that a process that stood still spends none of
+	// them. 0: never; then a call reads no clock.
+	until time.Duration
+	read  func() time.Duration
 }
 
 // permit shows that a call has paid by the fast path.
@@ -99,7 +104,7 @@ func (c *fastCell) take(cost uint64) (word uint64, from *lease) {
 			return 0, nil
 		}
 		l := c.lease.Load() // after the word, so that it is not older than the tokens
-		if inFlight(w) >= l.slots {
+		if inFlight(w) >= l.slots || l.until != 0 && l.read() >= l.until {
 			return 0, nil
 		}
 		if c.word.CompareAndSwap(w, w-cost+fastInFlight+fastTaken) {

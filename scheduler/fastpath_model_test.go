@@ -204,7 +204,7 @@ func (m *fastMatch) otherCall(t *rapid.T) {
 func (m *fastMatch) newCall(cost int64) *call {
 	c := newCall()
 	c.ctx, c.Cost = context.Background(), cost
-	c.SetOptions(&core.Options{NoWait: true})
+	c.SetOptions(&core.Options{MaxWait: core.NoWait})
 	return c
 }
 
@@ -238,7 +238,7 @@ func (m *fastMatch) longCall(t *rapid.T) {
 		return
 	}
 	c := m.newCall(1)
-	c.SetOptions(&core.Options{Name: "long", NoWait: true})
+	c.SetOptions(&core.Options{Name: "long", MaxWait: core.NoWait})
 	m.submit(t, c)
 }
 

@@ -142,7 +142,7 @@ func (o *owner) fill(i int, add, slots uint64) {
 		cell.taken = (cell.taken + 1) % (1 << 20)
 		add += fastTaken
 	}
-	c.lease.Store(&lease{cell: c, taken: cell.taken, lastID: k.LastID, since: k.Now, slots: slots})
+	c.lease.Store(&lease{cell: c, taken: cell.taken, lastID: k.LastID, since: k.Now, slots: slots, until: k.VoidAt(), read: o.s.read})
 	if l.spread {
 		k.LastID += cell.left // numbers for all calls that this cell can grant before it is filled again
 	}

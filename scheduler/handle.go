@@ -56,7 +56,7 @@ func (s stopped) err() error {
 // [Scheduler.Do], an error that is not marked is not retried.
 //
 // Submit returns an error if the call is invalid or the scheduler is closed. All later errors are
-// in the handle. With [Config.MaxQueued] or [NoWait], Submit waits until the call is admitted,
+// in the handle. With [Config.MaxQueued], [NoWait] or [MaxWait], Submit waits until the call is admitted,
 // and returns an error if it is refused. A panic in fn becomes a [PanicError], and runtime.Goexit
 // becomes [ErrGoexit].
 func (s *Scheduler) Submit(ctx context.Context, fn func(context.Context) error, opts ...Option) (*Handle, error) {
@@ -104,7 +104,7 @@ func (h *Handle) send() (*Handle, error) {
 	} else if ctx.Done() != nil {
 		h.extras().stopWatch = context.AfterFunc(guardContext(ctx), func() { h.cancel(causeOf(ctx)) })
 	}
-	wantsAdmission := c.Options().NoWait || s.bounded.Load()
+	wantsAdmission := c.Options().MaxWait != 0 || s.bounded.Load()
 	if wantsAdmission {
 		h.extras().admit, c.WantsAdmission = make(chan error, 1), true
 	}

@@ -191,7 +191,7 @@ func TestKeyInEveryKindOfCall(t *testing.T) {
 		"NoWait": func(s *scheduler.Scheduler) {
 			var refused *scheduler.WouldWaitError
 			require.ErrorAs(t, s.Do(context.Background(), nothing, key, scheduler.NoWait()), &refused)
-			require.Equal(t, scheduler.WouldWaitError{For: "tokens", Wait: time.Minute}, *refused)
+			require.Equal(t, scheduler.WouldWaitError{For: "tokens", Wait: time.Minute, RetryAt: s.Now().Add(time.Minute)}, *refused)
 			time.Sleep(refused.Wait)
 			require.NoError(t, s.Do(context.Background(), nothing, key, scheduler.NoWait()))
 		},
@@ -233,7 +233,7 @@ func TestKeyMaxQueued(t *testing.T) {
 		_, err := s.Submit(t.Context(), nothing, scheduler.Key("a"))
 		var full *scheduler.QueueFullError
 		require.ErrorAs(t, err, &full)
-		require.Equal(t, scheduler.QueueFullError{Queued: 2, Max: 2, Key: "a", Wait: full.Wait}, *full)
+		require.Equal(t, scheduler.QueueFullError{Queued: 2, Max: 2, Key: "a", Wait: full.Wait, RetryAt: s.Now().Add(full.Wait)}, *full)
 		require.ErrorContains(t, err, `queue is full: 2 calls of the key "a" wait, PerKey.MaxQueued is 2`)
 		require.ErrorIs(t, err, scheduler.ErrQueueFull)
 		for range 5 {

@@ -66,7 +66,7 @@ func TestNotBeforeRefused(t *testing.T) {
 		err := s.Do(t.Context(), nothing, scheduler.Delay(time.Minute), scheduler.NoWait())
 		var wouldWait *scheduler.WouldWaitError
 		require.ErrorAs(t, err, &wouldWait)
-		require.Equal(t, scheduler.WouldWaitError{For: "later", Wait: time.Minute}, *wouldWait)
+		require.Equal(t, scheduler.WouldWaitError{For: "later", Wait: time.Minute, RetryAt: start.Add(time.Minute)}, *wouldWait)
 		require.EqualError(t, err, "scheduler: the call would have to wait about 1m0s, since it has a NotBefore or Delay: give it that or NoWait")
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -76,7 +76,7 @@ func TestNotBeforeRefused(t *testing.T) {
 			var late *scheduler.DeadlineError
 			require.ErrorAs(t, err, &late)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.Equal(t, scheduler.DeadlineError{Wait: time.Minute, Left: time.Second, Later: true}, *late)
+			require.Equal(t, scheduler.DeadlineError{Wait: time.Minute, Left: time.Second, Later: true, RetryAt: start.Add(time.Minute)}, *late)
 			require.EqualError(t, err, "scheduler: the call is to arrive only after its context's deadline, which is in 1s: give it an earlier NotBefore or Delay, or allow more time")
 		}
 		require.NoError(t, s.Do(ctx, nothing, scheduler.Delay(time.Second/2), scheduler.WaitUntilDeadline()))

@@ -89,7 +89,7 @@ func (s *Scheduler) HasKeyBudget(name string) bool {
 	return indexOf(s.keyLimits, name) >= 0
 }
 
-// Levels returns the levels of the named budgets, for [Config.Levels].
+// Levels returns the levels of the named budgets, for [Config.Levels]. With [Config.Limit] there are none: save Level.
 func (s Snapshot) Levels() map[string]bucket.State {
 	levels := map[string]bucket.State{}
 	for _, b := range s.Budgets {

@@ -10,8 +10,11 @@ import (
 	"example.com/fairlead/scheduler/internal/durations"
 )
 
+// ofStores has the kinds of events about a budget that processes share.
+var ofStores = events.Of(events.StoreAway, events.StoreBack, events.StoreReset, events.LimitChanged)
+
 // logged has the kinds of events that an operator of the program wants to see.
-var logged = events.Of(events.Retrying, events.Held, events.Paused, events.Resumed, events.RateChanged, events.Exhausted, events.ShutDown)
+var logged = events.Of(events.Retrying, events.Held, events.Paused, events.Resumed, events.RateChanged, events.Exhausted, events.ShutDown) | ofStores
 
 // kindsFor returns the kinds of events that the logger wants. Only a logger that is enabled for Debug wants
 // those of calls that failed without a retry.
@@ -80,6 +83,9 @@ func logEvent(log *slog.Logger, ev events.Event) {
 	} else if !ev.Until.IsZero() {
 		attrs = append(attrs, slog.Duration("delay", durations.Round(ev.Until.Sub(ev.At))))
 	}
+	if ofStores.Has(ev.Kind) && ev.Budget != "" {
+		attrs = append(attrs, slog.String("budget", ev.Budget))
+	}
 	attrs = append(attrs, slog.Int64("available", ev.Available))
 	if ev.Kind == events.RateChanged {
 		attrs = append(attrs, slog.Float64("rate", ev.Rate))
@@ -92,7 +98,7 @@ func logEvent(log *slog.Logger, ev events.Event) {
 
 func level(k events.Kind) slog.Level {
 	switch k {
-	case events.Held:
+	case events.Held, events.StoreAway, events.StoreReset, events.LimitChanged:
 		return slog.LevelWarn
 	case events.Exhausted:
 		return slog.LevelError

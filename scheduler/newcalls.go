@@ -38,7 +38,7 @@ func (s *Scheduler) sendNew(c *call) bool {
 
 // mayStartAtOnce reports whether a call may be granted or refused although a crowd is queued.
 func (c *call) mayStartAtOnce() bool {
-	return c.Options().Priority > 0 || c.Options().NoWait || c.HasKey()
+	return c.Options().Priority > 0 || c.Options().MaxWait != 0 || c.HasKey() || c.IsResumed()
 }
 
 // listNew puts a call on the list. The gate ensures that the owner takes it in before it ends.

@@ -103,6 +103,7 @@ func TestCallOfARefusedReservation(t *testing.T) {
 		r, err := s.Reserve(soon)
 		require.NoError(t, err)
 		require.Zero(t, r.Call())
+		<-r.Ready()
 		require.ErrorIs(t, r.Err(), context.DeadlineExceeded)
 		require.Zero(t, numberOf(sub))
 		s.Close()

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 var errOnEndAlone = retry.Permanent(errors.New("scheduler: OnEnd is for Submit and Stream: Do returns the outcome itself, and the holder of a reservation ends it"))
@@ -27,7 +28,7 @@ func OnEnd(f func(*Handle)) Option {
 // setOnEnd makes f called when the prepared call has ended.
 func (c *call) setOnEnd(f func(*Handle)) error {
 	h := c.handle()
-	if h == nil || c.Reservation {
+	if h == nil || c.Kind == core.Reserved {
 		return errOnEndAlone
 	}
 	if first := h.extras().notify; first != nil { // of Stream

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -12,8 +13,8 @@ import (
 )
 
 // Option is an option of one call: [Cost], [CostOf], [Priority], [Name], [Retry], [Classify],
-// [AttemptTimeout], [OnProgress], [Key], [Weight], [NoWait], [WaitUntilDeadline], [NotBefore], [Delay] and, for
-// [Scheduler.Submit], [OnEnd]. It is also an option of [Stream], for each of its calls.
+// [AttemptTimeout], [OnProgress], [Key], [Weight], [NoWait], [MaxWait], [WaitUntilDeadline], [NotBefore], [Delay], [Resumed] and, for
+// [Scheduler.Submit], [OnEnd] and [Tracked]. It is also an option of [Stream], for each of its calls.
 type Option func(*options)
 
 // options collects the options of a call. The zero value is a plain call.
@@ -27,6 +28,7 @@ type options struct {
 	classify      retry.Classifier
 	progress      func(Progress)
 	onEnd         func(*Handle)
+	tracked       bool
 	timeout       time.Duration // of each attempt; 0: the scheduler's; noTimeout: none
 	key           string
 	weight        int
@@ -34,11 +36,12 @@ type options struct {
 	untilDeadline bool
 	notBefore     time.Time
 	delay         time.Duration
+	resumed       *Unfinished // nil once the call has what it had
 }
 
 // forCore reports whether there are options for which a submitted call needs a detail.
 func (o *options) forCore() bool {
-	return o.Several || o.Name != "" || o.Priority != 0 || o.NoWait
+	return o.Several || o.Name != "" || o.Priority != 0 || o.MaxWait != 0
 }
 
 // forRunner reports whether there are options for which a submitted call needs a runner.
@@ -75,9 +78,24 @@ func Priority(p int) Option {
 }
 
 // NoWait refuses the call with a [WouldWaitError] unless its first attempt can start at once,
-// with no call ahead, its tokens there and a free slot. Its retries wait as others do.
-func NoWait() Option {
-	return func(o *options) { o.NoWait = true }
+// with no call ahead, its tokens there and a free slot. Its retries wait as others do. NoWait is the same as
+// [MaxWait] of 0.
+func NoWait() Option { return MaxWait(0) }
+
+// MaxWait ends the call with a [WouldWaitError] unless its first attempt can start within d after it arrives. The
+// call ends as soon as that is certain. It is refused if its turn is expected later, and it leaves the queue if a hold,
+// a pause or a new limit makes its turn later. If other calls overtake it, or only a free slot is missing, it ends when
+// d has passed. A d that is not positive refuses each call that can't start at once. Of NoWait and MaxWait the last
+// one given counts.
+//
+// MaxWait bounds the wait and not the function, while a deadline of the context bounds both. Its retries wait
+// as others do. With [NotBefore] or [Delay], d counts from the arrival, and a d that is not positive refuses the call.
+// In a [Stream] the wait for a place of [Parallel] does not count. With [WaitForRoom] the wait for room counts.
+func MaxWait(d time.Duration) Option {
+	if d <= 0 {
+		d = core.NoWait
+	}
+	return func(o *options) { o.MaxWait = d }
 }
 
 // WaitUntilDeadline makes the call wait until its context is done, even if its turn is expected
@@ -184,7 +202,7 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 		o = c.runner.options // of an earlier Do, and cleared
 	}
 	if o == nil {
-		o = new(options)
+		o = spareOptions.Get().(*options)
 	}
 	for i, opt := range opts {
 		if opt == nil {
@@ -197,8 +215,18 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 			return err
 		}
 	}
+	if o.tracked {
+		if err := c.track(); err != nil {
+			return err
+		}
+	}
 	if err := c.setKey(o); err != nil {
 		return err
+	}
+	if o.resumed != nil {
+		if err := s.resume(c, o); err != nil {
+			return err
+		}
 	}
 	if o.costSet {
 		c.Cost = o.cost
@@ -206,13 +234,8 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 	if err := s.setCosts(c, o); err != nil {
 		return err
 	}
-	if o.policySet {
-		if err := o.policy.Validate(); err != nil {
-			return retry.Permanent(err)
-		}
-		if o.policy.Seed == 0 {
-			o.policy.Seed = s.retry.Seed
-		}
+	if err := s.setPolicy(c, o); err != nil {
+		return err
 	}
 	s.setInstants(c, o)
 	if c.Watched = o.progress != nil; c.handle() == nil || o.forRunner() {
@@ -220,15 +243,33 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 	}
 	if c.handle() == nil || o.forCore() {
 		c.SetOptions(&o.Options)
+	} else if !o.forRunner() {
+		*o = options{}
+		spareOptions.Put(o)
 	}
-	if o.policySet {
-		policy := &o.policy
-		if c.handle() != nil { // it may outlive its options
-			policy = new(retry.Policy)
-			*policy = o.policy
-		}
-		c.SetPolicy(policy)
+	return nil
+}
+
+// spareOptions has options that no call keeps. All of them are zero.
+var spareOptions = sync.Pool{New: func() any { return new(options) }}
+
+// setPolicy sets the retry policy of a call that has one of its own.
+func (s *Scheduler) setPolicy(c *call, o *options) error {
+	if !o.policySet {
+		return nil
 	}
+	if err := o.policy.Validate(); err != nil {
+		return retry.Permanent(err)
+	}
+	if o.policy.Seed == 0 {
+		o.policy.Seed = s.retry.Seed
+	}
+	policy := &o.policy
+	if c.handle() != nil { // it may outlive its options
+		policy = new(retry.Policy)
+		*policy = o.policy
+	}
+	c.SetPolicy(policy)
 	return nil
 }
 

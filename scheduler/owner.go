@@ -30,6 +30,11 @@ type owner struct {
 	drains []chan struct{} // of Shutdown: closed when every call and function of OnEnd has ended
 	idles  []chan struct{} // of WaitIdle, likewise
 
+	readers []chan Changes // of goroutines that wait in Changes
+
+	links      []*storeLink // to the stores of budgets that processes share
+	exchanging int          // how many asks are under way
+
 	handedBack []Unfinished // calls that Shutdown has ended because they had not arrived
 }
 
@@ -131,6 +136,7 @@ func (o *owner) run() {
 		}
 	}
 	o.timer.Stop()
+	o.keepChanges()
 	o.s.hub.Close()
 	close(o.s.done)
 }
@@ -158,6 +164,9 @@ func (o *owner) turn(m message) {
 	o.movePlaces(now)
 	o.setListing(now)
 	o.grantLease()
+	if o.links != nil && !o.core.Closed {
+		o.askStores()
+	}
 	o.deliver()
 	if o.core.HandoverPending() {
 		o.core.HandedOver(o.s.read())
@@ -233,7 +242,7 @@ func (o *owner) deliver() {
 		switch call := callOf(c); {
 		case call.runner != nil && call.runner.reply != nil:
 			call.runner.reply <- reply{kind: replyGranted}
-		case !c.Reservation:
+		case c.Kind != core.Reserved:
 			work = append(work, call)
 		case c.State != core.Ended: // its holder may have canceled it in this same turn
 			call.handle().grant()
@@ -278,6 +287,9 @@ func (o *owner) notify() {
 	if o.drains != nil || o.idles != nil {
 		o.notifyIdle()
 	}
+	if len(o.readers) > 0 {
+		o.giveChanges()
+	}
 }
 
 // arm sets the timer for the instant at which the core has to be advanced next. That is later than
@@ -289,6 +301,9 @@ func (o *owner) arm() {
 	}
 	if o.core.HasQuotas {
 		wake = o.lookBy(wake)
+	}
+	if o.links != nil {
+		wake = min(wake, o.core.AskAgainAt())
 	}
 	latest := o.latest(wake)
 	if wake <= o.armed && o.armed <= latest {
@@ -318,6 +333,7 @@ func (o *owner) close(now time.Duration) {
 	o.s.unfinished = o.unfinishedCalls(now)
 	o.core.Close(now)
 	o.s.final = o.snapshot(now)
+	o.leaveStores()
 	for _, c := range o.core.RunningCalls() {
 		if h := callOf(c).handle(); h != nil {
 			o.s.toInterrupt = append(o.s.toInterrupt, h)

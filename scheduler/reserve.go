@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/fairlead/retry"
+	"example.com/fairlead/scheduler/internal/core"
 )
 
 // Reservation is an attempt of a call without a function. Its holder waits for the grant and does
@@ -57,7 +58,7 @@ var errTimedReserve = retry.Permanent(errors.New("scheduler: AttemptTimeout is n
 func (s *Scheduler) Reserve(ctx context.Context, opts ...Option) (*Reservation, error) {
 	h := &Handle{s: s}
 	r, c := h.reservation(1), h.init()
-	c.Reservation = true
+	c.Kind = core.Reserved
 	if err := s.prepare(c, ctx, notRun, opts); err != nil {
 		return nil, err
 	}
@@ -67,6 +68,7 @@ func (s *Scheduler) Reserve(ctx context.Context, opts ...Option) (*Reservation, 
 	if c.runner != nil && c.runner.options.timeout != 0 {
 		return nil, errTimedReserve
 	}
+	r.number += int(c.made) // a resumed call has made attempts before
 	s.nest(c, ctx)
 	if _, err := h.send(); err != nil {
 		return nil, err

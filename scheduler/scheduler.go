@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -32,6 +33,7 @@ type Scheduler struct {
 	classify    retry.Classifier
 	eventBuffer int
 
+	step           time.Duration // how much earlier a call counts as having arrived for each point of priority
 	attemptTimeout time.Duration // of calls without their own; 0: none
 	timesFirst     bool          // the retry policy has MaxElapsed, so each call has to know when it began
 	systemClock    bool          // the clock is that of package time
@@ -43,7 +45,9 @@ type Scheduler struct {
 	hub       events.Hub
 	inbox     chan message // never closed
 	workers   workers
-	calls     sync.Pool // of *call, for Do
+	exchanges sync.WaitGroup // goroutines that exchange with stores
+	shared    bool           // there are some
+	calls     sync.Pool      // of *call, for Do
 
 	// gate is held for reading while a message is sent to the inbox, and for writing to set
 	// closed. After that no message is sent. So every message that was sent is handled, and its
@@ -58,6 +62,7 @@ type Scheduler struct {
 	done        chan struct{} // closed when the owner has ended; guards what follows
 	final       Snapshot
 	unfinished  []Unfinished
+	lastChanges []Changes // that Changes has not returned; guarded by gate, too
 	toInterrupt []*Handle // running submitted work, whose contexts Close cancels
 }
 
@@ -81,6 +86,7 @@ func New(cfg Config) (*Scheduler, error) {
 		eventBuffer: cfg.EventBuffer,
 		logger:      cfg.Logger,
 
+		step:           cmp.Or(cfg.PriorityStep, core.DefaultPriorityStep),
 		attemptTimeout: cfg.AttemptTimeout,
 		timesFirst:     cfg.Retry.MaxElapsed > 0,
 		systemClock:    cfg.Clock == clock.System() || cfg.Clock == clock.Plain(),
@@ -108,6 +114,7 @@ func New(cfg Config) (*Scheduler, error) {
 	if s.origin != s.origin.Round(0) { // it has a monotonic reading: this is a real clock
 		o.slack = crowdSlack
 	}
+	o.openStores(cfg.stores())
 	go o.run()
 	return s, nil
 }
@@ -185,7 +192,7 @@ func (s *Scheduler) Sync() (next time.Time, ok bool) {
 // for tests on a mock clock: see clocktest.Advance.
 func (s *Scheduler) Running() (functions, timers int) {
 	n, _ := askAfter(s, func(o *owner) [2]int {
-		functions := o.core.Functions() + int(s.workers.ending.Load())
+		functions := o.core.Functions() + int(s.workers.ending.Load()) + o.exchanging
 		if o.armed != bucket.Forever {
 			return [2]int{functions, 1}
 		}
@@ -233,7 +240,7 @@ func (s *Scheduler) Close() {
 
 // Shutdown stops taking calls, waits until all accepted calls and functions of [OnEnd] have ended or ctx is done, and
 // closes the scheduler. It returns the calls that did not end, in the order in which they would
-// have been served. If there are any, the error wraps [ErrClosed] (not ctx.Err()). Otherwise it
+// have been served, to be saved as JSON and taken up again by another scheduler: see [Resumed]. If there are any, the error wraps [ErrClosed] (not ctx.Err()). Otherwise it
 // is nil. Calls that have not arrived ([NotBefore], [Delay]) end with [ErrClosed] and are returned. If
 // Shutdown is called from inside a call it waits for that call, too, and during a pause it waits for the
 // end of the pause, so give it a context that ends.
@@ -253,6 +260,9 @@ func (s *Scheduler) Shutdown(ctx context.Context) ([]Unfinished, error) {
 		}
 	}
 	s.Close()
+	if s.shared {
+		s.waitForStores(ctx)
+	}
 	left := slices.Clone(s.unfinished)
 	for i := range left {
 		s.fillIn(&left[i])

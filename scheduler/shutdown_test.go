@@ -78,8 +78,8 @@ func TestShutdownReport(t *testing.T) {
 		text, err := json.MarshalIndent(left, "", " ")
 		require.NoError(t, err)
 		require.JSONEq(t, `[
-			{"call": 1, "name": "runs", "state": "running", "rank": "2000-01-01T00:00:00Z", "cost": 2, "attempts": 1, "paid": 2},
-			{"call": 2, "name": "backs off", "state": "backing off", "rank": "2000-01-01T00:00:00Z", "cost": 3, "attempts": 1, "paid": 3,
+			{"call": 1, "name": "runs", "state": "running", "rank": "2000-01-01T00:00:00Z", "cost": 2, "attempts": 1, "began": "2000-01-01T00:00:00Z", "paid": 2},
+			{"call": 2, "name": "backs off", "state": "backing off", "rank": "2000-01-01T00:00:00Z", "cost": 3, "attempts": 1, "began": "2000-01-01T00:00:00Z", "paid": 3,
 			 "due": "2000-01-01T00:00:01Z", "err": "server is busy (rate limited)"},
 			{"call": 4, "state": "queued", "rank": "2000-01-01T00:00:00Z", "cost": 9, "attempts": 0, "paid": 0},
 			{"call": 3, "state": "queued", "priority": -1, "rank": "2000-01-01T00:01:00Z", "cost": 10, "attempts": 0, "paid": 0}
@@ -128,7 +128,7 @@ func TestCloseDuringShutdown(t *testing.T) {
 		time.Sleep(time.Second)
 		s.Close()
 		for range 2 {
-			require.Equal(t, []scheduler.Unfinished{{Call: 1, Name: "runs", State: "running", Rank: started, Cost: 1, Attempts: 1, Paid: 1}}, <-down)
+			require.Equal(t, []scheduler.Unfinished{{Call: 1, Name: "runs", State: "running", Rank: started, Began: started, Cost: 1, Attempts: 1, Paid: 1}}, <-down)
 		}
 		require.Same(t, scheduler.ErrClosed, settled(runs))
 	})

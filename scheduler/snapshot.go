@@ -54,6 +54,21 @@ type Budget struct {
 	// Level is the budget's level in a form that survives a restart: see [Config.Level] and
 	// [Config.Levels].
 	Level bucket.State `json:"level"`
+
+	// Store is the state of the store if processes share the budget: see [Config.Store]. Available then counts
+	// what this process has bought and not spent, and Level is zero. Nil if the budget is this scheduler's own.
+	Store *StoreState `json:"store,omitzero"`
+}
+
+// StoreState has what a process knows of the store of a budget that several processes share.
+type StoreState struct {
+	Away      bool      `json:"away,omitzero"`       // the store has not answered for a second
+	AwaySince time.Time `json:"away_since,omitzero"` // since when the store has not answered
+	Err       string    `json:"err,omitzero"`        // while it is away: the text of the error of the latest exchange that has failed; "" if none has yet
+	SellsFrom time.Time `json:"sells_from,omitzero"` // before then the store sells nothing, for example since it is new or may have lost what it knew
+	Sharers   int64     `json:"sharers"`             // how many processes share the budget, this one included; 0: not known yet
+	Coming    int64     `json:"coming"`              // tokens that this process has bought and may not spend yet
+	Exchanges uint64    `json:"exchanges"`           // how many exchanges with the store have succeeded
 }
 
 // Totals count calls and attempts since the scheduler was made.
@@ -104,7 +119,7 @@ func (o *owner) snapshot(now time.Duration) Snapshot {
 	s.Totals.Succeeded -= uint64(k.InFast) // they are not over
 	for i := range k.Budgets {
 		b := &k.Budgets[i]
-		s.Budgets = append(s.Budgets, Budget{b.Name, b.Available(), b.Ledger(), b.Configured, k.LevelOf(i)})
+		s.Budgets = append(s.Budgets, Budget{b.Name, b.Available(), b.Ledger(), b.Configured, k.LevelOf(i), o.storeState(i)})
 	}
 	s.Budget = s.Budgets[0]
 	if held := k.HeldUntil(); held > k.Now {

@@ -14,7 +14,15 @@ func (b Budget) String() string {
 	if b.Limit == bucket.Unlimited {
 		return "unlimited " + cmp.Or(b.Name, "tokens")
 	}
-	return fmt.Sprintf("%d of %s", b.Available, tokens(b.Limit.Capacity, b.Name))
+	text := fmt.Sprintf("%d of %s", b.Available, tokens(b.Limit.Capacity, b.Name))
+	switch {
+	case b.Store == nil:
+	case b.Store.Away:
+		text += " (store away)"
+	case b.Store.Sharers > 0:
+		text += fmt.Sprintf(" (shared by %d)", b.Store.Sharers)
+	}
+	return text
 }
 
 // String returns a line such as

@@ -81,6 +81,9 @@ func (st *stormRun) options(rnd *rand.Rand) (opts []Option, is stormCall) {
 		opts = append(opts, NoWait())
 	}
 	if rnd.IntN(8) == 0 {
+		opts = append(opts, MaxWait(time.Duration(rnd.IntN(2000))*time.Microsecond))
+	}
+	if rnd.IntN(8) == 0 {
 		opts = append(opts, WaitUntilDeadline())
 	}
 	if rnd.IntN(8) == 0 {

@@ -10,8 +10,8 @@ import (
 )
 
 // Unfinished describes a call that had not ended when the scheduler was shut down, so that an
-// application can submit it again. Lists of them are in the order in which the calls would have
-// been served.
+// application can take it up again, also from JSON in another process: see [Resumed]. Lists of them are in the order
+// in which the calls would have been served. Instants are times of the scheduler's clock.
 type Unfinished struct {
 	Call     uint64    `json:"call,omitzero"` // its number, in order of arrival; 0 for a Do without options that runs and did not have to wait
 	Name     string    `json:"name,omitzero"`
@@ -20,7 +20,8 @@ type Unfinished struct {
 	Rank     time.Time `json:"rank,omitzero"`     // its seniority: when it arrived, or counts as having arrived by its priority
 	Priority int       `json:"priority,omitzero"` // as given by [Priority] or [Handle.SetPriority]
 	Cost     int64     `json:"cost"`              // tokens that an attempt pays; of several budgets, from the first by name
-	Attempts int       `json:"attempts"`          // attempts made
+	Attempts int       `json:"attempts"`          // attempts made, also that which runs
+	Began    time.Time `json:"began,omitzero"`    // when its first attempt was granted
 	Paid     int64     `json:"paid"`              // tokens paid by them, likewise
 	Due      time.Time `json:"due,omitzero"`      // when its backoff would have ended or, if it is later, when it would have arrived
 	Err      string    `json:"err,omitzero"`      // its last attempt's error
@@ -38,7 +39,7 @@ func (o *owner) unfinishedCalls(now time.Duration) []Unfinished {
 	all := make([]Unfinished, 0, o.core.InFast+len(open))
 	for range o.core.InFast {
 		plain := core.Call{Cost: 1}
-		all = append(all, Unfinished{State: "running", Cost: 1, Attempts: 1, Paid: 1, costs: plain.AllCosts()})
+		all = append(all, Unfinished{State: running, Cost: 1, Attempts: 1, Paid: 1, costs: plain.AllCosts()})
 	}
 	for _, c := range open {
 		all = append(all, o.describe(c))
@@ -67,13 +68,19 @@ func (o *owner) describe(c *core.Call) Unfinished {
 		Call: c.ID, Name: c.Options().Name, Key: c.Key(), Rank: o.core.Time(c.Rank), Priority: c.Priority(), Cost: c.Cost,
 		Attempts: c.AttemptsMade(), Paid: c.Paid(), last: c.LastErr(), costs: c.AllCosts(),
 	}
+	if at, known := c.Began(); known {
+		u.Began = o.core.Time(at)
+	}
 	switch c.State {
 	case core.Running:
-		u.State = "running"
+		u.State = running
 	case core.Queued:
-		u.State = "queued"
+		if u.State = queued; c.CutOff() { // as it was reported before
+			u.State = running
+			u.Attempts++
+		}
 	case core.BackingOff:
-		u.State = "backing off"
+		u.State = backingOff
 		u.Due = o.core.Time(c.Due())
 	case core.Later:
 		u.State = later
@@ -86,7 +93,7 @@ func (o *owner) describe(c *core.Call) Unfinished {
 func (s *Scheduler) fillIn(u *Unfinished) {
 	u.Err = safetext.Of(u.last)
 	budgets := *s.limits.Load()
-	if u.Key != "" {
+	if u.Key != "" && len(s.keyLimits) > 0 {
 		budgets = slices.Concat(budgets, s.keyLimits)
 	}
 	for i, b := range budgets {

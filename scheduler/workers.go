@@ -133,6 +133,6 @@ func (s *Scheduler) work(c *call) {
 		_ = s.handBack(c, err) // the handle has the error
 	} else {
 		c.handle().stopWatching()
-		s.finished(c, err)
+		s.over(c, err)
 	}
 }

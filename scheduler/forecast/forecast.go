@@ -126,11 +126,15 @@ func (f Forecast) limits() string {
 //
 // The budget starts full, or at Config.Level without refill for the time since. Classify, Logger and
 // EventBuffer are ignored, and so is Clock if no limit has a Reset. With one, the forecast begins at the
-// Clock's time, and a Level is refilled until then. Without a Clock it begins at Config.Level's At.
+// Clock's time, and a Level is refilled until then. Without a Clock it begins at Config.Level's At. Predict
+// fails if Config has a Store: what the other processes will need is not known.
 func Predict(cfg scheduler.Config, work ...Workload) (Forecast, error) {
 	faults := []error{cfg.Validate()}
 	if len(work) == 0 {
 		faults = append(faults, errors.New("forecast: Predict needs at least one Workload"))
+	}
+	if cfg.Store != nil || len(cfg.Stores) > 0 {
+		faults = append(faults, errors.New("forecast: Config has a Store, and what other processes will need of the budget is not known: leave it out, and set the limit to this process's part"))
 	}
 	for i, w := range work {
 		if err := w.validate(cfg); err != nil {

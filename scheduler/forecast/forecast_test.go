@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/bucket/storetest"
 	"example.com/fairlead/clock/clocktest"
 	"example.com/fairlead/retry"
 	"example.com/fairlead/scheduler"
@@ -301,4 +302,9 @@ func TestPredictQuota(t *testing.T) {
 	require.Zero(t, f.Took, "midnight was since")
 	_, err = Predict(scheduler.Config{Limit: daily}, Workload{Calls: 300})
 	require.ErrorContains(t, err, "set Config.Clock")
+}
+
+func TestPredictNoStore(t *testing.T) {
+	_, err := Predict(scheduler.Config{Store: storetest.NewMemory(time.Now)}, Workload{Calls: 1})
+	require.ErrorContains(t, err, "forecast: Config has a Store")
 }

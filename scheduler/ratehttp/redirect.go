@@ -34,7 +34,7 @@ func redirected(s *scheduler.Scheduler, req *http.Request) error {
 	}
 	ctx := req.Context()
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
-		return &scheduler.DeadlineError{Wait: wait, Left: deadline.Sub(now), Err: last}
+		return &scheduler.DeadlineError{Wait: wait, Left: deadline.Sub(now), Err: last, RetryAt: until}
 	}
 	timer := s.Clock().NewTimer(wait)
 	defer timer.Stop()

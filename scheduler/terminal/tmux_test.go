@@ -88,7 +88,7 @@ func newPane(t *testing.T, columns int) *pane {
 	p.tmux("-f", os.DevNull, "-u", "new-session", "-d", "-x", fmt.Sprint(columns), "-y", "24",
 		"env", "-u", "CI", "-u", "NO_COLOR", "LC_ALL=C.UTF-8", programEnv+"="+listener.Addr().String(),
 		"sh", "-c", `"$1"; exec cat`, "sh", os.Args[0])
-	require.NoError(t, listener.(*net.TCPListener).SetDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(t, listener.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)))
 	p.tell, err = listener.Accept()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = p.tell.Close() }) // fails if the test has closed it
@@ -134,7 +134,7 @@ func (p *pane) await(messages []string, patterns ...string) {
 	}
 	whole := regexp.MustCompile("^" + strings.Join(append(want, patterns...), "\n") + "$")
 	var got string
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if got = strings.Join(p.lines(), "\n"); whole.MatchString(got) {
 			return
 		}
@@ -147,7 +147,7 @@ func (p *pane) await(messages []string, patterns ...string) {
 func TestTerminal(t *testing.T) {
 	p := newPane(t, 100)
 	head := `crawl  █+░+  2/5  40%  \S+/s  ETA \S+`
-	p.await(nil, head, `55 of 60 requests left · 2 running · 0 queued · 1 backing off \(next in 4m5\ds\)`)
+	p.await(nil, head, `55 of 60 requests left · 2 running · 0 queued · 1 backing off \(next in 4m\d\ds\)`)
 
 	var said []string
 	say := func(messages ...string) {
