@@ -21,7 +21,7 @@ const maxStopAfter = 1000
 var hasScheme = regexp.MustCompile(`^(?i:https?:|[a-z][a-z0-9+.-]*://)`)
 
 // check returns all faults of the command line at once.
-func (cfg *config) check(base string, rest []string, headerFaults []error) error {
+func (cfg *config) check(base string, rest []string, addressFaults []error) error {
 	faults := &faults{}
 	if len(rest) > 0 && len(cfg.headers) > 0 {
 		faults.add("%d arguments belong to no flag: put what follows -header in quotes", len(rest)) // without their text, which may be parts of a key
@@ -43,7 +43,7 @@ func (cfg *config) check(base string, rest []string, headerFaults []error) error
 		}
 		cfg.url = u
 	}
-	for _, err := range headerFaults {
+	for _, err := range addressFaults {
 		faults.addError(err)
 	}
 	faults.atLeast("in-flight", int64(cfg.inFlight), 1)
@@ -58,12 +58,16 @@ func (cfg *config) check(base string, rest []string, headerFaults []error) error
 	}
 	cfg.checkTimes(faults)
 	cfg.checkKey(faults)
+	cfg.checkShared(faults)
 	if !cfg.tokens.enabled() && cfg.tokens.burst != 0 {
 		faults.add("-token-burst %d: it needs -tpm", cfg.tokens.burst)
 	}
 	if faults.all == nil {
-		for _, limit := range cfg.limits() {
+		for budget, limit := range cfg.limits() {
 			faults.addError(limit.Validate()) // the checks above should have found all faults
+			if err := limit.ValidateShared(); cfg.shared.on() && err != nil {
+				faults.add("-budget: the limit of %s is too large: %v", budget, err)
+			}
 		}
 		faults.addError(cfg.policy.Validate())
 	}

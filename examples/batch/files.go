@@ -22,9 +22,13 @@ func (e *fileError) Unwrap() error { return e.err }
 // openFiles opens the files that the flags name and finds the lines that are left to do, before anything is
 // sent. It fails if two flags name one file.
 func (b *batch) openFiles(ctx context.Context, log io.Writer) (err error) {
+	if err := b.cfg.part.checkWhole(b.cfg.whole); err != nil {
+		return err
+	}
 	if b.in, err = openInput(b.cfg.in); err != nil {
 		return err
 	}
+	b.in.part = b.cfg.part
 	if b.out, err = openOutput(b.cfg.out); err != nil {
 		return err
 	}
@@ -46,6 +50,7 @@ func (b *batch) openFiles(ctx context.Context, log io.Writer) (err error) {
 	if err := b.in.load(ctx, log); err != nil {
 		return err
 	}
+	b.out.part = b.cfg.part
 	if err := b.out.resume(b.in.last, b.cfg.again); err != nil {
 		return err
 	}

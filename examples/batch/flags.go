@@ -19,6 +19,8 @@ import (
 type config struct {
 	in, out   string
 	again     bool     // run failed lines of earlier runs again
+	part      part     // of the lines; the names of files are those of the part
+	whole     string   // the value of -out, whose parts are written
 	url       *url.URL // may be nil
 	headers   http.Header
 	timeout   time.Duration
@@ -28,6 +30,7 @@ type config struct {
 	tokens   quota
 	inFlight int
 
+	shared    sharedBudget
 	key       string // hostKey, or the field that has a line's key; or empty
 	perKeyRPM int64  // 0: no limit
 
@@ -50,6 +53,7 @@ func (cfg *config) flags() (*flag.FlagSet, func() error) {
 	fs.StringVar(&cfg.in, "in", "", "`file` of requests, one JSON object a line; may be a pipe, such as /dev/stdin")
 	fs.StringVar(&cfg.out, "out", "", "`file` to append the results to")
 	fs.BoolVar(&cfg.again, "again", false, "remove the failures of earlier runs from -out, and run those lines again")
+	fs.Var(&cfg.part, "part", "which `part` of the lines to run, such as 2/8 on the second of 8 machines")
 
 	base := fs.String("url", "", "base `URL` of the requests that have no complete URL of their own")
 	cfg.headers = http.Header{}
@@ -66,6 +70,7 @@ func (cfg *config) flags() (*flag.FlagSet, func() error) {
 	fs.Int64Var(&cfg.requests.burst, "burst", 0, "most `requests` at once, after an idle time; 0 means a tenth of -rpm")
 	fs.Var(&cfg.tokens, "tpm", "`tokens` a minute, or auto; 0 means not to count them")
 	fs.Int64Var(&cfg.tokens.burst, "token-burst", 0, "most `tokens` at once, and for one line; 0 means all of -tpm")
+	shared := fs.String("budget", "", "`URL` of a store and a name; runs with the same ones share -rpm and -tpm; $NAME in it is taken from the environment")
 	fs.StringVar(&cfg.key, "key", "", "`field` with a line's key, such as its customer; or host. Keys take turns")
 	fs.Int64Var(&cfg.perKeyRPM, "per-key-rpm", 0, "`requests` a minute of each key, retries included; 0 means no limit")
 	fs.IntVar(&cfg.inFlight, "in-flight", 16, "most `requests` in flight")
@@ -82,6 +87,13 @@ func (cfg *config) flags() (*flag.FlagSet, func() error) {
 	fs.StringVar(&cfg.report, "report", "", "`file` for a timeline of the run, as an HTML page")
 	fs.StringVar(&cfg.trace, "trace", "", "`file` for a trace of the run, for Perfetto or chrome://tracing")
 	return fs, func() error {
+		cfg.whole = cfg.out
+		for _, path := range []*string{&cfg.out, &cfg.report, &cfg.trace} {
+			*path = cfg.part.file(*path)
+		}
+		if *shared != "" {
+			faults = append(faults, cfg.shared.parse(*shared))
+		}
 		cfg.maxAnswer = mebibyte * min(*mebibytes, maxAnswerMiB+1)
 		if cfg.policy.MaxRetries = cfg.retries; cfg.retries == 0 {
 			cfg.policy.MaxRetries = retry.None

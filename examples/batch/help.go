@@ -51,6 +51,17 @@ line's url. A host that asks to wait holds its own lines alone.
 connection and a 200 with an error in its body are retried with exponential backoff. Other
 answers are final. A line that cannot be read becomes a result with an error.
 `, []string{"retries", "backoff", "max-backoff", "max-server-wait"}},
+	{"Several machines", `Each machine has the same input and its own part of it, every n-th line, so that all parts
+together answer each line once. With -part 2/8, results.jsonl becomes results.2-of-8.jsonl, and
+the files of -report and -trace are named likewise. When all parts have ended, put them together
+  cat results.*-of-8.jsonl > results.jsonl
+and run the command without -part, which sends what may be left to do.
+Runs with the same -budget share -rpm and -tpm, which must be the same for all. The URL is that
+of the store, with a name that you choose:
+  redis://user:password@host:6379/0?name=openai     or rediss:// with TLS
+  postgres://user:password@host:5432/db?name=openai
+While the store can't be reached, requests wait, for as long as -max-away says.
+`, []string{"part", "budget"}},
 	{"Stopping", `Stop it at any time, in any way, and run the same command again: it continues where it stopped.
 After Ctrl-C it reads no more lines and finishes the accepted ones, for as long as -drain says.
 A second Ctrl-C stops it at once.

@@ -23,8 +23,8 @@ func TestInstall(t *testing.T) {
 	install := exec.Command("go", "install", batch.String())
 	install.Dir = bin
 	install.Env = append(os.Environ(), "GOWORK=off", "GOBIN="+bin, "GOMODCACHE="+t.TempDir(),
-		"GOFLAGS=-modcacherw", // so that the test can remove the module cache
-		"GOSUMDB=off",         // does not know the released modules; the others are mostly from the module cache
+		"GOFLAGS=-modcacherw -trimpath", // so that the test can remove the module cache, and the build cache serves the next run
+		"GOSUMDB=off",                   // does not know the released modules; the others are mostly from the module cache
 		"GOPROXY="+strings.Join([]string{fileURL(proxy), fileURL(goEnv(t, "GOMODCACHE") + "/cache/download"), goEnv(t, "GOPROXY")}, ","))
 	out, err := install.CombinedOutput()
 	require.NoError(t, err, string(out))

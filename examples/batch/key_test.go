@@ -98,7 +98,7 @@ func (st *site) awaitEntries(n int) {
 	for len(st.entries()) < n {
 		select {
 		case <-st.logged:
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			st.t.Fatalf("only %d of %d requests have come", len(st.entries()), n)
 		}
 	}

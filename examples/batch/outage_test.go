@@ -13,14 +13,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/fairlead/internal/loopback"
 	"example.com/fairlead/retry"
 )
 
 // flakyServer is an API that can come and go at one address.
 type flakyServer struct {
 	t       *testing.T
-	address string
-	holder  *net.TCPConn // keeps the address from other servers while this one is away; nil once it was there
+	address string // held from other sockets, also while this server is away
 
 	mu     sync.Mutex
 	server *httptest.Server
@@ -30,14 +30,11 @@ type flakyServer struct {
 }
 
 func newFlakyServer(t *testing.T) *flakyServer {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, free, err := loopback.Hold()
 	require.NoError(t, err)
-	conn, err := net.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	p := &flakyServer{t: t, address: conn.LocalAddr().String(), holder: conn.(*net.TCPConn), lines: map[int]int{}}
+	p := &flakyServer{t: t, address: address, lines: map[int]int{}}
 	t.Cleanup(func() {
-		p.release()
-		require.NoError(t, l.Close())
+		free()
 		if p.server != nil {
 			p.server.Close()
 		}
@@ -45,18 +42,8 @@ func newFlakyServer(t *testing.T) *flakyServer {
 	return p
 }
 
-// release gives up the address, so that a server can listen there.
-func (p *flakyServer) release() {
-	if p.holder != nil {
-		require.NoError(p.t, p.holder.SetLinger(0)) // leave no connection behind that holds the port
-		require.NoError(p.t, p.holder.Close())
-		p.holder = nil
-	}
-}
-
 // open starts the API.
 func (p *flakyServer) open() {
-	p.release()
 	l, err := net.Listen("tcp", p.address)
 	require.NoError(p.t, err)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(p.answer))

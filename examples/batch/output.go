@@ -16,6 +16,7 @@ type output struct {
 	file        *os.File // locked
 	info        os.FileInfo
 	created     bool     // by this run
+	part        part     // whose results it may have
 	done        []uint32 // by line number: the hash of an answered line, or 0
 	anyAnswered bool     // done is not all zero
 	failures    int      // results of earlier runs that are errors
@@ -65,13 +66,15 @@ func (out *output) inPlace() bool {
 // failed lines are not done.
 func (out *output) resume(lines int, again bool) error {
 	out.done = make([]uint32, lines+1)
-	whole, missing := int64(0), 0
+	whole, missing, foreign := int64(0), 0, 0
 	note := func(e *entry) {
 		whole += int64(len(e.text))
 		if e.Error != nil {
 			out.failures++
 		}
 		switch {
+		case !out.part.has(e.number):
+			foreign = e.number
 		case e.Error != nil && again:
 		case e.number > lines:
 			missing = e.number
@@ -88,6 +91,8 @@ func (out *output) resume(lines int, again bool) error {
 		note(last)
 	}
 	switch {
+	case foreign > 0:
+		return &fileError{"-out", out.path, fmt.Errorf("it has a result of line %d, which is not in part %v: move it away, or continue without -part", foreign, &out.part)}
 	case missing > 0:
 		return &fileError{"-out", out.path, fmt.Errorf("it has an answer to line %d, but the input ends at line %d: use another -out for a changed input, or put the lines back", missing, lines)}
 	case len(tail) == 0:

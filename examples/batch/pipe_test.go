@@ -112,8 +112,8 @@ func TestH72_Refused(t *testing.T) {
 			}
 		}
 		cmd := exec.CommandContext(t.Context(), program, st.args(c.flag, c.value)...)
-		ended := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }) // should it hang
-		out, _ := cmd.CombinedOutput()                                             // the exit code is checked
+		ended := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // should it hang
+		out, _ := cmd.CombinedOutput()                                          // the exit code is checked
 		ended.Stop()
 		require.Equal(t, exitUsage, cmd.ProcessState.ExitCode(), "%s %s: %s", c.flag, c.value, out)
 		require.Equal(t, "batch: "+c.flag+" "+c.value+": "+c.want+"\n", string(out))
@@ -177,7 +177,7 @@ func TestH72_NoRoom(t *testing.T) {
 	case err := <-over:
 		require.ErrorIs(t, err, syscall.ENOSPC)
 		require.ErrorContains(t, err, "writing a result: write /dev/full: no space left on device: fix that, and the same command continues")
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the run waits for an answer that it could not write")
 	}
 	require.Len(t, st.entries(), 1, "the rest was not sent")
@@ -186,4 +186,18 @@ func TestH72_NoRoom(t *testing.T) {
 	sum, err := st.process()
 	require.NoError(t, err)
 	require.Equal(t, 50, sum.answered)
+}
+
+// TestPartOfAPipe checks that a part of a pipe has the same lines as that part of a file.
+func TestPartOfAPipe(t *testing.T) {
+	st := newSite(t, generous)
+	for range 2 {
+		st.in = fifo(t)
+		feed(t, st.in, strings.Join(requests(7), "\n"))
+		sum, err := st.process("-part", "3/4")
+		require.NoError(t, err)
+		require.Equal(t, counts{answered: 2}, sum.counts)
+	}
+	require.ElementsMatch(t, []int{3, 7}, []int{lineOf(st.entries()[0].ID), lineOf(st.entries()[1].ID)})
+	require.Len(t, st.entries(), 2)
 }

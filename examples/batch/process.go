@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,8 @@ type batch struct {
 	cancelAttempts context.CancelFunc // cancels running attempts
 	soft           context.Context    // when it is done, no more lines are read
 	cancelSoft     context.CancelCauseFunc
+	stores         stores
+	away           *storeWatch // or nil
 	outage         *outage
 
 	draining context.Context // the drain ends when it is done, early or with hard
@@ -72,7 +75,12 @@ func newBatch(ctx context.Context, cfg config, log io.Writer) (_ *batch, err err
 	if err = b.openFiles(ctx, log); err != nil {
 		return nil, err
 	}
-	if b.s, err = scheduler.New(cfg.scheduler(b.out)); err != nil {
+	if err = b.openStores(ctx); err != nil {
+		return nil, err
+	}
+	config := cfg.scheduler(b.out)
+	config.Stores = b.stores.byBudget
+	if b.s, err = scheduler.New(config); err != nil {
 		return nil, err
 	}
 	attempts, kill := context.WithCancel(context.Background())
@@ -95,6 +103,12 @@ func (b *batch) close() {
 	if b.cancelAttempts != nil {
 		b.cancelAttempts()
 	}
+	if b.stores.close != nil {
+		if b.s != nil {
+			_, _ = b.s.Shutdown(context.Background()) // gives tokens back, which takes a second at most
+		}
+		b.stores.close()
+	}
 	b.closeFiles()
 }
 
@@ -105,8 +119,9 @@ func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, err
 	b.draining, b.endDrain = context.WithCancel(hard)
 	defer b.endDrain()
 	writeTimeline := b.record()
-	b.view = terminal.Watch(b.s, terminal.Config{Out: log, Title: "batch", Total: int64(b.in.total), Done: b.tally.progress})
+	b.view = terminal.Watch(b.s, terminal.Config{Out: log, Title: b.title(), Total: int64(b.in.total), Done: b.tally.progress})
 	b.serverLimits.say = b.say
+	defer b.watchStores()()
 	b.sayFailures()
 	err := b.run(hard)
 	if err == nil {
@@ -120,9 +135,15 @@ func (b *batch) process(soft, hard context.Context, log io.Writer) (summary, err
 	sum.rateLimited, sum.retries = b.send.rateLimited.Load(), b.s.Snapshot().Totals.Retries
 	sum.tokensUsed = b.tokensUsed.Load()
 	sum.elapsed, sum.perRequest, sum.leftovers = time.Since(b.started), b.tally.mean(), b.leftovers()
-	sum.stopped = b.whyStopped()
+	sum.stopped, sum.storeAway = b.whyStopped(), b.away.summary()
+	if b.cfg.part.of > 0 {
+		sum.part = fmt.Sprintf("%v, in %s", &b.cfg.part, b.cfg.out)
+	}
 	return sum, err
 }
+
+// title returns the title of the progress, with the part that the run has.
+func (b *batch) title() string { return strings.TrimSpace("batch " + b.cfg.part.String()) }
 
 // say prints a message above the progress.
 func (b *batch) say(message string) { fmt.Fprintf(b.view, "batch: %s\n", message) }

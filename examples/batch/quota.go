@@ -81,6 +81,7 @@ func (cfg *config) limits() bucket.Limits {
 func (cfg *config) levels(last time.Time) map[string]bucket.State {
 	all := map[string]bucket.State{}
 	switch {
+	case cfg.shared.on(): // the store keeps the levels
 	case !last.IsZero():
 		for budget := range cfg.limits() {
 			all[budget] = bucket.State{At: last}

@@ -51,11 +51,9 @@ func TestRefusalThatStalls(t *testing.T) {
 			t.Parallel()
 			st := newSite(t, generous, requests(1)...)
 			st.refuseStalled(401)
-			began := time.Now()
 			sum, err := st.process("-timeout", timeout)
 			require.NoError(t, err)
 			require.ErrorContains(t, sum.stopped, "\n  1 × 401 Unauthorized\n")
-			require.Less(t, time.Since(began), 4*refusalTime)
 		})
 	}
 }

@@ -16,8 +16,9 @@ type input struct {
 	path string
 	file *os.File
 	copy string // the path of a pipe's copy, if it has one
+	part part   // that the run has
 
-	total, last int // the number of lines that are not blank, and the number of the last one
+	total, last int // the number of lines in the part that are not blank, and the number of the input's last one
 }
 
 // openInput opens the file of requests. It does not open a pipe, which load copies.
@@ -115,8 +116,18 @@ func (in *input) reader() io.Reader { return wholeFile(in.file) }
 // wholeFile returns a reader of the whole file, independent of the file's offset.
 func wholeFile(f *os.File) io.Reader { return io.NewSectionReader(f, 0, math.MaxInt64) }
 
-// each calls f for every line that is not blank. It stops when ctx is done, since a file may be long.
+// each calls f for every line of the part that is not blank. It stops when ctx is done, since a file may be long.
 func (in *input) each(ctx context.Context, f func(*line) error) error {
+	return in.all(ctx, func(l *line) error {
+		if !in.part.has(l.number) {
+			return nil
+		}
+		return f(l)
+	})
+}
+
+// all calls f as each does, for the lines of all parts.
+func (in *input) all(ctx context.Context, f func(*line) error) error {
 	var readErr error
 	for l := range readLines(in.reader(), &readErr) {
 		if err := ctx.Err(); err != nil {
@@ -129,10 +140,12 @@ func (in *input) each(ctx context.Context, f func(*line) error) error {
 	return readErr
 }
 
-// count returns how many lines are not blank, and the number of the last of them.
+// count returns how many lines of the part are not blank, and the number of the last such line of all parts.
 func (in *input) count(ctx context.Context) (n, last int, err error) {
-	err = in.each(ctx, func(l *line) error {
-		n, last = n+1, l.number
+	err = in.all(ctx, func(l *line) error {
+		if last = l.number; in.part.has(last) {
+			n++
+		}
 		return nil
 	})
 	return n, last, err

@@ -89,7 +89,7 @@ func (j *logBuffer) String() string {
 
 // await returns when the log contains a text.
 func (j *logBuffer) await(t *testing.T, text string) {
-	for deadline := time.After(20 * time.Second); !strings.Contains(j.String(), text); {
+	for deadline := time.After(time.Minute); !strings.Contains(j.String(), text); {
 		select {
 		case <-j.more:
 		case <-deadline:

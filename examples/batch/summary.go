@@ -13,9 +13,11 @@ import (
 // summary tells how a run ended.
 type summary struct {
 	counts
-	tokensUsed int64 // according to the answers of this run
+	part       string // with its file, or empty
+	tokensUsed int64  // according to the answers of this run
 	elapsed    time.Duration
 	perRequest events.Times // mean times of a request in this run
+	storeAway  string       // how often and how long a shared budget did not answer, or empty
 	leftovers  leftovers    // of a drain
 	stopped    error        // why the run has stopped by itself, or nil
 	reasons    reasons      // why lines have failed
@@ -89,6 +91,12 @@ func (s summary) String() string {
 	}
 	if s.perRequest != (events.Times{}) {
 		rows = append(rows, row{"time per request", s.perRequest})
+	}
+	if s.storeAway != "" {
+		rows = append(rows, row{"budget away", s.storeAway})
+	}
+	if s.part != "" {
+		rows = append([]row{{"part", s.part}}, rows...)
 	}
 	var b strings.Builder
 	for _, row := range rows {

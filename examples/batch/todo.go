@@ -17,6 +17,9 @@ func (b *batch) todo() iter.Seq[*line] {
 			if b.soft.Err() != nil {
 				return
 			}
+			if !b.in.part.has(l.number) {
+				continue
+			}
 			done, err := b.out.answered(l)
 			if err != nil {
 				b.inputErr = fmt.Errorf("%s: %w", b.cfg.in, err)

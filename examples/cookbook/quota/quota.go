@@ -1,4 +1,4 @@
-// Package quota is for several processes that share one quota, and don't know of each other.
+// Package quota is for several processes on one quota, which share a budget or have a part each.
 package quota
 
 import (
@@ -22,6 +22,12 @@ func Part(quota bucket.Limit, percent int64) scheduler.Config {
 		},
 		Retry: retry.Policy{MaxRetries: 1000},
 	}
+}
+
+// Shared gives a process a quota that it shares with all others whose store is the same, such as a Redis server. All of
+// them together keep it, and one that has little to do leaves the rest to the others. See package redisbucket.
+func Shared(quota bucket.Limit, store bucket.Store) scheduler.Config {
+	return scheduler.Config{Limit: quota, Store: store, Retry: retry.Policy{MaxRetries: 1000}}
 }
 
 // Client returns the client of a process. Its transport tells the scheduler what is left according to the server, and a

@@ -41,12 +41,13 @@ var Config = scheduler.Config{
 }
 
 // Send submits a delivery, which may be sent until ctx is done. Deliveries to a host are sent in order.
-func (s *Sender) Send(ctx context.Context, d Delivery) (*scheduler.Handle, error) {
+func (s *Sender) Send(ctx context.Context, d Delivery, opts ...scheduler.Option) (*scheduler.Handle, error) {
 	u, err := url.Parse(d.URL)
 	if err != nil {
 		return nil, err
 	}
-	return s.Scheduler.Submit(ctx, func(ctx context.Context) error { return s.post(ctx, d) }, scheduler.Name(d.ID), scheduler.Key(u.Host))
+	opts = append(opts, scheduler.Name(d.ID), scheduler.Key(u.Host))
+	return s.Scheduler.Submit(ctx, func(ctx context.Context) error { return s.post(ctx, d) }, opts...)
 }
 
 // post makes an attempt. It marks its error with what the response says about retrying.
@@ -69,13 +70,10 @@ func (s *Sender) post(ctx context.Context, d Delivery) error {
 	return nil
 }
 
-// Shutdown accepts no more deliveries, and sends what it can until ctx is done. It returns the IDs of the rest,
-// for each host in the order in which they would have been sent. One that was being sent when ctx ended may have
-// arrived.
-func (s *Sender) Shutdown(ctx context.Context) (ids []string) {
+// Shutdown accepts no more deliveries, and sends what it can until ctx is done. It returns the rest by their IDs, for
+// each host in the order in which they would have been sent. One that was being sent when ctx ended may have arrived.
+// The next process gives each to Send again, with scheduler.Resumed.
+func (s *Sender) Shutdown(ctx context.Context) []scheduler.Unfinished {
 	left, _ := s.Scheduler.Shutdown(ctx) // its error says only that there are some
-	for _, u := range left {
-		ids = append(ids, u.Name)
-	}
-	return ids
+	return left
 }

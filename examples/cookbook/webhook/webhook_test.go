@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -132,7 +133,7 @@ func TestNothingIsLost(t *testing.T) {
 
 	soon, cancel := context.WithCancel(t.Context())
 	cancel()
-	ids := s.Shutdown(soon)
+	rest := s.Shutdown(soon)
 	for _, h := range left {
 		<-h.Done()
 		require.ErrorIs(t, h.Err(), scheduler.ErrClosed)
@@ -148,12 +149,24 @@ func TestNothingIsLost(t *testing.T) {
 	for _, d := range busy.deliveries(20) {
 		kept[d.ID] = d
 	}
-	var again []Delivery
-	for _, id := range ids {
-		again = append(again, kept[id])
-	}
+	text, err := json.Marshal(rest)
+	require.NoError(t, err)
+	rest = nil
+	require.NoError(t, json.Unmarshal(text, &rest))
+	require.Equal(t, "backing off", rest[0].State)
+	require.Equal(t, 1, rest[0].Attempts)
+	require.Greater(t, time.Until(rest[0].Due), 59*time.Minute)
+	rest[0].Due = time.Now() // an hour later
+
 	s = sender(t, busy.Client())
-	succeed(t, send(t, s, again))
+	var again []*scheduler.Handle
+	for _, u := range rest {
+		h, err := s.Send(t.Context(), kept[u.Name], scheduler.Resumed(u))
+		require.NoError(t, err)
+		again = append(again, h)
+	}
+	succeed(t, again)
+	require.Equal(t, 2, again[0].Attempts(), "the first one counts")
 	require.Empty(t, s.Shutdown(t.Context()))
 	require.Equal(t, busy.want(20), busy.taken)
 }
@@ -234,7 +247,9 @@ func TestCutOff(t *testing.T) {
 	<-asked
 	soon, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.Equal(t, []string{"a"}, s.Shutdown(soon))
+	rest := s.Shutdown(soon)
+	require.Len(t, rest, 1)
+	require.Equal(t, []string{"a", "running"}, []string{rest[0].Name, rest[0].State})
 	<-h.Done()
 	require.ErrorIs(t, h.Err(), scheduler.ErrClosed)
 }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"example.com/fairlead/events"
+)
+
+// storeWatch says when the stores of a shared budget are away, and keeps for how long they were.
+type storeWatch struct {
+	say     func(string)
+	name    string // of the budget, and where it is
+	maxAway time.Duration
+	giveUp  func(brief string, why error) // ends the run
+
+	mu    sync.Mutex
+	gone  map[string]bool // budgets whose stores are away
+	since time.Time       // when the first of them went away
+	limit *time.Timer     // calls giveUp
+	times int             // how often stores were away
+	total time.Duration   // for how long, without the current time
+}
+
+// watchStores watches the stores until the function that it returns is called, after the scheduler is closed.
+func (b *batch) watchStores() (stop func()) {
+	if !b.cfg.shared.on() {
+		return func() {}
+	}
+	b.away = &storeWatch{say: b.say, name: b.cfg.shared.String(), maxAway: b.cfg.maxAway, giveUp: b.stop, gone: map[string]bool{}}
+	sub, done := b.s.Subscribe(events.Of(events.StoreAway, events.StoreBack, events.StoreReset, events.LimitChanged)), make(chan struct{})
+	go func() {
+		defer close(done)
+		for ev := range sub.C {
+			b.away.add(ev)
+			if ev.Kind == events.LimitChanged {
+				b.sayOtherLimit(ev.Budget)
+			}
+		}
+	}()
+	return func() {
+		b.s.Close()
+		<-done
+	}
+}
+
+// add takes an event of a store.
+func (w *storeWatch) add(ev events.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch ev.Kind {
+	case events.StoreAway:
+		if w.gone[ev.Budget] = true; len(w.gone) > 1 {
+			return
+		}
+		w.since, w.times = ev.At.Add(-time.Second), w.times+1 // the event comes after a second
+		w.limit = time.AfterFunc(w.maxAway, w.stop)
+		reason := errors.New("no answer")
+		if ev.Err != nil {
+			reason = ev.Err
+		}
+		w.say(fmt.Sprintf("the shared budget %s does not answer (%s): requests wait until it does", w.name, short(cause(reason).Error())))
+	case events.StoreBack:
+		if delete(w.gone, ev.Budget); len(w.gone) > 0 {
+			return
+		}
+		w.limit.Stop()
+		away := ev.At.Sub(w.since)
+		w.total += away
+		w.say(fmt.Sprintf("the shared budget answers again after %v", away.Round(100*time.Millisecond)))
+	case events.StoreReset:
+		w.say(fmt.Sprintf("the shared budget of %s is new, or its store has lost it: it sells none for %v", ev.Budget, ev.Delay.Round(100*time.Millisecond)))
+	}
+}
+
+// stop ends the run, since the stores were away for too long.
+func (w *storeWatch) stop() {
+	brief := fmt.Sprintf("the shared budget did not answer for %v", w.maxAway)
+	w.giveUp(brief, fmt.Errorf("%s, which is -max-away: see that its store runs, and the same command continues from here", brief))
+}
+
+// summary returns how often and how long the stores were away, or "" if they never were.
+func (w *storeWatch) summary() string {
+	if w == nil {
+		return ""
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	total := w.total
+	if len(w.gone) > 0 {
+		total += time.Since(w.since)
+	}
+	switch w.times {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("once, %v", total.Round(100*time.Millisecond))
+	}
+	return fmt.Sprintf("%d times, %v in all", w.times, total.Round(100*time.Millisecond))
+}
+
+// sayOtherLimit says that the limit of a shared budget is that of another run.
+func (b *batch) sayOtherLimit(budget string) {
+	for _, snap := range b.s.Snapshot().Budgets {
+		if snap.Name == budget {
+			b.say(fmt.Sprintf("the shared budget has a limit of %v already, which counts instead of this command's: to change it, see \"Several machines\" in batch's README", snap.Limit))
+		}
+	}
+}
