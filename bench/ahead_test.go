@@ -79,6 +79,9 @@ var numbersOf = map[string][]string{
 	"backing":  {"bytes"},
 	"keys":     {"bytes"},
 	"noisy":    {"p50 ms", "p99 ms", "worst ms", "used", "over since start"},
+	"fleet": {"asks per 1000", "asks per second", "over since start", "over in any window", "used", "cpu us per grant", "round trip us", "ideal ms",
+		"wait p50 ms", "wait worst ms", "lone p50 ms", "lone worst ms", "least of most", "back ms", "hold ms", "redis cpu"},
+	"journal": {"calls per second", "accepted per second", "submit p50 ms", "submit p99 ms", "cpu us per call", "failed", "left", "fdatasync us", "file system"},
 }
 
 // TestTargetsAreMeasured: a quick run and a full one measure what each target needs, floors too.

@@ -3,13 +3,14 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // comparisons returns all that the tables compare with other libraries.
 func (r *run) comparisons() []comparison {
 	list := append(r.callComparisons(), r.crowdComparisons()...)
 	list = append(list, r.contextComparisons()...)
-	return append(append(list, r.timeComparisons()...), r.keyComparisons()...)
+	return slices.Concat(list, r.timeComparisons(), r.keyComparisons(), r.fleetComparisons(), r.journalComparisons())
 }
 
 // median returns a case whose value is the median of a number over a job's rounds.

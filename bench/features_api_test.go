@@ -137,7 +137,7 @@ type source struct {
 // apis are the modules' sources, by path.
 var apis = sync.OnceValue(func() map[string]source {
 	found := map[string]source{}
-	paths := append([]string{"example.com/fairlead"}, modules...)
+	paths := slices.Concat([]string{"example.com/fairlead"}, modules, fleetModules, journalModules)
 	out := must(exec.Command("go", append([]string{"list", "-m", "-f", "{{.Path}} {{.Dir}}"}, paths...)...).Output())
 	for line := range strings.Lines(string(out)) {
 		path, dir, _ := strings.Cut(strings.TrimSpace(line), " ")

@@ -51,7 +51,7 @@ var modules = []string{
 }
 
 func allRows() []row {
-	return slices.Concat(tokenFeatures, waitFeatures, retryFeatures, queueFeatures, keyFeatures, peersFeatures)
+	return slices.Concat(tokenFeatures, waitFeatures, retryFeatures, queueFeatures, keyFeatures, sharedFeatures, crashFeatures, peersFeatures)
 }
 
 // TestFeatures: every mark in the table is the one that its library earns, neither more
@@ -61,22 +61,26 @@ func TestFeatures(t *testing.T) {
 	for _, f := range allRows() {
 		for i, c := range f.cells {
 			t.Run(f.name+"/"+columns[i], func(t *testing.T) {
-				got := mark(-1)
-				synctest.Test(t, func(t *testing.T) { got = c.shown(t) })
-				if got != c.mark && !t.Failed() {
-					t.Errorf("has earned %v, and the table says %v", got, c.mark)
-				}
-				if c.mark == partly && c.note == "" {
-					t.Errorf("%v wants a note on what is missing", c.mark)
-				}
+				synctest.Test(t, func(t *testing.T) { c.prove(t) })
 			})
 		}
 	}
 }
 
+// prove fails the test if the mark is not the one that the library earns.
+func (c cell) prove(t *testing.T) {
+	if got := c.shown(t); got != c.mark && !t.Failed() {
+		t.Errorf("has earned %v, and the table says %v", got, c.mark)
+	}
+	if c.mark == partly && c.note == "" {
+		t.Errorf("%v wants a note on what is missing", c.mark)
+	}
+}
+
+// The lines around a table, by its name.
 const (
-	featuresFrom = "<!-- features: from here -->\n"
-	featuresTo   = "<!-- features: to here -->\n"
+	tableFrom = "<!-- %s: from here -->\n"
+	tableTo   = "<!-- %s: to here -->\n"
 )
 
 // TestFeaturesInDocument: the table in features.md is the one that TestFeatures proves. To write
@@ -87,29 +91,51 @@ func TestFeaturesInDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, found := strings.Cut(string(text), featuresFrom)
-	is, after, ended := strings.Cut(rest, featuresTo)
-	if !found || !ended {
-		t.Fatalf("%s lacks the lines %s and %s", path, strings.TrimSpace(featuresFrom), strings.TrimSpace(featuresTo))
+	is, want := string(text), string(text)
+	for name, table := range map[string]string{"features": featureTable(t), "fleets": narrowTable(t, fleetColumns, fleetFeatures, fleetModules), "journals": narrowTable(t, journalColumns, journalFeatures, journalModules)} {
+		from, to := fmt.Sprintf(tableFrom, name), fmt.Sprintf(tableTo, name)
+		before, rest, found := strings.Cut(want, from)
+		_, after, ended := strings.Cut(rest, to)
+		if !found || !ended {
+			t.Fatalf("%s lacks the lines %s and %s", path, strings.TrimSpace(from), strings.TrimSpace(to))
+		}
+		want = before + from + table + to + after
 	}
-	want := featureTable(t)
 	if *rewrite {
-		if err := os.WriteFile(path, []byte(before+featuresFrom+want+featuresTo+after), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	} else if is != want {
-		t.Errorf("%s has another table than features_test.go: run this test with -rewrite and read the diff. It wants\n%s", path, want)
+		t.Errorf("%s has other tables than features_*_test.go: run this test with -rewrite and read the diff. It wants\n%s", path, want)
 	}
 }
 
-// featureTable is the table with its notes, numbered as they come, and the versions.
 func featureTable(t *testing.T) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\n| | %s |\n|---|%s\n", strings.Join(columns[:], " | "), strings.Repeat(":-:|", len(columns)))
-	var notes []string
+	var names []string
+	var cells [][]cell
 	for _, f := range allRows() {
-		b.WriteString("| " + f.name)
-		for _, c := range f.cells {
+		names, cells = append(names, f.name), append(cells, f.cells[:])
+	}
+	return tableOfCells(columns[:], names, cells, versionsOf(t, modules))
+}
+
+func narrowTable(t *testing.T, columns [3]string, rows []narrowRow, modules []string) string {
+	var names []string
+	var cells [][]cell
+	for _, f := range rows {
+		names, cells = append(names, f.name), append(cells, f.cells[:])
+	}
+	return tableOfCells(columns[:], names, cells, versionsOf(t, modules))
+}
+
+// tableOfCells is a table with its notes, numbered as they come, and the versions.
+func tableOfCells(columns, names []string, cells [][]cell, versions []string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n| | %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat(":-:|", len(columns)))
+	var notes []string
+	for i, name := range names {
+		b.WriteString("| " + name)
+		for _, c := range cells[i] {
 			fmt.Fprintf(&b, " | %v", c.mark)
 			if c.note == "" {
 				continue
@@ -127,7 +153,7 @@ func featureTable(t *testing.T) string {
 	for i, n := range notes {
 		fmt.Fprintf(&b, "%d. %s\n", i+1, n)
 	}
-	fmt.Fprintf(&b, "\nVersions: %s.\n\n", strings.Join(versionsOf(t, modules), ", "))
+	fmt.Fprintf(&b, "\nVersions: %s.\n\n", strings.Join(versions, ", "))
 	return b.String()
 }
 

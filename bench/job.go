@@ -53,6 +53,8 @@ func init() { // here, since some of them lead back to this table
 		"backing":  measureRetryBytes,
 		"keys":     measureKeyBytes,
 		"noisy":    measureNeighbors,
+		"fleet":    measureFleet,
+		"journal":  measureJournal,
 	}
 }
 

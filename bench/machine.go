@@ -31,6 +31,7 @@ func thisMachine() machine {
 			m.Modules = append(m.Modules, dep.Path+" "+dep.Version)
 		}
 	}
+	m.Modules = append(m.Modules, versionsOfJournals()...)
 	return m
 }
 
@@ -40,7 +41,8 @@ func (m machine) String() string {
 
 func isPeer(path string) bool {
 	for _, peer := range []string{"golang.org/x/time", "uber.org/ratelimit", "juju/ratelimit", "failsafe-go", "sethvargo/",
-		"throttled", "k8s.io/client-go", "cenkalti/backoff", "retry-go", "aws-sdk-go-v2"} {
+		"throttled", "k8s.io/client-go", "cenkalti/backoff", "retry-go", "aws-sdk-go-v2",
+		"redis_rate", "redis/"} {
 		if strings.Contains(path, peer) {
 			return true
 		}

@@ -246,7 +246,7 @@ func (p plan) groups() []group {
 			group{fmt.Sprintf("D: memory of %d", n), 1, each(takePart, func(who string) job { return p.bytes(who, n) })},
 			group{fmt.Sprintf("D: a queue of %d goes at once", n), 1, []job{p.drain(n)}})
 	}
-	return append(append(append(list, p.timeGroups(2)...), p.keyGroups(2)...),
+	return append(append(append(list, p.timeGroups(2)...), slices.Concat(p.keyGroups(2), p.fleetGroups(), p.journalGroups())...),
 		group{"E: retries", 2, each(jobbers, p.retries)},
 		group{"E: memory of retries", 1, each(jobbers, p.backing)})
 }
@@ -325,7 +325,7 @@ func (p plan) quickGroups() []group {
 			group{fmt.Sprintf("D: %d wait", n), 1, each(inDo, func(who string) job { return p.crowd(who, n) })})
 	}
 	const some = 100_000
-	return append(append(list, p.keyGroups(1)...),
+	return append(append(list, slices.Concat(p.keyGroups(1), p.fleetGroups(), p.journalGroups())...),
 		p.unsubscribed(), group{"events", rounds, []job{p.events()}}, group{"the pure core", rounds, []job{p.core()}},
 		group{"D: 1000000 wait", 1, each([]string{fairleadSubmit, jujuLimit, floorSubmit}, func(who string) job { return p.crowd(who, many) })},
 		group{"D: memory of 100000", 1, each([]string{fairlead, floorDo, jujuLimit}, func(who string) job { return p.bytes(who, some) })},

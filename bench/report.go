@@ -62,7 +62,7 @@ func chart(name, alt string) string { return fmt.Sprintf("![%s](%s.svg)\n\n", al
 
 func (r *run) tables() string {
 	return fmt.Sprintf("All numbers are from one run of %.0f minutes: %s.\n\n", max(1, r.Took.Minutes()), r.Machine) +
-		r.aheadList() + r.targetTable() + r.callTables() + r.featureTables() + r.crowdTables() + r.timeTables() + r.retryTable() + r.keyTables() +
+		r.aheadList() + r.targetTable() + r.callTables() + r.featureTables() + r.crowdTables() + r.timeTables() + r.retryTable() + r.keyTables() + r.fleetTables() + r.journalTables() +
 		"### Versions\n\n" + strings.Join(r.Machine.Modules, " · ") + "\n"
 }
 

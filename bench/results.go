@@ -44,6 +44,16 @@ func (r results) best(names []string, of func(string) job, number string) (strin
 	return who, least
 }
 
+// most returns the contestant with the most of a number.
+func (r results) most(names []string, of func(string) job, number string) (who string, most float64) {
+	for _, name := range names {
+		if v := r.of(of(name), number); v > most {
+			who, most = name, v
+		}
+	}
+	return who, most
+}
+
 // measure runs all groups and says on progress how far it has come.
 func measure(groups []group, progress io.Writer) (results, error) {
 	total, done := 0, 0

@@ -9,7 +9,7 @@ import (
 // targets compares a run with the targets.
 func (r *run) targets() []target {
 	return slices.Concat(r.callTargets(), r.optionTargets(), r.doTargets(), r.crowdTargets(), r.orderTargets(),
-		r.retryTargets(), r.quietTargets(), r.keyTargets())
+		r.retryTargets(), r.quietTargets(), r.keyTargets(), r.fleetTargets(), r.journalTargets())
 }
 
 func (r *run) callTargets() []target {

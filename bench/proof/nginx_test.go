@@ -11,6 +11,7 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
+	"example.com/fairlead/internal/loopback"
 	"example.com/fairlead/scheduler"
 	"example.com/fairlead/scheduler/ratehttp"
 )
@@ -23,7 +24,10 @@ type nginxServer struct {
 
 // startNginx starts an nginx that accepts rate requests a second, and burst more at once.
 func startNginx(t *testing.T, rate, burst int) *nginxServer {
-	nginx, dir, port := program(t, "nginx"), t.TempDir(), freePort(t)
+	nginx, dir := program(t, "nginx"), t.TempDir()
+	addr, free, err := loopback.Hold()
+	require.NoError(t, err)
+	t.Cleanup(free)
 	conf := filepath.Join(dir, "nginx.conf")
 	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, `
 daemon off; master_process off; pid %[1]s/pid; error_log stderr notice;
@@ -35,16 +39,16 @@ http {
 	keepalive_requests 100000;
 	limit_req_zone $server_name zone=all:1m rate=%[3]dr/s;
 	server {
-		listen 127.0.0.1:%[2]s; server_name here;
+		listen %[2]s; server_name here;
 		limit_req_status 429;
 		location / { limit_req zone=all burst=%[4]d nodelay; error_page 429 @busy; try_files /none @fine; }
 		location @fine { return 200 "fine"; }
 		location @busy { add_header Retry-After 1 always; return 429 "busy"; }
 	}
-}`, dir, port, rate, burst), 0o600))
+}`, dir, addr, rate, burst), 0o600))
 	c := start(t, nginx, "-p", dir, "-c", conf)
 	c.waitFor(t, "(start worker process|using the \"epoll\")")
-	return &nginxServer{c, "http://127.0.0.1:" + port + "/", filepath.Join(dir, "log")}
+	return &nginxServer{c, "http://" + addr + "/", filepath.Join(dir, "log")}
 }
 
 // statuses stops the server and counts its answers by status.

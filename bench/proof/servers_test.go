@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -112,16 +111,6 @@ func (c *child) waitFor(t *testing.T, pattern string) string {
 	}
 	t.Fatalf("the server ended without %q:\n%s", pattern, strings.Join(all, "\n"))
 	return ""
-}
-
-// freePort returns an address with a port that is free just now.
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
 }
 
 // getJSON gets a URL without the transport.
