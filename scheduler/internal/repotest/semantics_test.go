@@ -16,7 +16,7 @@ func TestRulesHaveTests(t *testing.T) {
 	doc := read(t, "scheduler/semantics.md")
 	exists := existingTests(t)
 	rules := map[string]bool{}
-	for _, row := range regexp.MustCompile(`(?m)^\| ([BORCED]\d+) \|.*\|(.*)\|$`).FindAllStringSubmatch(doc, -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| ([BOKFRCEDJ]\d+) \|.*\|(.*)\|$`).FindAllStringSubmatch(doc, -1) {
 		require.False(t, rules[row[1]], "%s twice", row[1])
 		rules[row[1]] = true
 		named := testNames.FindAllStringSubmatch(row[2], -1)
@@ -27,7 +27,7 @@ func TestRulesHaveTests(t *testing.T) {
 	}
 	require.Greater(t, len(rules), 30)
 
-	rule := regexp.MustCompile(`\b[BORCED][1-9]\d*\b`) // C0 is a set of control characters
+	rule := regexp.MustCompile(`\b[BOKFRCEDJ][1-9]\d*\b`) // C0 is a set of control characters
 	refers := func(path, text string) {
 		for _, number := range rule.FindAllString(text, -1) {
 			if !rules[number] {
