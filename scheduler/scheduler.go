@@ -207,6 +207,9 @@ func (s *Scheduler) Running() (functions, timers int) {
 // missed. A set with Queued, Granted, Started or Succeeded, such as events.Ends, closes the fast path: a
 // call that need not wait then takes a microsecond or two instead of some 30 nanoseconds. Subscribe
 // panics if the set is empty.
+//
+// A scheduler with a [Config.Store] asks it as soon as New has made it. What the store's first events have told
+// before there was a subscription is in a Snapshot that is taken after it.
 func (s *Scheduler) Subscribe(kinds events.Kinds) *events.Subscription {
 	s.mustBeMade()
 	sub := s.hub.Subscribe(kinds, s.eventBuffer)

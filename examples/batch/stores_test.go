@@ -17,6 +17,7 @@ import (
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
 	"example.com/fairlead/internal/loopback"
+	"example.com/fairlead/scheduler"
 )
 
 // redisServer is a Redis server of a test, which may be stopped and started with nothing in it.
@@ -111,6 +112,7 @@ func TestSharedBudget(t *testing.T) {
 		require.Contains(t, r.log.String(), "batch: the shared budget answers again after ")
 		require.Contains(t, r.log.String(), "batch: the shared budget of requests is new, or its store has lost it: it sells none for ")
 		require.NotContains(t, r.log.String(), "s3cret")
+		require.NotContains(t, r.log.String(), "has a limit of", "all have the same")
 	}
 	require.Len(t, st.entries(), n)
 	st.requireNoneRepeated()
@@ -154,10 +156,48 @@ func TestOtherLimitOfASharedBudget(t *testing.T) {
 	client.Close()
 	require.NoError(t, err)
 	require.Zero(t, sharers, "the run has left")
-	r := st.start("-rpm", "600", "-burst", "7", "-budget", redis.budget("a"))
-	require.Equal(t, counts{answered: 1}, r.result(t).counts)
-	require.Contains(t, r.log.String(), "batch: the shared budget has a limit of ")
-	require.Contains(t, r.log.String(), " already, which counts instead of this command's")
+	cfg, err := parseFlags(st.args("-rpm", "600", "-burst", "7", "-budget", redis.budget("a")))
+	require.NoError(t, err)
+	log := newLogBuffer()
+	b, err := newBatch(t.Context(), cfg, log)
+	require.NoError(t, err)
+	defer b.close()
+	for b.s.Snapshot().Budgets[0].Store.Exchanges == 0 { // the event of the other limit comes before the run subscribes
+		time.Sleep(time.Millisecond)
+	}
+	sum, err := b.process(t.Context(), t.Context(), log)
+	require.NoError(t, err)
+	require.Equal(t, counts{answered: 1}, sum.counts)
+	require.Contains(t, log.String(), "batch: the shared budget has a limit of ")
+	require.Contains(t, log.String(), " already, which counts instead of this command's")
+}
+
+// TestStoreBeforeTheSubscription checks that what a store did before there was a subscription is said, and once.
+func TestStoreBeforeTheSubscription(t *testing.T) {
+	var said []string
+	mine, other := bucket.PerMinute(60).Burst(1), bucket.PerMinute(90).Burst(2)
+	w := &storeWatch{
+		name: `"a" at redis://h`, maxAway: time.Hour, say: func(s string) { said = append(said, s) },
+		gone: map[string]bool{}, limits: bucket.Limits{"requests": mine, "tokens": mine}, until: map[string]time.Time{},
+	}
+	now := time.Now()
+	from := now.Add(2 * time.Second)
+	w.catchUp(scheduler.Snapshot{At: now, Budgets: []scheduler.Budget{
+		{Name: "requests", Limit: mine, Store: &scheduler.StoreState{Away: true, AwaySince: now.Add(-9 * time.Second), Err: "lost"}},
+		{Name: "tokens", Limit: other, Store: &scheduler.StoreState{SellsFrom: from}},
+	}})
+	w.addLimit(scheduler.Snapshot{Budgets: []scheduler.Budget{{Name: "tokens", Limit: other}}}, "tokens")
+	w.add(events.Event{Kind: events.StoreReset, Budget: "tokens", Until: from})
+	w.add(events.Event{At: now, Kind: events.StoreAway, Budget: "requests"})
+	w.add(events.Event{At: now.Add(time.Second), Kind: events.StoreBack, Budget: "requests"})
+	w.add(events.Event{At: now.Add(time.Second), Kind: events.StoreBack, Budget: "requests"})
+	require.Equal(t, []string{
+		`the shared budget "a" at redis://h does not answer (lost): requests wait until it does`,
+		"the shared budget of tokens is new, or its store has lost it: it sells none for 2s",
+		fmt.Sprintf(`the shared budget has a limit of %v already, which counts instead of this command's: to change it, see "Several machines" in batch's README`, other),
+		"the shared budget answers again after 10s",
+	}, said)
+	require.Equal(t, "once, 10s", w.summary())
 }
 
 // TestStoreThatDoesNotAnswer checks that a run ends before it sends anything if its store can't be used.
@@ -204,7 +244,7 @@ func TestStoreWatch(t *testing.T) {
 	var mu sync.Mutex
 	gaveUp := make(chan string, 1)
 	w := &storeWatch{
-		name: `"a" at redis://h`, maxAway: time.Hour, gone: map[string]bool{},
+		name: `"a" at redis://h`, maxAway: time.Hour, gone: map[string]bool{}, until: map[string]time.Time{},
 		say:    func(s string) { mu.Lock(); said = append(said, s); mu.Unlock() },
 		giveUp: func(brief string, _ error) { gaveUp <- brief },
 	}
