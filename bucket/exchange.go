@@ -19,8 +19,8 @@ type Store interface {
 }
 
 // Hinter is a [Store] that can tell processes to exchange at once, for example since a server asked one of
-// them to wait. Without hints they learn of that at their next exchange. A process that has tokens exchanges within half
-// of [Grace].
+// them to wait. Without hints they learn of that at their next exchange. A process that has tokens exchanges within five
+// eighths of [Grace].
 type Hinter interface {
 	// Hints calls hint when the process should exchange now, because a hold has begun, the limit has changed,
 	// or hints may have been missed. It connects again by itself. It returns when ctx is done, or when the

@@ -52,6 +52,7 @@ type Shared struct {
 
 	level   int64 // whole tokens; below zero if later tokens were sold
 	part    int64 // the fraction of the next token, in units of 1/per
+	sales   int64 // counts the sales
 	limit   sharedLimit
 	members map[string]member // by their names
 }
@@ -225,8 +226,19 @@ func (s *Shared) sell(now int64, a Ask, terms Answer) int64 {
 		return 0
 	}
 	l := s.limit
-	share := max(s.level, 0)/terms.Sharers + terms.Ahead.Microseconds()*l.refill/l.per/terms.Sharers
+	coming := terms.Ahead.Microseconds() * l.refill / l.per
+	share := max(s.level, 0)/terms.Sharers + s.shareOf(coming, terms.Sharers)
 	n := min(a.Want, max(a.Least, share, 1), max(0, s.level-l.lowest()))
+	if n > 0 {
+		s.sales++
+	}
 	s.level -= n
 	return n
+}
+
+// shareOf returns a share of n tokens for the next sale, rounded up or down, so that the shares of as many sales as there
+// are sharers add up to n. In the next round of sales others are rounded up, so that those who ask in turn get the same.
+func (s *Shared) shareOf(n, sharers int64) int64 {
+	rest, turn := n%sharers, (s.sales+s.sales/sharers)%sharers
+	return n/sharers + (turn+1)*rest/sharers - turn*rest/sharers
 }

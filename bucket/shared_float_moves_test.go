@@ -1,6 +1,7 @@
 package bucket_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -63,7 +64,9 @@ func (f *floats) sell(now float64, a bucket.Ask, ahead float64) float64 {
 		return 0
 	}
 	sharers := f.sharers(now)
-	share := f.div(max(f.level, 0), sharers) + f.div(f.div(f.reach(now, ahead)*f.refill, f.per), sharers)
+	coming := f.div(f.reach(now, ahead)*f.refill, f.per)
+	rest, turn := math.Mod(coming, sharers), math.Mod(f.sales+f.div(f.sales, sharers), sharers)
+	share := f.div(max(f.level, 0), sharers) + f.div(coming, sharers) + f.div((turn+1)*rest, sharers) - f.div(turn*rest, sharers)
 	return min(float64(a.Want), max(float64(a.Least), share, 1), max(0, f.level-f.lowest()))
 }
 

@@ -11,7 +11,7 @@ import (
 type floats struct {
 	run, epoch                                string
 	seen, refilled, learns, held, level, part float64
-	capacity, refill, per, version            float64
+	capacity, refill, per, version, sales     float64
 	members                                   map[string]*floatMember
 	most                                      float64
 }
@@ -39,7 +39,7 @@ func (f *floats) exchange(run string, at int64, a bucket.Ask) (bucket.Answer, er
 	now := float64(at)
 	if f.epoch == "" || run != f.run || now < f.seen-1e6 {
 		f.run, f.epoch = run, fmt.Sprintf("%d-%s", at, run)
-		f.seen, f.held, f.level, f.part, f.members = now, 0, 0, 0, map[string]*floatMember{}
+		f.seen, f.held, f.level, f.part, f.sales, f.members = now, 0, 0, 0, 0, map[string]*floatMember{}
 		f.learns = f.n(now + 2.25e6)
 		f.refilled = f.learns
 	}
@@ -70,6 +70,7 @@ func (f *floats) exchange(run string, at int64, a bucket.Ask) (bucket.Answer, er
 	n := f.sell(now, a, ahead)
 	m.answer.Tokens = int64(n)
 	f.level = f.n(f.level - n)
+	f.sales += min(n, 1)
 	return m.answer, nil
 }
 

@@ -99,11 +99,25 @@ func (m *shareModel) sell(a bucket.Ask, got bucket.Answer) int64 {
 	}
 	coming := floorOf(new(big.Rat).Mul(whole(int64(got.Ahead/time.Microsecond)), m.rate))
 	there := floorOf(maxOf(m.level, new(big.Rat)))
-	part := new(big.Int).Add(new(big.Int).Div(there, big.NewInt(got.Sharers)), new(big.Int).Div(coming, big.NewInt(got.Sharers)))
+	part := new(big.Int).Div(there, big.NewInt(got.Sharers))
+	part.Add(part, m.shareOf(coming, got.Sharers))
 	room := floorOf(new(big.Rat).Sub(m.level, m.lowest()))
 	sold := minOf(whole(a.Want), minOf(maxOf(whole(a.Least), maxOf(ratOf(part), whole(1))), ratOf(room)))
 	m.level.Sub(m.level, sold)
+	if sold.Sign() > 0 {
+		m.sales++
+	}
 	return sold.Num().Int64()
+}
+
+// shareOf cuts a row of n tokens into as many parts as there are sharers, each of which ends at the last whole token, and
+// returns the part for this sale. A round of sales takes each part once, and the next round begins with another.
+func (m *shareModel) shareOf(n *big.Int, sharers int64) *big.Int {
+	place := (m.sales%sharers + m.sales/sharers) % sharers
+	end := func(place int64) *big.Int {
+		return floorOf(new(big.Rat).Mul(ratOf(n), big.NewRat(place, sharers)))
+	}
+	return new(big.Int).Sub(end(place+1), end(place))
 }
 
 // TestSharedAgainstModel: Shared answers as the model does, whatever it is asked.

@@ -14,6 +14,7 @@ type shareModel struct {
 	run, epoch                          string
 	clock, learnsUntil, heldUntil, from *big.Int // µs; refill comes from the latest of the last three
 	level                               *big.Rat
+	sales                               int64
 	capacity                            int64
 	rate                                *big.Rat // tokens in a microsecond
 	version                             int64
@@ -101,6 +102,6 @@ func (m *shareModel) exchange(run string, now int64, a bucket.Ask) (bucket.Answe
 func (m *shareModel) lose(run string, t *big.Int) {
 	m.run, m.epoch, m.clock = run, fmt.Sprintf("%d-%s", t, run), t
 	m.learnsUntil, m.heldUntil = in(t, bucket.LearnTime), t
-	m.from, m.level = m.learnsUntil, new(big.Rat)
+	m.from, m.level, m.sales = m.learnsUntil, new(big.Rat), 0
 	m.processes = map[string]*modelProcess{}
 }

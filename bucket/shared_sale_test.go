@@ -76,13 +76,14 @@ func TestSharedSharers(t *testing.T) {
 }
 
 // TestSharedIsFair: processes that want all they can get, and ask in any order, each as soon as what it has bought has
-// become valid, get the same up to one purchase.
+// become valid, get the same up to one purchase and one token. Each asks no more often than it has to, if tokens are sold for Ahead.
 func TestSharedIsFair(t *testing.T) {
-	for _, limit := range []bucket.Limit{bucket.PerSecond(1), bucket.PerSecond(10).Burst(1), bucket.PerSecond(1000), bucket.PerSecond(97).Burst(40)} {
+	for _, limit := range []bucket.Limit{bucket.PerSecond(1), bucket.PerSecond(10).Burst(1), bucket.PerSecond(1000), bucket.PerSecond(97).Burst(40), bucket.PerSecond(20), bucket.PerSecond(12).Burst(2)} {
 		b := newBudget()
 		b.ask(bucket.Ask{Process: "first", Limit: limit, Version: 2, Leave: true})
 		var got, due [7]int64
-		var largest int64
+		var largest, asks int64
+		var ahead time.Duration
 		for p := range got { // so that none of them takes itself to be alone
 			b.ask(bucket.Ask{Process: fmt.Sprint(p), Limit: limit})
 		}
@@ -94,6 +95,7 @@ func TestSharedIsFair(t *testing.T) {
 				}
 				a := b.ask(bucket.Ask{Process: fmt.Sprint(p), Want: 1 << 40, Limit: limit, Version: 2})
 				got[p] += a.Tokens
+				asks, ahead = asks+1, a.Ahead
 				largest = max(largest, a.Tokens)
 				due[p] = b.now.Microseconds() + max(1, ((a.Tokens-a.Level)*a.Per-a.Part+a.Refill-1)/a.Refill)
 			}
@@ -103,7 +105,8 @@ func TestSharedIsFair(t *testing.T) {
 		for _, n := range got {
 			lowest, highest = min(lowest, n), max(highest, n)
 		}
-		require.LessOrEqual(t, highest-lowest, largest, "%v: %v", limit, got)
+		require.LessOrEqual(t, highest-lowest, largest+1, "%v: %v", limit, got)
 		require.Greater(t, lowest, limit.Refill*12/7*9/10, "%v: %v", limit, got)
+		require.LessOrEqual(t, asks, int64(len(got))*int64(12*time.Second/ahead+1), limit)
 	}
 }

@@ -27,6 +27,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS fairlead.budgets (
   refill   bigint NOT NULL DEFAULT 0,  -- units of 1/per that come each microsecond
   per      bigint NOT NULL DEFAULT 1,
   version  bigint NOT NULL DEFAULT 0,  -- of the limit; 0: none is known
+  sales    bigint NOT NULL DEFAULT 0,  -- counts them
   sharers  bigint NOT NULL DEFAULT 0,  -- how many processes share the budget, if none of them has been silent for 3 s
   oldest   bigint NOT NULL DEFAULT 0,  -- none of them was seen before this instant for the last time
   PRIMARY KEY (budget, n)
@@ -92,6 +93,8 @@ DECLARE
   lowest bigint; -- so that products are exact
   ahead  bigint := ahead_;
   tokens bigint := 0;
+  coming bigint; -- tokens that come within ahead
+  turn   bigint; -- counts the sales of a round, and begins each round with another
   hints  boolean := false;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('fairlead.' || budget_, 0));
@@ -106,7 +109,7 @@ BEGIN
     DELETE FROM fairlead.processes WHERE budget = budget_;
     b.run := run; b.epoch := now || '-' || run;
     b.seen := now; b.learns := now + 2250000; b.at := b.learns; b.held := 0;
-    b.level := 0; b.part := 0; b.sharers := 0; b.oldest := now;
+    b.level := 0; b.part := 0; b.sales := 0; b.sharers := 0; b.oldest := now;
   END IF;
   now := greatest(now, b.seen);
   b.seen := now;
@@ -177,12 +180,16 @@ BEGIN
     END IF;
     ahead := least(ahead, 1000000000);
     IF NOT late AND NOT leave AND now >= b.at THEN -- a sale
-      tokens := greatest(b.level, 0) / b.sharers + ahead / 1000 * b.refill / b.per / b.sharers;
+      coming := ahead / 1000 * b.refill / b.per;
+      turn := (b.sales + b.sales / b.sharers) % b.sharers;
+      tokens := greatest(b.level, 0) / b.sharers + coming / b.sharers
+        + (turn + 1) * (coming % b.sharers) / b.sharers - turn * (coming % b.sharers) / b.sharers;
       tokens := least(want, greatest(least_, tokens, 1), greatest(0, b.level - lowest));
     END IF;
     answer := ARRAY[tokens, b.level, b.part, b.refill, b.per, b.capacity, b.version, greatest(b.sharers, 1), ahead,
       greatest(0, b.held - now), greatest(0, b.learns - now)];
     b.level := b.level - tokens;
+    b.sales := b.sales + least(tokens, 1);
 
     IF NOT late THEN
       DELETE FROM fairlead.processes WHERE budget = budget_ AND process = process_ AND seq = m.seq;

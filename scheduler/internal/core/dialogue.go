@@ -124,12 +124,13 @@ func (s *stock) wants(d demand) (want, least int64, at time.Duration) {
 	return 0, 0, bucket.Forever
 }
 
-// renewAt returns when to exchange again, so that the fence moves before the process reaches it.
+// renewAt returns when to exchange again, so that the fence moves before the process reaches it. That is later than
+// a process buys again whose tokens last for bucket.MaxAhead, so that it need not do both.
 func (s *stock) renewAt() time.Duration {
 	if len(s.purchases) == 0 {
 		return bucket.Forever
 	}
-	return s.fence - bucket.Grace/2
+	return s.fence - 3*bucket.Grace/8
 }
 
 // next returns what to send to the store now, if anything.

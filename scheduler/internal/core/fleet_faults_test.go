@@ -96,7 +96,7 @@ func TestFleetFenceCountsFromTheAttemptThatSucceeded(t *testing.T) {
 	assert.Equal(t, sent+bucket.Grace, k.Budgets[0].stock.fence)
 }
 
-// TestFleetHold checks that what a server tells one process holds the others within half of Grace, and that all go
+// TestFleetHold checks that what a server tells one process holds the others within five eighths of Grace, and that all go
 // on when the wait is over (F11).
 func TestFleetHold(t *testing.T) {
 	f := quietFleet(t, 4, func(p *fleetProfile) { p.slots = 1000 })
@@ -109,7 +109,7 @@ func TestFleetHold(t *testing.T) {
 	p.turn(func(now time.Duration) {
 		p.k.Finish(now, c, errFailed, retry.Verdict{Kind: retry.KindRateLimited, Wait: 5 * time.Second})
 	})
-	goOn(t, f, bucket.Grace/2+20*time.Millisecond)
+	goOn(t, f, 5*bucket.Grace/8+20*time.Millisecond)
 	granted := f.check.granted
 	goOn(t, f, 3900*time.Millisecond)
 	assert.Equal(t, granted, f.check.granted, "all wait")

@@ -7,5 +7,5 @@ redis.call('DEL', KEYS[2])
 now = string.format('%.0f', now)
 redis.call('HSET', KEYS[1], 'epoch', now .. '-' .. run, 'run', run, 'refilledTo', now, 'lastSeen', now,
   'learnsUntil', now, 'heldUntil', '0', 'level', ARGV[1], 'part', '0', 'capacity', ARGV[1], 'refill', ARGV[2],
-  'per', ARGV[3], 'version', '1', 'members', '0')
+  'per', ARGV[3], 'version', '1', 'sales', '0', 'members', '0')
 return 1

@@ -16,17 +16,17 @@ local remaining, leave = tonumber(ARGV[11]), ARGV[16] == '1'
 local field = 'p:' .. process
 
 local s = redis.call('HMGET', KEYS[1], 'epoch', 'run', 'refilledTo', 'lastSeen', 'learnsUntil', 'heldUntil', 'level', 'part',
-  'capacity', 'refill', 'per', 'version', 'members', field)
+  'capacity', 'refill', 'per', 'version', 'sales', 'members', field)
 local epoch, refilledTo, lastSeen = s[1], tonumber(s[3]), tonumber(s[4])
 local learnsUntil, heldUntil, level, part = tonumber(s[5]), tonumber(s[6]), tonumber(s[7]), tonumber(s[8])
 local capacity, refill, per, version = tonumber(s[9]), tonumber(s[10]), tonumber(s[11]), tonumber(s[12]) or 0
-local members, last = tonumber(s[13]), s[14]
+local sales, members, last = tonumber(s[13]), tonumber(s[14]), s[15]
 
 -- begin: also if one of the two keys was evicted
 if not epoch or s[2] ~= run or now < lastSeen - 1000000 or redis.call('ZCARD', KEYS[2]) ~= members then
   redis.call('DEL', KEYS[1], KEYS[2])
   epoch, lastSeen, learnsUntil, heldUntil = digits(now) .. '-' .. run, now, now + LEARN, 0
-  refilledTo, level, part, members, last = learnsUntil, 0, 0, 0, false
+  refilledTo, level, part, sales, members, last = learnsUntil, 0, 0, 0, 0, false
 end
 now = max(now, lastSeen)
 
@@ -103,6 +103,11 @@ if heldUntil > now then -- the refill begins when the hold is over
   level, part = min(level, 0), 0
 end
 
+local function shareOf(n, sharers)
+  local rest, turn = n % sharers, (sales + floor(sales / sharers)) % sharers
+  return floor(n / sharers) + floor((turn + 1) * rest / sharers) - floor(turn * rest / sharers)
+end
+
 -- answer and sell: a process that leaves is remembered as if it had been silent for long
 local seen = now
 if leave then seen = now - SHARER - 1 end
@@ -110,14 +115,14 @@ members = members + redis.call('ZADD', KEYS[2], digits(seen), process)
 local sharers, tokens = nil, 0
 sharers, ahead = terms(ahead)
 if not leave and now >= refilledTo then
-  local share = floor(max(level, 0) / sharers) + floor(floor(ahead * refill / per) / sharers)
+  local share = floor(max(level, 0) / sharers) + shareOf(floor(ahead * refill / per), sharers)
   tokens = min(want, max(least, share, 1), max(0, level - lowest()))
 end
 local reply = answer(tokens, sharers, ahead)
-level = level - tokens
+level, sales = level - tokens, sales + min(tokens, 1)
 redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run, 'refilledTo', digits(refilledTo), 'lastSeen', digits(now),
   'learnsUntil', digits(learnsUntil), 'heldUntil', digits(heldUntil), 'level', digits(level), 'part', digits(part),
   'capacity', digits(capacity), 'refill', digits(refill), 'per', digits(per), 'version', digits(version),
-  'members', digits(members), field, ARGV[2] .. ' ' .. reply)
+  'sales', digits(sales), 'members', digits(members), field, ARGV[2] .. ' ' .. reply)
 if hints then redis.pcall('PUBLISH', KEYS[1], process) end
 return reply
