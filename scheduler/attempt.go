@@ -37,9 +37,14 @@ func (s *Scheduler) runAttempt(c *call) (again bool, err error) {
 }
 
 // notStarted reports whether the function of a submitted call has returned that it could not begin.
-func (c *call) notStarted(err error) (is bool) {
+func (c *call) notStarted(err error) bool {
+	return err != nil && c.handle() != nil && isNotStarted(err)
+}
+
+// isNotStarted reports whether an error is an [ErrNotStarted].
+func isNotStarted(err error) (is bool) {
 	defer func() { _ = recover() }() // of a method of the error
-	return err != nil && c.handle() != nil && errors.Is(err, ErrNotStarted)
+	return errors.Is(err, ErrNotStarted)
 }
 
 // over reports the outcome of a call's last attempt, or that its function could not begin.

@@ -228,14 +228,15 @@ func (s *Scheduler) apply(c *call, opts []Option) error {
 			return err
 		}
 	}
-	if o.costSet {
-		c.Cost = o.cost
+	if o.hasOwnCost() { // else it costs 1, for which each budget has room
+		if err := s.setCosts(c, o); err != nil {
+			return err
+		}
 	}
-	if err := s.setCosts(c, o); err != nil {
-		return err
-	}
-	if err := s.setPolicy(c, o); err != nil {
-		return err
+	if o.policySet {
+		if err := s.setPolicy(c, o); err != nil {
+			return err
+		}
 	}
 	s.setInstants(c, o)
 	if c.Watched = o.progress != nil; c.handle() == nil || o.forRunner() {
@@ -255,9 +256,6 @@ var spareOptions = sync.Pool{New: func() any { return new(options) }}
 
 // setPolicy sets the retry policy of a call that has one of its own.
 func (s *Scheduler) setPolicy(c *call, o *options) error {
-	if !o.policySet {
-		return nil
-	}
 	if err := o.policy.Validate(); err != nil {
 		return retry.Permanent(err)
 	}
@@ -312,6 +310,9 @@ func (s *Scheduler) costBudget(c *call, of costOf) (int, error) {
 // setCosts sets what a call costs, and checks that the budgets of all calls can ever grant it. The core checks
 // the budgets of its key, since the key may have a limit of its own.
 func (s *Scheduler) setCosts(c *call, o *options) error {
+	if o.costSet {
+		c.Cost = o.cost
+	}
 	if len(o.costsOf) > 0 {
 		for i := range o.Costs {
 			o.Costs[i] = c.Cost
