@@ -15,6 +15,7 @@ const (
 	fleetOutages  = "outages"  // Redis comes back empty at once, and later after some seconds
 	fleetHold     = "hold"     // a server tells one process to wait
 	fleetSettling = time.Second
+	fleetEdge     = 50 * time.Millisecond // before the end of a run, which is left out
 )
 
 // When things happen in a fleet, since it began.
@@ -80,11 +81,11 @@ func (r *fleetRun) observe(server *redisServer) {
 	until(fleetSettling)
 	r.from = server.use()
 	if r.job.Variant != fleetOutages {
-		until(r.job.Duration - 50*time.Millisecond)
+		until(r.job.Duration - fleetEdge)
 		r.to = server.use()
 		return
 	}
-	until(restartAt - 50*time.Millisecond)
+	until(restartAt - fleetEdge)
 	r.to = server.use()
 	until(restartAt)
 	server.stop()
