@@ -87,7 +87,7 @@
 // A process does not ask the store for each call. It buys the tokens of the next second at most
 // ([Config.Ahead]) in one exchange, like a lease, and grants each at the instant at which the shared bucket
 // gets it. So processes with queued calls take turns, and the order within each is as without a store. A call
-// that finds no token bought waits for an exchange with the store, and at most Ahead longer if other processes
+// that finds no token bought waits for an exchange with the store, and about Ahead longer if other processes
 // use the whole rate. With [NoWait] such a call is refused.
 //
 // A store that is new or may have lost what it knew, as after a restart, begins with an empty bucket and sells
