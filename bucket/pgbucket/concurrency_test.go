@@ -123,10 +123,10 @@ func TestStuckLock(t *testing.T) {
 	defer func() { require.NoError(t, tx.Rollback(context.Background())) }()
 	_, err = tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "fairlead."+s.name)
 	require.NoError(t, err)
-	begin := time.Now()
-	_, err = s.Exchange(t.Context(), bucket.Ask{Process: "a", Seq: 1, Limit: slow})
+	patient, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err = s.Exchange(patient, bucket.Ask{Process: "a", Seq: 1, Limit: slow})
 	require.ErrorContains(t, err, "lock timeout")
-	require.Less(t, time.Since(begin), 10*time.Second)
 }
 
 // TestNoSchema: the error names the remedy.

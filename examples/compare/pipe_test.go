@@ -22,7 +22,7 @@ func TestH72_PipeIsReadOnce(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(set.in, 0o600))
 	fed := make(chan error, 1)
 	go func() { fed <- os.WriteFile(set.in, []byte(`{"url":"/x","body":{}}`+"\n"+`{"url":"/x","body":{}}`), 0) }()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // a run that reads the pipe again would hang, and batch has to be built
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute) // a run that reads the pipe again would hang, and batch has to be built
 	defer cancel()
 	var out strings.Builder
 	require.NoError(t, compare(ctx, set, &out))

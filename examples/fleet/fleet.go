@@ -94,9 +94,9 @@ func (f *fleet) start(n int) (err error) {
 	return nil
 }
 
-// give gives a worker the next job, if there is one.
+// give gives a worker the next job, if there is one to give.
 func (f *fleet) give(w *worker) error {
-	if len(f.pending) == 0 {
+	if len(f.pending) <= f.kept() {
 		return nil
 	}
 	job := f.pending[0]
@@ -107,6 +107,37 @@ func (f *fleet) give(w *worker) error {
 		err = nil
 	}
 	return err
+}
+
+// kept returns how many jobs no worker gets yet, so that all steps happen before the end, however long a machine takes to
+// start workers.
+func (f *fleet) kept() int {
+	if len(f.steps) == 0 {
+		return 0
+	}
+	return int((1 - f.steps[len(f.steps)-1].share) / 2 * float64(f.plan.jobs))
+}
+
+// giveMore gives jobs to workers that have run out of them.
+func (f *fleet) giveMore() error {
+	for _, w := range f.workers {
+		for !w.killed && len(w.jobs) < 10 && len(f.pending) > f.kept() {
+			if err := f.give(w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// step does the next step, if its share of the jobs is done and everything is in order.
+func (f *fleet) step() error {
+	if len(f.steps) == 0 || f.repairing || !f.connected() || float64(f.finished) < f.steps[0].share*float64(f.plan.jobs) {
+		return nil
+	}
+	do := f.steps[0].do
+	f.steps = f.steps[1:]
+	return errors.Join(do(f), f.giveMore())
 }
 
 // handle takes a report of a worker.
@@ -123,19 +154,12 @@ func (f *fleet) handle(r report) error {
 			f.done[job] = true
 			f.finished++
 		}
-		if len(f.steps) > 0 && !f.repairing && f.connected() && float64(f.finished) >= f.steps[0].share*float64(f.plan.jobs) {
-			do := f.steps[0].do
-			f.steps = f.steps[1:]
-			if err := do(f); err != nil {
-				return err
-			}
-		}
-		return f.give(r.from)
+		return errors.Join(f.step(), f.give(r.from))
 	case "store":
 		if r.from.store = text; text != storeAway {
 			f.exchanges++
 		}
-		return nil
+		return f.step()
 	case "ended":
 		return f.ended(r.from, text)
 	}
@@ -159,14 +183,7 @@ func (f *fleet) ended(w *worker, how string) error {
 	}
 	clear(w.jobs)
 	f.pending = append(back, f.pending...)
-	for _, other := range f.workers {
-		for !other.killed && len(other.jobs) < 10 && len(f.pending) > 0 { // there was nothing left to give it
-			if err := f.give(other); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return f.giveMore()
 }
 
 // killTwo kills two workers, and starts them anew after two seconds.

@@ -53,7 +53,7 @@ func (p plan) run(ctx context.Context, out *os.File) (_ result, err error) {
 		return result{}, fmt.Errorf("-jobs must be at least 1, and -rate at least %d", p.workers)
 	}
 	expected := time.Duration(p.jobs/p.rate+15) * time.Second
-	ctx, cancel := context.WithTimeoutCause(ctx, 3*expected, errors.New("the jobs should have been done long ago"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 10*expected, errors.New("the jobs should have been done long ago"))
 	defer cancel()
 	redis, err := startRedis(ctx)
 	if err != nil {

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -24,6 +26,7 @@ func post(t *testing.T, cfg strict.Config, n int) (statuses map[int]int, log []s
 	defer server.Close()
 	defer server.Client().CloseIdleConnections()
 	statuses = map[int]int{}
+	began := time.Now()
 	for i := range n {
 		req, err := http.NewRequest(http.MethodPost, server.URL+"/v1/chat/completions", strings.NewReader(`{"model":"m"}`))
 		require.NoError(t, err)
@@ -35,11 +38,20 @@ func post(t *testing.T, cfg strict.Config, n int) (statuses map[int]int, log []s
 		}
 		statuses[res.StatusCode]++
 		if res.StatusCode == http.StatusTooManyRequests {
-			require.Equal(t, "20", res.Header.Get("Retry-After"), "seconds, rounded up")
+			requireRetryAfter(t, res, began, 20*time.Second)
 		}
 		require.NoError(t, res.Body.Close())
 	}
 	return statuses, log
+}
+
+// requireRetryAfter checks that a refusal tells how long to wait until a time has passed since the first request, in seconds
+// that are rounded up.
+func requireRetryAfter(t *testing.T, res *http.Response, began time.Time, d time.Duration) {
+	seconds, err := strconv.Atoi(res.Header.Get("Retry-After"))
+	require.NoError(t, err)
+	require.LessOrEqual(t, seconds, int(d.Seconds()))
+	require.GreaterOrEqual(t, time.Since(began)+time.Duration(seconds)*time.Second, d)
 }
 
 // TestQuota checks that a burst is accepted, and no more.

@@ -45,8 +45,6 @@ type demo struct {
 }
 
 func (d *demo) run(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("it should have ended long ago"))
-	defer cancel()
 	folder, err := os.MkdirTemp("", "webhook-*")
 	if err != nil {
 		return err
@@ -77,6 +75,8 @@ func (d *demo) deliver(ctx context.Context) error {
 		return err
 	}
 	defer func() { d.kill() }()
+	ctx, late := context.WithTimeoutCause(ctx, 5*time.Minute, errors.New("it should have ended long ago"))
+	defer late()
 	ctx, cancel := context.WithCancelCause(ctx)
 	submitted := make(chan struct{})
 	go func() {
