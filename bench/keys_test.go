@@ -48,10 +48,11 @@ func TestKeyedCallsNeedNotWait(t *testing.T) {
 	}
 }
 
-// TestNoisyNeighbor: who knows tenants lets the others' calls through long before a queue does.
+// TestNoisyNeighbor: who knows tenants lets the others' calls through long before a queue does. A queue takes seconds, so
+// that the delays of a busy machine do not count.
 func TestNoisyNeighbor(t *testing.T) {
 	of := func(who string) numbers {
-		return measureNeighbors(job{Who: who, N: 1000, Callers: 4, Rate: 4000, Per: time.Second, Burst: 1})
+		return measureNeighbors(job{Who: who, N: 1000, Callers: 4, Rate: 400, Per: time.Second, Burst: 1})
 	}
 	queue := of(fairleadQueue)
 	for _, who := range []string{fairlead, fairleadSubmit, xrateSplit} {
@@ -59,7 +60,7 @@ func TestNoisyNeighbor(t *testing.T) {
 			t.Errorf("%s: a call waits %v ms, and in a queue %v ms", who, got["p50 ms"], queue["p50 ms"])
 		}
 	}
-	if queue["p50 ms"] < 50 || queue["used"] > 1.05 || queue["over since start"] > 0 {
+	if queue["p50 ms"] < 500 || queue["used"] > 1.05 || queue["over since start"] > 0 {
 		t.Errorf("a queue: %v", queue)
 	}
 }

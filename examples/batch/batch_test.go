@@ -151,7 +151,7 @@ func TestUnreliableAPI(t *testing.T) {
 
 // TestRefused checks that batch obeys an API that allows less than -rpm.
 func TestRefused(t *testing.T) {
-	st := newSite(t, strict.Config{PerMinute: 1200, Burst: 10}, requests(30)...)
+	st := newSite(t, strict.Config{PerMinute: 600, Burst: 10}, requests(30)...)
 	g := st.gate()
 	r := st.start("-in-flight", "30")
 	for range 30 {

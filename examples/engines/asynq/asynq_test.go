@@ -25,6 +25,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // slots is how many tasks a worker runs at a time.
 const slots = 16
 
+// patience is how long a test waits for requests, on a machine that may be busy.
+const patience = 5 * time.Minute
+
 // fleet is two workers with one quota, and the tasks that wait for them.
 type fleet struct {
 	t       *testing.T
@@ -65,7 +68,7 @@ func (f *fleet) start(perCustomer bucket.Limit, changes ...func(*scheduler.Sched
 		require.NoError(f.t, err)
 		f.t.Cleanup(s.Close)
 		h, cfg := &Handler{s}, Server(slots)
-		cfg.LogLevel = asynq.FatalLevel
+		cfg.LogLevel, cfg.ShutdownTimeout = asynq.FatalLevel, time.Minute // longer than any task takes
 		for _, change := range changes {
 			change(s, &cfg)
 		}
@@ -85,7 +88,7 @@ func (f *fleet) start(perCustomer bucket.Limit, changes ...func(*scheduler.Sched
 
 // finish waits until all tasks have made their request and checks that asynq has ended none of them otherwise.
 func (f *fleet) finish(tasks int) quota.Figures {
-	f.api.Wait(tasks, time.Minute)
+	f.api.Wait(tasks, patience)
 	q := f.shutdown()
 	require.Equal(f.t, []int{0, 0, tasks}, []int{q.Size, q.FailedTotal, q.ProcessedTotal}, "tasks that are left or archived, that have failed, that are done")
 	figures := f.api.Figures()
@@ -126,9 +129,9 @@ func TestSlowKey(t *testing.T) {
 	f.enqueue(0, 60, "slow") // more than all slots
 	f.enqueue(60, 60, "")
 	begin := time.Now()
-	f.start(bucket.Per(1, 2*time.Second).Burst(1)) // in each worker, so 60 take a minute
+	f.start(bucket.Per(1, 10*time.Second).Burst(1)) // in each worker, so 60 take five minutes
 	for n := 60; f.api.Of(60, 60).Accepted < 60; n++ {
-		f.api.Wait(n, time.Minute)
+		f.api.Wait(n, patience)
 	}
 	took, slow := time.Since(begin), f.api.Of(0, 60).Accepted
 	q, all, others := f.shutdown(), f.api.Figures(), f.api.Of(60, 60)

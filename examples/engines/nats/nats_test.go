@@ -32,6 +32,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // slots is how many messages a worker handles at a time.
 const slots = 16
 
+// patience is how long a test waits for requests, on a machine that may be busy.
+const patience = 5 * time.Minute
+
 // fleet is two workers with one quota, and the messages that wait for them.
 type fleet struct {
 	t       *testing.T
@@ -91,7 +94,7 @@ func (f *fleet) down() {
 }
 
 func (f *fleet) js() jetstream.JetStream {
-	js, err := jetstream.New(f.conn)
+	js, err := jetstream.New(f.conn, jetstream.WithDefaultTimeout(time.Minute))
 	require.NoError(f.t, err)
 	return js
 }
@@ -108,7 +111,7 @@ func (f *fleet) publish(from, n int, customer string) {
 	for job := range n {
 		data, err := json.Marshal(Args{f.api.URL(from + job), customer})
 		require.NoError(f.t, err)
-		_, err = js.Publish(context.Background(), "calls", data)
+		_, err = js.Publish(context.Background(), "calls", data, jetstream.WithRetryAttempts(200)) // JetStream may have to start
 		require.NoError(f.t, err)
 	}
 }
@@ -198,7 +201,7 @@ func (f *fleet) left() int {
 
 // wait waits until all messages have made their request and are done.
 func (f *fleet) wait(messages int) {
-	f.api.Wait(messages, time.Minute)
+	f.api.Wait(messages, patience)
 	for end := time.Now().Add(time.Minute); f.left() > 0; time.Sleep(10 * time.Millisecond) {
 		require.True(f.t, time.Now().Before(end), "messages are left")
 	}
@@ -265,9 +268,9 @@ func TestSlowKey(t *testing.T) {
 	f.publish(0, 60, "slow") // more than all slots
 	f.publish(60, 60, "")
 	begin := time.Now()
-	f.start(Consumer, bucket.Per(1, 2*time.Second).Burst(1)) // in each worker, so 60 take a minute
+	f.start(Consumer, bucket.Per(1, 10*time.Second).Burst(1)) // in each worker, so 60 take five minutes
 	for n := 60; f.api.Of(60, 60).Accepted < 60; n++ {
-		f.api.Wait(n, time.Minute)
+		f.api.Wait(n, patience)
 	}
 	took, slow := time.Since(begin), f.api.Of(0, 60).Accepted
 	left, all, others := f.shutdown(), f.api.Figures(), f.api.Of(60, 60)
@@ -298,7 +301,7 @@ func TestRestart(t *testing.T) {
 	f.start(Consumer, bucket.Unlimited)
 	f.restart() // while the workers wait for messages
 	f.publish(0, 60, "")
-	f.api.Wait(20, time.Minute)
+	f.api.Wait(20, patience)
 	f.restart() // while messages wait for their turns
 	require.LessOrEqual(t, f.finish(60).Twice, 2*slots)
 }
@@ -313,7 +316,7 @@ func TestMaxDeliver(t *testing.T) {
 	cfg := Consumer
 	cfg.MaxDeliver = 1
 	f.start(cfg, bucket.Unlimited, func(s *scheduler.Scheduler) {
-		require.NoError(t, s.PauseUntil(s.Now().Add(2*longest)))
+		require.NoError(t, s.PauseUntil(s.Now().Add(4*longest)))
 	})
 	for i := range 20 {
 		_, err := dead.NextMsg(time.Minute)

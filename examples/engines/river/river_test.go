@@ -29,6 +29,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// patience is how long a test waits for requests, on a machine that may be busy.
+const patience = 5 * time.Minute
+
 // fleet is two workers with one quota, and the jobs that wait for them.
 type fleet struct {
 	t        *testing.T
@@ -133,7 +136,7 @@ func (f *fleet) stop(how func(*river.Client[pgx.Tx], context.Context) error) {
 
 // finish waits until all jobs have made their request and checks that River has ended none of them otherwise.
 func (f *fleet) finish(jobs int) quota.Figures {
-	f.api.Wait(jobs, time.Minute)
+	f.api.Wait(jobs, patience)
 	f.stop((*river.Client[pgx.Tx]).Stop)
 	var completed, attempts, errors int
 	f.query(`SELECT count(*) FILTER (WHERE state = 'completed'), max(attempt), count(errors) FROM river_job`, &completed, &attempts, &errors)
@@ -192,14 +195,14 @@ func TestRestart(t *testing.T) {
 	f := newFleet(t)
 	f.insert(0, 120, "")
 	f.start(f.shared(bucket.Unlimited), waits)
-	f.api.Wait(40, time.Minute)
+	f.api.Wait(40, patience)
 	f.stop((*river.Client[pgx.Tx]).Stop)
 	figures := f.api.Figures()
 	require.Zero(t, figures.Twice)
 	require.Equal(t, figures.Accepted, figures.Runs-f.snoozes(), "jobs that waited have finished")
 
 	f.start(f.shared(bucket.Unlimited), waits)
-	f.api.Wait(80, time.Minute)
+	f.api.Wait(80, patience)
 	f.stop((*river.Client[pgx.Tx]).StopAndCancel)
 
 	f.start(f.shared(bucket.Unlimited), waits)
