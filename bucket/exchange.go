@@ -136,6 +136,7 @@ const (
 //     debt of three times the capacity. It is also the most by which an Answer multiplies.
 //   - elapsed · Refill is computed only if it is at most that and another Per, which is at most 2^50.
 //   - Ahead · Refill is at most 2^52 by ValidateShared, and 100 · Per is computed only if Per < 10^4 · Refill.
+//   - Shares multiply numbers of processes, of which there are far fewer than 2^26.
 //   - Sums of a level and what an Ask tells are at most 2^53, as Ask.Normalize bounds the latter by 2^52.
 //
 // Quotients need no more. Rounding can't lift a quotient of whole numbers below 2^53 to the next whole number.
