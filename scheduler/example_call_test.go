@@ -15,7 +15,7 @@ import (
 
 // newCalls returns a scheduler for examples of single calls.
 func newCalls() *scheduler.Scheduler {
-	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerMinute(1000), Retry: retry.Policy{Initial: time.Millisecond, Jitter: retry.None}})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.Per(1000, time.Hour), Retry: retry.Policy{Initial: time.Millisecond, Jitter: retry.None}})
 	if err != nil {
 		panic(err)
 	}

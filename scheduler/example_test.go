@@ -188,11 +188,15 @@ func ExamplePanicError() {
 func ExampleScheduler_Shutdown() {
 	s := newExample(scheduler.Config{Limit: bucket.Per(1, time.Hour)})
 	ctx := context.Background()
+	var calls []*scheduler.Handle
 	for _, name := range []string{"first", "second"} {
-		if _, err := s.Submit(ctx, func(context.Context) error { return nil }, scheduler.Name(name)); err != nil {
+		h, err := s.Submit(ctx, func(context.Context) error { return nil }, scheduler.Name(name))
+		if err != nil {
 			panic(err)
 		}
+		calls = append(calls, h)
 	}
+	<-calls[0].Done() // the second waits for an hour
 	soon, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 	defer cancel()
 	left, err := s.Shutdown(soon)

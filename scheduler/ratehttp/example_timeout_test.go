@@ -30,8 +30,8 @@ func ExampleTransport_timeouts() {
 	defer s.Close()
 	client := &http.Client{Transport: &ratehttp.Transport{
 		Scheduler:      s,
-		AttemptTimeout: 30 * time.Second,      // until the headers of a response have come
-		ReadTimeout:    20 * time.Millisecond, // for each Read of its body
+		AttemptTimeout: 30 * time.Second,       // until the headers of a response have come
+		ReadTimeout:    200 * time.Millisecond, // for each Read of its body
 	}}
 	res, err := client.Get(srv.URL)
 	if err != nil {
@@ -44,6 +44,6 @@ func ExampleTransport_timeouts() {
 	fmt.Println(errors.Is(err, context.DeadlineExceeded))
 	// Output:
 	// data: once upon a time
-	// ratehttp: the response's body has stalled: no bytes came for 20ms, which is Transport.ReadTimeout
+	// ratehttp: the response's body has stalled: no bytes came for 200ms, which is Transport.ReadTimeout
 	// true
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/events"
@@ -47,7 +48,7 @@ func Example() {
 
 // A browser or curl shows the state of a running process.
 func ExampleHandler() {
-	s, err := scheduler.New(scheduler.Config{MaxInFlight: 8})
+	s, err := scheduler.New(scheduler.Config{Limit: bucket.Per(1000, time.Hour), MaxInFlight: 8})
 	if err != nil {
 		panic(err)
 	}
