@@ -23,12 +23,12 @@ test: ## test the library and the programs in examples, with the race detector, 
 
 test-all: ## test all modules, with the race detector, and see that what should not allocate does not
 	$(call test,$(filter-out bench,$(MODULES)))
-	@echo "== module bench, alone, since it compares speeds"; cd bench && go test -race -shuffle=on -timeout 600s ./...
+	@echo "== module bench, alone, since it compares speeds"; cd bench && go test -race -shuffle=on -timeout 1200s ./...
 	@echo "== allocations, without the race detector, which adds some"; go test -run 'Allocates|CostNothing|ReusesItsMemory' ./...
 
 define test
-	@echo "== module ."; go test -race -shuffle=on -timeout 600s ./...
-	$(call each,$(filter-out .,$(1)),go test -race -shuffle=on -timeout 600s -p 1 ./...)
+	@echo "== module ."; go test -race -shuffle=on -timeout 1200s ./...
+	$(call each,$(filter-out .,$(1)),go test -race -shuffle=on -timeout 1200s -p 1 ./...)
 endef
 
 # each runs a command in folders, in JOBS of them at once, and prints the output of each when it ends.
@@ -59,7 +59,7 @@ test-386: ## run the root module's tests on 32 bits, if the machine can
 CPUS ?= 1,2,4
 COUNT ?= 1
 cpus: ## run the root module's tests on 1, 2 and 4 processors, in any order, COUNT times each
-	@go test -cpu $(CPUS) -shuffle=on -count=$(COUNT) -timeout 600s $(portable)
+	@go test -cpu $(CPUS) -shuffle=on -count=$(COUNT) -timeout 1200s $(portable)
 
 FOR ?= 0
 soak: ## run a scheduler and simulations at full speed for FOR (0 until stopped), and see that memory and goroutines do not grow

@@ -110,7 +110,7 @@ func (what storm) play(t *testing.T) {
 			t.Log("run it again, with other timing:  " + replay)
 		}
 	}()
-	watchdog := time.AfterFunc(30*time.Second, func() {
+	watchdog := time.AfterFunc(5*time.Minute, func() {
 		debug.SetTraceback("all")
 		panic("the test hangs:  " + replay)
 	})

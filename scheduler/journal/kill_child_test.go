@@ -154,7 +154,7 @@ func (p *plan) work() {
 		}
 	}
 	if p.Last {
-		defer time.AfterFunc(90*time.Second, func() { fail(fmt.Errorf("not all calls have ended: %v", j.s.Snapshot())) }).Stop()
+		defer time.AfterFunc(4*time.Minute, func() { fail(fmt.Errorf("not all calls have ended: %v", j.s.Snapshot())) }).Stop()
 	}
 	all.Wait()
 	if p.Last {

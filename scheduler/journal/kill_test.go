@@ -192,7 +192,7 @@ func start(t *testing.T, p *plan) *process {
 	out, err := c.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, c.cmd.Start())
-	late := time.AfterFunc(2*time.Minute, c.kill)
+	late := time.AfterFunc(5*time.Minute, c.kill)
 	go func() {
 		defer close(c.lines)
 		defer late.Stop()
