@@ -103,8 +103,8 @@ func (s *Scheduler) filled(ch Changes) Changes {
 	return ch
 }
 
-// giveChanges gives the goroutines that wait in Changes what has changed. What is taken may be of calls whose end was told
-// before, and then there may be more.
+// giveChanges gives the goroutines that wait in Changes what has changed. What is taken may be of calls that the close has
+// ended, which are left out, and then there may be more.
 func (o *owner) giveChanges() {
 	for len(o.readers) > 0 && o.core.HasChanges() {
 		if ch := o.takeChanges(); len(ch.Calls) > 0 {

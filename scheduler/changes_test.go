@@ -110,7 +110,8 @@ func TestChangesWait(t *testing.T) {
 	})
 }
 
-// TestChangesAfterManyThatWereTold checks that a change is told that comes after more than MaxChanges others that need not be.
+// TestChangesAfterManyThatWereTold checks that more than MaxChanges calls that have changed twice are told once each, and then a
+// change that comes after them.
 func TestChangesAfterManyThatWereTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := scheduler.New(scheduler.Config{Limit: bucket.Unlimited})

@@ -9,11 +9,13 @@ const (
 	Plain    Kind = iota // a function
 	Reserved             // the holder of a reservation
 	Tracked              // a function; changes of the call are noted for TakeChanges
+	noted                // likewise, and TakeChanges has yet to return the call
 )
 
 // noteChange notes that a call has changed, if it is tracked.
 func (k *Core) noteChange(c *Call) {
 	if c.Kind == Tracked {
+		c.Kind = noted
 		k.changed = append(k.changed, c)
 	}
 }
@@ -30,15 +32,10 @@ const MaxChanges = 1024
 func (k *Core) TakeChanges() []*Call {
 	some := k.changed[:min(len(k.changed), MaxChanges)]
 	calls := make([]*Call, 0, len(some))
-	seen := make(map[*Call]bool, len(some))
 	for _, c := range some {
-		if seen[c] || c.Kind != Tracked || c.EndKind() == events.Closed {
-			continue
-		}
-		seen[c] = true
-		calls = append(calls, c)
-		if c.State == Ended {
-			c.Kind = Plain // there is nothing more to tell
+		c.Kind = Tracked
+		if c.EndKind() != events.Closed {
+			calls = append(calls, c)
 		}
 	}
 	if len(some) == len(k.changed) {

@@ -59,7 +59,7 @@ type Core struct {
 	holdTime       time.Duration // for how long no call could be granted, up to now
 	handover       handover
 	LastID         uint64
-	changed        []*Call // see TakeChanges; a call may be there several times
+	changed        []*Call // see TakeChanges
 	numbers        numbers
 	Totals         Totals
 	Draining       bool // takes no new calls
