@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"example.com/fairlead/bucket"
@@ -46,7 +47,10 @@ import (
 // A [Scheduler.Do] without options that ran has no number and rank in the report, and is resumed as a new call.
 func Resumed(u Unfinished) Option {
 	return func(o *options) {
-		o.resumed = &u
+		if o.resumed == nil {
+			o.resumed = spareUnfinished.Get().(*Unfinished)
+		}
+		*o.resumed = u // a copy, since &u would take memory for each of a million calls
 		o.Name, o.key, o.Priority = u.Name, u.Key, u.Priority
 		o.cost, o.costSet, o.costsOf = u.Cost, true, o.costsOf[:0]
 		for budget, tokens := range u.Costs {
@@ -60,6 +64,9 @@ func Resumed(u Unfinished) Option {
 		}
 	}
 }
+
+// spareUnfinished has descriptions that no options keep. All of them are zero.
+var spareUnfinished = sync.Pool{New: func() any { return new(Unfinished) }}
 
 // The states of an Unfinished, but for later.
 const (
@@ -135,6 +142,8 @@ func (s *Scheduler) resume(c *call, o *options) error {
 	}
 	c.Resume(&p)
 	c.made = p.Attempts
+	*u = Unfinished{}
+	spareUnfinished.Put(u)
 	return nil
 }
 

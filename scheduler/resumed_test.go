@@ -283,3 +283,17 @@ func TestMaxWaitOfResumedCalls(t *testing.T) {
 		require.NoError(t, do(time.Second), "a retry waits")
 	})
 }
+
+// TestResumedOptionsCostNothing checks that a call that is resumed allocates its handle alone.
+func TestResumedOptionsCostNothing(t *testing.T) {
+	s := open(t, scheduler.Config{})
+	s.Pause()
+	u := scheduler.Unfinished{State: "queued", Cost: 1, Rank: time.Now()}
+	resume := func() {
+		u.Call++
+		_, err := s.Submit(context.Background(), nothing, scheduler.Resumed(u))
+		require.NoError(t, err)
+	}
+	resume()
+	require.Less(t, testing.AllocsPerRun(1000, resume), 1+poolLoses)
+}
