@@ -24,11 +24,11 @@ func (d *Damage) encode(key []byte) []byte {
 	for _, s := range [...]string{d.ID, d.Handler, d.Reason, string(d.Payload)} {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
-	return seal(key, binary.AppendVarint(b, d.Found.UnixNano()))
+	return seal(checksum(key), binary.AppendVarint(b, d.Found.UnixNano()))
 }
 
 func decodeDamage(key, value []byte) (d Damage, err error) {
-	fields, err := unseal(key, value)
+	fields, err := unseal(checksum(key), value)
 	if err != nil {
 		return d, err
 	}

@@ -200,7 +200,7 @@ func (w *writer) writeBody(key []byte, r *record, c change) error {
 	case content == nil:
 		return nil
 	}
-	return w.bodies.Put(key, seal(bodyKey(key), append(make([]byte, headSize, headSize+len(content)), content...)))
+	return w.bodies.Put(key, seal(bodySum(key), append(make([]byte, headSize, headSize+len(content)), content...)))
 }
 
 // drop removes a call that has ended, and returns its id. A call that has been put again meanwhile stays.
@@ -296,7 +296,7 @@ func (r *record) open(value []byte) ([]byte, error) {
 	if want.size == 0 {
 		return []byte{}, nil
 	}
-	content, err := unseal(bodyKey(keyOf(r.number)), value)
+	content, err := unseal(bodySum(keyOf(r.number)), value)
 	if err == nil && bodyOf(content) != want {
 		err = errDamaged
 	}

@@ -131,7 +131,7 @@ func staleLeaf(t *testing.T, content []byte, rng *rand.Rand) (live, stale int) {
 				}
 				first := found.element(0)
 				_, notRecord := decode(first.key, first.value)
-				_, notBody := unseal(bodyKey(first.key), first.value)
+				_, notBody := unseal(bodySum(first.key), first.value)
 				if notRecord != nil && notBody != nil || len(first.key) != 8 {
 					continue
 				}

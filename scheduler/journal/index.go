@@ -9,8 +9,9 @@ type index struct {
 	more    map[uint64][]uint64 // for ids that share a hash with one in numbers; most often empty
 }
 
-func newIndex() index {
-	return index{numbers: map[uint64]uint64{}, more: map[uint64][]uint64{}}
+// newIndex makes an index for n calls or more.
+func newIndex(n int) index {
+	return index{numbers: make(map[uint64]uint64, n), more: map[uint64][]uint64{}}
 }
 
 var hashSeed = maphash.MakeSeed()

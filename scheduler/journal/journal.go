@@ -95,6 +95,7 @@ type Journal struct {
 	file    *file
 	commits *committer
 	s       *scheduler.Scheduler
+	work    func(context.Context) error // the method run; one value for all calls, since each takes memory
 	gate    *gate
 	report  Report
 	plain   sync.Once // starts saveLevels

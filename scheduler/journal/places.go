@@ -100,7 +100,7 @@ func scanPlaces(p *pages, upTo uint64) *places {
 		}
 		if r, err := decode(e.key, e.value); err == nil {
 			all.noteCall(r, e)
-		} else if _, err := unseal(bodyKey(e.key), e.value); err == nil {
+		} else if _, err := unseal(bodySum(e.key), e.value); err == nil {
 			all.noteBody(e)
 		}
 	}

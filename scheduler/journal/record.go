@@ -77,16 +77,16 @@ func (v newerFormat) Error() string {
 	return fmt.Sprintf("written in format %d by a newer version of this package, which reads format %d", byte(v), format)
 }
 
-// seal adds the head to a value. The first headSize bytes of value are its place.
-func seal(key, value []byte) []byte {
+// seal adds the head to a value. The first headSize bytes of value are its place. keySum is the checksum of its key.
+func seal(keySum uint32, value []byte) []byte {
 	value[4] = format
-	binary.LittleEndian.PutUint32(value, crc32.Update(checksum(key), castagnoli, value[4:]))
+	binary.LittleEndian.PutUint32(value, crc32.Update(keySum, castagnoli, value[4:]))
 	return value
 }
 
 // unseal checks a value, and returns what follows its head.
-func unseal(key, value []byte) ([]byte, error) {
-	if len(value) < headSize || binary.LittleEndian.Uint32(value) != crc32.Update(checksum(key), castagnoli, value[4:]) {
+func unseal(keySum uint32, value []byte) ([]byte, error) {
+	if len(value) < headSize || binary.LittleEndian.Uint32(value) != crc32.Update(keySum, castagnoli, value[4:]) {
 		return nil, errDamaged
 	}
 	if value[4] > format {
@@ -98,9 +98,11 @@ func unseal(key, value []byte) ([]byte, error) {
 // keyOf returns the key of a number in the file. Keys are in the order of numbers.
 func keyOf(number uint64) []byte { return binary.BigEndian.AppendUint64(nil, number) }
 
-// bodyKey returns the key for the checksum of a payload or result. It is not the call's, so that no payload passes for
-// a record.
-func bodyKey(key []byte) []byte { return append(append(make([]byte, 0, 12), "body"...), key...) }
+// bodySum returns the checksum of the key of a payload or result. It differs from that of the call, so that no payload passes
+// for a record.
+func bodySum(key []byte) uint32 { return crc32.Update(bodyPrefix, castagnoli, key) }
+
+var bodyPrefix = checksum([]byte("body"))
 
 // times returns the record's times, in the order of the file.
 func (r *record) times() [4]*time.Time { return [...]*time.Time{&r.rank, &r.first, &r.due, &r.endedAt} }
@@ -135,7 +137,7 @@ func (r *record) encode() []byte {
 	for _, p := range [...]body{r.payload, r.results} {
 		b = binary.LittleEndian.AppendUint32(binary.AppendUvarint(b, p.size), p.sum)
 	}
-	return seal(keyOf(r.number), b)
+	return seal(checksum(keyOf(r.number)), b)
 }
 
 // flags returns a bit for each time that is not zero, and one for maybeRan.
@@ -163,7 +165,7 @@ func decode(key, value []byte) (*record, error) {
 // decode sets r to the record at a key. After an error, r is not valid. A text that is the same as in r before is not
 // copied, so using r again for the next call saves memory.
 func (r *record) decode(key, value []byte) error {
-	fields, err := unseal(key, value)
+	fields, err := unseal(checksum(key), value)
 	if err != nil {
 		return err
 	}
@@ -235,10 +237,10 @@ func (d *decoder) text() string {
 
 func (d *decoder) uvarint() uint64 {
 	x, n := binary.Uvarint(d.rest)
-	d.bytes(uint64(max(n, 0)))
 	if d.ok = d.ok && n > 0; !d.ok {
 		return 0
 	}
+	d.rest = d.rest[n:]
 	return x
 }
 

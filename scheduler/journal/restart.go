@@ -29,11 +29,11 @@ func Open(path string, cfg Config) (*Journal, error) {
 	}
 	j := &Journal{
 		cfg: cfg, file: f, gate: newGate(), closing: make(chan struct{}), fed: make(chan struct{}), broken: make(chan struct{}),
-		ids: newIndex(), accepting: map[uint64]*accepting{}, byID: map[string]*accepting{}, running: map[uint64]*run{},
+		ids: newIndex(len(found.calls)), accepting: map[uint64]*accepting{}, byID: map[string]*accepting{}, running: map[uint64]*run{},
 		suspects: map[uint64]bool{}, dead: map[uint64]bool{}, absent: map[uint64]bool{}, waiters: map[uint64]chan struct{}{},
 		report: Report{Missing: map[string]int{}, Damaged: found.setAside}, lastFound: found.lastNumber,
 	}
-	f.options.forgot, f.db.NoSync = j.forgot, cfg.noSync
+	j.work, f.options.forgot, f.db.NoSync = j.run, j.forgot, cfg.noSync
 	clean, err := j.start(found)
 	if err != nil {
 		return nil, errors.Join(err, f.close(clean))
@@ -141,7 +141,7 @@ func (j *Journal) resume(found *contents, open []foundCall) error {
 		for i := range some {
 			r := &records[i]
 			r.costs = j.cfg.costsOf(r)
-			h, err := j.s.Submit(background, j.run, scheduler.Tracked(), scheduler.Resumed(r.unfinished()))
+			h, err := j.s.Submit(background, j.work, scheduler.Tracked(), scheduler.Resumed(r.unfinished()))
 			if err != nil {
 				if err := j.refused(r, err); err != nil {
 					return err

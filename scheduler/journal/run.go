@@ -11,7 +11,7 @@ import (
 	"example.com/fairlead/scheduler/internal/safetext"
 )
 
-// run makes one attempt of a call. All calls have this function, so a call that waits takes little memory.
+// run makes one attempt of a call. All calls have this function, as j.work, so a call that waits takes little memory.
 func (j *Journal) run(ctx context.Context) error {
 	err := j.attempt(ctx)
 	if errors.Is(err, ErrClosed) && !errors.Is(err, scheduler.ErrNotStarted) && j.closes() {

@@ -115,7 +115,7 @@ func sameCall(r *record, c *Call) error {
 
 // accept lets the scheduler accept a call, and begins to write it.
 func (j *Journal) accept(a *accepting, c *Call) {
-	h, err := j.s.Submit(background, j.run, c.options()...)
+	h, err := j.s.Submit(background, j.work, c.options()...)
 	if err != nil {
 		j.mu.Lock()
 		defer j.mu.Unlock()

@@ -208,7 +208,7 @@ func (s *survey) entry(bucket string, e element) error {
 	case string(calls):
 		return s.call(e)
 	case string(bodies):
-		content, err := unseal(bodyKey(e.key), e.value)
+		content, err := unseal(bodySum(e.key), e.value)
 		if err == nil && len(e.key) == 8 {
 			s.bodies.addBody(binary.BigEndian.Uint64(e.key), bodyOf(content))
 			s.places.noteBody(e)
@@ -221,7 +221,7 @@ func (s *survey) entry(bucket string, e element) error {
 		}
 		return err
 	case string(levels):
-		b, err := unseal(only, e.value)
+		b, err := unseal(checksum(only), e.value)
 		s.levels = bytes.Clone(b)
 		return err
 	}

@@ -61,7 +61,7 @@ func (s *summary) encode() []byte {
 	for _, n := range s.numbers() {
 		b = binary.LittleEndian.AppendUint64(b, *n)
 	}
-	return seal(only, binary.LittleEndian.AppendUint32(b, s.levels.sum))
+	return seal(checksum(only), binary.LittleEndian.AppendUint32(b, s.levels.sum))
 }
 
 // numbers returns the summary's numbers, in the order of the file.
@@ -70,7 +70,7 @@ func (s *summary) numbers() [7]*uint64 {
 }
 
 func decodeSummary(value []byte) (s summary, err error) {
-	fields, err := unseal(only, value)
+	fields, err := unseal(checksum(only), value)
 	if err != nil {
 		return s, err
 	}
@@ -91,7 +91,7 @@ func writeTotals(tx *bbolt.Tx, s *summary, now []byte) error {
 	if now != nil {
 		s.levels = bodyOf(now)
 		value := append(make([]byte, headSize, headSize+len(now)), now...)
-		if err := tx.Bucket(levels).Put(only, seal(only, value)); err != nil {
+		if err := tx.Bucket(levels).Put(only, seal(checksum(only), value)); err != nil {
 			return err
 		}
 	}
