@@ -98,7 +98,9 @@
 // If a server asks one process to wait, all processes wait. [Scheduler.SetLimit] sets the limit of all. If
 // two processes have different limits in their Config, that of the first counts, and the other has the event
 // LimitChanged. Keys share fairly within each process, not among processes. A closed scheduler gives its
-// tokens back. Close does not wait for that, and Shutdown does, for a second at most.
+// tokens back. Close does not wait for that, and Shutdown does, for a second at most. A process that is killed
+// loses what it had bought, at most what it would have granted within Ahead and the cost of one call. The others
+// then have the whole rate.
 //
 // # Changing the plan
 //

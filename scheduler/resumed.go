@@ -21,9 +21,9 @@ import (
 //	}
 //
 // Resume the calls in the order of the report, each once, and before other calls are made. Set [Config.LastCall] to the
-// highest number of a call, and [Config.Level] to the level in a [Scheduler.Snapshot] after Shutdown. With several budgets,
-// set [Config.Levels] to Snapshot().Levels(). Without these, the budgets are full. In a [Stream], give each input its own
-// Resumed by [OptionsFor].
+// highest number that a call has had, as [Handle.Call] tells it. Without it, a new call may get the number of one that has
+// ended. Set [Config.Level] to Snapshot().Level after Shutdown or, with several budgets, [Config.Levels] to
+// Snapshot().Levels(). Without these, the budgets are full. In a [Stream], give each input its own Resumed by [OptionsFor].
 //
 // The call has the name, key, priority and costs of u, except those that later options set. It keeps its number,
 // on which its backoffs depend, and its rank. So it goes before all calls of its priority that arrived after it. A new

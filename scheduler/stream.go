@@ -35,7 +35,9 @@ type Result[In, Out any] struct {
 //
 // Inputs are read on a separate goroutine, so results don't wait for the next input. When ctx is
 // done, Stream reads no more inputs, and waiting calls end with the context's error. Stream waits
-// for an input that is being read then, since it will have a result. When the loop over the
+// for an input that is being read then, since it will have a result. A deadline of ctx counts for each
+// input: one whose turn would come later has a [DeadlineError] at once, and Stream reads the next. So with
+// a long input, give a deadline together with [WaitUntilDeadline] or StopOnError. When the loop over the
 // results is left early, Stream cancels all calls and returns when their functions have. It does
 // not wait for input that blocks. A panic of the input comes out of the loop. To finish the
 // inputs that were read and read no more, end the input. If the inputs are the results of another

@@ -7,6 +7,9 @@
 // All processes whose stores have the same name in the same Redis share the budget. Package goredis, a module of its
 // own, does the same with the client go-redis.
 //
+// rueidis.NewClient connects, and fails if Redis can't be reached. New does not call Redis, and a client that has once
+// been connected connects again by itself.
+//
 // # What Redis does
 //
 // One Lua script answers an exchange. It uses the clock of the Redis server and no other, and takes 40 to 80 µs

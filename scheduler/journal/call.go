@@ -88,8 +88,8 @@ func (c *Call) options() []scheduler.Option {
 }
 
 // Handler makes a call. If it returns nil, the call has succeeded. The Classify of [Config.Scheduler] says which errors
-// are retried. Without it, marked errors are retried, such as those of retry.Transient. After any other error, the call
-// becomes a [Letter].
+// are retried, and its Retry how often. Without a Classify, marked errors are retried, such as those of retry.Transient.
+// After any other error, and when no retry is left, the call becomes a [Letter].
 //
 // A handler may run more than once for the same call, since a process can die after the handler has done its work and
 // before the journal has noted it. [Info] says whether that may be so.

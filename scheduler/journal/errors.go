@@ -59,5 +59,9 @@ type Letter struct {
 type DeadError struct{ Letter }
 
 func (e *DeadError) Error() string {
-	return fmt.Sprintf("journal: call %q is a dead letter after %d attempts: %s: see Journal.Again and Forget", e.ID, e.Attempts, e.Reason)
+	attempts := "1 attempt"
+	if e.Attempts != 1 {
+		attempts = fmt.Sprintf("%d attempts", e.Attempts)
+	}
+	return fmt.Sprintf("journal: call %q is a dead letter after %s: %s: see Journal.Again and Forget", e.ID, attempts, e.Reason)
 }

@@ -125,8 +125,8 @@ func ExampleJournal_Again() {
 	_, err = j.Wait(ctx, "order 17")
 	fmt.Println(err)
 	// Output:
-	// true journal: call "order 17" is a dead letter after 1 attempts: order 17: no such customer: see Journal.Again and Forget
-	// true journal: call "order 18" is a dead letter after 1 attempts: order 18: no such customer: see Journal.Again and Forget
+	// true journal: call "order 17" is a dead letter after 1 attempt: order 17: no such customer: see Journal.Again and Forget
+	// true journal: call "order 18" is a dead letter after 1 attempt: order 18: no such customer: see Journal.Again and Forget
 	// order 17 failed <nil>
 	// order 18 failed <nil>
 	// <nil>

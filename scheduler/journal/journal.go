@@ -133,8 +133,9 @@ type Report struct {
 // Report returns what Open has found.
 func (j *Journal) Report() Report { return j.report }
 
-// Scheduler returns the scheduler that makes the calls, for calls that need not outlive the process, for events, and to
-// change limits. What such calls have paid is written once a second, so a crash forgets the last second of it. Leave
+// Scheduler returns the scheduler that makes the calls, for calls that need not outlive the process, for events, to
+// change limits, and to wait until no call is left ([scheduler.Scheduler.WaitIdle]). The last ends may not be in the file
+// then, and are when Close has returned. What calls outside of the journal have paid is written once a second, so a crash forgets the last second of it. Leave
 // [scheduler.Scheduler.Changes] and [scheduler.Tracked] to the journal, which needs all changes itself.
 func (j *Journal) Scheduler() *scheduler.Scheduler {
 	j.plain.Do(func() { go j.saveLevels(changesOf(j.s.Snapshot())) })

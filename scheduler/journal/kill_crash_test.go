@@ -106,7 +106,7 @@ func TestPoison(t *testing.T) {
 			deaths++
 		}
 	}
-	require.Equal(t, []string{"dead call 15: the process has died 3 times while this call ran alone; it has never failed"}, dead)
+	require.Equal(t, []string{"dead call 15: the process has died 3 times while this call ran alone; its handler has never returned an error"}, dead)
 	require.Equal(t, 4, deaths, "once among others, and three times alone")
 }
 

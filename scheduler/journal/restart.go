@@ -120,13 +120,24 @@ func (j *Journal) cutOff(number uint64, clean bool) (repair *change, goesOn bool
 	case clean:
 		return nil, true, nil
 	case r.crashes >= j.cfg.MaxCrashes:
-		reason := fmt.Sprintf("the process has died %d times while this call ran alone; it has never failed", r.crashes)
 		j.dead[number] = true
-		return deadOf(r, 0, reason, j.cfg.clock().Now()), false, nil
+		return deadOf(r, 0, r.crashed(), j.cfg.clock().Now()), false, nil
 	}
 	j.suspects[number] = true
 	j.report.Suspects++
 	return nil, true, nil
+}
+
+// crashed returns why a call is a dead letter during whose attempts the process has died too often.
+func (r *record) crashed() string {
+	reason := "the process has died once while this call ran alone"
+	if r.crashes != 1 {
+		reason = fmt.Sprintf("the process has died %d times while this call ran alone", r.crashes)
+	}
+	if r.lastErr != "" {
+		return reason + "; before that its handler returned the error: " + r.lastErr
+	}
+	return reason + "; its handler has never returned an error"
 }
 
 // resume hands calls to the scheduler, in the order of their turns. It reads many at once, since a million transactions

@@ -72,9 +72,31 @@ func TestMaxCrashes(t *testing.T) {
 		dead := new(DeadError)
 		require.ErrorAs(t, err, &dead)
 		require.Zero(t, dead.End)
-		require.Equal(t, "the process has died 2 times while this call ran alone; it has never failed", dead.Reason)
+		require.Equal(t, "the process has died 2 times while this call ran alone; its handler has never returned an error", dead.Reason)
 		_, err = l.j.Wait(t.Context(), "quick")
 		require.NoError(t, err)
+		l.end()
+	})
+}
+
+// TestMaxCrashesAfterAnError checks that the reason of a dead letter names the error of an earlier attempt.
+func TestMaxCrashesAfterAnError(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLife(t, dir, scheduler.Config{Limit: bucket.Unlimited, Retry: retry.Policy{Initial: time.Second}})
+		l.cfg.MaxCrashes = 1
+		l.takes = time.Second
+		l.fails["poison"] = 1
+		l.submit(Call{ID: "poison"})
+		for _, after := range []time.Duration{2500, 500} { // the second attempt begins after two seconds, more or less
+			time.Sleep(after * time.Millisecond)
+			l.die()
+			l.begin()
+		}
+		_, err := l.j.Wait(t.Context(), "poison")
+		dead := new(DeadError)
+		require.ErrorAs(t, err, &dead)
+		require.Equal(t, "the process has died once while this call ran alone; before that its handler returned the error: server is busy", dead.Reason)
 		l.end()
 	})
 }

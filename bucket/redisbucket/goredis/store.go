@@ -9,6 +9,7 @@
 //
 // The two options show why Redis can't be reached. Without them go-redis tries for longer than an exchange may take,
 // so the event StoreAway has only "context deadline exceeded", or no error yet. The scheduler tries again by itself.
+// go-redis itself also logs each failure to connect: see redis.SetLogger.
 package goredis
 
 import (
