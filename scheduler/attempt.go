@@ -41,10 +41,11 @@ func (c *call) notStarted(err error) bool {
 	return err != nil && c.handle() != nil && isNotStarted(err)
 }
 
-// isNotStarted reports whether an error is an [ErrNotStarted].
+// isNotStarted reports whether an error is an [ErrNotStarted]. A function that has panicked with one has begun.
 func isNotStarted(err error) (is bool) {
 	defer func() { _ = recover() }() // of a method of the error
-	return errors.Is(err, ErrNotStarted)
+	_, panicked := err.(*PanicError)
+	return !panicked && errors.Is(err, ErrNotStarted)
 }
 
 // over reports the outcome of a call's last attempt, or that its function could not begin.

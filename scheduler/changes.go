@@ -36,7 +36,8 @@ var ErrNotStarted = retry.Permanent(errors.New("scheduler: the function could no
 // errTrackedAlone refuses the option Tracked.
 var errTrackedAlone = retry.Permanent(errors.New("scheduler: Tracked is for Submit and Stream: Do returns the outcome itself, and the holder of a reservation ends it"))
 
-// Tracked makes [Scheduler.Changes] tell each change of the call. It is an option for [Scheduler.Submit] and [Stream].
+// Tracked makes [Scheduler.Changes] tell each change of the call. It is an option for [Scheduler.Submit] and [Stream]. With
+// [RefuseNew], a tracked call with [NotBefore] or [Delay] is let in even if the queue is full when it arrives.
 func Tracked() Option {
 	return func(o *options) { o.tracked = true }
 }

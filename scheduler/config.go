@@ -33,7 +33,7 @@ type Config struct {
 
 	// Level is the level of the budget at the start, such as an earlier Snapshot().Level. It is
 	// refilled for the time since. Nil means a full budget, and a pointer to the zero State an
-	// empty one.
+	// empty one. With a Store, which keeps the tokens, only its Held counts.
 	Level *bucket.State
 
 	// Levels are the same for Limits, by name. A budget without an entry is full.

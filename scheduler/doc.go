@@ -74,8 +74,8 @@
 // next call has waited its turn for 10 s goes first in any case ([PerKey.Patience]). With [Config.PerKey]
 // each key has budgets and caps of its own. A key that waits for one of these delays no other. A server's
 // wait holds only the key that was refused, unless [PerKey.Holds] says otherwise. [Scheduler.PauseKey] and
-// [Scheduler.SetLimitOfKey] change one key, and [Scheduler.SnapshotOf] describes it. For its events,
-// compare [events.Event.Key].
+// [Scheduler.SetLimitOfKey] change one key, and [Scheduler.SnapshotOf] describes it. After a restart
+// [Scheduler.RestoreKey] gives it what it had left. For its events, compare [events.Event.Key].
 //
 // # Many machines
 //

@@ -127,7 +127,7 @@ func (e *WouldWaitError) Is(target error) bool { return target == ErrWouldWait }
 
 // PanicError is a panic in a function that the scheduler ran. It is not retried.
 type PanicError struct {
-	In    string // where the panic was: "function", "classifier", "context", "OnEnd"; in Stream also "input", "OptionsFor"
+	In    string // where the panic was: "function", "classifier", "context", "OnEnd"; in Stream also "input", "OptionsFor"; in a journal also "Progress"
 	Value any    // the value of the panic
 	Stack []byte // the stack of the panic, as runtime/debug.Stack returns it
 }

@@ -140,17 +140,52 @@ type OwnBudget struct {
 	Name      string       `json:"name"`
 	Available int64        `json:"available"` // whole tokens; negative in debt
 	Limit     bucket.Limit `json:"limit"`
+	Level     bucket.State `json:"level"` // in a form that survives a restart: see [Scheduler.RestoreKey]
 }
 
 // SnapshotOf returns the state of a key at this instant, after everything that this goroutine has done so
 // far. A key that is not remembered is as new: it has no calls and all tokens. The key "" stands for the
 // calls without a key. SnapshotOf fails only with [ErrClosed].
 func (s *Scheduler) SnapshotOf(key string) (KeySnapshot, error) {
-	snap, ok := ask(s, func(o *owner, now time.Duration) KeySnapshot { return o.keySnapshot(now, key) })
-	if !ok {
-		return KeySnapshot{}, ErrClosed
+	all, err := s.SnapshotsOf([]string{key})
+	if err != nil {
+		return KeySnapshot{}, err
 	}
-	return snap, nil
+	return all[0], nil
+}
+
+// SnapshotsOf does what [Scheduler.SnapshotOf] does for several keys, at one instant.
+func (s *Scheduler) SnapshotsOf(keys []string) ([]KeySnapshot, error) {
+	all, ok := ask(s, func(o *owner, now time.Duration) []KeySnapshot {
+		all := make([]KeySnapshot, 0, len(keys))
+		for _, key := range keys {
+			all = append(all, o.keySnapshot(now, key))
+		}
+		return all
+	})
+	if !ok {
+		return nil, ErrClosed
+	}
+	return all, nil
+}
+
+// RestoreKey takes up a key as an earlier scheduler has left it, in this process or another, so that a restart does not
+// give it more than its limits. The levels of its budgets are those of the snapshot with the refill since then, and a hold by
+// a server's Retry-After goes on. Nothing else in the snapshot counts, and neither does a budget that PerKey does not
+// have. Restore a key before calls with it are made. RestoreKey fails for an empty key, with a [TooManyKeysError], and with
+// [ErrClosed].
+func (s *Scheduler) RestoreKey(left KeySnapshot) error {
+	levels := make(map[string]bucket.State, len(left.Budgets))
+	for _, b := range left.Budgets {
+		levels[b.Name] = b.Level
+	}
+	held := time.Duration(0)
+	if !left.HeldUntil.IsZero() {
+		held = left.HeldUntil.Sub(left.At)
+	}
+	return s.controlKey(left.Key, func(k *core.Core, now time.Duration) error {
+		return k.RestoreKey(now, left.Key, levels, held, left.At)
+	})
 }
 
 func (o *owner) keySnapshot(now time.Duration, key string) KeySnapshot {
@@ -163,7 +198,7 @@ func (o *owner) keySnapshot(now time.Duration, key string) KeySnapshot {
 	}
 	for i := range state.Budgets {
 		b := &state.Budgets[i]
-		s.Budgets = append(s.Budgets, OwnBudget{b.Name, b.Available(), b.Configured})
+		s.Budgets = append(s.Budgets, OwnBudget{b.Name, b.Available(), b.Configured, state.Levels[i]})
 	}
 	if s.Paused {
 		s.PausedUntil = k.TimeOrZero(state.PausedUntil)

@@ -139,7 +139,8 @@ func TestSetLimitOfKey(t *testing.T) {
 		require.NoError(t, s.SetLimitOfKey("a", "", bucket.PerMinute(1).Burst(2)))
 		require.NoError(t, s.SetLimitOfKey("b", scheduler.KeyBudget, bucket.PerMinute(6000).Burst(100)))
 		own := snapshotOf(t, s, "a").Budgets
-		require.Equal(t, []scheduler.OwnBudget{{Name: "key", Available: 2, Limit: bucket.PerMinute(1).Burst(2)}}, own)
+		full := bucket.State{Tokens: 2, At: time.Now().UTC()}
+		require.Equal(t, []scheduler.OwnBudget{{Name: "key", Available: 2, Limit: bucket.PerMinute(1).Burst(2), Level: full}}, own)
 		took := func(key string, cost int64) time.Duration {
 			return (<-goDo(t.Context(), s, nothing, scheduler.Key(key), scheduler.Cost(cost))).took
 		}

@@ -34,12 +34,12 @@ import (
 // A call that was backing off comes back at u.Due, and one that has not arrived arrives then. A call that was running is
 // run again, since its outcome is not known. This is the same attempt, with the same number. It pays again, and
 // no MaxElapsed or MaxWait prevents it. If the wall clock was set back meanwhile, a call that has arrived counts as having
-// arrived now at the latest, and no backoff is longer than the longest of its policy. Calls that count as having arrived
-// at the same instant go in the order of their numbers.
+// arrived now at the latest, and its first attempt as having begun now at the latest. No backoff is longer than the
+// longest of its policy. Calls that count as having arrived at the same instant go in the order of their numbers.
 //
 // These do not survive: the weight of a key, retry policies, options with functions, errors before the last one, retry
-// budgets, adaptive rates, the levels and holds of keys, what each key has had of its share, and pauses. Options and
-// inputs of the new scheduler set most of them again.
+// budgets, adaptive rates, what each key has had of its share, and pauses. Options and inputs of the new scheduler set most of
+// them again. The levels and holds of keys survive with [Scheduler.RestoreKey], and new limits of keys are set again.
 //
 // The call fails if no scheduler can have written u, if a budget of u.Costs is missing ([ErrNoBudget]), if there is
 // a [NotBefore] or [Delay] for a call that has arrived, or if this scheduler has had a call with that number. [Handle.Wait]

@@ -203,6 +203,21 @@ func TestMaxElapsedOfAnEarlierLife(t *testing.T) {
 	})
 }
 
+// If the wall clock was set back between the lives, MaxElapsed counts from when the call is resumed (C18, resumed).
+func TestMaxElapsedAndAClockThatWasSetBack(t *testing.T) {
+	bubble(t, scheduler.Config{Retry: retry.Policy{Initial: 9 * time.Second, Multiplier: 1, MaxRetries: 1000, MaxElapsed: time.Minute, Jitter: retry.None}}, func(t *testing.T, s *scheduler.Scheduler) {
+		ahead := time.Now().Add(24 * time.Hour)
+		for _, state := range []string{"running", "backing off", "queued"} {
+			u := scheduler.Unfinished{State: state, Rank: ahead, Cost: 1, Attempts: 2, Began: ahead, Due: ahead, Err: "busy"}
+			begun := time.Now()
+			exhausted := new(retry.ExhaustedError)
+			require.ErrorAs(t, settled(submit(t, s, failing(nil).run, scheduler.Resumed(u))), &exhausted)
+			require.Equal(t, time.Minute, exhausted.MaxElapsed)
+			require.Less(t, time.Since(begun), time.Minute)
+		}
+	})
+}
+
 // If the wall clock was set back between the lives, no new call overtakes a resumed one of its priority, and no
 // backoff lasts longer than the policy's longest (C18, resumed; H121).
 func TestH121_AClockThatWasSetBack(t *testing.T) {

@@ -44,8 +44,12 @@ func (cfg Config) checkStores() error {
 		if name == "" && cfg.Store != nil {
 			field = "Config.Store"
 		}
-		if _, level := cfg.Levels[name]; level || cfg.Store != nil && cfg.Level != nil {
-			fault("%s: leave out the budget's Level, since the store keeps it", field)
+		level := cfg.Levels[name]
+		if cfg.Store != nil && cfg.Level != nil {
+			level = *cfg.Level
+		}
+		if level.Tokens != 0 {
+			fault("%s: leave out the Tokens of the budget's Level, since the store keeps them", field)
 		}
 		if !ok {
 			fault("Config.Stores[%q]: there is no such budget in Limits", name)

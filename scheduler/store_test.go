@@ -265,6 +265,43 @@ func TestHoldReachesTheFleet(t *testing.T) {
 	})
 }
 
+// TestHoldOfAnEarlierLife restarts a process that has heard a server's wait while the store was away. The wait goes on, and the
+// store hears of it.
+func TestHoldOfAnEarlierLife(t *testing.T) {
+	for name, alone := range map[string]int{"waits for the store": 0, "goes on alone": 1} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				f := newFleet(t, 2, scheduler.Config{Limit: bucket.PerSecond(100), ShareWhenAway: alone, Retry: exact})
+				time.Sleep(3 * time.Second)
+				h, err := f.members[0].Submit(t.Context(), func(context.Context) error {
+					f.store.setAway(true)
+					return retry.After(errBusy, time.Minute)
+				})
+				require.NoError(t, err)
+				time.Sleep(time.Second)
+				require.ErrorIs(t, h.Err(), scheduler.ErrPending)
+				held, level := f.members[0].Snapshot().HeldUntil, f.members[0].Snapshot().Level
+				require.Greater(t, time.Until(held), 58*time.Second)
+				f.members[0].Close()
+				time.Sleep(5 * time.Second)
+
+				cfg := scheduler.Config{Limit: bucket.PerSecond(100), Store: f.store, Level: &level, ShareWhenAway: alone}
+				again, err := scheduler.New(cfg)
+				require.NoError(t, err)
+				defer again.Close()
+				require.Equal(t, held, again.Snapshot().HeldUntil)
+				time.Sleep(10 * time.Second) // alone, it would have a token by now
+				require.ErrorIs(t, again.Do(t.Context(), nothing, scheduler.NoWait()), scheduler.ErrWouldWait)
+				f.store.setAway(false)
+				time.Sleep(2 * time.Second)
+				require.WithinDuration(t, held, f.members[1].Snapshot().HeldUntil, time.Second, "the store has told the other process")
+				require.NoError(t, again.Do(t.Context(), nothing))
+				require.False(t, time.Now().Before(held))
+			})
+		})
+	}
+}
+
 // TestFleetLimits checks that a new limit that one process sets is that of all, and that a process with another
 // limit in its Config is told.
 func TestFleetLimits(t *testing.T) {
@@ -386,7 +423,7 @@ func TestBrokenStores(t *testing.T) {
 
 func TestStoreConfigFaults(t *testing.T) {
 	store := newRemoteStore()
-	level := bucket.State{}
+	level := bucket.State{Tokens: 1}
 	for want, cfg := range map[string]scheduler.Config{
 		"Config.Store is for Limit":      {Limits: bucket.Limits{"a": {}}, Store: store},
 		"there is no such budget":        {Limits: bucket.Limits{"a": {}}, Stores: map[string]bucket.Store{"b": store}},
@@ -395,7 +432,8 @@ func TestStoreConfigFaults(t *testing.T) {
 		"Reset":                          {Limit: bucket.Daily(10, "UTC"), Store: store},
 		"Strict":                         {Limit: bucket.Window(10, time.Second, 5), Store: store},
 		"4·Capacity·Per":                 {Limit: bucket.Unlimited, Store: store},
-		"leave out the budget's Level":   {Level: &level, Store: store},
+		"Config.Store: leave out the To": {Level: &level, Store: store},
+		`Config.Stores["a"]: leave out `: {Limits: bucket.Limits{"a": {}}, Levels: map[string]bucket.State{"a": level}, Stores: map[string]bucket.Store{"a": store}},
 		"Config.Store: the budget can't": {Limit: bucket.Daily(10, "UTC"), Store: store},
 		`Config.Stores["a"]: the budget`: {Limits: bucket.Limits{"a": bucket.Daily(10, "UTC")}, Stores: map[string]bucket.Store{"a": store}},
 		"Config.Adaptive can't be used":  {Adaptive: true, Store: store},

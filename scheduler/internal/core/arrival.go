@@ -51,9 +51,11 @@ func (k *Core) postpone(c *Call) {
 }
 
 // arriveLate lets a call that was in state Later take its place in the queue. From now on it counts
-// for MaxQueued. If there is no room, it ends, or the call that ranks last.
+// for MaxQueued. If there is no room, it ends, or the call that ranks last. With refuseNew a tracked call does not end,
+// since a program keeps it where it was accepted.
 func (k *Core) arriveLate(c *Call) {
-	if k.queueFull(c) && !k.startsAtOnce(c) && k.overflow != waitForRoom {
+	letIn := k.overflow == waitForRoom || k.overflow == refuseNew && c.Kind == Tracked
+	if k.queueFull(c) && !k.startsAtOnce(c) && !letIn {
 		last := k.last(c)
 		if last == c {
 			k.endDropped(c, k.noRoom(c))

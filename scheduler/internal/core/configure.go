@@ -72,7 +72,7 @@ func New(cfg Config) (*Core, error) {
 		}
 		k.Budgets = append(k.Budgets, Budget{Name: name, Configured: b.Limit(), Bucket: b})
 		if shared, ok := cfg.Shared[name]; ok {
-			k.share(len(k.Budgets)-1, shared)
+			k.share(len(k.Budgets)-1, shared, b.HeldUntil())
 		}
 	}
 	k.noteQuotas()

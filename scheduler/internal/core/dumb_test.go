@@ -69,6 +69,7 @@ type dumbCall struct {
 	maxWait        time.Duration // in the queue, for the first attempt; 0: no bound
 	later          time.Duration // how much later it takes its place
 	wantsAdmission bool          // its caller waits for room
+	tracked        bool          // a program keeps it
 	policy         *retry.Policy
 	lane           *dumbLane
 	weight         int64 // that its lane has from then on
@@ -369,7 +370,7 @@ func (d *dumb) requeue(c *dumbCall) {
 		c.state = BackingOff
 		d.backingOff = append(d.backingOff, c)
 		d.unpaid = append(d.unpaid, c)
-	case full && d.overflow == refuseNew, full && d.overflow == dropLowest && last == c:
+	case full && d.overflow == refuseNew && !c.tracked, full && d.overflow == dropLowest && last == c:
 		d.endCall(c, events.Dropped)
 	default:
 		if full && d.overflow == dropLowest {

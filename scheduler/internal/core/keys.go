@@ -165,6 +165,35 @@ func (k *Core) LearnKey(now time.Duration, name string, i int, limit bucket.Limi
 	return nil
 }
 
+// RestoreKey gives a key the levels of its budgets and the hold that it had in an earlier life, at an instant of the wall
+// clock. Budgets that the key does not have are left out.
+func (k *Core) RestoreKey(now time.Duration, name string, levels map[string]bucket.State, held time.Duration, at time.Time) error {
+	k.Advance(now)
+	l, err := k.named(name)
+	if err != nil {
+		return err
+	}
+	k.account(l)
+	k.refresh(l)
+	wall := k.wall(k.Now)
+	for i := range l.own {
+		if level, ok := levels[(*l.limits)[i].Name]; ok {
+			b, err := bucket.Restore((*l.limits)[i].Configured, level, k.Now, wall)
+			if err != nil {
+				return err
+			}
+			l.own[i] = b.Pack()
+		}
+	}
+	if held -= max(0, wall.Sub(at)); held > 0 {
+		l.heldUntil = max(l.heldUntil, After(k.Now, held))
+	}
+	k.place(l)
+	k.replanLane(l)
+	k.advanceNow()
+	return nil
+}
+
 // KeyState is the state of one key.
 type KeyState struct {
 	Weight      int64 // 1 if it has no calls
@@ -172,8 +201,9 @@ type KeyState struct {
 	Running     int
 	Unfinished  int // calls that have not ended
 	Budgets     []Budget
-	HeldUntil   time.Duration // may be in the past
-	PausedUntil time.Duration // 0: not paused
+	Levels      []bucket.State // of Budgets
+	HeldUntil   time.Duration  // may be in the past
+	PausedUntil time.Duration  // 0: not paused
 }
 
 // StateOf returns the state of a key. A key that is not remembered is as new.
@@ -199,7 +229,9 @@ func (k *Core) StateOf(now time.Duration, name string) KeyState {
 		s.Weight = l.weight
 	}
 	for i := range l.own {
-		s.Budgets = append(s.Budgets, Budget{Name: (*l.limits)[i].Name, Configured: (*l.limits)[i].Configured, Bucket: l.bucket(i)})
+		b := l.bucket(i)
+		s.Budgets = append(s.Budgets, Budget{Name: (*l.limits)[i].Name, Configured: (*l.limits)[i].Configured, Bucket: b})
+		s.Levels = append(s.Levels, b.State(k.Now, k.wall(k.Now)))
 	}
 	return s
 }

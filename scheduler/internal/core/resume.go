@@ -66,7 +66,8 @@ func (c *Call) IsResumed() bool { return c.State != arriving && c.State <= resum
 func (k *Core) hasArrived(c *Call) bool { return c.IsResumed() && k.arrivesAt(c) <= k.Now }
 
 // seat gives a call that is submitted now its number and its rank. If the clock was set back, a resumed call could
-// have arrived in the future. Then it arrives now, so that it stays ahead of the calls that come later.
+// have arrived in the future. Then it arrives now, so that it stays ahead of the calls that come later. Likewise its first
+// attempt was granted now at the latest, so that its retries end in time.
 func (k *Core) seat(c *Call) {
 	arrived := k.arrivesAt(c)
 	if !c.IsResumed() {
@@ -79,6 +80,9 @@ func (k *Core) seat(c *Call) {
 	}
 	if c.ID == 0 {
 		c.ID = k.LastID + 1
+	}
+	if began, known := c.Began(); known {
+		c.detail.first = min(began, k.Now)
 	}
 	if most := c.Options().MaxWait; most > 0 && k.hasArrived(c) {
 		x := c.extras()

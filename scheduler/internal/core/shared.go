@@ -18,12 +18,16 @@ type Shared struct {
 	Alone   int64         // while the store is away, this process has the rate divided by Alone; 0: it grants nothing
 }
 
-// share makes the i-th budget one that processes share.
-func (k *Core) share(i int, s Shared) {
+// share makes the i-th budget one that processes share. The process has heard a server's wait in an earlier life that ends
+// at heldUntil, and may not have told the store; 0: none.
+func (k *Core) share(i int, s Shared, heldUntil time.Duration) {
 	k.shared = true
 	k.Budgets[i].stock = &stock{alone: s.Alone, dialogue: dialogue{
 		process: s.Process, version: 1, ahead: s.Ahead, remaining: -1, silentSince: bucket.Forever, // tellBy is 0: the first ask is due at once
 	}}
+	if heldUntil > 0 {
+		k.Budgets[i].Hold(0, heldUntil)
+	}
 }
 
 // IsShared reports whether processes share the i-th budget.

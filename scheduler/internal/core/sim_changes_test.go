@@ -61,3 +61,6 @@ func (s *sim) checkTold() {
 		}
 	}
 }
+
+// tracked reports whether the call of a move is tracked.
+func (m move) tracked() bool { return m.call%2 == 0 }

@@ -176,7 +176,7 @@ func (s *sim) checkCounts(m move, was before) {
 	waiting := s.queued()
 	if s.profile.keys == 0 && k.MaxQueued > 0 && waiting > k.MaxQueued && waiting > was.waiting { // a key with none is let in
 		forgiven := m.verb == moveSetRoom || m.verb == moveSubmit && k.overflow == waitForRoom && !m.wantsAdmission ||
-			k.overflow == waitForRoom && (len(k.later) < was.later || m.later > 0) // it was admitted when it was submitted
+			k.overflow != dropLowest && (len(k.later) < was.later || m.later > 0) // it was admitted when it was submitted
 		s.must(forgiven, "no more calls wait than MaxQueued")
 	}
 	if k.waitingForRoom.count > 0 && !k.Closed {

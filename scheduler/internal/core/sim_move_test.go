@@ -97,6 +97,9 @@ func (m move) command() string {
 		if m.later != 0 {
 			fmt.Fprintf(&b, " later=+%v", m.later)
 		}
+		if m.later != 0 && m.tracked() {
+			b.WriteString(" tracked=yes")
+		}
 		if m.noWait {
 			b.WriteString(" nowait=yes")
 		}

@@ -307,7 +307,7 @@ func (s *sim) submit(m move) {
 		c.room.options = &c.opts
 		c.detail = &c.room
 	}
-	if m.call%2 == 0 {
+	if m.tracked() {
 		c.Kind = Tracked
 	}
 	m.setKey(&c.Call)

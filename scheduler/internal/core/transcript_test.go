@@ -100,7 +100,7 @@ type stepper struct {
 //	                                   the policy of the calls that follow
 //	submit a b cost=2 deadline=5s priority=1 nowait=yes asks=no
 //	                                   calls arrive now; deadline=+5s is 5 s from now
-//	submit a later=5s                  it takes its place at 5 s; later=+5s is 5 s from now
+//	submit a later=5s tracked=yes      it takes its place at 5 s; later=+5s is 5 s from now; a program keeps it
 //	submit b inside=a                  b is made inside a's function, which waits for it
 //	submit a key=acme weight=3         it has a key, and the key that weight
 //	reserve a                          a reservation arrives; done or withdraw ends it
@@ -395,6 +395,9 @@ func (st *stepper) submit(name string, set map[string]string) {
 	}
 	if later, ok := set["later"]; ok {
 		c.SetNotBefore(st.instant(later))
+	}
+	if set["tracked"] != "" {
+		c.Kind = Tracked
 	}
 	st.setKey(c, set)
 	c.WantsAdmission = st.k.MaxQueued > 0 && set["asks"] != "no"

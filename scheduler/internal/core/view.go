@@ -47,12 +47,17 @@ func (k *Core) Rate() float64 { return k.adaptive.rate() }
 func (k *Core) HeldUntil() time.Duration { return k.Budgets.heldUntil() }
 
 // LevelOf returns the state of the i-th budget, to be saved. It assumes the configured rate and not an
-// adaptive one, since the budget will be restored with that. Of a shared budget the store keeps the level.
-func (k *Core) LevelOf(i int) bucket.State {
-	if k.Budgets[i].stock != nil {
-		return bucket.State{}
+// adaptive one, since the budget will be restored with that. Of a shared budget the store keeps the tokens, so the
+// state has only a hold.
+func (k *Core) LevelOf(i int) (level bucket.State) {
+	b := &k.Budgets[i]
+	if b.stock == nil {
+		return b.level(k.Now, k.wall(k.Now))
 	}
-	return k.Budgets[i].level(k.Now, k.wall(k.Now))
+	if held := b.HeldUntil() - k.Now; held > 0 {
+		level = bucket.State{At: k.wall(k.Now).UTC(), Held: held}
+	}
+	return level
 }
 
 // HandoverPending reports whether there are grants that the owner has not handed over: see [Core.HandedOver].
