@@ -37,7 +37,7 @@ type Call struct {
 	Costs map[string]int64
 
 	// NotBefore is when the call takes its place in the queue: see [scheduler.NotBefore]. A time that is not in
-	// the future, such as zero, means at once. It does not go with MaxQueued, whose queue may be full then.
+	// the future, such as zero, means at once. The call is let in even if the queue is full then.
 	NotBefore time.Time
 }
 
@@ -55,7 +55,7 @@ func (c *Call) check(handlers Handlers) error {
 	case handlers[c.Handler] == nil:
 		return fmt.Errorf("journal: there is no handler %q in Config.Handlers, only %q", c.Handler, slices.Sorted(maps.Keys(handlers)))
 	}
-	return checkSize("Call.Payload", len(c.Payload))
+	return errors.Join(checkSize("Call.Key", len(c.Key)), checkSize("Call.Payload", len(c.Payload)))
 }
 
 // checkSize returns an error for a payload or result that is too large for the file.
@@ -150,6 +150,14 @@ func Result(ctx context.Context, result []byte) error {
 
 // runKey is the context key for the run of a handler.
 type runKey struct{}
+
+// inside returns the run of this journal whose handler was given ctx, or nil for any other context.
+func (j *Journal) inside(ctx context.Context) *run {
+	if r, ok := ctx.Value(runKey{}).(*run); ok && r.journal == j {
+		return r
+	}
+	return nil
+}
 
 // run is one attempt of a call, from its beginning until its end is in the file.
 type run struct {

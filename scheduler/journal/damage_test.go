@@ -151,3 +151,27 @@ func TestDamageIsToldUntilClose(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, content, kept)
 }
+
+// TestCutToEachSize cuts a file to each number of pages, also inside of a page. A file without a page of calls is refused and
+// stays as it is. Of others nothing is lost in silence.
+func TestCutToEachSize(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t, 5)
+	b := tr.baseOf(20)
+	for end := range len(b.content) / 2048 {
+		for _, size := range []int{end * 2048, end*2048 + 1} {
+			path := filepath.Join(inMemory(t), "calls.db")
+			require.NoError(t, os.WriteFile(path, b.content[:size], 0o600))
+			seen := see(path)
+			if !strings.Contains(seen.Err, errNotJournal.Error()) {
+				require.Empty(t, seen.Err)
+				require.NotContains(t, judge(seen, b.want, b.levels), "BAD", "cut to %d", size)
+				continue
+			}
+			require.Less(t, size, len(b.content)/2)
+			left, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, b.content[:size], left)
+		}
+	}
+}

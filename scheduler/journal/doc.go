@@ -12,9 +12,18 @@
 //
 // A call is plain data: the name of a handler, and a payload. When Submit returns nil, the call is on disk. It is made in
 // this process, or in a later one that opens the file with a handler of that name. Its number, rank, priority, key, attempts
-// and backoff survive, and so do the levels, debts, holds and changed limits of the budgets. So a restart changes neither
-// the calls nor their instants. What scheduler.Resumed names does not survive, such as the budgets of each key, which are
-// full again.
+// and backoff survive, and so do the levels, debts and holds of the budgets, and limits that were changed. So a restart
+// changes neither the calls nor their instants.
+//
+// # What a restart loses
+//
+// Pauses are over. Retry budgets are full, rates that Adaptive has lowered are as configured, and keys share anew. What was
+// changed by SetMaxInFlight, SetMaxQueued, SetLimitOfKey and LearnKey is as configured.
+//
+// What a key has left of its own limits is written with each change of a call that has the key, and is known as long as
+// such a call. If a key's budget takes longer than an hour to refill, for example a day, keep calls for that long: see
+// [Config.KeepEnded]. Otherwise a restart may give the key a full one. What a key has paid outside of the journal since the
+// last change is forgotten.
 //
 // # At least once
 //

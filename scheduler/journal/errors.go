@@ -51,7 +51,7 @@ type Letter struct {
 	// the process has died too often while the call ran: see [Config.MaxCrashes].
 	End events.Kind
 
-	Reason string // the text of the error with which it has ended
+	Reason string // the text of the error with which it has ended, or its first 64 KiB
 }
 
 // DeadError is the error of a call that has become a dead letter. It is returned by [Journal.Wait], and by

@@ -92,11 +92,11 @@ func (j *Journal) after(before *record, r *run, c *scheduler.Change, at time.Tim
 		next := *before
 		next.state, next.lastErr, next.crashes = waiting, c.Err, 0
 		return &change{record: &next}
-	case r != nil && errors.Is(c.Outcome, scheduler.ErrNotStarted): // r is the previous attempt, which failed
+	case r != nil && c.End == events.Canceled: // the attempt did not begin, and r is the previous one, which failed
 		next := *before
 		next.state, next.lastErr, next.crashes = waiting, r.failure(), 0
 		return &change{record: &next}
-	case c.End == 0 || errors.Is(c.Outcome, scheduler.ErrNotStarted):
+	case c.End == 0 || c.End == events.Canceled:
 		return nil
 	case c.End == events.Succeeded:
 		_, result := r.outcome()

@@ -31,7 +31,8 @@ var (
 type change struct {
 	record          *record
 	payload, result []byte
-	forget          bool // remove all of the call, as of a dead letter that is dropped
+	forget          bool   // remove all of the call, as of a dead letter that is dropped
+	left            string // what the key of the call has left; "" stays as it was
 }
 
 // batch is a set of changes that is committed whole or not at all. Levels that are nil stay as they were.
@@ -42,8 +43,8 @@ type batch struct {
 
 // fileOptions has what openFile can be told. All of it may be left out but the clock.
 type fileOptions struct {
-	lockWait  time.Duration           // how long to wait for another process to close the file
-	progress  func(done, total int64) // is told how far Open is, in bytes of the file
+	lockWait  time.Duration // how long to wait for another process to close the file
+	progress  *progress     // is told how far Open is; may be nil
 	clock     clock.Clock
 	keepEnded int                            // how many calls that ended are kept; 100,000 if 0
 	keepFor   time.Duration                  // and how long; an hour if 0
@@ -81,17 +82,11 @@ type contents struct {
 
 	calls      []foundCall // all, with those that have ended, in order of number
 	levels     []byte      // as in the last commit that had them; nil if none had or they are damaged
-	clean      bool        // the file was closed by close(true)
-	lastNumber uint64      // the highest number that was ever committed
+	keys       map[string]keyLeft
+	clean      bool   // the file was closed by close(true)
+	lastNumber uint64 // the highest number that was ever committed
 	setAside   []Damage
 	size       int64 // of the file, in bytes
-}
-
-// tell reports the progress of the second pass of Open, which resumes the calls. The survey is the first pass.
-func (c *contents) tell(resumed, all int) {
-	if tell := c.file.options.progress; tell != nil && all > 0 {
-		tell(int64((1+float64(resumed)/float64(all))/2*float64(c.size)), c.size)
-	}
 }
 
 // commit writes all of a batch or nothing of it. After an error nothing more may be committed, since what is on disk is
@@ -148,6 +143,9 @@ func (f *file) outdated(n int) []endedCall {
 	return f.ended[:old]
 }
 
+// maxReason is how much of an error's text is kept, in bytes. It is written with each attempt.
+const maxReason = 64 << 10
+
 // fullness is how full bbolt leaves a page that it splits. Numbers only grow, so that page gets no more
 // records. Its records grow by an eighth when their calls start.
 const fullness = 0.8
@@ -168,10 +166,13 @@ func (w *writer) apply(c change) (wasEnded bool, err error) {
 			return false, fmt.Errorf("call %d: %w", r.number, err)
 		}
 		w.sum.remove(before.state, r.number, old)
-		wasEnded, r.payload, r.results = before.state == ended, before.payload, before.results
+		wasEnded, r.payload, r.results, r.left = before.state == ended, before.payload, before.results, before.left
 	}
 	if c.forget {
 		return wasEnded, errors.Join(w.calls.Delete(key), w.bodies.Delete(key))
+	}
+	if c.left != "" {
+		r.left = keyLeft{w.sum.seq, c.left}
 	}
 	if c.payload != nil {
 		r.payload = bodyOf(c.payload)
@@ -182,7 +183,9 @@ func (w *writer) apply(c change) (wasEnded bool, err error) {
 	if err := w.writeBody(key, &r, c); err != nil {
 		return false, err
 	}
-	r.seq = w.sum.seq
+	if r.seq = w.sum.seq; len(r.lastErr) > maxReason {
+		r.lastErr = r.lastErr[:maxReason] + "…"
+	}
 	value := r.encode()
 	w.sum.add(r.state, r.number, value)
 	return wasEnded, w.calls.Put(key, value)

@@ -19,10 +19,9 @@ import (
 // Config configures a journal. All fields but Handlers have defaults.
 type Config struct {
 	// Scheduler configures the scheduler that makes the calls. Its Level and Levels are for a new file. Later the
-	// levels come from the file, and so does the seed if Retry.Seed is zero. The budgets and holds of each key are not
-	// in the file, and begin anew. With a MaxQueued or a PerKey.MaxQueued, its Overflow must be [scheduler.RefuseNew],
-	// since the journal drops no call that it has accepted. Calls in the file pay nothing from a named limit that is
-	// no longer configured.
+	// levels come from the file, and so does the seed if Retry.Seed is zero. With a MaxQueued or a PerKey.MaxQueued, its
+	// Overflow must be [scheduler.RefuseNew], since the journal drops no call that it has accepted. Calls in the file pay
+	// nothing from a named limit that is no longer configured.
 	Scheduler scheduler.Config
 
 	// Handlers make the calls. A call whose handler is missing here stays in the file. Handlers may run before Open has
@@ -32,16 +31,18 @@ type Config struct {
 	// MaxCrashes is how often the process may die while a call runs alone, before the call becomes a dead letter. If a
 	// process dies, the journal can't know which of the running calls has caused it, if any. So all of them are
 	// suspects. After the next Open, each suspect runs again while no other call runs, and only a death then counts. A
-	// handler that waits in [Journal.Wait], with its own context, does not run meanwhile. Zero means 20.
+	// handler that waits in [Journal.Wait], with its own context, does not run meanwhile. A suspect that does not return
+	// keeps all others waiting: give handlers a time limit, such as the AttemptTimeout of Scheduler. Zero means 20.
 	MaxCrashes int
 
 	// KeepEnded is how many calls that have succeeded the journal remembers, by ID and with their results, and KeepFor
-	// for how long. A Submit with such an ID makes no second call. Zero means 100,000 calls and one hour.
+	// for how long. A Submit with such an ID makes no second call. The journal remembers as long what the keys of these
+	// calls have left of their own limits. Zero means 100,000 calls and one hour.
 	KeepEnded int
 	KeepFor   time.Duration
 
-	// Progress, if not nil, is told how far Open is with a large file, in bytes: done of total. It runs on the goroutine
-	// of Open.
+	// Progress, if not nil, is told how far Open is with a large file, in bytes: done of total. Open waits for it, and
+	// fails if it panics.
 	Progress func(done, total int64)
 
 	noSync bool // of tests that cut no power
@@ -88,8 +89,8 @@ func (cfg Config) clock() clock.Clock {
 	return cfg.Scheduler.Clock
 }
 
-// Journal keeps calls in a file until they have ended. Make one with [Open]. All methods may be called from any
-// goroutine, also inside a handler, except that Close would wait for that handler.
+// Journal keeps calls in a file until they have ended. Make one with [Open]. All methods but Close may be called from any
+// goroutine, also inside a handler.
 type Journal struct {
 	cfg     Config
 	file    *file
@@ -147,9 +148,16 @@ func (j *Journal) Scheduler() *scheduler.Scheduler {
 // the file, and Open goes on with them. An attempt that was canceled is made again. So is one whose handler returns
 // ErrClosed, for example since it could not submit another call. Of several calls of Close, the first closes the journal,
 // and the others return [ErrClosed].
+//
+// A handler that does not return when its context is done keeps Close waiting, since the call must not be made elsewhere
+// meanwhile. If the process is ended then, the call is a suspect: see [Config.MaxCrashes]. Inside a handler, Close would
+// wait for itself. With the context of the handler, it is an error at once.
 func (j *Journal) Close(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
+	}
+	if j.inside(ctx) != nil {
+		return errors.New("journal: Close inside a handler would wait for itself: let another goroutine close the journal, with another context")
 	}
 	j.mu.Lock()
 	first := !j.isClosing

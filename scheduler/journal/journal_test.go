@@ -204,8 +204,6 @@ func TestRefused(t *testing.T) {
 	_, err := j.Submit(t.Context(), Call{ID: "dear", Handler: "x", Cost: 11})
 	cost := new(bucket.CostError)
 	require.ErrorAs(t, err, &cost)
-	_, err = j.Submit(t.Context(), Call{ID: "later", Handler: "x", NotBefore: time.Now().Add(time.Hour)})
-	require.ErrorContains(t, err, "NotBefore can't go with MaxQueued")
 	_, err = j.Submit(t.Context(), Call{ID: "budget", Handler: "x", Costs: map[string]int64{"none": 1}})
 	require.ErrorIs(t, err, scheduler.ErrNoBudget)
 	for _, id := range []string{"a", "b"} {
@@ -276,6 +274,42 @@ func TestSetMaxQueued(t *testing.T) {
 		}
 		l.end()
 	})
+}
+
+// TestLaterCallsFindRoom lets calls with NotBefore arrive while the queue is full, with a bound that was set after they were
+// accepted, in the same life and in the next. They were accepted, so they are made.
+func TestLaterCallsFindRoom(t *testing.T) {
+	for name, bound := range map[string]func(*life){
+		"set":        func(l *life) { require.NoError(l.t, l.j.Scheduler().SetMaxQueued(1)) },
+		"configured": func(l *life) { l.cfg.Scheduler.MaxQueued = 1 },
+		"of a key":   func(l *life) { l.cfg.Scheduler.PerKey.MaxQueued = 1 },
+	} {
+		for kind, restart := range map[string]func(*life){"closed": (*life).end, "killed": (*life).die} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				dir := t.TempDir()
+				synctest.Test(t, func(t *testing.T) {
+					l := newLife(t, dir, scheduler.Config{Limit: bucket.PerMinute(1).Burst(1), Overflow: scheduler.RefuseNew})
+					for _, id := range []string{"a", "b", "c"} {
+						l.submit(Call{ID: id, Key: "k"})
+						l.submit(Call{ID: "later " + id, Key: "k", NotBefore: time.Now().Add(time.Second)})
+					}
+					bound(l)
+					restart(l)
+					l.begin()
+					bound(l)
+					l.submit(Call{ID: "later still", NotBefore: time.Now().Add(time.Second)})
+					time.Sleep(2 * time.Second)
+					full := new(scheduler.QueueFullError)
+					_, err := l.j.Submit(t.Context(), Call{Handler: "call", Key: "k"})
+					require.ErrorAs(t, err, &full)
+					for _, id := range []string{"a", "b", "c", "later a", "later b", "later c", "later still"} {
+						require.NoError(t, l.wait(id, time.Hour))
+					}
+					l.end()
+				})
+			})
+		}
+	}
 }
 
 // TestConfig checks the errors of configurations.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,4 +119,33 @@ func (l *life) level(budget string) int64 {
 	}
 	l.t.Fatalf("there is no budget %q", budget)
 	return 0
+}
+
+// TestNamesOfAnyBytes checks that a level survives whatever the name of its budget, and so does a call whatever its names.
+func TestNamesOfAnyBytes(t *testing.T) {
+	for _, name := range []string{"\xff", "\xff\xfe", "a\x00b", "<\u2028>", strings.Repeat("long", 100_000)} {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			limit := bucket.Per(1, 24*time.Hour).Burst(10)
+			l := newLife(t, dir, scheduler.Config{Limits: bucket.Limits{name: limit, "\xfe": limit}})
+			l.cfg.Handlers[name] = func(ctx context.Context, _ []byte) error {
+				info, _ := CallInfo(ctx)
+				return Result(ctx, []byte(info.Key+info.Handler))
+			}
+			l.end()
+			l.begin()
+			c := Call{ID: name[:min(len(name), maxID)], Handler: name, Key: name, Costs: map[string]int64{name: 3, "\xfe": 2}}
+			l.finish(c)
+			l.die()
+			l.begin()
+			require.EqualValues(t, 7, l.level(name))
+			require.EqualValues(t, 8, l.level("\xfe"))
+			l.finish(c)
+			require.EqualValues(t, 7, l.level(name), "it was made before")
+			result, err := l.j.Wait(t.Context(), c.ID)
+			require.NoError(t, err)
+			require.Equal(t, name+name, string(result))
+			l.end()
+		})
+	}
 }

@@ -37,8 +37,8 @@ func TestOpenMany(t *testing.T) {
 	runtime.GC()
 	var told []int64
 	start := time.Now()
-	progress := func(done, total int64) { told = append(told, done*100/total) }
-	_, found := open(t, path, fileOptions{clock: clock.System(), progress: progress})
+	tell := func(done, total int64) { told = append(told, done*100/total) }
+	_, found := open(t, path, fileOptions{clock: clock.System(), progress: &progress{user: tell}})
 	t.Logf("%d calls in %d MB: checked in %v", *many, info.Size()>>20, time.Since(start))
 	require.Equal(t, *many, len(found.calls))
 	require.IsNonDecreasing(t, told)

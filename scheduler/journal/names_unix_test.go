@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,4 +48,25 @@ func TestOtherNames(t *testing.T) {
 	_, err = Open("", cfg)
 	require.EqualError(t, err, "journal : the path is empty")
 	require.NoFileExists(t, ".lock")
+}
+
+// TestNoRegularFile checks that Open refuses what is no regular file, at once, and leaves nothing beside it.
+func TestNoRegularFile(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o700))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+	for link, target := range map[string]string{"to folder": "folder", "to pipe": "pipe", "dangling": "gone", "loop": "loop"} {
+		require.NoError(t, os.Symlink(target, filepath.Join(dir, link)))
+	}
+	for name, text := range map[string]string{
+		"folder": "no regular file, but d", "folder/": "no regular file, but d", "to folder": "no regular file, but d",
+		"pipe": "no regular file, but p", "to pipe": "no regular file, but p",
+		"dangling": "no such file", "loop": "too many links", "none/calls.db": "no such file", "a\x00b": "invalid argument",
+	} {
+		_, err := Open(dir+"/"+name, quick(nil))
+		require.ErrorContains(t, err, text, name)
+	}
+	left, err := filepath.Glob(dir + "/*")
+	require.NoError(t, err)
+	require.Len(t, left, 6, left)
 }

@@ -33,20 +33,25 @@ func openFile(path string, options fileOptions) (*file, *contents, error) {
 	return f, found, nil
 }
 
-// resolve returns the path of the file that a symbolic link leads to, so that both names have one lock file.
+// resolve returns the path of the file that a symbolic link leads to, so that both names have one lock file. It fails
+// for a folder, a pipe and the like.
 func resolve(path string) (string, error) {
 	if path == "" {
 		return "", errors.New("the path is empty")
 	}
 	info, err := os.Lstat(path)
-	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return path, nil // if there is an error, there may be no file yet
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		target, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			return path, err
+		}
+		path = target
+		info, err = os.Stat(path)
 	}
-	target, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return path, err
+	if err == nil && !info.Mode().IsRegular() {
+		return path, fmt.Errorf("it is no regular file, but %v", info.Mode())
 	}
-	return target, nil
+	return path, nil // if there is an error, there may be no file yet
 }
 
 // checkFree returns an error if a journal has the file open under another name, a hard link. On Unix, tryLock finds the
@@ -89,7 +94,7 @@ func (f *file) open() (*contents, error) {
 	f.sum.seq++ // a commit that failed may have left records with the next one
 	slices.SortStableFunc(f.ended, func(a, b endedCall) int { return a.at.Compare(b.at) })
 	found := &contents{
-		file: f, calls: s.calls, levels: s.levels, clean: f.sum.clean,
+		file: f, calls: s.calls, levels: s.levels, keys: s.keys, clean: f.sum.clean,
 		lastNumber: f.sum.lastNumber, setAside: s.aside, size: int64(s.end * pageSize),
 	}
 	if len(repaired) > 0 {

@@ -46,6 +46,7 @@ type record struct {
 	// The file sets these.
 	seq              uint64 // of the commit that wrote this version of the record
 	payload, results body
+	left             keyLeft // what the key had left when an attempt of the call was last written
 }
 
 // body describes the payload or result of a record, which is stored by itself.
@@ -108,14 +109,14 @@ var bodyPrefix = checksum([]byte("body"))
 func (r *record) times() [4]*time.Time { return [...]*time.Time{&r.rank, &r.first, &r.due, &r.endedAt} }
 
 // texts returns the record's strings, in the order of the file.
-func (r *record) texts() [5]*string {
-	return [...]*string{&r.id, &r.handler, &r.key, &r.end, &r.lastErr}
+func (r *record) texts() [6]*string {
+	return [...]*string{&r.id, &r.handler, &r.key, &r.end, &r.lastErr, &r.left.text}
 }
 
 // encode returns the record's value in the file.
 func (r *record) encode() []byte {
 	b := append(make([]byte, headSize, 128), byte(r.state), r.flags())
-	b = binary.AppendUvarint(b, r.seq)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, r.seq), r.left.seq)
 	for _, s := range r.texts() {
 		b = append(binary.AppendUvarint(b, uint64(len(*s))), *s...)
 	}
@@ -179,10 +180,10 @@ func (r *record) decode(key, value []byte) error {
 // decodeFields reports false if fields is not what encode writes.
 func (r *record) decodeFields(fields []byte) bool {
 	d := decoder{rest: fields, ok: true}
-	*r = record{id: r.id, handler: r.handler, key: r.key, end: r.end, lastErr: r.lastErr, state: state(d.byte())}
+	*r = record{id: r.id, handler: r.handler, key: r.key, end: r.end, lastErr: r.lastErr, left: r.left, state: state(d.byte())}
 	flags := d.byte()
 	r.maybeRan = flags&(1<<4) != 0
-	r.seq = d.uvarint()
+	r.seq, r.left.seq = d.uvarint(), d.uvarint()
 	for _, s := range r.texts() {
 		if b := d.bytes(d.uvarint()); string(b) != *s {
 			*s = string(b)

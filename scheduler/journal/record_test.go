@@ -25,6 +25,7 @@ func anyRecord(t *rapid.T) *record {
 		rank: instant.Draw(t, "rank"), first: instant.Draw(t, "first"), due: instant.Draw(t, "due"), endedAt: instant.Draw(t, "ended"),
 		state: state(rapid.IntRange(int(waiting), int(ended)).Draw(t, "state")), maybeRan: rapid.Bool().Draw(t, "maybe"), seq: rapid.Uint64().Draw(t, "seq"),
 		payload: body{rapid.Uint64().Draw(t, "size"), rapid.Uint32().Draw(t, "sum")}, results: body{rapid.Uint64().Draw(t, "size"), 7},
+		left: keyLeft{rapid.Uint64().Draw(t, "left at"), text.Draw(t, "left")},
 	}
 	if len(r.costs) == 0 {
 		r.costs = nil

@@ -23,7 +23,7 @@ func Open(path string, cfg Config) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, found, err := openFile(path, fileOptions{progress: cfg.Progress, clock: cfg.clock(), keepEnded: cfg.KeepEnded, keepFor: cfg.KeepFor})
+	f, found, err := openFile(path, fileOptions{progress: &progress{user: cfg.Progress}, clock: cfg.clock(), keepEnded: cfg.KeepEnded, keepFor: cfg.KeepFor})
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +44,9 @@ func Open(path string, cfg Config) (*Journal, error) {
 // start makes the scheduler, and resumes the calls in the file. If it fails, clean reports whether the file
 // was closed cleanly before and has not changed since.
 func (j *Journal) start(found *contents) (clean bool, err error) {
+	if err := found.tell(0, 0); err != nil {
+		return found.clean, err
+	}
 	saved, err := readSaved(found.levels)
 	if err != nil {
 		return found.clean, fmt.Errorf("journal %s: %w", j.file.path, err)
@@ -57,8 +60,10 @@ func (j *Journal) start(found *contents) (clean bool, err error) {
 	if j.s, err = scheduler.New(cfg); err != nil {
 		return found.clean, fmt.Errorf("journal: Config.Scheduler: %w", err)
 	}
+	j.restoreKeys(found.keys)
 	j.commits = startCommitter(j.file.path, func(b batch) error {
 		b.levels = j.levels()
+		j.noteKeys(b.changes)
 		return j.file.commit(b)
 	})
 	go j.feed()
@@ -160,7 +165,9 @@ func (j *Journal) resume(found *contents, open []foundCall) error {
 			}
 			handles = append(handles, h)
 		}
-		found.tell(len(handles), len(open))
+		if err := found.tell(len(handles), len(open)); err != nil {
+			return err
+		}
 	}
 	j.s.Sync() // when it returns, the scheduler has taken or refused all of them
 	for i, h := range handles {
@@ -253,10 +260,10 @@ type saved struct {
 
 // savedBudget is the level of a budget, its limit and the limit that the configuration had.
 type savedBudget struct {
-	Name       string       `json:"name,omitzero"`
+	Name       []byte       `json:"name,omitzero"` // not a string, in which JSON would replace what is not UTF-8
 	Level      bucket.State `json:"level"`
-	Limit      bucket.Limit `json:"limit"`
-	Configured bucket.Limit `json:"configured"`
+	Limit      bucket.Limit `json:"limit,omitzero"`
+	Configured bucket.Limit `json:"configured,omitzero"`
 }
 
 // levels returns what the scheduler has left now.
@@ -264,9 +271,7 @@ func (j *Journal) levels() []byte {
 	snap := j.s.Snapshot()
 	now := saved{Seed: snap.Seed}
 	for _, b := range snap.Budgets {
-		if b.Store == nil {
-			now.Budgets = append(now.Budgets, savedBudget{b.Name, b.Level, b.Limit, limitOf(j.cfg.Scheduler, b.Name)})
-		}
+		now.Budgets = append(now.Budgets, savedBudget{[]byte(b.Name), b.Level, b.Limit, limitOf(j.cfg.Scheduler, b.Name)})
 	}
 	text, err := json.Marshal(now)
 	if err != nil {
@@ -296,18 +301,24 @@ func (s saved) configure(cfg scheduler.Config) scheduler.Config {
 	cfg.Retry.Seed = cmp.Or(cfg.Retry.Seed, s.Seed)
 	cfg.Levels, cfg.Limits = maps.Clone(cfg.Levels), maps.Clone(cfg.Limits)
 	for _, b := range s.Budgets {
-		same := b.Configured == limitOf(cfg, b.Name)
-		switch _, has := cfg.Limits[b.Name]; {
-		case b.Name == "" && len(cfg.Limits) == 0 && cfg.Store == nil:
-			if cfg.Level = &b.Level; same {
+		name, level := string(b.Name), b.Level
+		_, has := cfg.Limits[name]
+		one := name == "" && len(cfg.Limits) == 0
+		same := b.Configured == limitOf(cfg, name)
+		if cfg.Stores[name] != nil || one && cfg.Store != nil { // the store has the rest
+			level, same = bucket.State{At: level.At, Held: level.Held}, false
+		}
+		switch {
+		case one:
+			if cfg.Level = &level; same {
 				cfg.Limit = b.Limit
 			}
-		case has && cfg.Stores[b.Name] == nil:
+		case has:
 			if cfg.Levels == nil {
 				cfg.Levels = map[string]bucket.State{}
 			}
-			if cfg.Levels[b.Name] = b.Level; same {
-				cfg.Limits[b.Name] = b.Limit
+			if cfg.Levels[name] = level; same {
+				cfg.Limits[name] = b.Limit
 			}
 		}
 	}

@@ -44,9 +44,6 @@ func (j *Journal) Submit(ctx context.Context, c Call) (id string, err error) {
 	if c.ID == "" {
 		c.ID = rand.Text()
 	}
-	if s := &j.cfg.Scheduler; !c.NotBefore.IsZero() && (s.MaxQueued > 0 || s.PerKey.MaxQueued > 0) {
-		return c.ID, errors.New("journal: Call.NotBefore can't go with MaxQueued, since the queue may be full then, and a call that is accepted is not dropped")
-	}
 	if ctx.Err() != nil {
 		return c.ID, context.Cause(ctx)
 	}

@@ -11,7 +11,7 @@ import (
 type survey struct {
 	*pages
 	end      uint64 // the id after the last page in use
-	progress func(done, total int64)
+	progress *progress
 	percent  uint64 // that was told
 	buffers  [20][]byte
 	seen     []bool
@@ -19,8 +19,9 @@ type survey struct {
 
 	summary         *summary // nil if it is damaged
 	levels          []byte
-	have            summary // the tallies of what was found
-	expects, bodies tally   // of payloads and results: by the records, and as found
+	keys            map[string]keyLeft // the latest of each key
+	have            summary            // the tallies of what was found
+	expects, bodies tally              // of payloads and results: by the records, and as found
 	ended           []endedCall
 	calls           []foundCall
 	record          record // of the latest call, used again for the next
@@ -41,7 +42,7 @@ type fault struct {
 }
 
 // surveyOf reads what is below a root page. The tree may be damaged in any way.
-func surveyOf(p *pages, root, end uint64, progress func(done, total int64), places *places) *survey {
+func surveyOf(p *pages, root, end uint64, progress *progress, places *places) *survey {
 	s := &survey{pages: p, end: min(end, p.count), progress: progress, seen: make([]bool, p.count), places: places}
 	top, ok := s.pages.read(root, nil)
 	if !ok || top.kind != leafPage {
@@ -120,7 +121,7 @@ func (s *survey) tell() {
 	total := max(s.end, 1)
 	if s.progress != nil && s.used*100/total > s.percent {
 		s.percent = s.used * 100 / total
-		s.progress(int64(s.used*pageSize/2), int64(total*pageSize))
+		s.progress.tell(int64(s.used*pageSize/2), int64(total*pageSize))
 	}
 }
 
@@ -247,6 +248,12 @@ func (s *survey) call(e element) error {
 	}
 	if r.state == ended {
 		s.ended = append(s.ended, endedCall{r.number, r.endedAt})
+	}
+	if r.left.seq > s.keys[r.key].seq {
+		if s.keys == nil {
+			s.keys = map[string]keyLeft{}
+		}
+		s.keys[r.key] = r.left
 	}
 	s.places.noteCall(r, e)
 	return nil

@@ -30,10 +30,14 @@ func (j *Journal) find(id string) (found *record, err error) {
 
 // Wait waits until the call with an ID has ended, and returns its result: see [Result]. If the call is or becomes a dead
 // letter, it returns a [DeadError]. If ctx is done before, it returns the error of ctx. Once Close has begun, it fails with
-// [ErrClosed] for a call that does not run. It also fails with [ErrUnknown], [ErrNoHandler] and [ErrFailed].
+// [ErrClosed] for a call that does not run. It also fails with [ErrUnknown], [ErrNoHandler] and [ErrFailed], and for a
+// handler that waits for its own call. A handler that waits for another call keeps its slot of MaxInFlight.
 func (j *Journal) Wait(ctx context.Context, id string) ([]byte, error) {
 	if ctx == nil {
 		return nil, errNilContext
+	}
+	if r := j.inside(ctx); r != nil && r.info.ID == id {
+		return nil, fmt.Errorf("journal: the handler of call %q would wait for itself", id)
 	}
 	for {
 		wait, r, err := j.waitFor(id)
@@ -57,7 +61,7 @@ func (j *Journal) Wait(ctx context.Context, id string) ([]byte, error) {
 // outside waits for a channel, until ctx is done or no call ends any more. If ctx is that of a handler, other handlers
 // may run meanwhile.
 func (j *Journal) outside(ctx context.Context, wait <-chan struct{}) error {
-	if r, ok := ctx.Value(runKey{}).(*run); ok && r.journal == j {
+	if r := j.inside(ctx); r != nil {
 		r.way.stepOut()
 		defer r.way.stepIn()
 	}
