@@ -54,7 +54,7 @@ func (k *Core) postpone(c *Call) {
 // for MaxQueued. If there is no room, it ends, or the call that ranks last. With refuseNew a tracked call does not end,
 // since a program keeps it where it was accepted.
 func (k *Core) arriveLate(c *Call) {
-	letIn := k.overflow == waitForRoom || k.overflow == refuseNew && c.Kind == Tracked
+	letIn := k.overflow == waitForRoom || k.overflow == refuseNew && c.Kind >= Tracked
 	if k.queueFull(c) && !k.startsAtOnce(c) && !letIn {
 		last := k.last(c)
 		if last == c {
