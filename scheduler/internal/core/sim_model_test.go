@@ -27,7 +27,7 @@ func (s *sim) applyToModel(m move) {
 	switch m.verb {
 	case moveSubmit:
 		c := s.calls[m.call]
-		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.until, noWait: m.noWait, maxWait: m.maxWait, wantsAdmission: m.wantsAdmission, tracked: c.Kind == Tracked, policy: &s.policy, later: m.later, lane: d.lane(m.keyName()), weight: max(1, m.weight)}
+		c.model = dumbCall{id: uint64(len(s.byID) - 1), costs: m.costs, priority: m.priority, deadline: c.until, noWait: m.noWait, maxWait: m.maxWait, wantsAdmission: m.wantsAdmission, tracked: m.tracked(), policy: &s.policy, later: m.later, lane: d.lane(m.keyName()), weight: max(1, m.weight)}
 		if c.Nested() && c.detail.extra.outer != nil {
 			c.model.outer = &s.calls[m.inside-1].model
 			c.model.outerAttempt = int(c.detail.extra.outerAttempt)
