@@ -157,11 +157,12 @@ func (p plan) couples() []string {
 		uberLimit + " + " + avastShared, failsafePair}
 }
 
-// sizes are how large crowds are, and mostOf the largest of a contestant's that is over
-// in time: those who poll all wake for every token.
+// sizes are the numbers of calls in a crowd.
 var sizes = []int{1000, 10_000, 100_000, 1_000_000}
 
-func mostOf(who string) int {
+// largestCrowd returns the largest crowd that a contestant serves in time. If its callers
+// poll, all of them wake for every token.
+func largestCrowd(who string) int {
 	switch who {
 	case goLimiter, throttledLimit:
 		return 10_000
@@ -174,8 +175,8 @@ func mostOf(who string) int {
 // sizesInDo are the crowds that are looked at more closely: a goroutine each.
 var sizesInDo = []int{10_000, 100_000}
 
-// The closed loops: how many callers, at how many tokens a second, in
-// bursts of how many.
+// Each closed loop has one of these numbers of callers, tokens a second and
+// tokens at once.
 var (
 	loopCallers = []int{1, 4, 16, 10_000}
 	loopRates   = []int{10_000, 100_000}
@@ -229,7 +230,7 @@ func (p plan) groups() []group {
 	for _, n := range sizes {
 		var takePart []string
 		for _, who := range inCrowds {
-			if n <= mostOf(who) {
+			if n <= largestCrowd(who) {
 				takePart = append(takePart, who)
 			}
 		}

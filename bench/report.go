@@ -164,7 +164,7 @@ func (r *run) bySize(heading string, names []string, cell func(who string, n int
 	return table(columns, names, func(who string) []string {
 		var cells []string
 		for _, n := range sizes {
-			if n > mostOf(who) {
+			if n > largestCrowd(who) {
 				cells = append(cells, "")
 			} else {
 				cells = append(cells, cell(who, n))

@@ -30,7 +30,7 @@ func (r results) of(j job, number string) float64 { return median(r.samples(j, n
 // worst returns the largest value of a number over the rounds of a job.
 func (r results) worst(j job, number string) float64 { return quantile(r.samples(j, number), 1) }
 
-// best returns the contestant with the least of a number, other than Fairlead.
+// best returns the contestant other than Fairlead that has the least of a number, and that least.
 func (r results) best(names []string, of func(string) job, number string) (string, float64) {
 	who, least := "", math.NaN()
 	for _, name := range names {
@@ -54,7 +54,7 @@ func (r results) most(names []string, of func(string) job, number string) (who s
 	return who, most
 }
 
-// measure runs all groups and says on progress how far it has come.
+// measure runs all groups, and writes to progress how far it has come.
 func measure(groups []group, progress io.Writer) (results, error) {
 	total, done := 0, 0
 	for _, g := range groups {

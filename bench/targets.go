@@ -154,7 +154,7 @@ func (r *run) quietTargets() []target {
 	late, loop := p.late, func(who string) job { return p.loop(who, 1, 10_000, 1) }
 	peer50, best50 := r.results.best(waiters, late, "p50 us")
 	peer99, best99 := r.results.best(waiters, late, "p99 us")
-	// Of the shares of the rate, the best is the largest.
+	// The best contestant has the largest share of the rate.
 	bestLooper, share := "", 0.0
 	for _, who := range loopers[1:] {
 		if v := get(loop(who), "share"); v > share {

@@ -204,8 +204,8 @@ func (e *endedError) Error() string {
 
 func (e *endedError) Unwrap() []error { return []error{e.reason, e.last} }
 
-// Timeout reports whether the reason is a timeout, for a [net/url.Error] around e. The last
-// attempt's error does not count.
+// Timeout reports whether the call has ended because of a timeout. A [net/url.Error] around e asks
+// this. The error of the last attempt does not count.
 func (e *endedError) Timeout() bool {
 	var t interface{ Timeout() bool }
 	return errors.As(e.reason, &t) && t.Timeout()

@@ -65,10 +65,10 @@ func Resumed(u Unfinished) Option {
 	}
 }
 
-// spareUnfinished has descriptions that no options keep. All of them are zero.
+// spareUnfinished has zero values that no options use now.
 var spareUnfinished = sync.Pool{New: func() any { return new(Unfinished) }}
 
-// The states of an Unfinished, but for later.
+// These are the states of an Unfinished that has arrived.
 const (
 	running    = "running"
 	queued     = "queued"

@@ -18,8 +18,8 @@ var payload = make([]byte, 100)
 // patience is how long calls may take that were accepted, after the last one was.
 const patience = 2 * time.Second
 
-// measure lets callers submit calls to an empty file for a time, each the next one as soon as the one before is accepted. It
-// waits until the end of each call is in the file, or patience has passed.
+// measure lets callers submit calls to an empty file for a time. Each caller submits its next call as soon as the one before
+// is accepted. Then measure waits until the ends of all calls are in the file, but no longer than patience.
 func measure(j job) (map[string]float64, error) {
 	folder, err := os.MkdirTemp("", "journals")
 	if err != nil {

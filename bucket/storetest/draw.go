@@ -101,7 +101,7 @@ func (f *fleet) misfortunes(a *bucket.Ask) {
 	a.Leave = f.oneIn(40)
 }
 
-// nonsense makes a number one that no process should send. A store that calls Normalize is safe from them.
+// nonsense changes one number of an ask to one that no process should send. A store that calls Normalize is safe from it.
 func (f *fleet) nonsense(a *bucket.Ask) {
 	odd := []int64{-1, math.MinInt64, math.MaxInt64, 1<<53 + 1}[f.rand.IntN(4)]
 	switch f.rand.IntN(10) {

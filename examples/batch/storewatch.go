@@ -85,7 +85,7 @@ func (w *storeWatch) addLimit(snap scheduler.Snapshot, name string) {
 	}
 }
 
-// add takes an event of a store. One that catchUp has taken already says nothing again.
+// add handles an event of a store. It says nothing of an event that catchUp has handled before.
 func (w *storeWatch) add(ev events.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -15,14 +15,14 @@ import (
 	"example.com/fairlead/clock"
 )
 
-// The buckets of the file. Calls and bodies have the number of the call as key.
+// These are the buckets of the file. In calls and bodies, the key is the number of the call.
 var (
 	calls   = []byte("calls")  // records
 	bodies  = []byte("bodies") // payloads of calls that have not ended, and results of those that have
-	aside   = []byte("aside")  // what did not check, with the reason
+	aside   = []byte("aside")  // what was damaged, with the reason
 	levels  = []byte("levels") // of the budgets
 	totals  = []byte("totals") // the summary
-	only    = []byte("only")   // the key in levels and totals
+	only    = []byte("only")   // the one key in levels and in totals
 	buckets = [][]byte{calls, bodies, aside, levels, totals}
 )
 
@@ -41,7 +41,7 @@ type batch struct {
 	levels  []byte
 }
 
-// fileOptions has what openFile can be told. All of it may be left out but the clock.
+// fileOptions are the options of openFile. All of them may be left out, except for the clock.
 type fileOptions struct {
 	lockWait  time.Duration // how long to wait for another process to close the file
 	progress  *progress     // is told how far Open is; may be nil

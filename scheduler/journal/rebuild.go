@@ -120,7 +120,8 @@ func (b *builder) report(d Damage) {
 	b.damages = append(b.damages, d)
 }
 
-// reportFaults reports the calls whose records are there and do not check, and those that may have ended.
+// reportFaults reports the calls whose records are damaged, and those that may have ended, of which only an earlier record
+// is left.
 func (b *builder) reportFaults() {
 	for number, at := range b.suspects {
 		r, _, err := b.raw.record(number, at)

@@ -210,7 +210,7 @@ func (j *Journal) refused(r *record, why error) error {
 	return nil
 }
 
-// tell logs what is not as it should be.
+// tell logs which handlers are missing, and which parts of the file were damaged.
 func (j *Journal) tell() {
 	for _, handler := range slices.Sorted(maps.Keys(j.report.Missing)) {
 		j.warn("calls wait for a handler that is missing", slog.String("handler", handler), slog.Int("calls", j.report.Missing[handler]))

@@ -12,7 +12,7 @@ type survey struct {
 	*pages
 	end      uint64 // the id after the last page in use
 	progress *progress
-	percent  uint64 // that was told
+	percent  uint64 // that progress was told last
 	buffers  [20][]byte
 	seen     []bool
 	used     uint64 // pages
@@ -20,8 +20,8 @@ type survey struct {
 	summary         *summary // nil if it is damaged
 	levels          []byte
 	keys            map[string]keyLeft // the latest of each key
-	have            summary            // the tallies of what was found
-	expects, bodies tally              // of payloads and results: by the records, and as found
+	have            summary            // the tallies of the calls that were found
+	expects, bodies tally              // of payloads and results: those that the records name, and those that were found
 	ended           []endedCall
 	calls           []foundCall
 	record          record // of the latest call, used again for the next

@@ -30,8 +30,8 @@ func Shared(quota bucket.Limit, store bucket.Store) scheduler.Config {
 	return scheduler.Config{Limit: quota, Store: store, Retry: retry.Policy{MaxRetries: 1000}}
 }
 
-// Client returns the client of a process. Its transport tells the scheduler what is left according to the server, and a
-// 429 holds all its requests.
+// Client returns the client of a process. Its transport tells the scheduler what the server says is left. After a 429, all
+// requests of the process wait.
 func Client(s *scheduler.Scheduler, base http.RoundTripper) *http.Client {
 	return &http.Client{Transport: &ratehttp.Transport{Scheduler: s, Base: base}}
 }

@@ -50,8 +50,8 @@ type Worker struct {
 	Consumer  jetstream.Consumer
 }
 
-// Run handles one message after the other, as one slot, until ctx is done. It finishes the last one. While NATS can't be
-// reached, it tries again.
+// Run handles one message after the other until ctx is done, and finishes the last one. A process calls it once for each
+// slot. While NATS can't be reached, it tries again.
 func (w *Worker) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		m, err := w.Consumer.Next(jetstream.FetchContext(ctx)) // and none ahead

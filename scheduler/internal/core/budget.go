@@ -39,7 +39,7 @@ func (b *Budget) HeldUntil() time.Duration {
 	return b.Bucket.HeldUntil()
 }
 
-// Advance makes the tokens available that have come up to an instant.
+// Advance adds the tokens that have come by an instant.
 func (b *Budget) Advance(at time.Duration) {
 	if b.stock != nil {
 		b.stock.advance(at)

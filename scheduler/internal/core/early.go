@@ -7,8 +7,8 @@ import (
 	"example.com/fairlead/scheduler/internal/durations"
 )
 
-// Early is the error of a call that ended for another reason than what its function returned. Package scheduler makes the
-// call's error of it, since the types of errors are that package's.
+// Early says why a call has ended, if that is not what its function returned. Package scheduler makes an error of one of its
+// own types from it.
 type Early struct {
 	Reason Reason
 	Cause  error // Caused: the reason itself

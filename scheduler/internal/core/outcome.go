@@ -79,7 +79,7 @@ func (k *Core) EndOf(c *Call) error {
 	return c.detail.err
 }
 
-// SettleCost sets what a running attempt has cost of the i-th budget. It refunds an overpayment
+// SettleCost sets how many tokens of the i-th budget a running attempt has cost. It refunds an overpayment
 // and charges an underpayment.
 func (k *Core) SettleCost(now time.Duration, c *Call, attempt, i int, tokens int64) {
 	k.Advance(now)

@@ -76,7 +76,7 @@ func (k *Core) SetLimit(now time.Duration, i int, l bucket.Limit) error {
 	return nil
 }
 
-// changeLimit does the part of SetLimit that is not to be told to other processes.
+// changeLimit sets the limit of the i-th budget in this process alone. SetLimit also tells the other processes.
 func (k *Core) changeLimit(i int, l bucket.Limit) error {
 	trial := k.Budgets[i].Bucket // a copy
 	if err := trial.SetLimit(k.Now, l); err != nil {

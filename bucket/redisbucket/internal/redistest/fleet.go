@@ -27,8 +27,8 @@ type Fleet struct {
 	starts []time.Duration // of calls
 	refuse error           // what the next call returns
 
-	losing, lost time.Duration // before and after Redis lost the budget
-	losses       int           // how many servers lost it
+	beforeLoss, afterLoss time.Duration // the instants just before and after Redis lost the budget
+	losses                int           // how many servers lost it
 }
 
 // NewFleet returns a fleet whose schedulers have the given stores, and buy tokens ahead for the given time.
@@ -81,9 +81,9 @@ func (f *Fleet) Close() []time.Duration {
 
 // Loses calls lose, which makes Redis lose the budget, and notes when. Each of so many servers may have sold tokens ahead.
 func (f *Fleet) Loses(servers int, lose func()) {
-	f.losing = f.Now()
+	f.beforeLoss = f.Now()
 	lose()
-	f.lost = f.Now()
+	f.afterLoss = f.Now()
 	f.losses = servers
 }
 
@@ -110,8 +110,8 @@ func over(starts []time.Duration) (most float64) {
 	return most
 }
 
-// OverPause is like over, if Redis stops selling and sells again later. Before it stops, each of so many servers may have
-// sold the tokens of a time ahead, and a burst.
+// OverPause returns by how many calls the starts were ahead of the tokens, at the worst moment, of a Redis that stops
+// selling and sells again later. Before it stops, each server may have sold a burst, and the tokens that come within ahead.
 func OverPause(starts []time.Duration, stops, sells time.Duration, servers int, ahead time.Duration) (most float64) {
 	before := comes(stops-bucket.LearnTime) + float64(servers)*(comes(ahead)+float64(fleetLimit.Capacity))
 	for i, at := range starts {
@@ -145,7 +145,7 @@ func UnderFault(t testing.TB, stores []bucket.Store, fault func(*Fleet)) {
 	t.Logf("%d calls before, %d in the %v of the fault, %d after; %.1f over", first, last-first, after-before, len(calls)-last, over(calls))
 	require.Zero(t, over(calls))
 	if f.losses > 0 { // a new budget learns
-		require.Zero(t, OverPause(calls, f.lost, f.losing+bucket.LearnTime, f.losses, ahead))
+		require.Zero(t, OverPause(calls, f.afterLoss, f.beforeLoss+bucket.LearnTime, f.losses, ahead))
 	}
 }
 

@@ -85,9 +85,9 @@ func (f Figures) Check(t testing.TB, displaced int) {
 	}
 }
 
-// CheckHold fails the test if a job was done twice, if no request was refused, or if no job was handed back without a
-// request. With the flag -targets, more than 20 runs have to be handed back. Then a job may run twice at most, so many
-// requests may be refused, and all jobs have to end in time.
+// CheckHold fails the test if a job was done twice, if the server refused no request, or if no worker handed a job back
+// before it had sent a request. With the flag -targets, it also fails if workers handed back no more than 20 runs, if a job
+// ran more than twice, if the server refused more requests than given, or if all jobs took as long as given, or longer.
 func (f Figures) CheckHold(t testing.TB, refused int, took time.Duration) {
 	t.Helper()
 	require.Zero(t, f.Twice, "done twice")
