@@ -87,21 +87,21 @@ func (u *Unfinished) check() error {
 	var fault string
 	switch {
 	case u.State != running && u.State != queued && u.State != backingOff && u.State != later:
-		fault = fmt.Sprintf("the state is %q: it must be %q, %q, %q or %q", u.State, running, queued, backingOff, later)
+		fault = fmt.Sprintf("its State is %q: it must be %q, %q, %q or %q", u.State, running, queued, backingOff, later)
 	case u.Call > maxNumber:
-		fault = fmt.Sprintf("the number is %d: the largest is %d", u.Call, maxNumber)
+		fault = fmt.Sprintf("its number must be at most %d", maxNumber)
 	case u.Attempts < 0 || u.Attempts >= math.MaxInt32:
-		fault = fmt.Sprintf("the number of attempts is %d: it must be from 0 to %d", u.Attempts, math.MaxInt32-1)
+		fault = fmt.Sprintf("its Attempts is %d: it must be from 0 to %d", u.Attempts, math.MaxInt32-1)
 	case u.Attempts == 0 && (u.State == running || u.State == backingOff):
-		fault = fmt.Sprintf("no attempt was made, and the state is %q: it has made at least one", u.State)
+		fault = fmt.Sprintf("its State is %q and its Attempts 0: such a call has made at least one", u.State)
 	case u.Attempts > 0 && u.State == later:
-		fault = fmt.Sprintf("%d attempts were made, and the state is %q: it has made none", u.Attempts, later)
+		fault = fmt.Sprintf("its State is %q and its Attempts %d: such a call has made none", later, u.Attempts)
 	case u.Paid < 0 || u.Paid > maxPaid:
-		fault = fmt.Sprintf("%d tokens were paid: it must be from 0 to %d", u.Paid, maxPaid)
+		fault = fmt.Sprintf("its Paid is %d: it must be from 0 to %d", u.Paid, maxPaid)
 	default:
 		return nil
 	}
-	return retry.Permanent(errors.New("scheduler: Resumed: " + fault))
+	return retry.Permanent(fmt.Errorf("scheduler: Resumed: call %d %q: %s", u.Call, u.Name, fault))
 }
 
 // resume gives a call what it had in an earlier life.
@@ -112,7 +112,7 @@ func (s *Scheduler) resume(c *call, o *options) error {
 		return err
 	}
 	if u.State != later && (!o.notBefore.IsZero() || o.delay != 0) {
-		return retry.Permanent(errors.New("scheduler: Resumed: the call has arrived in its earlier life: leave out NotBefore and Delay"))
+		return retry.Permanent(fmt.Errorf("scheduler: Resumed: call %d %q has arrived in its earlier life: leave out NotBefore and Delay", u.Call, u.Name))
 	}
 	for budget := range u.Costs {
 		if i, err := s.anyBudget(budget); err != nil {

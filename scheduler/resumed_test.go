@@ -26,20 +26,20 @@ func tell(to chan<- scheduler.Info) func(context.Context) error {
 
 // What no scheduler has written is refused at once, with an error that says why (C18, resumed; H118).
 func TestH118_ResumedRefusesWhatNoSchedulerHasWritten(t *testing.T) {
-	ok := scheduler.Unfinished{State: "queued", Cost: 1}
+	ok := scheduler.Unfinished{Call: 3, Name: "load", State: "queued", Cost: 1}
 	faults := map[string]func(u *scheduler.Unfinished){
-		`scheduler: Resumed: the state is "": it must be "running", "queued", "backing off" or "later"`:      func(u *scheduler.Unfinished) { u.State = "" },
-		`scheduler: Resumed: the state is "ended": it must be "running", "queued", "backing off" or "later"`: func(u *scheduler.Unfinished) { u.State = "ended" },
-		"scheduler: Resumed: the number is 9223372036854775808: the largest is 9223372036854775807":          func(u *scheduler.Unfinished) { u.Call = math.MaxInt64 + 1 },
-		"scheduler: Resumed: the number of attempts is -1: it must be from 0 to 2147483646":                  func(u *scheduler.Unfinished) { u.Attempts = -1 },
-		"scheduler: Resumed: the number of attempts is 2147483647: it must be from 0 to 2147483646":          func(u *scheduler.Unfinished) { u.Attempts = math.MaxInt32 },
-		`scheduler: Resumed: no attempt was made, and the state is "running": it has made at least one`:      func(u *scheduler.Unfinished) { u.State = "running" },
-		`scheduler: Resumed: no attempt was made, and the state is "backing off": it has made at least one`:  func(u *scheduler.Unfinished) { u.State = "backing off" },
-		`scheduler: Resumed: 2 attempts were made, and the state is "later": it has made none`:               func(u *scheduler.Unfinished) { u.State, u.Attempts = "later", 2 },
-		"scheduler: Resumed: -3 tokens were paid: it must be from 0 to 4611686018427387903":                  func(u *scheduler.Unfinished) { u.Paid = -3 },
-		"scheduler: Resumed: 4611686018427387904 tokens were paid: it must be from 0 to 4611686018427387903": func(u *scheduler.Unfinished) { u.Paid = math.MaxInt64/2 + 1 },
-		"bucket: cost -1 is negative: a call costs 0 tokens or more":                                         func(u *scheduler.Unfinished) { u.Cost = -1 },
-		`scheduler: no budget "tokens": there is one budget, and its name is ""`:                             func(u *scheduler.Unfinished) { u.Costs = map[string]int64{"tokens": 1} },
+		`scheduler: Resumed: call 3 "load": its State is "": it must be "running", "queued", "backing off" or "later"`:        func(u *scheduler.Unfinished) { u.State = "" },
+		`scheduler: Resumed: call 3 "load": its State is "ended": it must be "running", "queued", "backing off" or "later"`:   func(u *scheduler.Unfinished) { u.State = "ended" },
+		`scheduler: Resumed: call 9223372036854775808 "load": its number must be at most 9223372036854775807`:                 func(u *scheduler.Unfinished) { u.Call = math.MaxInt64 + 1 },
+		`scheduler: Resumed: call 3 "load": its Attempts is -1: it must be from 0 to 2147483646`:                              func(u *scheduler.Unfinished) { u.Attempts = -1 },
+		`scheduler: Resumed: call 3 "load": its Attempts is 2147483647: it must be from 0 to 2147483646`:                      func(u *scheduler.Unfinished) { u.Attempts = math.MaxInt32 },
+		`scheduler: Resumed: call 3 "load": its State is "running" and its Attempts 0: such a call has made at least one`:     func(u *scheduler.Unfinished) { u.State = "running" },
+		`scheduler: Resumed: call 3 "load": its State is "backing off" and its Attempts 0: such a call has made at least one`: func(u *scheduler.Unfinished) { u.State = "backing off" },
+		`scheduler: Resumed: call 3 "load": its State is "later" and its Attempts 2: such a call has made none`:               func(u *scheduler.Unfinished) { u.State, u.Attempts = "later", 2 },
+		`scheduler: Resumed: call 3 "load": its Paid is -3: it must be from 0 to 4611686018427387903`:                         func(u *scheduler.Unfinished) { u.Paid = -3 },
+		`scheduler: Resumed: call 3 "load": its Paid is 4611686018427387904: it must be from 0 to 4611686018427387903`:        func(u *scheduler.Unfinished) { u.Paid = math.MaxInt64/2 + 1 },
+		"bucket: cost -1 is negative: a call costs 0 tokens or more":                                                          func(u *scheduler.Unfinished) { u.Cost = -1 },
+		`scheduler: no budget "tokens": there is one budget, and its name is ""`:                                              func(u *scheduler.Unfinished) { u.Costs = map[string]int64{"tokens": 1} },
 	}
 	bubble(t, scheduler.Config{}, func(t *testing.T, s *scheduler.Scheduler) {
 		for text, spoil := range faults {
@@ -50,7 +50,7 @@ func TestH118_ResumedRefusesWhatNoSchedulerHasWritten(t *testing.T) {
 		}
 		for _, opt := range []scheduler.Option{scheduler.Delay(1), scheduler.NotBefore(time.Now())} {
 			_, err := s.Submit(t.Context(), nothing, scheduler.Resumed(ok), opt)
-			require.EqualError(t, err, "scheduler: Resumed: the call has arrived in its earlier life: leave out NotBefore and Delay")
+			require.EqualError(t, err, `scheduler: Resumed: call 3 "load" has arrived in its earlier life: leave out NotBefore and Delay`)
 		}
 		require.Zero(t, s.Snapshot().Totals.Accepted)
 		require.NoError(t, settled(submit(t, s, nothing, scheduler.Resumed(ok))))

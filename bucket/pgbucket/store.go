@@ -32,7 +32,7 @@ var _ bucket.Store = (*Store)(nil)
 func New(pool *pgxpool.Pool, name string) (*Store, error) {
 	switch {
 	case pool == nil:
-		return nil, errors.New("pgbucket: no pool")
+		return nil, errors.New("pgbucket: the pool is nil: pass what pgxpool.New returns")
 	case name == "" || len(name) > 1000 || !utf8.ValidString(name) || strings.Contains(name, "\x00"):
 		return nil, fmt.Errorf("pgbucket: name is %q: it must be UTF-8, not empty, without zero bytes, and at most 1000 bytes long", name)
 	}

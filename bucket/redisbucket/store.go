@@ -35,7 +35,7 @@ func New(client rueidis.Client, name string) (*Store, error) {
 		return nil, err
 	}
 	if client == nil {
-		return nil, errors.New("redisbucket: no client")
+		return nil, errors.New("redisbucket: the client is nil: pass what rueidis.NewClient returns")
 	}
 	return &Store{client, keys}, nil
 }

@@ -70,7 +70,7 @@ func TestErrors(t *testing.T) {
 		require.ErrorContains(t, err, "name is")
 	}
 	_, err = redisbucket.New(nil, "a")
-	require.EqualError(t, err, "redisbucket: no client")
+	require.EqualError(t, err, "redisbucket: the client is nil: pass what rueidis.NewClient returns")
 }
 
 // TestHints: each process is told when a hold begins, when the limit changes, and when it has connected again.

@@ -51,7 +51,7 @@ const maxPayload = 1 << 30
 func (c *Call) check(handlers Handlers) error {
 	switch {
 	case len(c.ID) > maxID:
-		return fmt.Errorf("journal: Call.ID has %d bytes: it may have %d", len(c.ID), maxID)
+		return fmt.Errorf("journal: Call.ID has %d bytes: it may have at most %d", len(c.ID), maxID)
 	case handlers[c.Handler] == nil:
 		return fmt.Errorf("journal: there is no handler %q in Config.Handlers, only %q", c.Handler, slices.Sorted(maps.Keys(handlers)))
 	}
@@ -63,7 +63,7 @@ func checkSize(what string, bytes int) error {
 	if bytes <= maxPayload {
 		return nil
 	}
-	return fmt.Errorf("journal: %s has %d bytes: it may have %d: keep it elsewhere, and give where it is", what, bytes, maxPayload)
+	return fmt.Errorf("journal: %s has %d bytes: it may have at most %d: keep it elsewhere, and give its place instead", what, bytes, maxPayload)
 }
 
 // options returns the call's options for the scheduler.
@@ -142,7 +142,7 @@ func Result(ctx context.Context, result []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.returned {
-		return fmt.Errorf("journal: Result of call %q: its handler has returned", r.info.ID)
+		return fmt.Errorf("journal: Result of call %q: its handler has returned: keep the result before it does", r.info.ID)
 	}
 	r.result = slices.Clone(result)
 	return nil

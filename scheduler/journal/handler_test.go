@@ -97,5 +97,5 @@ func TestHandlersWait(t *testing.T) {
 // TestSizes checks that what no file can keep is refused, since a commit that can't be done would make the journal fail.
 func TestSizes(t *testing.T) {
 	require.NoError(t, checkSize("the result", 1<<30))
-	require.EqualError(t, checkSize("the result", 1<<30+1), "journal: the result has 1073741825 bytes: it may have 1073741824: keep it elsewhere, and give where it is")
+	require.EqualError(t, checkSize("the result", 1<<30+1), "journal: the result has 1073741825 bytes: it may have at most 1073741824: keep it elsewhere, and give its place instead")
 }

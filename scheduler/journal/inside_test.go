@@ -84,7 +84,7 @@ func TestHandlersThatWouldWaitForThemselves(t *testing.T) {
 		dead := new(DeadError)
 		require.ErrorAs(t, l.wait("x", time.Hour), &dead)
 		require.Equal(t, `journal: Close inside a handler would wait for itself: let another goroutine close the journal, with another context
-journal: the handler of call "x" would wait for itself`, dead.Reason)
+journal: the handler of call "x" would wait for itself: wait in another goroutine, with another context`, dead.Reason)
 		l.finish(Call{Handler: "call"})
 		l.end()
 	})

@@ -359,7 +359,7 @@ func TestResultOutside(t *testing.T) {
 	result, err := j.Wait(t.Context(), "x")
 	require.NoError(t, err)
 	require.Equal(t, "last", string(result))
-	require.EqualError(t, Result(kept, nil), `journal: Result of call "x": its handler has returned`)
+	require.EqualError(t, Result(kept, nil), `journal: Result of call "x": its handler has returned: keep the result before it does`)
 	_, ok := CallInfo(t.Context())
 	require.False(t, ok)
 }

@@ -37,7 +37,7 @@ func (j *Journal) Wait(ctx context.Context, id string) ([]byte, error) {
 		return nil, errNilContext
 	}
 	if r := j.inside(ctx); r != nil && r.info.ID == id {
-		return nil, fmt.Errorf("journal: the handler of call %q would wait for itself", id)
+		return nil, fmt.Errorf("journal: the handler of call %q would wait for itself: wait in another goroutine, with another context", id)
 	}
 	for {
 		wait, r, err := j.waitFor(id)

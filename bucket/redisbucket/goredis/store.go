@@ -47,7 +47,7 @@ func New(client redis.UniversalClient, name string) (*Store, error) {
 		return nil, err
 	}
 	if client == nil {
-		return nil, errors.New("redisbucket: no client")
+		return nil, errors.New("redisbucket: the client is nil: pass what redis.NewClient returns")
 	}
 	return &Store{client, keys}, nil
 }

@@ -62,7 +62,7 @@ func TestErrors(t *testing.T) {
 	_, err = goredis.New(nil, "{}")
 	require.ErrorContains(t, err, "braces")
 	_, err = goredis.New(nil, "a")
-	require.EqualError(t, err, "redisbucket: no client")
+	require.EqualError(t, err, "redisbucket: the client is nil: pass what redis.NewClient returns")
 }
 
 // TestHints: a process is told of a hold, and again when it has connected again.
