@@ -123,7 +123,7 @@ func TestSharedBudget(t *testing.T) {
 		require.Contains(t, r.log.String(), "batch: the shared budget answers again after ")
 		require.Contains(t, r.log.String(), "batch: the shared budget of requests is new, or its store has lost it: it sells none for ")
 		require.NotContains(t, r.log.String(), "s3cret")
-		require.NotContains(t, r.log.String(), "has a limit of", "all have the same")
+		require.NotContains(t, r.log.String(), "has a limit already", "all have the same")
 	}
 	require.Len(t, st.entries(), n)
 	st.requireNoneRepeated()
@@ -179,8 +179,7 @@ func TestOtherLimitOfASharedBudget(t *testing.T) {
 	sum, err := b.process(t.Context(), t.Context(), log)
 	require.NoError(t, err)
 	require.Equal(t, counts{answered: 1}, sum.counts)
-	require.Contains(t, log.String(), "batch: the shared budget has a limit of ")
-	require.Contains(t, log.String(), " already, which counts instead of this command's")
+	require.Contains(t, log.String(), "batch: the shared budget of requests has a limit already, which counts instead of this command's: ")
 }
 
 // TestStoreBeforeTheSubscription checks that what a store did before there was a subscription is said, and once.
@@ -205,7 +204,7 @@ func TestStoreBeforeTheSubscription(t *testing.T) {
 	require.Equal(t, []string{
 		`the shared budget "a" at redis://h does not answer (lost): requests wait until it does`,
 		"the shared budget of tokens is new, or its store has lost it: it sells none for 2s",
-		fmt.Sprintf(`the shared budget has a limit of %v already, which counts instead of this command's: to change it, see "Several machines" in batch's README`, other),
+		`the shared budget of tokens has a limit already, which counts instead of this command's: 90 a minute, 2 at once: to change it, see "Several machines" in batch's README`,
 		"the shared budget answers again after 10s",
 	}, said)
 	require.Equal(t, "once, 10s", w.summary())

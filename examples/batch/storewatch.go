@@ -80,7 +80,9 @@ func (w *storeWatch) addLimit(snap scheduler.Snapshot, name string) {
 	for _, budget := range snap.Budgets {
 		if budget.Name == name && w.limits[name] != budget.Limit {
 			w.limits[budget.Name] = budget.Limit
-			w.say(fmt.Sprintf("the shared budget has a limit of %v already, which counts instead of this command's: to change it, see \"Several machines\" in batch's README", budget.Limit))
+			l := budget.Limit
+			w.say(fmt.Sprintf("the shared budget of %s has a limit already, which counts instead of this command's: %.0f a minute, %d at once: "+
+				"to change it, see \"Several machines\" in batch's README", name, float64(l.Refill)*float64(time.Minute)/float64(l.Per), l.Capacity))
 		}
 	}
 }
