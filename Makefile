@@ -53,7 +53,7 @@ portable = $$(go list ./... | grep -v /repotest)
 
 test-386: ## run the root module's tests on 32 bits, if the machine can
 	@if GOARCH=386 CGO_ENABLED=0 go test -run '^$$' ./retry >/dev/null 2>&1; then \
-		GOARCH=386 CGO_ENABLED=0 go test -timeout 120s $(portable); \
+		GOARCH=386 CGO_ENABLED=0 go test -timeout 900s $(portable); \
 	else echo "this machine can't run 32-bit programs; make build checks that they compile"; fi
 
 CPUS ?= 1,2,4
