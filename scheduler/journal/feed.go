@@ -139,7 +139,7 @@ func (j *Journal) over(changes []change) {
 			if c.record.state == dead {
 				j.dead[n] = true
 			}
-			j.wake(n)
+			j.wake(n, &c)
 		case backingOff, waiting:
 		default:
 			continue
@@ -149,7 +149,7 @@ func (j *Journal) over(changes []change) {
 			delete(j.running, n)
 		}
 		if j.isClosing {
-			j.wake(n) // it will not end any more
+			j.wake(n, nil) // it will not end any more
 		}
 	}
 }

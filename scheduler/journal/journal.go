@@ -113,11 +113,11 @@ type Journal struct {
 	byID      map[string]*accepting // calls that are being submitted
 	running   map[uint64]*run       // until the end of the attempt is in the file
 	suspects  map[uint64]bool
-	dead      map[uint64]bool          // dead letters
-	absent    map[uint64]bool          // calls whose handler is missing
-	waiters   map[uint64]chan struct{} // closed when the call has ended
-	lastFound uint64                   // the highest number that the file had when it was opened
-	failed    error                    // why the file could not be written
+	dead      map[uint64]bool // dead letters
+	absent    map[uint64]bool // calls whose handler is missing
+	waiters   map[uint64]*waiter
+	lastFound uint64 // the highest number that the file had when it was opened
+	failed    error  // why the file could not be written
 	isClosing bool
 	isFed     bool
 }
@@ -164,7 +164,7 @@ func (j *Journal) Close(ctx context.Context) error {
 	j.isClosing = true
 	for number := range j.waiters {
 		if j.running[number] == nil { // it will not end any more
-			j.wake(number)
+			j.wake(number, nil)
 		}
 	}
 	j.mu.Unlock()
@@ -293,12 +293,13 @@ func changesOf(snap scheduler.Snapshot) (all []budgetChanges) {
 
 // damaged logs that the record of a call that has ended can't be read. It stays as it is, and the next Open sets it aside.
 func (j *Journal) damaged(number uint64, err error) {
-	j.wake(number) // Wait finds the error
+	j.wake(number, nil) // Wait finds the error
 	j.warn("the record of a call that has ended can't be read", slog.Uint64("call", number), slog.Any("err", err))
 }
 
-// warn logs what the user should know.
+// warn logs what the user should know. A log handler that panics does no harm.
 func (j *Journal) warn(text string, args ...any) {
+	defer func() { _ = recover() }()
 	if l := j.cfg.Scheduler.Logger; l != nil {
 		l.Warn("journal: "+text, append(args, slog.String("file", j.file.path))...)
 	}

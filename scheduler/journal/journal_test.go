@@ -177,6 +177,27 @@ func TestMissingHandler(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// panics is a log handler that panics.
+type panics struct{ slog.Handler }
+
+func (panics) Enabled(context.Context, slog.Level) bool { panic("log") }
+
+// TestLoggerPanics lets the log handler panic. The journal is open all the same.
+func TestLoggerPanics(t *testing.T) {
+	path := pathIn(t)
+	j := openJournal(t, path, quick(Handlers{"x": func(ctx context.Context, _ []byte) error { <-ctx.Done(); return context.Cause(ctx) }}))
+	_, err := j.Submit(t.Context(), Call{ID: "x", Handler: "x"})
+	require.NoError(t, err)
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, j.Close(now))
+	cfg := quick(nil)
+	cfg.Scheduler.Logger = slog.New(panics{})
+	j = openJournal(t, path, cfg)
+	require.Equal(t, map[string]int{"x": 1}, j.Report().Missing)
+	require.NoError(t, j.Close(t.Context()))
+}
+
 // TestOneCall lets many goroutines submit a call with one ID.
 func TestOneCall(t *testing.T) {
 	var made atomic.Int32

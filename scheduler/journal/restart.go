@@ -30,7 +30,7 @@ func Open(path string, cfg Config) (*Journal, error) {
 	j := &Journal{
 		cfg: cfg, file: f, gate: newGate(), closing: make(chan struct{}), fed: make(chan struct{}), broken: make(chan struct{}),
 		ids: newIndex(len(found.calls)), accepting: map[uint64]*accepting{}, byID: map[string]*accepting{}, running: map[uint64]*run{},
-		suspects: map[uint64]bool{}, dead: map[uint64]bool{}, absent: map[uint64]bool{}, waiters: map[uint64]chan struct{}{},
+		suspects: map[uint64]bool{}, dead: map[uint64]bool{}, absent: map[uint64]bool{}, waiters: map[uint64]*waiter{},
 		report: Report{Missing: map[string]int{}, Damaged: found.setAside}, lastFound: found.lastNumber,
 	}
 	j.work, f.options.forgot, f.db.NoSync = j.run, j.forgot, cfg.noSync

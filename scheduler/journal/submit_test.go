@@ -55,3 +55,27 @@ func TestPayloadIsTheJournals(t *testing.T) {
 		l.end()
 	})
 }
+
+// TestWaitOfACallThatIsForgottenAtOnce waits for calls that are no longer known when their ends are on disk. Wait has their
+// outcomes all the same.
+func TestWaitOfACallThatIsForgottenAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLife(t, dir, scheduler.Config{Limit: bucket.Unlimited})
+		l.cfg.KeepFor = 500 * time.Millisecond
+		l.cfg.Handlers["echo"] = func(ctx context.Context, payload []byte) error { return Result(ctx, payload) }
+		l.end()
+		l.begin()
+		l.slowCommits()
+		for _, want := range []string{"hello", ""} {
+			id, err := l.j.Submit(t.Context(), Call{Handler: "echo", Payload: []byte(want)})
+			require.NoError(t, err)
+			result, err := l.j.Wait(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, []byte(want), result)
+			_, err = l.j.Wait(t.Context(), id)
+			require.ErrorIs(t, err, ErrUnknown)
+		}
+		l.end()
+	})
+}

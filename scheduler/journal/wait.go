@@ -40,22 +40,43 @@ func (j *Journal) Wait(ctx context.Context, id string) ([]byte, error) {
 		return nil, fmt.Errorf("journal: the handler of call %q would wait for itself: wait in another goroutine, with another context", id)
 	}
 	for {
-		wait, r, err := j.waitFor(id)
+		w, r, err := j.waitFor(id)
 		switch {
 		case err != nil:
 			return nil, err
-		case wait == nil && r.state == dead:
+		case w == nil && r.state == dead:
 			return nil, &DeadError{r.letter()}
-		case wait == nil:
+		case w == nil:
 			if result, err := j.file.result(r.number); !errors.Is(err, errAbsent) {
 				return result, err
 			}
 			continue // it was forgotten meanwhile
 		}
-		if err := j.outside(ctx, wait); err != nil {
+		if err := j.outside(ctx, w.woken); err != nil {
 			return nil, err
 		}
+		select {
+		case <-w.woken:
+			if w.end != nil {
+				return w.outcome()
+			}
+		default:
+		}
 	}
+}
+
+// waiter is for the goroutines that wait for the end of a call.
+type waiter struct {
+	woken chan struct{} // closed when the call has ended, or may have
+	end   *change       // how it has ended, since the file may forget it at once
+}
+
+// outcome returns the outcome of a call that has ended.
+func (w *waiter) outcome() ([]byte, error) {
+	if w.end.record.state == dead {
+		return nil, &DeadError{w.end.record.letter()}
+	}
+	return append([]byte{}, w.end.result...), nil
 }
 
 // outside waits for a channel, until ctx is done or no call ends any more. If ctx is that of a handler, other handlers
@@ -75,15 +96,15 @@ func (j *Journal) outside(ctx context.Context, wait <-chan struct{}) error {
 	return nil
 }
 
-// waitFor returns the record of a call that has ended, or a channel that is closed when the call may have ended.
-func (j *Journal) waitFor(id string) (<-chan struct{}, *record, error) {
+// waitFor returns the record of a call that has ended, or a waiter for its end.
+func (j *Journal) waitFor(id string) (*waiter, *record, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if a := j.byID[id]; a != nil {
 		if j.failed != nil || j.isFed {
 			return nil, nil, j.closedErr()
 		}
-		return a.done, nil, nil
+		return &waiter{woken: a.done}, nil, nil
 	}
 	r, err := j.find(id)
 	switch {
@@ -100,16 +121,17 @@ func (j *Journal) waitFor(id string) (<-chan struct{}, *record, error) {
 	}
 	w := j.waiters[r.number]
 	if w == nil {
-		w = make(chan struct{})
+		w = &waiter{woken: make(chan struct{})}
 		j.waiters[r.number] = w
 	}
 	return w, nil, nil
 }
 
-// wake wakes the goroutines that wait for the end of a call. They look at the call again.
-func (j *Journal) wake(number uint64) {
+// wake wakes the goroutines that wait for the end of a call. If end is nil, they look at the call again.
+func (j *Journal) wake(number uint64, end *change) {
 	if w := j.waiters[number]; w != nil {
-		close(w)
+		w.end = end
+		close(w.woken)
 		delete(j.waiters, number)
 	}
 }
