@@ -146,6 +146,14 @@ func (f *file) outdated(n int) []endedCall {
 // maxReason is how much of an error's text is kept, in bytes. It is written with each attempt.
 const maxReason = 64 << 10
 
+// cut returns the part of an error's text that is kept.
+func cut(text string) string {
+	if len(text) > maxReason {
+		return text[:maxReason] + "…"
+	}
+	return text
+}
+
 // fullness is how full bbolt leaves a page that it splits. Numbers only grow, so that page gets no more
 // records. Its records grow by an eighth when their calls start.
 const fullness = 0.8
@@ -183,9 +191,7 @@ func (w *writer) apply(c change) (wasEnded bool, err error) {
 	if err := w.writeBody(key, &r, c); err != nil {
 		return false, err
 	}
-	if r.seq = w.sum.seq; len(r.lastErr) > maxReason {
-		r.lastErr = r.lastErr[:maxReason] + "…"
-	}
+	r.seq, r.lastErr = w.sum.seq, cut(r.lastErr)
 	value := r.encode()
 	w.sum.add(r.state, r.number, value)
 	return wasEnded, w.calls.Put(key, value)

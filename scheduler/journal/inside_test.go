@@ -144,10 +144,15 @@ func TestLongErrors(t *testing.T) {
 	j := openJournal(t, path, quick(Handlers{"x": func(context.Context, []byte) error { return retry.Transient(long) }}))
 	_, err := j.Submit(t.Context(), Call{ID: "x", Handler: "x"})
 	require.NoError(t, err)
-	_, err = j.Wait(t.Context(), "x")
-	dead := new(DeadError)
-	require.ErrorAs(t, err, &dead)
-	require.Contains(t, dead.Reason, "3 attempts failed")
-	require.Less(t, len(dead.Reason), 65<<10)
-	require.True(t, strings.HasSuffix(dead.Reason, "…"))
+	for range 2 { // in memory, and from the file
+		_, err = j.Wait(t.Context(), "x")
+		dead := new(DeadError)
+		require.ErrorAs(t, err, &dead)
+		require.Contains(t, dead.Reason, "3 attempts failed")
+		require.Less(t, len(dead.Reason), 65<<10)
+		require.True(t, strings.HasSuffix(dead.Reason, "…"))
+	}
+	r, err := j.find("x")
+	require.NoError(t, err)
+	require.Less(t, len(r.lastErr), 65<<10)
 }

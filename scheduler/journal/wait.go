@@ -138,7 +138,7 @@ func (j *Journal) wake(number uint64, end *change) {
 
 // letter returns the dead letter of a record.
 func (r *record) letter() Letter {
-	l := Letter{ID: r.id, Handler: r.handler, Key: r.key, Attempts: r.attempts, At: r.endedAt, Reason: r.lastErr}
+	l := Letter{ID: r.id, Handler: r.handler, Key: r.key, Attempts: r.attempts, At: r.endedAt, Reason: cut(r.lastErr)}
 	for k := range events.Kind(32) {
 		if k.Ends() && k.String() == r.end {
 			l.End = k
