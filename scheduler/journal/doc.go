@@ -30,6 +30,8 @@
 // A call is made at least once, and again only if the process died or the journal was closed while its handler ran. Then
 // [Info] says so. Give the API an idempotency key, such as Info.ID. A call ends with success, or as a dead letter that stays
 // in the file: see [Journal.Dead], [Journal.Again] and [Journal.Forget].
+// It has as many retries as the Retry of Config.Scheduler says: by default 5, which take about half a minute. If the API may
+// be away for hours, allow more.
 //
 // If the process dies, one of the calls that ran may have killed it. So each of them runs alone when the file is next
 // opened. If the process dies again and again while a call runs alone, the call becomes a dead letter: see

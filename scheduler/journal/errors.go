@@ -52,6 +52,9 @@ type Letter struct {
 	End events.Kind
 
 	Reason string // the text of the error with which it has ended, or its first 64 KiB
+
+	// Payload is that of the call. [Journal.Dead] reads it from the file. In a [DeadError] it is nil.
+	Payload []byte
 }
 
 // DeadError is the error of a call that has become a dead letter. It is returned by [Journal.Wait], and by

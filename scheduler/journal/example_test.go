@@ -225,14 +225,14 @@ func ExampleLetter() {
 	j, stop := start(fail)
 	defer stop()
 	ctx := context.Background()
-	if _, err := j.Submit(ctx, journal.Call{ID: "order-18", Handler: "do"}); err != nil {
+	if _, err := j.Submit(ctx, journal.Call{ID: "order-18", Handler: "do", Payload: []byte("3.00")}); err != nil {
 		fmt.Println(err)
 	}
 	_, _ = j.Wait(ctx, "order-18") // its error is that of the letter
 	for letter, err := range j.Dead() {
-		fmt.Println(letter.ID, letter.Attempts, letter.End, letter.Reason, err)
+		fmt.Printf("%s %s %d %v %s %v\n", letter.ID, letter.Payload, letter.Attempts, letter.End, letter.Reason, err)
 	}
-	// Output: order-18 1 failed refused <nil>
+	// Output: order-18 3.00 1 failed refused <nil>
 }
 
 func ExampleDeadError() {

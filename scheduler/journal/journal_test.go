@@ -105,6 +105,7 @@ func TestDead(t *testing.T) {
 		dead := new(DeadError)
 		require.ErrorAs(t, err, &dead)
 		require.Equal(t, id, dead.ID)
+		require.Nil(t, dead.Payload)
 		_, err = j.Submit(t.Context(), Call{ID: id, Handler: "fail", Payload: []byte(id)})
 		require.ErrorAs(t, err, &dead)
 	}
@@ -114,6 +115,7 @@ func TestDead(t *testing.T) {
 	text := ""
 	for l, err := range j.Dead() {
 		require.NoError(t, err)
+		require.Equal(t, l.ID, string(l.Payload))
 		text += fmt.Sprintf("%s after %d: %v: %s\n", l.ID, l.Attempts, l.End, l.Reason)
 	}
 	require.Equal(t, `busy after 3: exhausted: retry: retries exhausted: 3 attempts failed, 3ms waited in between, the last with: server is busy

@@ -154,19 +154,29 @@ func (j *Journal) Dead() iter.Seq2[Letter, error] {
 		numbers := slices.Sorted(maps.Keys(j.dead))
 		j.mu.Unlock()
 		for _, n := range numbers {
-			r, err := j.file.record(n)
-			if errors.Is(err, errAbsent) {
-				continue // it is no dead letter any more
-			}
+			l, is, err := j.letter(n)
 			if err != nil {
 				yield(Letter{}, err)
 				return
 			}
-			if r.state == dead && !yield(r.letter(), nil) {
+			if is && !yield(l, nil) {
 				return
 			}
 		}
 	}
+}
+
+// letter reads the dead letter with a number, and reports whether it still is one.
+func (j *Journal) letter(number uint64) (l Letter, is bool, err error) {
+	r, err := j.file.record(number)
+	if err == nil && r.state == dead {
+		l, is = r.letter(), true
+		l.Payload, err = j.file.payload(number)
+	}
+	if errors.Is(err, errAbsent) {
+		return Letter{}, false, nil
+	}
+	return l, is, err
 }
 
 // Again makes a dead letter a call again, with a new number, and attempts from the first. When it returns nil, that is on
