@@ -41,7 +41,7 @@ func (c *call) notStarted(err error) bool {
 	return err != nil && c.handle() != nil && isNotStarted(err)
 }
 
-// isNotStarted reports whether an error is an [ErrNotStarted]. A function that has panicked with one has begun.
+// isNotStarted reports whether a function has returned [ErrNotStarted]. One that panicked with it has begun.
 func isNotStarted(err error) (is bool) {
 	defer func() { _ = recover() }() // of a method of the error
 	_, panicked := err.(*PanicError)

@@ -20,10 +20,10 @@
 // Pauses are over. Retry budgets are full, rates that Adaptive has lowered are as configured, and keys share anew. What was
 // changed by SetMaxInFlight, SetMaxQueued, SetLimitOfKey and LearnKey is as configured.
 //
-// What a key has left of its own limits is written with each change of a call that has the key, and is known as long as
-// such a call. If a key's budget takes longer than an hour to refill, for example a day, keep calls for that long: see
-// [Config.KeepEnded]. Otherwise a restart may give the key a full one. What a key has paid outside of the journal since the
-// last change is forgotten.
+// What a key has left of its own limits is written with each change of a call with that key. The journal knows it as long as
+// it knows such a call. If a key's budget takes longer than an hour to refill, for example a day, remember calls for that
+// long: see [Config.KeepEnded]. Otherwise a restart may give the key a full one. If the key also pays outside of the journal,
+// a restart forgets what it has paid since the last change of its calls in the journal.
 //
 // # At least once
 //

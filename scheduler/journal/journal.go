@@ -36,8 +36,8 @@ type Config struct {
 	MaxCrashes int
 
 	// KeepEnded is how many calls that have succeeded the journal remembers, by ID and with their results, and KeepFor
-	// for how long. A Submit with such an ID makes no second call. The journal remembers as long what the keys of these
-	// calls have left of their own limits. Zero means 100,000 calls and one hour.
+	// for how long. A Submit with such an ID makes no second call. For as long, it also knows what the keys of these calls have
+	// left of their own limits. Zero means 100,000 calls and one hour.
 	KeepEnded int
 	KeepFor   time.Duration
 
@@ -134,10 +134,11 @@ type Report struct {
 // Report returns what Open has found.
 func (j *Journal) Report() Report { return j.report }
 
-// Scheduler returns the scheduler that makes the calls, for calls that need not outlive the process, for events, to
-// change limits, and to wait until no call is left ([scheduler.Scheduler.WaitIdle]). The last ends may not be in the file
-// then, and are when Close has returned. What calls outside of the journal have paid is written once a second, so a crash forgets the last second of it. Leave
-// [scheduler.Scheduler.Changes] and [scheduler.Tracked] to the journal, which needs all changes itself.
+// Scheduler returns the scheduler that makes the calls, for calls that need not outlive the process, for events, to change
+// limits, and to wait until no call is left ([scheduler.Scheduler.WaitIdle]). The ends of the last calls may not be in the file
+// then, but are when Close has returned. What calls outside of the journal have paid is written once a second, so a crash
+// forgets the last second of it. Leave [scheduler.Scheduler.Changes] and [scheduler.Tracked] to the journal, which needs all
+// changes itself.
 func (j *Journal) Scheduler() *scheduler.Scheduler {
 	j.plain.Do(func() { go j.saveLevels(changesOf(j.s.Snapshot())) })
 	return j.s

@@ -22,8 +22,8 @@ type savedKey struct {
 	Budgets []savedBudget `json:"budgets,omitzero"`
 }
 
-// leftOf returns what a key has left, or "" if that is everything. Then what an earlier commit wrote is of no effect, since all
-// of it has come back since.
+// leftOf returns what a key has left, or "" if its budgets are full and it is not held. Then it does not matter what an earlier
+// commit wrote, since that would have refilled by now.
 func leftOf(k *scheduler.KeySnapshot) string {
 	now, isNew := savedKey{At: k.At}, k.HeldUntil.IsZero()
 	if !isNew {

@@ -18,8 +18,8 @@ type Shared struct {
 	Alone   int64         // while the store is away, this process has the rate divided by Alone; 0: it grants nothing
 }
 
-// share makes the i-th budget one that processes share. The process has heard a server's wait in an earlier life that ends
-// at heldUntil, and may not have told the store; 0: none.
+// share makes the i-th budget one that processes share. heldUntil is the end of a server's wait, or 0. The process heard of that
+// wait in an earlier life, and the store may not know it.
 func (k *Core) share(i int, s Shared, heldUntil time.Duration) {
 	k.shared = true
 	k.Budgets[i].stock = &stock{alone: s.Alone, dialogue: dialogue{
