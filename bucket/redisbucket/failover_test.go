@@ -52,10 +52,10 @@ func TestFailover(t *testing.T) {
 			}
 			redistest.UnderFault(t, stores, func(f *redistest.Fleet) {
 				if name == "killed" {
-					f.Loses(1, master.Kill)
+					f.Lose(1, master.Kill)
 					promoted()
 				} else { // when the master comes back, it answers the asks that have come meanwhile
-					f.Loses(2, func() { master.Signal("STOP") })
+					f.Lose(2, func() { master.Signal("STOP") })
 					promoted()
 					connected(replica, len(stores))
 					master.Signal("CONT")

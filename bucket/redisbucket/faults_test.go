@@ -20,14 +20,14 @@ func underFault(t *testing.T, server *redistest.Server, fault func(*redistest.Fl
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	underFault(t, server, func(f *redistest.Fleet) { f.Loses(1, server.Kill); server.Run() })
+	underFault(t, server, func(f *redistest.Fleet) { f.Lose(1, server.Kill); server.Run() })
 }
 
 func TestRestartFromAOF(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes")
 	underFault(t, server, func(f *redistest.Fleet) {
-		f.Loses(1, server.Kill)
+		f.Lose(1, server.Kill)
 		server.Run()
 		require.Contains(t, server.Log(), "DB loaded from append only file")
 	})
@@ -39,7 +39,7 @@ func TestRestartFromRDB(t *testing.T) {
 	underFault(t, server, func(f *redistest.Fleet) {
 		server.Do("SAVE")
 		f.Await(200, f.Now())
-		f.Loses(1, server.Kill)
+		f.Lose(1, server.Kill)
 		server.Run()
 		require.Contains(t, server.Log(), "Done loading RDB, keys loaded: 2")
 	})
@@ -48,7 +48,7 @@ func TestRestartFromRDB(t *testing.T) {
 func TestFlushAll(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	underFault(t, server, func(f *redistest.Fleet) { f.Loses(1, func() { server.Do("FLUSHALL") }) })
+	underFault(t, server, func(f *redistest.Fleet) { f.Lose(1, func() { server.Do("FLUSHALL") }) })
 }
 
 // TestEvictedProcesses: Redis may evict one of the two keys.
@@ -56,7 +56,7 @@ func TestEvictedProcesses(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	underFault(t, server, func(f *redistest.Fleet) {
-		f.Loses(1, func() { require.Equal(t, "1", server.Do("DEL", "fairlead:{test}:processes")) })
+		f.Lose(1, func() { require.Equal(t, "1", server.Do("DEL", "fairlead:{test}:processes")) })
 	})
 }
 
@@ -65,7 +65,7 @@ func TestEviction(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	underFault(t, server, func(f *redistest.Fleet) {
-		f.Loses(1, func() {
+		f.Lose(1, func() {
 			server.Do("CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory", "1000000")
 			time.Sleep(500 * time.Millisecond)
 			for strings.Contains(server.Do("INFO", "stats"), "evicted_keys:0\r") {
@@ -116,6 +116,6 @@ func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	underFault(t, server, func(f *redistest.Fleet) {
-		f.Loses(1, func() { server.Do("HINCRBY", "fairlead:{test}", "lastSeen", "3600000000") })
+		f.Lose(1, func() { server.Do("HINCRBY", "fairlead:{test}", "lastSeen", "3600000000") })
 	})
 }

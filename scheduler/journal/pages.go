@@ -100,7 +100,7 @@ type page struct {
 }
 
 // read reads the page with an id. It uses buffer if that is large enough. It reports false if the page is damaged, and
-// then returns what can be guessed.
+// then returns what it can guess of it.
 func (p *pages) read(id uint64, buffer []byte) (page, bool) {
 	if id < 2 || id >= p.count {
 		return page{}, false

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// places has where the values of calls are in the file.
+// places knows where the values of calls are in the file.
 type places struct {
 	file   *pages
 	calls  map[uint64]place // the newest version of each

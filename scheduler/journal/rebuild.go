@@ -38,7 +38,7 @@ func (f *file) repair(p *pages, damage error) ([]Damage, error) {
 	return b.damages, nil
 }
 
-// keep gives a file a second name, or copies it where a file has one name.
+// keep gives a file a second name, or copies it if the file system allows only one.
 func keep(path, second string) error {
 	if os.Link(path, second) == nil {
 		return nil

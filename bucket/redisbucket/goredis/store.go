@@ -4,8 +4,8 @@
 //	store, err := goredis.New(client, "openai")
 //	s, err := scheduler.New(scheduler.Config{Limit: bucket.PerMinute(500).Burst(10), Store: store})
 //
-// It does all that package bucket/redisbucket does, whose documentation says what Redis needs, and what happens when
-// it loses data. Programs with both clients can share a budget, since they run the same script.
+// It does the same as package bucket/redisbucket. The documentation there says what Redis needs, and what happens when it
+// loses data. A program with go-redis and one with rueidis can share a budget, since they run the same script.
 //
 // The two options show why Redis can't be reached. Without them go-redis tries for longer than an exchange may take,
 // so the event StoreAway has only "context deadline exceeded", or no error yet. The scheduler tries again by itself.

@@ -34,7 +34,7 @@ type Call struct {
 	Cost     int64         // from the first budget
 	Deadline time.Duration // bucket.Forever if there is none; MaxWait and MaxElapsed may lower it: see Core.limitWait and Core.limitElapsed
 
-	// The core's.
+	// The core sets these.
 	ID             uint64 // in order of arrival, from 1
 	Rank           time.Duration
 	key            *key          // nil: the call has none

@@ -6,7 +6,7 @@ import (
 	"example.com/fairlead/bucket"
 )
 
-// Keyed reports whether a call with a key or a weight, or an input that names a key, has come.
+// Keyed reports whether there has been a call with a key or a weight, or an input that names a key.
 func (k *Core) Keyed() bool { return k.keyed }
 
 // Queued returns how many calls wait for tokens or a slot.

@@ -79,8 +79,9 @@ func (f *Fleet) Close() []time.Duration {
 	return f.starts
 }
 
-// Loses calls lose, which makes Redis lose the budget, and notes when. Each of so many servers may have sold tokens ahead.
-func (f *Fleet) Loses(servers int, lose func()) {
+// Lose calls lose, which makes Redis lose the budget, and notes the time. Before that, each of the servers may have sold tokens
+// ahead.
+func (f *Fleet) Lose(servers int, lose func()) {
 	f.beforeLoss = f.Now()
 	lose()
 	f.afterLoss = f.Now()

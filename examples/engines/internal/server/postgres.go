@@ -35,7 +35,7 @@ func Postgres(t testing.TB) string {
 	return "host=" + dir + " user=test dbname=postgres"
 }
 
-// program returns the path of a program, or skips the test. Debian has PostgreSQL's in a folder for each version.
+// program returns the path of a program, or skips the test. Debian has those of PostgreSQL in a folder for each version.
 func program(t testing.TB, name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
