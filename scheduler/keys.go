@@ -174,6 +174,9 @@ func (s *Scheduler) SnapshotsOf(keys []string) ([]KeySnapshot, error) {
 // a server's Retry-After goes on. Nothing else in the snapshot counts, and neither does a budget that PerKey does not
 // have. Restore a key before calls with it are made. RestoreKey fails for an empty key, with a [TooManyKeysError], and with
 // [ErrClosed].
+//
+// Take the snapshots of all keys that the program knows before Shutdown, with [Scheduler.SnapshotsOf]. They do not have
+// what calls pay later. So call [Scheduler.Pause] first: then no queued call starts, and Shutdown returns them all.
 func (s *Scheduler) RestoreKey(left KeySnapshot) error {
 	levels := make(map[string]bucket.State, len(left.Budgets))
 	for _, b := range left.Budgets {

@@ -1,4 +1,4 @@
-// Demo sends webhooks through examples/webhook which it kills ten times. The receivers tell what has arrived.
+// Demo sends webhooks through examples/webhook, which it kills ten times. The receivers tell what has arrived.
 package main
 
 import (
