@@ -223,7 +223,7 @@ func (o *owner) know(now time.Duration, c *call) {
 	c.leaveSlot()
 }
 
-// knowAll makes all calls with options known that run by the fast path.
+// knowAll tells the core of all calls with options that run by the fast path.
 func (o *owner) knowAll(now time.Duration) {
 	o.revokeLease(now)
 	if o.core.InFast > 0 {

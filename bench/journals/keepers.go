@@ -54,10 +54,10 @@ func openFairlead(path string, handled func()) (kept, error) {
 	return kept{submit, func() error { return j.Close(context.Background()) }}, nil
 }
 
-// workers is how many handlers run side by side, as in the documentation of backlite. That of goqite has one in its example.
+// workers is how many handlers run side by side. It is 10 in the documentation of backlite, and 1 in that of goqite.
 const workers = 10
 
-// openSQLite opens a database as in the documentation of both.
+// openSQLite opens a database as in the documentation of backlite and goqite.
 func openSQLite(path, more string) (*sql.DB, error) {
 	return sql.Open("sqlite3", path+"?_journal=WAL&_timeout=5000"+more)
 }

@@ -144,7 +144,8 @@ func (s *survey) mayMiss(bucket []byte, number uint64) bool {
 	})
 }
 
-// addsUp reports whether the calls are exactly those of the summary, or only the calls that have not ended are.
+// addsUp reports whether the calls that were found are exactly those of the summary. Calls that have ended count only with
+// alsoEnded.
 func (s *salvage) addsUp(found map[uint64]place, alsoEnded bool) bool {
 	var live, over tally
 	for _, p := range found {

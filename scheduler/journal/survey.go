@@ -76,7 +76,7 @@ func surveyOf(p *pages, root, end uint64, progress *progress, places *places) *s
 	return s
 }
 
-// whole returns nil if everything is there and as the summary tells.
+// whole returns nil if everything is there and is as the summary says.
 func (s *survey) whole() error {
 	switch {
 	case s.newer != nil:

@@ -57,9 +57,9 @@ func (k *Core) estimate(c *Call) (position int, atLeast time.Duration) {
 	return ahead.count + 1, max(k.readyIn(l, &ahead.cost), k.arrivesAt(c)) - k.Now
 }
 
-// likelyWait returns the time until a call is granted if the keys share the budgets as they do now. Until then all
-// keys together take the tokens of its key, times all weights by that of its key, but at most what all queued
-// calls cost.
+// likelyWait returns the time until a call is granted, if the keys share the budgets as they do now. If the key of the call
+// has a third of all weights, all keys together take three times what this key takes until then, but no more than all
+// queued calls cost.
 func (k *Core) likelyWait(c *Call) (wait time.Duration, known bool) {
 	_, wait = k.estimate(c)
 	if !k.keyed && !k.shared {
