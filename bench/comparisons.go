@@ -42,8 +42,8 @@ func (r *run) callComparisons() []comparison {
 	}
 }
 
-// honest reports whether a contestant let through no more than its rate, but for the first tick of a
-// limiter that refills at whole intervals. With more tokens than there are, it is easy to be early.
+// honest reports whether a contestant let through no more than its rate. The first tick of a limiter that
+// refills at whole intervals does not count. A contestant that lets more through is early without merit.
 func (r *run) honest(j job) bool { return !(r.results.of(j, "over since start") > 1) }
 
 func (r *run) honestOnes(names []string, of func(string) job) []string {

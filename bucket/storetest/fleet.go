@@ -38,7 +38,7 @@ func newFleet(seed uint64) *fleet {
 // oneIn reports true once in n times.
 func (f *fleet) oneIn(n int) bool { return f.rand.IntN(n) == 0 }
 
-// scale draws a number from 1 to most. All numbers of digits are about as likely.
+// scale draws a number from 1 to most. Each number of digits is about as likely as the others.
 func (f *fleet) scale(most int64) int64 {
 	for {
 		if n := 1 + f.rand.Int64N(int64(1)<<f.rand.IntN(53)); n <= most {

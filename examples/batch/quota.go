@@ -46,7 +46,7 @@ const (
 	tokenBudget   = "tokens"
 )
 
-// The limits with auto until the server has given its own.
+// These are the limits with auto until the server has given its own.
 const (
 	initialRequests = 60     // a minute
 	initialTokens   = 10_000 // a minute, and at the start

@@ -66,7 +66,7 @@ type Forecast struct {
 	Totals scheduler.Totals `json:"totals"` // how they end, and how many attempts they make
 	Spent  map[string]int64 `json:"spent"`  // tokens paid from each budget that all calls share
 
-	// How long calls wait from their arrival until they first start. Half of them wait at most
+	// These say how long calls wait from their arrival until they first start. Half of them wait at most
 	// MedianWait, 99 of 100 at most P99Wait, and all at most WorstWait.
 	MedianWait time.Duration `json:"median_wait"`
 	P99Wait    time.Duration `json:"p99_wait"`
