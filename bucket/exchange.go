@@ -167,7 +167,7 @@ func (l Limit) ValidateShared() error {
 		return fmt.Errorf("bucket: limit is Strict, as a Window is: processes that share a budget spend some tokens later than they came, so use a rate with a small burst, such as PerMinute(n).Burst(10)")
 	}
 	if refill, per := l.MicroRate(); refill > maxExact/int64(MaxAhead/time.Microsecond) || l.Capacity > maxExact/4/per {
-		return fmt.Errorf("bucket: limit has Capacity %d and Refill %d in %v: 4·Capacity·Per in microseconds, reduced by Refill, must be at most 2^52 for a shared budget, and so must Refill·10^6", l.Capacity, l.Refill, l.Per)
+		return fmt.Errorf("bucket: limit has Capacity %d and Refill %d in %v, which is too large to be counted exactly in a store: use a smaller Capacity, or a Refill and Per with a common divisor (4·Capacity·Per in microseconds, and Refill·10^6, both reduced by that divisor, must be at most 2^52)", l.Capacity, l.Refill, l.Per)
 	}
 	return nil
 }

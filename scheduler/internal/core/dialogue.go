@@ -124,8 +124,9 @@ func (s *stock) wants(d demand) (want, least int64, at time.Duration) {
 	return 0, 0, bucket.Forever
 }
 
-// renewAt returns when to exchange again, so that the fence moves before the process reaches it. That is later than
-// a process buys again whose tokens last for bucket.MaxAhead, so that it need not do both.
+// renewAt returns when to exchange again, so that the fence moves before the process reaches it. It is 1.25 s after the
+// latest exchange. A process with queued calls buys again after bucket.MaxAhead, which is earlier, so it does not
+// exchange only to renew.
 func (s *stock) renewAt() time.Duration {
 	if len(s.purchases) == 0 {
 		return bucket.Forever
