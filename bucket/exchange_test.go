@@ -103,11 +103,11 @@ func TestValidateShared(t *testing.T) {
 		{Capacity: 1, Refill: maxExact/1_000_000 + 1, Per: micro},
 		bucket.Unlimited,
 	} {
-		require.ErrorContains(t, bad.ValidateShared(), "must be at most 2^52 for a shared budget", "%+v", bad)
+		require.ErrorContains(t, bad.ValidateShared(), "too large to be counted exactly in a store", "%+v", bad)
 	}
 	for text, bad := range map[string]bucket.Limit{
-		"bucket: limit has a Reset: a shared budget can't have one yet, so use a rate, such as PerMinute":                                                                                       bucket.Daily(5, ""),
-		"bucket: limit is Strict, as a Window is: processes that share a budget spend some tokens later than they came, so use a rate with a small burst, such as PerMinute(n).Burst(10)":       bucket.Window(5, time.Minute, 1),
+		"bucket: limit has a Reset: a shared budget can't have one yet, so use a rate, such as PerMinute":                                                                                                                                                                                               bucket.Daily(5, ""),
+		"bucket: limit is Strict, as a Window is: processes that share a budget spend some tokens later than they came, so use a rate with a small burst, such as PerMinute(n).Burst(10)":                                                                                                               bucket.Window(5, time.Minute, 1),
 		"bucket: limit has Capacity 1125899906842625 and Refill 1 in 1µs, which is too large to be counted exactly in a store: use a smaller Capacity, or a Refill and Per with a common divisor (4·Capacity·Per in microseconds, and Refill·10^6, both reduced by that divisor, must be at most 2^52)": {Capacity: 1<<50 + 1, Refill: 1, Per: micro},
 	} {
 		require.EqualError(t, bad.ValidateShared(), text)
