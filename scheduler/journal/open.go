@@ -39,16 +39,14 @@ func resolve(path string) (string, error) {
 	if path == "" {
 		return "", errors.New("the path is empty")
 	}
-	info, err := os.Lstat(path)
-	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		target, err := filepath.EvalSymlinks(path)
 		if err != nil {
 			return path, err
 		}
 		path = target
-		info, err = os.Stat(path)
 	}
-	if err == nil && !info.Mode().IsRegular() {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return path, fmt.Errorf("it is no regular file, but %v", info.Mode())
 	}
 	return path, nil // if there is an error, there may be no file yet
