@@ -18,15 +18,19 @@ func (s *survey) mostlyEmpty() bool {
 	return s.count*pageSize > largeFile && s.used*mostlyEmpty < s.count
 }
 
-// compact replaces the file by one without unused pages.
-func compact(path string) error {
+// compact replaces the file by one without unused pages. The summary is that of the last commit.
+func compact(path string, last summary) error {
 	return replace(path, func(to *bbolt.DB) error {
 		from, err := openDB(path)
 		if err != nil {
 			return err
 		}
 		const transaction = 16 << 20
-		return errors.Join(bbolt.Compact(to, from, transaction), from.Close())
+		err = errors.Join(bbolt.Compact(to, from, transaction), from.Close())
+		if err != nil {
+			return err
+		}
+		return to.Update(func(tx *bbolt.Tx) error { return writeTotals(tx, &last, nil) })
 	})
 }
 

@@ -20,9 +20,10 @@ var (
 	calls   = []byte("calls")  // records
 	bodies  = []byte("bodies") // payloads of calls that have not ended, and results of those that have
 	aside   = []byte("aside")  // what was damaged, with the reason
-	levels  = []byte("levels") // of the budgets
+	levels  = []byte("levels") // of the budgets, with the second summary
 	totals  = []byte("totals") // the summary
-	only    = []byte("only")   // the one key in levels and in totals
+	only    = []byte("only")   // the key of the levels, and of the summary in totals
+	second  = []byte("second") // the key of the second summary
 	buckets = [][]byte{calls, bodies, aside, levels, totals}
 )
 

@@ -94,7 +94,7 @@ func (p *plan) open(cfg Config) *Journal {
 // config is the configuration of the journal in work. Its calls exceed the limit.
 func (p *plan) config() Config {
 	return Config{
-		Handlers: Handlers{"post": p.post}, KeepEnded: 5000, KeepFor: 1000 * time.Hour,
+		Handlers: Handlers{"post": p.post}, KeepEnded: 1 << 20, KeepFor: 1000 * time.Hour, // the last life looks for each
 		MaxCrashes: 10_000, // a disk may be too slow for the end of a call in 20 lives of 50 ms
 		Scheduler: scheduler.Config{
 			Limit: bucket.PerSecond(p.Rate).Burst(burst), MaxInFlight: 8, Classify: retry.Network,

@@ -87,6 +87,8 @@ func lived(t testing.TB, path string, size int, rng *rand.Rand) (map[uint64]stri
 			contents[number] = make([]byte, 1+rng.IntN(80))
 			if rng.IntN(50) == 0 {
 				contents[number] = make([]byte, rng.IntN(20_000))
+			} else if rng.IntN(10) == 0 {
+				contents[number] = []byte{}
 			}
 			fill(rng, contents[number])
 			b.changes = append(b.changes, change{record: copied(r), payload: contents[number]})
@@ -147,7 +149,7 @@ func kindsOf(t *testing.T, path string) map[string][][2]int64 {
 		require.True(t, ok)
 		add("newest meta", int64(metas[0].tx%2*pageSize), int64(metas[0].tx%2*pageSize)+80)
 		add("older meta", int64(metas[1].tx%2*pageSize), int64(metas[1].tx%2*pageSize)+80)
-		s := surveyOf(p, metas[0].root, metas[0].end, nil, nil)
+		s := surveyOf(p, metas[0], nil, nil)
 		require.NoError(t, s.whole())
 		for id := uint64(2); id < p.count; id++ {
 			at := int64(id * pageSize)

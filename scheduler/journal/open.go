@@ -113,7 +113,7 @@ func (f *file) check() (*survey, []Damage, error) {
 	}
 	var repaired []Damage
 	if err == nil {
-		_ = compact(f.path) // without room for it, the file stays large
+		_ = compact(f.path, *s.summary) // without room for it, the file stays large
 	} else if err = withPages(f.path, func(p *pages) error {
 		repaired, err = f.repair(p, err)
 		return err
@@ -132,7 +132,7 @@ func (f *file) survey() (s *survey, damage error) {
 			s, damage = &survey{}, errors.New("a meta page is damaged, or the end of the file is missing")
 			return nil
 		}
-		s = surveyOf(p, metas[0].root, metas[0].end, f.options.progress, nil)
+		s = surveyOf(p, metas[0], f.options.progress, nil)
 		if damage = s.whole(); s.newer != nil || damage != nil || s.summary.clean {
 			return s.newer
 		}

@@ -42,6 +42,9 @@ func (p *places) noteCall(r *record, e element) {
 	}
 }
 
+// noteLevels keeps the place of levels. No call has the number 0.
+func (p *places) noteLevels(e element) { p.bodies[bodyID{0, bodyOf(e.value[headSize:])}] = e.at }
+
 // noteBody keeps the place of a payload or result.
 func (p *places) noteBody(e element) {
 	if p != nil {
@@ -72,6 +75,15 @@ func (p *places) bodyValue(id bodyID) []byte {
 	return value
 }
 
+// levels returns the levels that were found with a size and checksum, or nil.
+func (p *places) levels(want body) []byte {
+	value := p.bodyValue(bodyID{0, want})
+	if len(value) <= headSize {
+		return nil
+	}
+	return value[headSize:]
+}
+
 // scan reads every page of the file as if it were a leaf, whether or not it is in use. It calls visit for each element
 // that may be one.
 func (p *pages) scan(visit func(page uint64, e element)) {
@@ -95,6 +107,9 @@ func scanPlaces(p *pages, upTo uint64) *places {
 	all := newPlaces(p)
 	all.upTo = upTo
 	note := func(_ uint64, e element) {
+		if _, err := unseal(checksum(only), e.value); err == nil && string(e.key) == string(only) {
+			all.noteLevels(e)
+		}
 		if len(e.key) != 8 || e.isBucket {
 			return
 		}
@@ -117,27 +132,39 @@ func scanPlaces(p *pages, upTo uint64) *places {
 	return all
 }
 
-// scanRoots returns the newest few root pages whose summary checks and is of the commit from or a later one. The newest
-// is first.
-func scanRoots(p *pages, from uint64) []uint64 {
-	type root struct{ page, seq uint64 }
-	var all []root
-	p.scan(func(id uint64, e element) {
-		if !e.isBucket || string(e.key) != string(totals) {
-			return
+// root is a page that was the root of a commit.
+type root struct {
+	page uint64
+	*summary
+}
+
+// scanRoots returns the newest few roots in the file of the commits from one transaction to another, and the newest
+// summary of these. The newest root is first.
+func scanRoots(p *pages, from, to uint64) (roots []root, newest *summary) {
+	note := func(e element) *summary {
+		s, err := decodeSummary(e.value)
+		if err != nil || s.tx < from || s.tx > to {
+			return nil
 		}
-		inner, _ := e.inside()
-		for e := range inner.elements() {
-			if s, err := decodeSummary(e.value); err == nil && s.seq >= from {
-				all = append(all, root{id, s.seq})
+		if newest == nil || s.compare(newest) > 0 {
+			newest = s
+		}
+		return s
+	}
+	p.scan(func(id uint64, e element) {
+		switch {
+		case !e.isBucket && string(e.key) == string(second):
+			note(e)
+		case e.isBucket && string(e.key) == string(totals):
+			inner, _ := e.inside()
+			for e := range inner.elements() {
+				if s := note(e); s != nil {
+					roots = append(roots, root{id, s})
+				}
 			}
 		}
 	})
-	slices.SortFunc(all, func(a, b root) int { return int(b.seq) - int(a.seq) })
+	slices.SortFunc(roots, func(a, b root) int { return b.compare(a.summary) })
 	const few = 3
-	var pages []uint64
-	for _, r := range all[:min(few, len(all))] {
-		pages = append(pages, r.page)
-	}
-	return pages
+	return roots[:min(few, len(roots))], newest
 }

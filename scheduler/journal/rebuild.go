@@ -205,12 +205,19 @@ func (b *builder) add(tx *bbolt.Tx, number uint64) error {
 	if err != nil {
 		return err
 	}
-	_, certain := b.base.places.calls[number]
+	inTree, certain := b.base.places.calls[number]
+	if r.state != ended && inTree == b.calls[number] {
+		if b.mayHaveEnded(r) {
+			b.report(b.damageOf(r, "this may be an earlier record, and it may have ended"))
+			return nil
+		}
+		if b.mayBeOld() {
+			r.maybeRan = true
+			value = r.encode()
+		}
+	}
 	content := b.bodyOf(r)
 	switch {
-	case r.state != ended && certain && b.hasLostPayload(r):
-		b.report(b.damageOf(r, "its payload was removed, so it has ended: this is an earlier record"))
-		return nil
 	case r.body().size == 0 || content != nil:
 	case r.state != ended:
 		b.report(b.damageOf(r, "its payload is damaged"))
@@ -232,17 +239,29 @@ func (b *builder) add(tx *bbolt.Tx, number uint64) error {
 	return tx.Bucket(calls).Put(key, value)
 }
 
-// hasLostPayload reports whether the payload of a record is no longer in the tree. Then the page with the record is an
-// old one, whose replacement never reached the disk.
-func (b *builder) hasLostPayload(r *record) bool {
+// mayBeOld reports whether a page of calls in the tree may be an old one, whose replacement never reached the disk. So it is
+// if the calls do not add up, and nothing else is known to be wrong with them.
+func (b *builder) mayBeOld() bool {
+	return !b.exact && !slices.ContainsFunc(b.base.faults, func(f fault) bool { return f.bucket == string(calls) })
+}
+
+// mayHaveEnded reports whether the record in the tree of a call that has not ended may be out of date. If the call has ended,
+// its payload is no longer in the tree.
+func (b *builder) mayHaveEnded(r *record) bool {
+	if r.payload.size == 0 {
+		return b.mayBeOld()
+	}
 	_, is := b.base.places.bodies[bodyID{r.number, r.payload}]
-	return !b.exact && !is && r.payload.size > 0 && !b.base.mayMiss(bodies, r.number)
+	return !b.exact && !is && !b.base.mayMiss(bodies, r.number)
 }
 
 // latestLevels returns the levels that were found. It reports if they are not those of the latest commit.
 func (b *builder) latestLevels() []byte {
 	found := b.base.levels
-	if !b.trusted || b.target.levels.size > 0 && b.target.levels != bodyOf(found) {
+	if b.target != nil && b.target.levels != bodyOf(found) {
+		found = b.raw.levels(b.target.levels)
+	}
+	if !b.trusted || b.target.levels != bodyOf(found) {
 		b.report(Damage{Reason: "the levels of the budgets are damaged, or those of an earlier commit"})
 	}
 	return found

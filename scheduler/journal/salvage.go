@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -17,11 +19,11 @@ import (
 
 // salvage is the choice of what a damaged file had.
 type salvage struct {
-	roots   []*survey
-	target  *summary // the newest summary; nil if none is known
-	trusted bool     // target is of the last commit
-	lost    bool     // the roots of the last two commits are damaged, so all that is found may be from the past
-	raw     *places  // everything in the file
+	last    *survey   // of the tree of the last commit, or what is left of it
+	roots   []*survey // of this and earlier commits, in the order in which they are tried
+	target  *summary  // the newest summary; nil if none is known
+	trusted bool      // target is of the last commit
+	raw     *places   // everything in the file
 }
 
 // chosen has the calls that go into the new file.
@@ -35,75 +37,73 @@ type chosen struct {
 
 var errNotJournal = errors.New("is not a journal's file, or nothing in it can be read")
 
-// newSalvage finds the roots of the last commits.
+// newSalvage finds the last commit and its tree, and earlier ones.
 func newSalvage(p *pages) (*salvage, error) {
-	s := &salvage{}
-	metas, _ := p.metas()
-	var newest, older *survey
-	var known []uint64
-	for i, at := range [...]**survey{&newest, &older} {
-		if m := metas[i]; m.ok {
-			*at = surveyOf(p, m.root, m.end, nil, newPlaces(p))
-			known = append(known, m.root)
+	metas, both := p.metas()
+	newest := metas[0]
+	// If the other meta is damaged, it may have been the one of the next commit.
+	from, to := newest.tx-min(newest.tx, 1), newest.tx
+	switch {
+	case !newest.ok:
+		to = math.MaxUint64
+	case !both:
+		to++
+	}
+	found, target := scanRoots(p, from, to)
+	s := &salvage{target: target, trusted: target != nil && target.tx >= newest.tx}
+	for _, m := range metas {
+		if m.ok {
+			s.roots = append(s.roots, surveyOf(p, m, nil, newPlaces(p)))
 		}
 	}
-	var from uint64
-	for _, root := range [...]*survey{older, newest} {
-		if root != nil && root.summary != nil {
-			from = root.summary.seq
+	for _, r := range found {
+		if !slices.ContainsFunc(s.roots, func(s *survey) bool { return s.root == r.page }) {
+			s.roots = append(s.roots, surveyOf(p, meta{tx: r.tx, root: r.page, end: p.count}, nil, newPlaces(p)))
 		}
 	}
-	for _, page := range scanRoots(p, from) {
-		if !slices.Contains(known, page) {
-			s.roots = append(s.roots, surveyOf(p, page, p.count, nil, newPlaces(p)))
-		}
+	if err := s.findLast(newest); err != nil {
+		return nil, err
 	}
-	for _, root := range [...]*survey{newest, older} {
-		if root != nil {
-			s.roots = append(s.roots, root)
-		}
-	}
-	for _, root := range s.roots {
-		if root.newer != nil {
-			return nil, root.newer
-		}
-		if root.summary != nil && (s.target == nil || root.summary.seq > s.target.seq) {
-			s.target = root.summary
-		}
-	}
-	rooted := newest == nil || newest.summary != nil || older != nil && older.summary != nil
-	s.trusted = s.target != nil && rooted && (newest == nil || newest.summary != nil || s.target.seq > from)
-	s.lost = !rooted
-	upTo := ^uint64(0)
+	upTo := uint64(math.MaxUint64)
 	if s.trusted {
 		upTo = s.target.seq
 	}
-	s.raw = scanPlaces(p, upTo)
-	if s.target == nil && len(s.raw.calls) == 0 {
+	if s.raw = scanPlaces(p, upTo); s.target == nil && len(s.raw.calls) == 0 {
 		return nil, errNotJournal
 	}
-	if len(s.roots) == 0 {
-		s.roots = append(s.roots, &survey{pages: p, places: newPlaces(p), faults: []fault{{bucket: string(calls)}, {bucket: string(bodies)}}})
+	if s.last == nil {
+		s.last = &survey{pages: p, places: newPlaces(p), faults: []fault{{bucket: string(calls)}, {bucket: string(bodies)}}}
 	}
-	// If only the summary is damaged, the root of the newest meta is first.
-	slices.SortStableFunc(s.roots, func(a, b *survey) int { return int(s.age(a, newest)) - int(s.age(b, newest)) })
 	return s, nil
 }
 
-// age returns how many commits a root is behind the newest that is known.
-func (s *salvage) age(root, newest *survey) uint64 {
-	switch {
-	case root.summary != nil && s.target != nil:
-		return s.target.seq - root.summary.seq + 1
-	case root == newest && !root.isDamaged(calls) && !root.isDamaged(bodies):
-		return 0
+// findLast finds the tree of the last commit, and puts the newest root first.
+func (s *salvage) findLast(newest meta) error {
+	lastTx := newest.tx
+	if s.target != nil {
+		lastTx = max(lastTx, s.target.tx)
 	}
-	return 1 << 30
-}
-
-// isDamaged reports whether a bucket has a fault.
-func (s *survey) isDamaged(bucket []byte) bool {
-	return slices.ContainsFunc(s.faults, func(f fault) bool { return f.bucket == string(bucket) })
+	for _, root := range s.roots {
+		if root.newer != nil {
+			return root.newer
+		}
+		// A page whose last write was lost has the root of an earlier commit.
+		isOf := root.summary == nil || root.summary.tx == root.tx
+		if s.last == nil && root.tx == lastTx && isOf {
+			s.last = root
+		}
+	}
+	age := func(root *survey) uint64 {
+		switch {
+		case root == s.last:
+			return 0
+		case root.summary == nil:
+			return math.MaxUint64
+		}
+		return lastTx + 1 - root.summary.tx
+	}
+	slices.SortStableFunc(s.roots, func(a, b *survey) int { return cmp.Compare(age(a), age(b)) })
+	return nil
 }
 
 // choose returns the first choice that adds up, or else what is certain.
@@ -118,7 +118,7 @@ func (s *salvage) choose() chosen {
 			}
 		}
 	}
-	return s.certain(s.roots[0])
+	return s.certain()
 }
 
 // try returns the calls that a way finds. Way 0 takes those that the tree leads to, and way 1 also those that may have been
@@ -160,40 +160,20 @@ func (s *salvage) addsUp(found map[uint64]place, alsoEnded bool) bool {
 	return live == s.target.live && (over == s.target.ended || !alsoEnded)
 }
 
-// certain returns the calls that the tree of a root leads to. If the last commit is not known, it adds the calls that were
-// written after the root. Others that may be missing become suspects, except those that have ended.
-func (s *salvage) certain(root *survey) chosen {
-	c := chosen{base: root, calls: maps.Clone(root.places.calls), suspects: map[uint64]place{}}
-	if s.lost {
-		return s.past(c)
-	}
+// certain returns the calls that the tree of the last commit leads to. Others that may be missing become suspects, except
+// those that have ended.
+func (s *salvage) certain() chosen {
+	c := chosen{base: s.last, calls: maps.Clone(s.last.places.calls), suspects: map[uint64]place{}}
 	for number, found := range s.raw.calls {
 		old, is := c.calls[number]
 		switch {
 		case is && found.seq <= old.seq:
-		case !s.trusted && root.summary != nil && found.seq > root.summary.seq:
-			c.calls[number] = found
-		case is:
-			c.suspects[number] = found
-			delete(c.calls, number)
-		case !root.mayMiss(calls, number):
+		case !is && !s.last.mayMiss(calls, number):
 		case found.ended:
 			c.calls[number] = found
 		default:
 			c.suspects[number] = found
-		}
-	}
-	return c
-}
-
-// past takes only calls that have ended, and suspects the others.
-func (s *salvage) past(c chosen) chosen {
-	c.calls = map[uint64]place{}
-	for number, found := range s.raw.calls {
-		if found.ended {
-			c.calls[number] = found
-		} else {
-			c.suspects[number] = found
+			delete(c.calls, number)
 		}
 	}
 	return c

@@ -10,14 +10,14 @@ import (
 // survey reads all that a commit left in the file, checks it, and compares it with the summary.
 type survey struct {
 	*pages
-	end      uint64 // the id after the last page in use
+	meta
 	progress *progress
 	percent  uint64 // that progress was told last
 	buffers  [20][]byte
 	seen     []bool
 	used     uint64 // pages
 
-	summary         *summary // nil if it is damaged
+	summary         *summary // nil if damaged
 	levels          []byte
 	keys            map[string]keyLeft // the latest of each key
 	have            summary            // the tallies of the calls that were found
@@ -41,15 +41,16 @@ type fault struct {
 	reason string
 }
 
-// surveyOf reads what is below a root page. The tree may be damaged in any way.
-func surveyOf(p *pages, root, end uint64, progress *progress, places *places) *survey {
-	s := &survey{pages: p, end: min(end, p.count), progress: progress, seen: make([]bool, p.count), places: places}
-	top, ok := s.pages.read(root, nil)
+// surveyOf reads what is below the root page of a meta. The tree may be damaged in any way.
+func surveyOf(p *pages, m meta, progress *progress, places *places) *survey {
+	s := &survey{pages: p, meta: m, progress: progress, seen: make([]bool, p.count), places: places}
+	s.end = min(m.end, p.count)
+	top, ok := s.pages.read(m.root, nil)
 	if !ok || top.kind != leafPage {
-		s.fault("", keyRange{}, fmt.Sprintf("page %d, the root, is damaged", root))
+		s.fault("", keyRange{}, fmt.Sprintf("page %d, the root, is damaged", m.root))
 	}
 	if top.bytes != nil {
-		s.enter(root, top)
+		s.enter(m.root, top)
 	}
 	missing := map[string]bool{}
 	for _, name := range buckets {
@@ -85,6 +86,8 @@ func (s *survey) whole() error {
 		return fmt.Errorf("%s: %s", s.faults[0].bucket, s.faults[0].reason)
 	case s.summary == nil:
 		return errors.New("the summary is missing")
+	case s.summary.tx != s.tx:
+		return errors.New("the root is of another commit")
 	case s.have.live != s.summary.live || s.have.ended != s.summary.ended:
 		return fmt.Errorf("%d calls and %d that ended were found, of %d and %d, or not all are the latest", s.have.live.count,
 			s.have.ended.count, s.summary.live.count, s.summary.ended.count)
@@ -222,14 +225,16 @@ func (s *survey) entry(bucket string, e element) error {
 		}
 		return err
 	case string(levels):
+		if string(e.key) == string(second) {
+			_, err := decodeSummary(e.value)
+			return err
+		}
 		b, err := unseal(checksum(only), e.value)
 		s.levels = bytes.Clone(b)
 		return err
 	}
 	sum, err := decodeSummary(e.value)
-	if err == nil {
-		s.summary = &sum
-	}
+	s.summary = sum
 	return err
 }
 
