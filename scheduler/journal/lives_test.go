@@ -53,8 +53,9 @@ func (l *life) begin() {
 	l.j = j
 }
 
-// end closes the journal, with handlers canceled at once.
+// end closes the journal, with handlers canceled at once. Those that need no time have ended before.
 func (l *life) end() {
+	synctest.Wait()
 	now, cancel := context.WithCancel(l.t.Context())
 	cancel()
 	require.NoError(l.t, l.j.Close(now))
