@@ -132,15 +132,15 @@ func scanPlaces(p *pages, upTo uint64) *places {
 	return all
 }
 
-// root is a page that was the root of a commit.
-type root struct {
+// foundRoot is a page that was the root of a commit.
+type foundRoot struct {
 	page uint64
 	*summary
 }
 
-// scanRoots returns the newest few roots in the file of the commits from one transaction to another, and the newest
-// summary of these. The newest root is first.
-func scanRoots(p *pages, from, to uint64) (roots []root, newest *summary) {
+// scanRoots looks for the roots of the commits from one transaction to another. It returns the newest few, the newest first,
+// and the newest summary of these commits.
+func scanRoots(p *pages, from, to uint64) (roots []foundRoot, newest *summary) {
 	note := func(e element) *summary {
 		s, err := decodeSummary(e.value)
 		if err != nil || s.tx < from || s.tx > to {
@@ -159,12 +159,12 @@ func scanRoots(p *pages, from, to uint64) (roots []root, newest *summary) {
 			inner, _ := e.inside()
 			for e := range inner.elements() {
 				if s := note(e); s != nil {
-					roots = append(roots, root{id, s})
+					roots = append(roots, foundRoot{id, s})
 				}
 			}
 		}
 	})
-	slices.SortFunc(roots, func(a, b root) int { return b.compare(a.summary) })
+	slices.SortFunc(roots, func(a, b foundRoot) int { return b.compare(a.summary) })
 	const few = 3
 	return roots[:min(few, len(roots))], newest
 }

@@ -57,7 +57,7 @@ func newSalvage(p *pages) (*salvage, error) {
 		}
 	}
 	for _, r := range found {
-		if !slices.ContainsFunc(s.roots, func(s *survey) bool { return s.root == r.page }) {
+		if !slices.ContainsFunc(s.roots, func(known *survey) bool { return known.root == r.page }) {
 			s.roots = append(s.roots, surveyOf(p, meta{tx: r.tx, root: r.page, end: p.count}, nil, newPlaces(p)))
 		}
 	}
@@ -88,8 +88,8 @@ func (s *salvage) findLast(newest meta) error {
 			return root.newer
 		}
 		// A page whose last write was lost has the root of an earlier commit.
-		isOf := root.summary == nil || root.summary.tx == root.tx
-		if s.last == nil && root.tx == lastTx && isOf {
+		matches := root.summary == nil || root.summary.tx == root.tx
+		if s.last == nil && root.tx == lastTx && matches {
 			s.last = root
 		}
 	}
