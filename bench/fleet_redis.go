@@ -11,7 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"example.com/fairlead/internal/loopback"
+	"example.com/fairlead/bucket/storetest/loopback"
 )
 
 // redisInstalled reports whether there is a Redis server to start.

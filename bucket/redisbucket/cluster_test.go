@@ -10,7 +10,7 @@ import (
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/bucket/redisbucket"
 	"example.com/fairlead/bucket/redisbucket/internal/redistest"
-	"example.com/fairlead/internal/loopback"
+	"example.com/fairlead/bucket/storetest/loopback"
 )
 
 // TestCluster: in a cluster of two nodes each budget is on one of them.

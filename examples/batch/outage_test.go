@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"example.com/fairlead/internal/loopback"
+	"example.com/fairlead/bucket/storetest/loopback"
 	"example.com/fairlead/retry"
 )
 

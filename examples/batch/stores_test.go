@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/fairlead/bucket"
+	"example.com/fairlead/bucket/storetest/loopback"
 	"example.com/fairlead/events"
-	"example.com/fairlead/internal/loopback"
 	"example.com/fairlead/scheduler"
 )
 

@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"time"
 
-	"example.com/fairlead/internal/loopback"
+	"example.com/fairlead/bucket/storetest/loopback"
 )
 
 // redisServer is a real Redis server on a free port, in a temporary folder.

@@ -21,9 +21,9 @@ import (
 
 	"example.com/fairlead/bucket"
 	"example.com/fairlead/bucket/redisbucket/goredis"
+	"example.com/fairlead/bucket/storetest/loopback"
 	"example.com/fairlead/examples/engines/internal/quota"
 	"example.com/fairlead/examples/engines/internal/server"
-	"example.com/fairlead/internal/loopback"
 	"example.com/fairlead/scheduler"
 )
 

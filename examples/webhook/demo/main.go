@@ -17,7 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"example.com/fairlead/internal/loopback"
+	"example.com/fairlead/bucket/storetest/loopback"
 )
 
 func main() {

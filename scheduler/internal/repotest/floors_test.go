@@ -11,7 +11,7 @@ import (
 
 // floors lists the packages of the root module. A package imports only packages of lower floors.
 var floors = [][]string{
-	{"/events/internal/safetext", "/internal/loopback", "/retry/internal/durations", "/scheduler/internal/durations"},
+	{"/bucket/storetest/loopback", "/events/internal/safetext", "/retry/internal/durations", "/scheduler/internal/durations"},
 	{"/bucket", "/clock", "/events", "/retry"},
 	{"/bucket/storetest", "/clock/clocktest", "/events/internal/mean", "/retry/headers"},
 	{"/events/bykey", "/events/timeline"},

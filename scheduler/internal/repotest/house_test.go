@@ -10,6 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// TestTopFolders checks that no folder is added beside the seven at the top.
+func TestTopFolders(t *testing.T) {
+	var tops []string
+	for _, path := range files(t, ".go") {
+		top, _, _ := strings.Cut(path, "/")
+		tops = append(tops, top)
+	}
+	require.Equal(t, []string{"bench", "bucket", "clock", "events", "examples", "retry", "scheduler"}, slices.Compact(tops))
+}
+
 // TestD1_OnlyClockTouchesTheClock checks that no library package but clock uses a function of package time that reads
 // the clock or waits for it.
 func TestD1_OnlyClockTouchesTheClock(t *testing.T) {

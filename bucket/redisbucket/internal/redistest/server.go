@@ -15,7 +15,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"example.com/fairlead/internal/loopback"
+	"example.com/fairlead/bucket/storetest/loopback"
 )
 
 // Server is a Redis server in a temporary folder, at a free port of this machine. It ends with its test.

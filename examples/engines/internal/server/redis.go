@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"example.com/fairlead/internal/loopback"
+	"example.com/fairlead/bucket/storetest/loopback"
 )
 
 // Redis starts a Redis server, which saves nothing and ends with the test, and returns its address.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"example.com/fairlead/internal/loopback"
+	"example.com/fairlead/bucket/storetest/loopback"
 )
 
 // TestHold checks that a server can always listen again at an address, and that no client gets its port, even one that

@@ -1,2 +1,0 @@
-// Package loopback holds addresses of this machine for servers of tests and examples.
-package loopback
