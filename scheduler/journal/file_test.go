@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,9 +159,11 @@ func TestFileIsLocked(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(out), fmt.Sprintf("no open: journal %s: another journal has it open, process %d", path, os.Getpid()))
 
-	go func() {
+	var closing sync.WaitGroup
+	closing.Go(func() {
 		time.Sleep(50 * time.Millisecond)
 		_ = f.close(true)
-	}()
+	})
 	open(t, path, fileOptions{clock: clock.System(), lockWait: time.Minute})
+	closing.Wait()
 }

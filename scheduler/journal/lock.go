@@ -49,5 +49,6 @@ func lock(path string, c clock.Clock, wait time.Duration) (*lockFile, error) {
 	return &lockFile{file}, nil
 }
 
-// release unlocks the file, and leaves it there. If it were removed, two processes could lock different files.
-func (l *lockFile) release() error { return l.file.Close() }
+// release unlocks the file, and leaves it there. If it were removed, two processes could lock different files. Closing it
+// would not always be enough: a process that this one starts has the file open, too, until it runs its program.
+func (l *lockFile) release() error { return errors.Join(unlock(l.file), l.file.Close()) }

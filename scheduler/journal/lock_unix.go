@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// tryLock locks the file until it is closed.
+// tryLock locks the file until unlock.
 func tryLock(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -16,6 +16,8 @@ func tryLock(file *os.File) error {
 	}
 	return err
 }
+
+func unlock(file *os.File) error { return syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }
 
 // syncFolder makes a rename in a folder survive a crash of the machine.
 func syncFolder(path string) error {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"example.com/fairlead/clock"
 )
 
 // TestOtherNames opens a file that is open, under other names. Open does not touch it. When it is closed, a symbolic link
@@ -69,4 +71,19 @@ func TestNoRegularFile(t *testing.T) {
 	left, err := filepath.Glob(dir + "/*")
 	require.NoError(t, err)
 	require.Len(t, left, 6, left)
+}
+
+// TestReleasedWhileAProcessStarts releases a lock while another descriptor of the same open file is there, as that of a
+// process which was forked and does not run its program yet.
+func TestReleasedWhileAProcessStarts(t *testing.T) {
+	path := pathIn(t)
+	first, err := lock(path, clock.System(), 0)
+	require.NoError(t, err)
+	forked, err := syscall.Dup(int(first.file.Fd()))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, syscall.Close(forked)) }()
+	require.NoError(t, first.release())
+	second, err := lock(path, clock.System(), 0)
+	require.NoError(t, err)
+	require.NoError(t, second.release())
 }

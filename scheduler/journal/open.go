@@ -59,7 +59,9 @@ func checkFree(path string) error {
 	if err != nil {
 		return err
 	}
-	err = tryLock(file)
+	if err = tryLock(file); err == nil {
+		return (&lockFile{file}).release()
+	}
 	if errors.Is(err, errLocked) {
 		err = errors.New("another journal has it open under another name")
 	}

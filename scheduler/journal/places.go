@@ -10,7 +10,8 @@ type places struct {
 	file   *pages
 	calls  map[uint64]place // the newest version of each
 	bodies map[bodyID]int64
-	upTo   uint64 // newer versions are left out
+	above  map[int64]int64 // of a page, the branch that leads to it
+	upTo   uint64          // newer versions are left out
 }
 
 // place is where a version of a record is.
@@ -29,7 +30,7 @@ type bodyID struct {
 }
 
 func newPlaces(file *pages) *places {
-	return &places{file, map[uint64]place{}, map[bodyID]int64{}, ^uint64(0)}
+	return &places{file, map[uint64]place{}, map[bodyID]int64{}, map[int64]int64{}, ^uint64(0)}
 }
 
 // noteCall keeps the place of a record unless a newer version is known.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,9 +22,10 @@ func (f *file) repair(p *pages, damage error) ([]Damage, error) {
 		return nil, fmt.Errorf("%w (%w)", err, damage)
 	}
 	now := f.options.clock.Now().UTC()
-	broken := f.path + ".broken-" + now.Format("20060102T150405.000")
+	broken := unusedName(f.path + ".broken-" + now.Format("20060102T150405.000"))
 	why := fmt.Sprintf("the file was damaged (%v) and is kept as %s", damage, broken)
 	b := builder{salvage: s, chosen: s.choose(), now: now, told: map[uint64]bool{}, why: why}
+	b.old, b.before = s.oldPages()
 	b.next = summary{lastNumber: b.lastNumber(), seq: b.lastSeq() + 1}
 	b.reportFaults()
 	err = replace(f.path, func(db *bbolt.DB) error {
@@ -36,6 +38,17 @@ func (f *file) repair(p *pages, damage error) ([]Damage, error) {
 		return nil, fmt.Errorf("%w: the calls could not be saved into a new file: %w", damage, err)
 	}
 	return b.damages, nil
+}
+
+// unusedName returns a name that no file has: name, or name with a number.
+func unusedName(name string) string {
+	unused := name
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(unused); err != nil {
+			return unused
+		}
+		unused = fmt.Sprintf("%s-%d", name, n)
+	}
 }
 
 // keep gives a file a second name, or copies it if the file system allows only one.
@@ -60,6 +73,8 @@ func keep(path, second string) error {
 type builder struct {
 	*salvage
 	chosen
+	old     map[int64]bool // pages of calls that are not those of the last commit
+	before  *survey        // of the tree of the commit before, if old has pages
 	next    summary
 	now     time.Time
 	told    map[uint64]bool // the calls with a damage
@@ -90,6 +105,9 @@ func (b *builder) lastNumber() (last uint64) {
 // verdict tells what became of the calls.
 func (b *builder) verdict() string {
 	told := b.why
+	if b.mayMissAside() {
+		told += "; what was set aside earlier may be missing"
+	}
 	switch {
 	case b.exact && len(b.told) > 0:
 		return told + fmt.Sprintf(": all calls were found, and the payloads or results of %d are damaged", len(b.told))
@@ -186,9 +204,11 @@ func (b *builder) build(db *bbolt.DB) error {
 	b.damages = slices.Insert(b.damages, 0, Damage{Reason: b.verdict(), Found: b.now})
 	return db.Update(func(tx *bbolt.Tx) error {
 		b.damages = append(b.damages, b.base.aside...)
+		// bbolt takes many keys fast if they come in order.
+		slices.SortStableFunc(b.damages, func(a, b Damage) int { return cmp.Compare(a.Number, b.Number) })
 		for i, d := range b.damages {
-			if b.exact && d.Number == 0 {
-				continue // there is nothing to be forgotten
+			if b.exact && i == 0 && !b.mayMissAside() {
+				continue // the verdict: there is nothing to be forgotten
 			}
 			key := binary.BigEndian.AppendUint32(keyOf(d.Number), uint32(i))
 			if err := tx.Bucket(aside).Put(key, d.encode(key)); err != nil {
@@ -207,11 +227,11 @@ func (b *builder) add(tx *bbolt.Tx, number uint64) error {
 	}
 	inTree, certain := b.base.places.calls[number]
 	if r.state != ended && inTree == b.calls[number] {
-		if b.mayHaveEnded(r) {
+		if b.mayHaveEnded(r, inTree) {
 			b.report(b.damageOf(r, "this may be an earlier record, and it may have ended"))
 			return nil
 		}
-		if b.mayBeOld() {
+		if b.mayBeOld(inTree) {
 			r.maybeRan = true
 			value = r.encode()
 		}
@@ -222,7 +242,7 @@ func (b *builder) add(tx *bbolt.Tx, number uint64) error {
 	case r.state != ended:
 		b.report(b.damageOf(r, "its payload is damaged"))
 		return nil
-	case !certain:
+	case !certain && !b.endedToo:
 		return nil // most likely it was forgotten
 	default:
 		b.report(b.damageOf(r, "its result is damaged"))
@@ -239,21 +259,8 @@ func (b *builder) add(tx *bbolt.Tx, number uint64) error {
 	return tx.Bucket(calls).Put(key, value)
 }
 
-// mayBeOld reports whether a page of calls in the tree may be an old one, whose replacement never reached the disk. So it is
-// if the calls do not add up, and nothing else is known to be wrong with them.
-func (b *builder) mayBeOld() bool {
-	return !b.exact && !slices.ContainsFunc(b.base.faults, func(f fault) bool { return f.bucket == string(calls) })
-}
-
-// mayHaveEnded reports whether the record in the tree of a call that has not ended may be out of date. If the call has ended,
-// its payload is no longer in the tree.
-func (b *builder) mayHaveEnded(r *record) bool {
-	if r.payload.size == 0 {
-		return b.mayBeOld()
-	}
-	_, is := b.base.places.bodies[bodyID{r.number, r.payload}]
-	return !b.exact && !is && !b.base.mayMiss(bodies, r.number)
-}
+// mayMissAside reports whether damages that were found earlier may be missing.
+func (b *builder) mayMissAside() bool { return b.base != b.last || len(b.base.gapsIn(aside)) > 0 }
 
 // latestLevels returns the levels that were found. It reports if they are not those of the latest commit.
 func (b *builder) latestLevels() []byte {

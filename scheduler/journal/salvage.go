@@ -39,14 +39,14 @@ var errNotJournal = errors.New("is not a journal's file, or nothing in it can be
 
 // newSalvage finds the last commit and its tree, and earlier ones.
 func newSalvage(p *pages) (*salvage, error) {
-	metas, both := p.metas()
+	metas, _ := p.metas()
 	newest := metas[0]
 	// If the other meta is damaged, it may have been the one of the next commit.
 	from, to := newest.tx-min(newest.tx, 1), newest.tx
 	switch {
 	case !newest.ok:
 		to = math.MaxUint64
-	case !both:
+	case !metas[1].ok:
 		to++
 	}
 	found, target := scanRoots(p, from, to)
@@ -72,7 +72,10 @@ func newSalvage(p *pages) (*salvage, error) {
 		return nil, errNotJournal
 	}
 	if s.last == nil {
-		s.last = &survey{pages: p, places: newPlaces(p), faults: []fault{{bucket: string(calls)}, {bucket: string(bodies)}}}
+		s.last = &survey{pages: p, places: newPlaces(p)}
+		for _, name := range buckets {
+			s.last.fault(string(name), keyRange{}, "the root can't be found")
+		}
 	}
 	return s, nil
 }
@@ -134,14 +137,6 @@ func (s *salvage) try(root *survey, way int) chosen {
 		}
 	}
 	return c
-}
-
-// mayMiss reports whether the value of a call may have been below a damaged page of a bucket.
-func (s *survey) mayMiss(bucket []byte, number uint64) bool {
-	key := keyOf(number)
-	return slices.ContainsFunc(s.faults, func(f fault) bool {
-		return f.bucket == string(bucket) && f.keys.has(key)
-	})
 }
 
 // addsUp reports whether the calls that were found are exactly those of the summary. Calls that have ended count only with

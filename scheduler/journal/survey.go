@@ -13,7 +13,7 @@ type survey struct {
 	meta
 	progress *progress
 	percent  uint64 // that progress was told last
-	buffers  [20][]byte
+	buffers  [maxDepth][]byte
 	seen     []bool
 	used     uint64 // pages
 
@@ -27,11 +27,15 @@ type survey struct {
 	record          record // of the latest call, used again for the next
 	aside           []Damage
 	faults          []fault
-	newer           error // something is of a newer format
+	gaps            map[string][]keyRange // by bucket, what mayMiss has made of faults
+	newer           error                 // something is of a newer format
 
 	// If places is not nil, what checks is noted in it.
 	places *places
 }
+
+// maxDepth is how many pages one above the other are read.
+const maxDepth = 20
 
 // fault is a part of a bucket that could not be read.
 type fault struct {
@@ -143,12 +147,10 @@ func (s *survey) walk(bucket string, id uint64, keys keyRange, depth int) {
 	if p.bytes == nil {
 		return
 	}
-	if p.count > 0 {
-		if first := p.element(0); first.ok && !keys.has(first.key) {
-			s.fault(bucket, keys, fmt.Sprintf("page %d has other keys", id))
-			if keys.low != nil || keys.high != nil {
-				return
-			}
+	if p.isOther(keys) {
+		s.fault(bucket, keys, fmt.Sprintf("page %d has other keys", id))
+		if keys.low != nil || keys.high != nil {
+			return
 		}
 	}
 	if !s.enter(id, p) {
@@ -160,6 +162,31 @@ func (s *survey) walk(bucket string, id uint64, keys keyRange, depth int) {
 	} else {
 		s.branch(bucket, p, keys, depth)
 	}
+}
+
+// isOther reports whether a page is not the one with the keys of a range, but another or an earlier one. Then a key is outside
+// of the range, and its value checks. The value of a key that was damaged does not.
+func (p *page) isOther(keys keyRange) bool {
+	if p.count == 0 {
+		return false
+	}
+	if first := p.element(0); first.ok && !keys.has(first.key) {
+		return true
+	}
+	if p.kind != leafPage {
+		return false
+	}
+	for e := range p.elements() {
+		if !e.ok || keys.has(e.key) {
+			continue
+		}
+		_, notRecord := unseal(checksum(e.key), e.value)
+		_, notBody := unseal(bodySum(e.key), e.value)
+		if notRecord == nil || notBody == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // branch reads the pages below a page. If its keys are not in order, any key may be in any of them.
@@ -180,6 +207,7 @@ func (s *survey) branch(bucket string, p page, keys keyRange, depth int) {
 				below.high = p.element(i + 1).key
 			}
 		}
+		s.places.noteAbove(p.element(i).child, p.at)
 		s.walk(bucket, p.element(i).child, below, depth+1)
 	}
 }
