@@ -86,7 +86,7 @@ func TestLostWrites(t *testing.T) {
 func TestLostRoot(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, 6)
-	for n := range 30 {
+	for n := range 15 {
 		b := tr.base()
 		path := filepath.Join(inMemory(t), "calls.db")
 		require.NoError(t, os.WriteFile(path, b.content, 0o600))

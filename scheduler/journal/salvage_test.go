@@ -67,7 +67,7 @@ func pageAt(content []byte, id int) []byte {
 func TestLostPagesOfACommit(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, 7)
-	for n := range 200 {
+	for n := range 90 {
 		all, b := snapshots(t, tr.rng, 6+n%10, n%3*50)
 		changed, before := slices.Clone(all[len(all)-1]), all[len(all)-2]
 		for id := 2; id < len(changed)/pageSize; id++ {
@@ -84,8 +84,8 @@ func TestLostPagesOfACommit(t *testing.T) {
 func TestEarlierPages(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, 8)
-	for n := range 12 {
-		all, b := snapshots(t, tr.rng, 12, n%3*50)
+	for n := range 4 {
+		all, b := snapshots(t, tr.rng, 20, n%2*10)
 		last := all[len(all)-1]
 		for id := 2; id < len(last)/pageSize; id++ {
 			for _, earlier := range all {
