@@ -84,7 +84,7 @@ func TestLostPagesOfACommit(t *testing.T) {
 func TestEarlierPages(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, 8)
-	for n := range 4 {
+	for n := range 3 {
 		all, b := snapshots(t, tr.rng, 20, n%2*10)
 		last := all[len(all)-1]
 		for id := 2; id < len(last)/pageSize; id++ {
