@@ -99,7 +99,8 @@ func TestEarlierPages(t *testing.T) {
 	}
 }
 
-// damaged lets a file with 50 calls be repaired, in which the calls were set aside, and returns what was told of it.
+// damaged writes a file with 50 calls, damages the page with their records, and opens the file. It returns what was told of
+// the damage.
 func damaged(t *testing.T, path string) []Damage {
 	f, _ := open(t, path, fileOptions{})
 	var b batch
