@@ -2,12 +2,12 @@ package journal
 
 import "slices"
 
-// A disk that has no power may have written only some pages of the last commit. In the place of another is what was there
-// before, and all of its checksums are right. If it is a page of calls, a call that it has may have ended since.
+// When the power fails, a disk may have written only some pages of the last commit. The others still have what they had
+// before, with the right checksums. A call on such an old page may have ended since.
 //
-// Such an old page is known by what it does not have. The last commit writes a page of calls since it changes a call on it,
-// or below it, and that record has the number of the commit. If it only removes calls, the page has no such record either,
-// and is taken for an old one: some of its calls are set aside in vain.
+// The last commit writes a page of calls because it changes a call on it or below it. That record has the number of the
+// commit. A page that the commit should have written, and that has no such record, is old. A page from which the commit has
+// only removed calls looks the same. So some of its calls may be set aside although they are waiting.
 
 // oldPages returns the pages of calls in the tree that the last commit must have written, and yet have no record of it. It
 // also returns the tree of the commit before, or nil if that is not known.
