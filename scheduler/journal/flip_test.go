@@ -65,11 +65,17 @@ func (tr *trial) open(b base, content []byte, what string) {
 	kind, _, _ := strings.Cut(what, ":")
 	tr.outcomes[kind+": "+outcome]++
 	if strings.HasPrefix(outcome, "BAD") {
-		saved := filepath.Join(os.TempDir(), fmt.Sprintf("journal-%d.db", tr.rng.Uint32()))
-		require.NoError(tr.t, os.WriteFile(saved, content, 0o600))
-		tr.t.Errorf("%s: %s (%s)", what, outcome, saved)
+		tr.t.Errorf("%s: %s (%s)", what, outcome, tr.save(content))
 	}
 	require.NoError(tr.t, os.RemoveAll(filepath.Dir(path)))
+}
+
+// save keeps a damaged file and returns its path. The seed alone does not make the file again, since bbolt chooses its free
+// pages at random.
+func (tr *trial) save(content []byte) string {
+	saved := filepath.Join(os.TempDir(), fmt.Sprintf("journal-%d.db", tr.rng.Uint32()))
+	require.NoError(tr.t, os.WriteFile(saved, content, 0o600))
+	return saved
 }
 
 // inMemory returns a new folder, in memory if the system has a place for that: these tests are not about the disk.
@@ -264,7 +270,11 @@ func (tr *trial) openHere(b base, content []byte) string {
 	require.NoError(tr.t, os.RemoveAll(filepath.Dir(path)))
 	require.Empty(tr.t, seen.Err)
 	delete(seen.Calls, 1<<40)
-	return judge(seen, b.want, b.levels)
+	outcome := judge(seen, b.want, b.levels)
+	if strings.HasPrefix(outcome, "BAD") {
+		tr.t.Logf("%s (%s)", outcome, tr.save(content))
+	}
+	return outcome
 }
 
 // FuzzOpen checks that no bytes of a file make openFile panic or hang, and that what it has repaired opens again. The

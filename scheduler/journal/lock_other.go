@@ -7,6 +7,7 @@ import "os"
 // tryLock leaves it to bbolt to lock the journal's file.
 func tryLock(*os.File) error { return nil }
 
+// unlock has nothing to release.
 func unlock(*os.File) error { return nil }
 
 // syncFolder does nothing on these systems, for which no need of it is known.

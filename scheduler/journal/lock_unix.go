@@ -17,6 +17,7 @@ func tryLock(file *os.File) error {
 	return err
 }
 
+// unlock releases the lock of tryLock, also for processes that were forked meanwhile.
 func unlock(file *os.File) error { return syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }
 
 // syncFolder makes a rename in a folder survive a crash of the machine.

@@ -20,6 +20,7 @@ func tryLock(file *os.File) error {
 	return err
 }
 
+// unlock releases the lock of tryLock.
 func unlock(file *os.File) error {
 	at := windows.Overlapped{Offset: behind}
 	return windows.UnlockFileEx(windows.Handle(file.Fd()), 0, 1, 0, &at)

@@ -62,8 +62,8 @@ func pageAt(content []byte, id int) []byte {
 	return make([]byte, pageSize)
 }
 
-// TestLostPagesOfACommit loses the writes of some leaves of the last commit, as a disk does that writes in another order and
-// has no power. No call may run that this commit or an earlier one has ended.
+// TestLostPagesOfACommit loses the writes of some leaves of the last commit, as a disk does whose power fails while it writes
+// in an order of its own. No call may run that this commit or an earlier one has ended.
 func TestLostPagesOfACommit(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, 7)
